@@ -1,0 +1,1 @@
+"""The `miyabi` command: a local stack, submit, watch, list, cancel, label, doctor."""

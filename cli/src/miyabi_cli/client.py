@@ -1,0 +1,123 @@
+"""Talks to the coordinator: one channel, readable errors, and a batch's events without gaps through reconnects."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, TypeVar
+
+import grpc
+from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
+from miyabi.coordinator.v1.coordinator_service_pb2_grpc import CoordinatorServiceStub
+from miyabi_core.channel import open_channel
+from miyabi_core.status import from_rpc_error
+
+from miyabi_cli.errors import CliError, from_service
+from miyabi_cli.settings import CliSettings
+
+if TYPE_CHECKING:
+    from miyabi.coordinator.v1.coordinator_service_pb2_grpc import CoordinatorServiceAsyncStub
+    from miyabi.coordinator.v1.event_pb2 import BatchEvent
+
+#: Deadline of a call that answers once.
+CALL_TIMEOUT = timedelta(seconds=30)
+#: A stream that breaks is opened again after this long, doubling up to the limit below.
+FIRST_RECONNECT_DELAY = timedelta(milliseconds=200)
+#: Longest wait between two tries; short, since a person is watching.
+LONGEST_RECONNECT_DELAY = timedelta(seconds=5)
+#: Give up when the coordinator was out of reach this many times in a row (about a minute).
+MOST_RECONNECTS = 15
+
+T = TypeVar("T")
+
+
+class CoordinatorClient:
+    """The coordinator's RPCs with their errors turned into one readable line."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self.stub: CoordinatorServiceAsyncStub = CoordinatorServiceStub(channel)  # type: ignore[assignment]
+
+    async def call(self, answer: Awaitable[T]) -> T:
+        """Await a call that answers once.
+
+        Raises:
+            CliError: the coordinator refused it or is out of reach.
+        """
+        try:
+            return await answer
+        except grpc.aio.AioRpcError as error:
+            raise from_service(from_rpc_error(error)) from error
+
+    async def submit(self, request: pb.SubmitBatchRequest) -> AsyncIterator[BatchEvent]:
+        """Submit a batch and yield its events to the last, each once and in order, through broken connections.
+
+        Raises:
+            CliError: the batch was refused, or the coordinator stayed out of reach.
+        """
+        name, sequence = "", 0
+        try:
+            async for answer in self.stub.SubmitBatch(request):
+                for event in answer.events:
+                    name, sequence = event.batch, max(sequence, event.sequence)
+                    yield event
+                    if event.HasField("batch_finished"):
+                        return
+        except grpc.aio.AioRpcError as error:
+            if not name or not _is_broken(error):
+                raise from_service(from_rpc_error(error)) from error
+        async for event in self.watch(name, after=sequence):
+            yield event
+
+    async def watch(self, name: str, *, after: int = 0) -> AsyncIterator[BatchEvent]:
+        """Yield a batch's events after a sequence, each once and in order, through broken connections.
+
+        Raises:
+            CliError: no such batch, or the coordinator stayed out of reach.
+        """
+        delay, failures = FIRST_RECONNECT_DELAY, 0
+        while True:
+            try:
+                async for answer in self.stub.WatchBatch(pb.WatchBatchRequest(name=name, after_sequence=after)):
+                    delay, failures = FIRST_RECONNECT_DELAY, 0
+                    for event in answer.events:
+                        after = max(after, event.sequence)
+                        yield event
+                return
+            except grpc.aio.AioRpcError as error:
+                failures += 1
+                if not _is_broken(error) or failures > MOST_RECONNECTS:
+                    raise from_service(from_rpc_error(error)) from error
+            await asyncio.sleep(delay.total_seconds())
+            delay = min(delay * 2, LONGEST_RECONNECT_DELAY)
+
+
+def _is_broken(error: grpc.aio.AioRpcError) -> bool:
+    """Tell a connection that broke, which a new one mends, from an answer."""
+    return error.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.ABORTED}
+
+
+@asynccontextmanager
+async def coordinator(settings: CliSettings, *, target: str | None = None) -> AsyncIterator[CoordinatorClient]:
+    """Open a channel to the coordinator of the settings, or of *target*, for the length of the block."""
+    token = settings.token.get_secret_value() if settings.token else None
+    channel = open_channel(
+        target or settings.coordinator, service="miyabi.coordinator.v1.CoordinatorService", token=token
+    )
+    try:
+        yield CoordinatorClient(channel)
+    finally:
+        await channel.close()
+
+
+def batch_name(text: str) -> str:
+    """Accept `batches/ULID` or the bare ULID.
+
+    Raises:
+        CliError: it is neither.
+    """
+    ulid = text.removeprefix("batches/").upper()
+    if len(ulid) != 26 or not ulid.isalnum():  # noqa: PLR2004 - a ULID's length
+        raise CliError(f"BATCH must be batches/ULID or a ULID of 26 characters, not {text!r}")
+    return f"batches/{ulid}"

@@ -1,0 +1,1 @@
+"""One module a command; each translates arguments and leaves the work to its neighbours."""

@@ -1,0 +1,49 @@
+"""What became of each issue, as a table row and as a JSON object."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from miyabi.coordinator.v1.result_pb2 import IssueResult
+from miyabi.coordinator.v1.state_pb2 import FailureReason, RunState
+
+#: Micro-dollars in a dollar.
+USD_MICROS = 1_000_000
+
+
+def status_of(result: IssueResult) -> str:
+    """Return the run's state as one lower-case word."""
+    return RunState.Name(result.state).removeprefix("RUN_STATE_").lower()
+
+
+def failure_of(result: IssueResult) -> str:
+    """Return the failure reason as one lower-case word, or nothing."""
+    if not result.failure_reason:
+        return ""
+    return FailureReason.Name(result.failure_reason).removeprefix("FAILURE_REASON_").lower()
+
+
+def measured(number: int) -> int | None:
+    """Return a count, or None where the protocol's -1 says that it was not measured."""
+    return None if number < 0 else number
+
+
+def as_json(result: IssueResult) -> dict[str, Any]:
+    """Return the machine-readable line of one issue; what was not measured is null."""
+    line: dict[str, Any] = {
+        "issue": result.issue_number,
+        "labels": list(result.labels),
+        "files": list(result.files),
+        "tests": {
+            "failed_before": measured(result.tests_failed_before),
+            "passed_after": measured(result.tests_passed_after),
+        },
+        "review_score": measured(result.review_score),
+        "pull_request": result.pull_request_url or None,
+        "cost_usd": result.cost_usd_micros / USD_MICROS,
+        "seconds": round(result.duration.ToTimedelta().total_seconds(), 3),
+        "status": status_of(result),
+    }
+    if result.failure_reason:
+        line["failure"] = {"reason": failure_of(result), "message": result.failure_message}
+    return line

@@ -1,0 +1,171 @@
+"""What an agent may use: the seams between the agents and everything that does I/O for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Protocol
+
+from miyabi.common.v1.task_kind_pb2 import TaskKind
+from miyabi.coordinator.v1.dispatch_service_pb2 import Lease, Outcome
+from miyabi.coordinator.v1.result_pb2 import ChangeSet
+from miyabi.github_gateway.v1.github_gateway_service_pb2_grpc import GitHubGatewayServiceAsyncStub
+
+from miyabi_agents.model.client import ModelSession
+from miyabi_agents.settings import AgentsSettings
+
+
+class Invocation(Protocol):
+    """A tool call that is being timed; leaving its block reports it."""
+
+    def failed(self, error: str) -> None:
+        """Report the call as failed without raising; *error* is cut to 500 characters."""
+
+
+class ProgressSink(Protocol):
+    """Where a running task says what it is doing; never blocks the task for a slow watcher."""
+
+    async def step(self, name: str, *, percent: int = -1) -> None:
+        """Say what is being done now: *percent* is 0 to 100, or -1 where unknown."""
+
+    async def text(self, step: str, delta: str) -> None:
+        """Stream a piece of text of *step*."""
+
+    async def text_done(self, step: str) -> None:
+        """Commit the whole text of *step* as one artifact."""
+
+    def invocation(self, tool: str, *, detail: str = "") -> AbstractAsyncContextManager[Invocation]:
+        """Time a tool call; an exception marks it as failed and goes on to the caller."""
+
+
+class Worktree(Protocol):
+    """One checkout of a commit, private to a task; its git directory lies elsewhere."""
+
+    @property
+    def path(self) -> Path:
+        """Root of the checkout: absolute, without links."""
+
+    @property
+    def base_sha(self) -> str:
+        """The commit that was checked out."""
+
+    def read(self, path: str) -> bytes:
+        """Read a file without following links.
+
+        Raises:
+            WorkspaceError: *path* is absolute, has `..`, lies below `.git`, leads through a link, or is no regular file (`PATH_REFUSED`, `NO_SUCH_FILE`).
+        """
+
+    def write(self, path: str, content: bytes) -> None:
+        """Write a file without following links, making its folders.
+
+        Raises:
+            WorkspaceError: *path* is refused as for `read`, or the disk is full (`DISK_FULL`).
+        """
+
+    def list_files(self) -> Sequence[str]:
+        """List tracked and new files, sorted, with forward slashes."""
+
+    async def apply(self, change: ChangeSet) -> None:
+        """Lay *change* over the checkout.
+
+        Raises:
+            WorkspaceError: its base is another commit (`BASE_DIFFERS`) or a path is refused.
+        """
+
+    async def change_set(self) -> ChangeSet:
+        """Compute the change from base to what the checkout holds now; no file means no change."""
+
+    async def commit_and_push(self, *, branch: str, message: str) -> str:
+        """Commit the checkout on *branch* and push it through the git proxy; returns the commit.
+
+        Raises:
+            WorkspaceError: the push was refused (`PUSH_REFUSED`) or the proxy is out of reach (`REMOTE_UNAVAILABLE`).
+        """
+
+
+class Workspaces(Protocol):
+    """Makes worktrees from a bare mirror that all tasks of a repository share."""
+
+    def open(self, *, repository: str, sha: str, label: str) -> AbstractAsyncContextManager[Worktree]:
+        """Check out *sha* of `owner/name`; the checkout is removed when the block ends.
+
+        Raises:
+            WorkspaceError: the commit is gone (`NO_SUCH_COMMIT`) or the proxy is out of reach (`REMOTE_UNAVAILABLE`).
+        """
+
+
+@dataclass(frozen=True)
+class SandboxLimits:
+    """What a command in the sandbox may use."""
+
+    wall: timedelta = timedelta(minutes=5)
+    cpu: timedelta = timedelta(minutes=5)
+    memory_bytes: int = 2 << 30
+    output_bytes: int = 4 << 20
+    processes: int = 256
+    file_bytes: int = 512 << 20
+
+
+@dataclass(frozen=True)
+class SandboxResult:
+    """How a command in the sandbox ended."""
+
+    exit_code: int  #: negative: the signal that ended it
+    output: str  #: stdout and stderr, interleaved as written, cut to the limit
+    duration: timedelta
+    timed_out: bool = False
+    output_cut: bool = False
+    layers: tuple[str, ...] = ()  #: what confined it: landlock, seccomp, rlimits, no_new_privs, bubblewrap, none
+    missing_layers: tuple[str, ...] = ()
+
+
+class Sandbox(Protocol):
+    """Runs code of a repository where it can reach no secret, no network and no file but its own."""
+
+    async def run(
+        self,
+        command: Sequence[str],
+        *,
+        cwd: Path,
+        writable: Sequence[Path] = (),
+        readable: Sequence[Path] = (),
+        environment: dict[str, str] | None = None,
+        limits: SandboxLimits | None = None,
+    ) -> SandboxResult:
+        """Run *command* (never through a shell) with no secret in its environment.
+
+        Raises:
+            SandboxError: a demanded layer is missing (`LAYER_MISSING`) or the process could not be started (`START_FAILED`).
+        """
+
+
+@dataclass(frozen=True)
+class TaskContext:
+    """Everything a task may use; there is nothing else."""
+
+    lease: Lease
+    github: GitHubGatewayServiceAsyncStub
+    model: ModelSession
+    workspaces: Workspaces
+    sandbox: Sandbox
+    progress: ProgressSink
+    settings: AgentsSettings
+    scratch: Path = field(default_factory=Path)  #: private folder of the task, removed after it
+
+
+class TaskAgent(Protocol):
+    """Runs one or more kinds of task."""
+
+    kind: str
+    capabilities: frozenset[TaskKind]
+
+    async def run(self, task: Lease, context: TaskContext) -> Outcome:
+        """Do the task; the outcome has its result set and leaves reference and usage to the dispatcher.
+
+        Raises:
+            AgentError: it did not work; carries the failure reason and whether a repeat may mend it.
+        """
