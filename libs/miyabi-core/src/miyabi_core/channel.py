@@ -1,0 +1,131 @@
+"""Opens channels to other services: keepalive, retries, trace context and token in one place."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import grpc
+
+from miyabi_core import tracing
+
+#: The largest message that is taken: a change set of many files fits, a mistake does not.
+MAX_MESSAGE_BYTES = 32 << 20
+#: A silent connection is probed this often; servers permit it (server.py).
+KEEPALIVE_INTERVAL = timedelta(seconds=20)
+#: A probe without an answer for this long means that the peer is gone.
+KEEPALIVE_TIMEOUT = timedelta(seconds=10)
+#: Names are looked up at most this often; gRPC's own 30 s would outlast a rolling update.
+NAME_LOOKUP_INTERVAL = timedelta(seconds=1)
+#: RPCs that may not be repeated by the channel: they are not idempotent without a request id, or live streams.
+NOT_REPEATED = ("SubmitBatch", "Attach")
+
+_RETRY_POLICY = {
+    "maxAttempts": 4,
+    "initialBackoff": "0.1s",
+    "maxBackoff": "2s",
+    "backoffMultiplier": 2,
+    "retryableStatusCodes": ["UNAVAILABLE"],
+}
+
+_Metadata = list[tuple[str, str | bytes]]
+_Decorate = Callable[[Any], grpc.aio.ClientCallDetails]
+
+
+def service_config(service: str) -> str:
+    """Return the gRPC service config: idempotent RPCs are repeated on UNAVAILABLE, the others never.
+
+    Source: github.com/grpc/proposal A6.
+    """
+    excluded = [{"service": service, "method": method} for method in NOT_REPEATED]
+    return json.dumps(
+        {
+            "methodConfig": [
+                {"name": excluded},
+                {"name": [{"service": service}], "retryPolicy": _RETRY_POLICY},
+            ]
+        }
+    )
+
+
+def open_channel(
+    target: str, *, service: str, tls: grpc.ChannelCredentials | None = None, token: str | None = None
+) -> grpc.aio.Channel:
+    """Open a channel; it connects at the first call and reconnects by itself.
+
+    Args:
+        target: gRPC name, for example `localhost:50051` or `dns:///coordinator:50051`.
+        service: Full name of the service whose RPCs may be repeated.
+        tls: Credentials; None: plain text, for loopback and for networks that encrypt by themselves.
+        token: Bearer token that is sent with every call.
+    """
+    options = [
+        ("grpc.service_config", service_config(service)),
+        ("grpc.keepalive_time_ms", _milliseconds(KEEPALIVE_INTERVAL)),
+        ("grpc.keepalive_timeout_ms", _milliseconds(KEEPALIVE_TIMEOUT)),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.max_pings_without_data", 0),
+        ("grpc.dns_min_time_between_resolutions_ms", _milliseconds(NAME_LOOKUP_INTERVAL)),
+        ("grpc.initial_reconnect_backoff_ms", 200),
+        ("grpc.max_reconnect_backoff_ms", 5000),
+        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+        # Two stacks on one machine must not share connections through the process-wide pool.
+        ("grpc.use_local_subchannel_pool", 1),
+    ]
+    interceptors = _interceptors(token)
+    if tls is not None:
+        return grpc.aio.secure_channel(target, tls, options=options, interceptors=interceptors)
+    return grpc.aio.insecure_channel(target, options=options, interceptors=interceptors)
+
+
+def _milliseconds(span: timedelta) -> int:
+    """Convert to whole milliseconds."""
+    return int(span.total_seconds() * 1000)
+
+
+def _decorator(token: str | None) -> _Decorate:
+    """Return what adds the trace context and the token to a call."""
+
+    def decorate(details: Any) -> grpc.aio.ClientCallDetails:
+        metadata: _Metadata = tracing.inject(list(details.metadata or ()))
+        if token:
+            metadata.append(("authorization", f"Bearer {token}"))
+        return grpc.aio.ClientCallDetails(
+            method=details.method,
+            timeout=details.timeout,
+            metadata=grpc.aio.Metadata(*metadata),
+            credentials=details.credentials,
+            wait_for_ready=details.wait_for_ready,
+        )
+
+    return decorate
+
+
+def _interceptors(token: str | None) -> list[grpc.aio.ClientInterceptor]:
+    """Return one interceptor for each kind of call; gRPC sorts them by class, so that four are needed."""
+    decorate = _decorator(token)
+
+    class UnaryUnary(grpc.aio.UnaryUnaryClientInterceptor):
+        async def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
+            return await continuation(decorate(client_call_details), request)
+
+    class UnaryStream(grpc.aio.UnaryStreamClientInterceptor):
+        async def intercept_unary_stream(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
+            return await continuation(decorate(client_call_details), request)
+
+    class StreamUnary(grpc.aio.StreamUnaryClientInterceptor):
+        async def intercept_stream_unary(
+            self, continuation: Any, client_call_details: Any, request_iterator: Any
+        ) -> Any:
+            return await continuation(decorate(client_call_details), request_iterator)
+
+    class StreamStream(grpc.aio.StreamStreamClientInterceptor):
+        async def intercept_stream_stream(
+            self, continuation: Any, client_call_details: Any, request_iterator: Any
+        ) -> Any:
+            return await continuation(decorate(client_call_details), request_iterator)
+
+    return [UnaryUnary(), UnaryStream(), StreamUnary(), StreamStream()]

@@ -1,0 +1,20 @@
+"""Makes and recognises ULIDs: 26 characters of Crockford's base 32 that sort by time (github.com/ulid/spec)."""
+
+from __future__ import annotations
+
+import re
+
+from ulid import ULID
+
+#: Crockford's base 32 has no I, L, O and U; the first character holds three bits only.
+_ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
+
+
+def new_ulid() -> str:
+    """Return a new ULID in upper case."""
+    return str(ULID())
+
+
+def is_ulid(text: str) -> bool:
+    """Tell whether *text* is a ULID in upper case."""
+    return _ULID.fullmatch(text) is not None

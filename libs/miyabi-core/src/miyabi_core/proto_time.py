@@ -1,0 +1,43 @@
+"""Converts between protobuf's times and Python's aware ones."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+
+def now() -> datetime:
+    """Return the wall clock's time, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+def to_timestamp(moment: datetime) -> Timestamp:
+    """Convert an aware datetime.
+
+    Raises:
+        ValueError: *moment* has no time zone.
+    """
+    if moment.tzinfo is None:
+        raise ValueError("a timestamp needs an aware datetime")
+    stamp = Timestamp()
+    stamp.FromDatetime(moment.astimezone(UTC))
+    return stamp
+
+
+def from_timestamp(stamp: Timestamp) -> datetime:
+    """Convert to an aware datetime in UTC, to the microsecond."""
+    return stamp.ToDatetime(tzinfo=UTC)
+
+
+def to_duration(span: timedelta) -> Duration:
+    """Convert a timedelta, to the microsecond."""
+    duration = Duration()
+    duration.FromTimedelta(span)
+    return duration
+
+
+def from_duration(duration: Duration) -> timedelta:
+    """Convert to a timedelta, to the microsecond."""
+    return duration.ToTimedelta()

