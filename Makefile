@@ -1,0 +1,78 @@
+# Needs python3 (3.11 or newer), git and make; everything else is installed into the checkout.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+PYTEST_FLAGS ?=
+WEB := services/dashboard/web
+NPM = PATH="$(CURDIR)/.tools/node/bin:$$PATH" npm --prefix $(WEB) run --silent
+.PHONY: help setup setup-dev proto proto-check proto-release fmt fmt-check lint typecheck imports web-check test \
+        test-unit test-integration test-e2e cov check run demo bench clean
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Install what running needs
+	@$(PYTHON) scripts/bootstrap.py tools web
+
+setup-dev: ## Install what developing needs too
+	@$(PYTHON) scripts/bootstrap.py tools web schemas
+
+demo: setup ## Five real Django issues to draft pull requests, on this machine; EXIT=1 ends by itself
+	@$(BIN)/miyabi demo $(if $(EXIT),--exit)
+
+run: setup ## The whole system on this machine, until Ctrl-C
+	@$(BIN)/miyabi up
+
+test: setup-dev ## All tests
+	$(BIN)/pytest -n 2 $(PYTEST_FLAGS)
+
+test-unit: setup-dev ## Tests that stay inside one folder
+	$(BIN)/pytest -n 2 libs services cli $(PYTEST_FLAGS)
+
+test-integration: setup-dev ## Tests that cross a service boundary, without the end-to-end ones
+	$(BIN)/pytest -n 2 tests -m "not e2e" $(PYTEST_FLAGS)
+
+test-e2e: setup-dev ## Tests with real processes
+	$(BIN)/pytest tests -m e2e $(PYTEST_FLAGS)
+
+cov: setup-dev ## All tests, with coverage
+	$(MAKE) --no-print-directory test PYTEST_FLAGS="--cov --cov-report=term:skip-covered $(PYTEST_FLAGS)"
+
+fmt: setup-dev ## Format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix-only .
+
+fmt-check: setup-dev ## Say what is not formatted
+	$(BIN)/ruff format --check .
+
+lint: setup-dev ## Lint
+	$(BIN)/ruff check .
+
+typecheck: setup-dev ## Types
+	$(BIN)/mypy libs/miyabi-core/src libs/miyabi-sim/src services/*/src cli/src scripts benchmarks
+
+imports: setup-dev ## Import contracts
+	$(BIN)/lint-imports
+
+proto: setup-dev ## Generate the stubs
+	$(BIN)/python scripts/proto.py generate
+
+proto-check: setup-dev ## Style, compatibility and drift of the interfaces
+	$(BIN)/python scripts/proto.py check
+
+proto-release: setup-dev ## Make today's interfaces what `buf breaking` compares with
+	$(BIN)/python scripts/proto.py release
+
+web-check: setup-dev ## Types and tests of the page; setup built it
+	$(NPM) check
+	$(NPM) test
+
+check: fmt-check lint typecheck imports proto-check web-check cov ## What CI runs
+
+bench: setup ## Measure: make bench ROW=1, or all rows
+	@$(BIN)/python -m benchmarks $(if $(ROW),--row $(ROW))
+
+clean: ## Remove what was installed and built
+	rm -rf .venv .tools build $(WEB)/node_modules services/dashboard/src/miyabi_dashboard/static
