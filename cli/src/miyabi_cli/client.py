@@ -9,13 +9,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 import grpc
+
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.coordinator_service_pb2_grpc import CoordinatorServiceStub
-from miyabi_core.channel import open_channel
-from miyabi_core.status import from_rpc_error
-
 from miyabi_cli.errors import CliError, from_service
 from miyabi_cli.settings import CliSettings
+from miyabi_core.channel import open_channel
+from miyabi_core.status import from_rpc_error
 
 if TYPE_CHECKING:
     from miyabi.coordinator.v1.coordinator_service_pb2_grpc import CoordinatorServiceAsyncStub
@@ -37,7 +37,7 @@ class CoordinatorClient:
     """The coordinator's RPCs with their errors turned into one readable line."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
-        self.stub: CoordinatorServiceAsyncStub = CoordinatorServiceStub(channel)  # type: ignore[assignment]
+        self.stub: CoordinatorServiceAsyncStub = CoordinatorServiceStub(channel)
 
     async def call(self, answer: Awaitable[T]) -> T:
         """Await a call that answers once.
@@ -118,6 +118,6 @@ def batch_name(text: str) -> str:
         CliError: it is neither.
     """
     ulid = text.removeprefix("batches/").upper()
-    if len(ulid) != 26 or not ulid.isalnum():  # noqa: PLR2004 - a ULID's length
+    if len(ulid) != 26 or not ulid.isalnum():
         raise CliError(f"BATCH must be batches/ULID or a ULID of 26 characters, not {text!r}")
     return f"batches/{ulid}"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
+
+from rich.table import Table
 
 from miyabi.coordinator.v1.result_pb2 import IssueResult
 from miyabi.coordinator.v1.state_pb2 import FailureReason, RunState
@@ -47,3 +50,49 @@ def as_json(result: IssueResult) -> dict[str, Any]:
     if result.failure_reason:
         line["failure"] = {"reason": failure_of(result), "message": result.failure_message}
     return line
+
+
+def results_table(results: Iterable[IssueResult]) -> Table:
+    """Return the table of results; what was not measured says so."""
+    table = Table(title="Results", title_style="bold", header_style="bold")
+    for name in (
+        "issue",
+        "labels",
+        "files",
+        "tests before/after",
+        "score",
+        "pull request",
+        "cost",
+        "seconds",
+        "status",
+    ):
+        table.add_column(name, overflow="fold", justify="right" if name in _NUMBERS else "left")
+    for result in results:
+        table.add_row(*_row(result))
+    return table
+
+
+#: Columns that hold numbers.
+_NUMBERS = frozenset({"issue", "score", "cost", "seconds"})
+
+
+def _row(result: IssueResult) -> tuple[str, ...]:
+    """Return the cells of one issue."""
+    failed, passed = measured(result.tests_failed_before), measured(result.tests_passed_after)
+    score = measured(result.review_score)
+    status = status_of(result)
+    if result.failure_reason:
+        status += f": {failure_of(result).replace('_', ' ')}"
+    elif result.changed_expectations:
+        status += f" ({len(result.changed_expectations)} changed expectations)"
+    return (
+        f"#{result.issue_number}",
+        "\n".join(result.labels),
+        "\n".join(result.files) or "none",
+        "not run" if failed is None or passed is None else f"{failed} fail / {passed} pass",
+        "not run" if score is None else str(score),
+        result.pull_request_url or "none",
+        f"${result.cost_usd_micros / USD_MICROS:.4f}",
+        f"{result.duration.ToTimedelta().total_seconds():.1f}",
+        status,
+    )

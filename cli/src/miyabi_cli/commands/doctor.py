@@ -1,0 +1,125 @@
+"""`miyabi doctor`: looks at what this machine has and what it lacks."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import shutil
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from rich.table import Table
+
+from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
+from miyabi_agents.sandbox import probe_layers
+from miyabi_cli.client import coordinator
+from miyabi_cli.errors import EXIT_ISSUE_FAILED, EXIT_OK, CliError
+from miyabi_cli.runtime import Runtime, run
+from miyabi_core.valkey import binary_version
+
+#: Seconds that one look may take.
+CHECK_SECONDS = 5
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    subject: str
+    good: bool
+    detail: str
+    required: bool = True
+
+
+async def _output(*command: str) -> str:
+    """Return a command's first line, or nothing where it is missing or fails."""
+    if shutil.which(command[0]) is None:
+        return ""
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL, stdin=asyncio.subprocess.DEVNULL
+    )
+    output, _ = await process.communicate()
+    return output.decode(errors="replace").partition("\n")[0].strip() if process.returncode == 0 else ""
+
+
+async def _git(_: Runtime) -> Finding:
+    version = await _output("git", "--version")
+    return Finding("git", bool(version), version or "not found: install git")
+
+
+async def _python(_: Runtime) -> Finding:
+    return Finding("python", True, f"{platform.python_implementation()} {platform.python_version()}")
+
+
+async def _valkey(_: Runtime) -> Finding:
+    version = await asyncio.to_thread(binary_version)
+    return Finding("valkey", bool(version), version or "no embedded server for this platform: set MIYABI_REDIS_URL")
+
+
+async def _sandbox(_: Runtime) -> Finding:
+    layers = await asyncio.to_thread(probe_layers)
+    missing = f"; missing: {', '.join(layers.missing)}" if layers.missing else ""
+    good = "landlock" in layers.active or "bubblewrap" in layers.active
+    hint = "" if good else "; verify refuses without --unsafe-sandbox"
+    return Finding("sandbox", good, f"active: {', '.join(layers.active) or 'none'}{missing}{hint}")
+
+
+async def _data(runtime: Runtime) -> Finding:
+    folder = runtime.settings.data_dir
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        return Finding("data folder", good=False, detail=f"{folder}: {error.strerror}")
+    return Finding("data folder", free > 1 << 30, f"{folder}, {free / (1 << 30):.1f} GiB free")
+
+
+async def _github(runtime: Runtime) -> Finding:
+    found = runtime.settings.github_token is not None
+    return Finding(
+        "github", found, "GITHUB_TOKEN is set" if found else "simulated: GITHUB_TOKEN is not set", required=False
+    )
+
+
+async def _model(runtime: Runtime) -> Finding:
+    found = runtime.settings.anthropic_api_key is not None
+    words = "ANTHROPIC_API_KEY is set" if found else "simulated: ANTHROPIC_API_KEY is not set"
+    return Finding("model", found, words, required=False)
+
+
+async def _coordinator(runtime: Runtime) -> Finding:
+    target = runtime.settings.coordinator
+    try:
+        async with coordinator(runtime.settings) as client:
+            answer = await client.call(client.stub.ListAgents(pb.ListAgentsRequest(), timeout=CHECK_SECONDS))
+    except CliError:
+        return Finding(
+            "coordinator", good=False, detail=f"{target} does not answer; `miyabi up` starts one", required=False
+        )
+    return Finding("coordinator", good=True, detail=f"{target}, {len(answer.agents)} agents attached", required=False)
+
+
+#: Every look, in the order in which they are shown.
+CHECKS: tuple[Callable[[Runtime], Coroutine[Any, Any, Finding]], ...] = (
+    _python, _git, _valkey, _sandbox, _data, _github, _model, _coordinator,
+)  # fmt: skip
+
+
+def doctor() -> None:
+    """Say what this machine has, what it lacks, and what is simulated."""
+
+    async def main(runtime: Runtime) -> int:
+        async with asyncio.TaskGroup() as tasks:
+            looks = [tasks.create_task(check(runtime)) for check in CHECKS]
+        findings = [look.result() for look in looks]
+        table = Table(header_style="bold")
+        for name in ("what", "", "detail"):
+            table.add_column(name, overflow="fold")
+        for finding in findings:
+            mark = "[green]ok[/]" if finding.good else ("[red]bad[/]" if finding.required else "[yellow]note[/]")
+            table.add_row(finding.subject, mark, finding.detail)
+        runtime.output.print(table)
+        return EXIT_OK if all(finding.good or not finding.required for finding in findings) else EXIT_ISSUE_FAILED
+
+    run(main)

@@ -1,0 +1,72 @@
+"""Runs a command: consoles, settings, one line an error, the right exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+
+from miyabi_cli.errors import EXIT_INTERRUPTED, EXIT_REFUSED, CliError
+from miyabi_cli.settings import CliSettings
+from miyabi_cli.triage_view import TriageView
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What every command gets."""
+
+    settings: CliSettings
+    environment: Mapping[str, str]
+    output: Console = field(default_factory=Console)
+    errors: Console = field(default_factory=lambda: Console(stderr=True))
+
+    def print_line(self, text: str) -> None:
+        """Print text for machines: no wrapping, no markup."""
+        print(text, flush=True)  # noqa: T201 - it is the command's output
+
+    def triage_view(self) -> TriageView:
+        """Return the view of `miyabi label`."""
+        return TriageView(self.output)
+
+
+def run(main: Callable[[Runtime], Awaitable[int]]) -> None:
+    """Run a command and exit with its code.
+
+    Raises:
+        typer.Exit: always.
+    """
+    errors = Console(stderr=True)
+    try:
+        runtime = Runtime(CliSettings(), dict(os.environ), errors=errors)
+        raise typer.Exit(asyncio.run(_awaited(main, runtime)))
+    except ValidationError as error:
+        for entry in error.errors():
+            errors.print(f"[red]error:[/] {'.'.join(map(str, entry['loc']))}: {entry['msg']}")
+        raise typer.Exit(EXIT_REFUSED) from error
+    except CliError as error:
+        show_error(error, errors)
+        raise typer.Exit(error.exit_code) from error
+    except KeyboardInterrupt:
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    except BrokenPipeError:
+        sys.stderr.close()
+        raise typer.Exit(EXIT_REFUSED) from None
+
+
+async def _awaited(main: Callable[[Runtime], Awaitable[int]], runtime: Runtime) -> int:
+    """Give asyncio.run the coroutine that it asks for."""
+    return await main(runtime)
+
+
+def show_error(error: CliError, console: Console) -> None:
+    """Print an error, and what may help."""
+    console.print("[red]error:[/]", end=" ")
+    console.print(str(error), markup=False, highlight=False, soft_wrap=True)
+    if error.hint:
+        console.print(error.hint, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,178 @@
+"""Shows a batch while it runs: bars on a terminal, plain lines in a log, JSON for machines."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from typing import Protocol, Self
+
+from google.protobuf.json_format import MessageToDict
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from miyabi.common.v1.task_kind_pb2 import TaskKind
+from miyabi.coordinator.v1.event_pb2 import BatchEvent
+from miyabi.coordinator.v1.result_pb2 import IssueResult
+from miyabi.coordinator.v1.state_pb2 import RunState, TaskState
+from miyabi_cli.results import as_json, results_table
+
+#: Task states that count as done on a bar.
+_DONE = (TaskState.TASK_STATE_SUCCEEDED, TaskState.TASK_STATE_SKIPPED, TaskState.TASK_STATE_FAILED)
+
+
+class BatchView(Protocol):
+    """Shows events as they come and the results at the end."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_: object) -> None: ...
+
+    def show(self, event: BatchEvent) -> None:
+        """Show one event."""
+
+    def finish(self, results: Iterable[IssueResult]) -> None:
+        """Show what became of each issue."""
+
+
+def kind_name(kind: int) -> str:
+    """Return a task kind as a lower-case word."""
+    return TaskKind.Name(kind).removeprefix("TASK_KIND_").lower().replace("_", " ")  # type: ignore[arg-type]
+
+
+class JsonView:
+    """One object a line on standard output."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.stdout.flush()
+
+    def show(self, event: BatchEvent) -> None:
+        """Print the event as its proto's JSON, with the proto's own field names."""
+        line = MessageToDict(event, preserving_proto_field_name=True)
+        print(json.dumps(line, ensure_ascii=False), flush=True)  # noqa: T201 - it is the command's output
+
+    def finish(self, results: Iterable[IssueResult]) -> None:
+        """Print one object an issue."""
+        for result in results:
+            print(json.dumps(as_json(result), ensure_ascii=False), flush=True)  # noqa: T201
+
+
+class TerminalView:
+    """A bar an issue, then a table."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bars: dict[int, TaskID] = {}
+        self._progress = Progress(
+            TextColumn("[bold]#{task.fields[number]}[/]"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.description}"),
+            TimeElapsedColumn(),
+            console=console,
+        )
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def show(self, event: BatchEvent) -> None:
+        """Move the bar of the event's issue."""
+        payload = event.WhichOneof("payload")
+        if payload == "batch_accepted":
+            self._accepted(event)
+        elif payload == "tasks_added":
+            self._grow(event)
+        elif payload in {"task_state_changed", "step_changed", "run_state_changed", "issue_finished"}:
+            self._moved(event, payload)
+
+    def finish(self, results: Iterable[IssueResult]) -> None:
+        """Print the table."""
+        self._progress.stop()
+        self._console.print(results_table(results))
+
+    def _accepted(self, event: BatchEvent) -> None:
+        accepted = event.batch_accepted
+        simulated = " [yellow](simulated)[/]" if accepted.batch.simulated else ""
+        self._console.print(f"[bold]{event.batch}[/] {accepted.batch.spec.repository}{simulated}")
+        for heading in accepted.issues:
+            self._bars[heading.number] = self._progress.add_task(
+                heading.title[:60], total=1, number=heading.number, completed=0
+            )
+
+    def _grow(self, event: BatchEvent) -> None:
+        bar = self._bars.get(event.issue_number)
+        if bar is None:
+            return
+        known = self._progress.tasks[self._progress.task_ids.index(bar)]
+        first = not known.fields.get("grown")
+        total = len(event.tasks_added.tasks) + (0 if first else known.total or 0)
+        self._progress.update(bar, total=total, grown=True)
+
+    def _moved(self, event: BatchEvent, payload: str) -> None:
+        bar = self._bars.get(event.issue_number)
+        if bar is None:
+            return
+        if payload == "issue_finished":
+            self._finished(bar, event.issue_finished)
+        elif payload == "step_changed":
+            self._progress.update(bar, description=f"{kind_name(event.task_kind)}: {event.step_changed.step}")
+        elif payload == "task_state_changed":
+            advance = int(event.task_state_changed.to_state in _DONE)
+            self._progress.update(bar, advance=advance, description=kind_name(event.task_kind))
+
+    def _finished(self, bar: TaskID, result: IssueResult) -> None:
+        good = result.state == RunState.RUN_STATE_SUCCEEDED
+        words = "[green]done[/]" if good else f"[red]{result.failure_message or 'failed'}[/]"
+        total = self._progress.tasks[self._progress.task_ids.index(bar)].total
+        self._progress.update(bar, description=words, completed=total)
+
+
+class LogView:
+    """Plain lines, for logs and pipes."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def show(self, event: BatchEvent) -> None:
+        """Print what a person would want to read later."""
+        payload = event.WhichOneof("payload")
+        if payload == "batch_accepted":
+            spec, simulated = event.batch_accepted.batch.spec, event.batch_accepted.batch.simulated
+            words = (
+                f"accepted: {spec.repository}, {len(spec.issue_numbers)} issues{' (simulated)' if simulated else ''}"
+            )
+            self._line(event, words)
+        elif payload == "task_state_changed":
+            change = event.task_state_changed
+            state = TaskState.Name(change.to_state).removeprefix("TASK_STATE_").lower()
+            self._line(event, f"{kind_name(event.task_kind)} {state} {change.message}".rstrip())
+        elif payload == "issue_finished":
+            state = RunState.Name(event.issue_finished.state).removeprefix("RUN_STATE_").lower()
+            self._line(event, f"{state} {event.issue_finished.failure_message}".rstrip())
+
+    def _line(self, event: BatchEvent, words: str) -> None:
+        issue = f"#{event.issue_number} " if event.issue_number else ""
+        self._console.print(f"{event.sequence:>4} {issue}{words}", highlight=False, markup=False, soft_wrap=True)
+
+    def finish(self, results: Iterable[IssueResult]) -> None:
+        """Print the table."""
+        self._console.print(results_table(results))
+
+
+def choose_view(console: Console, *, as_json: bool) -> BatchView:
+    """Return the view for where the output goes."""
+    if as_json:
+        return JsonView()
+    return TerminalView(console) if console.is_terminal else LogView(console)
