@@ -1,0 +1,131 @@
+"""The command against a coordinator that plays a script: what it prints and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+
+import pytest
+from scripted_coordinator import BATCH, NAME, ScriptedCoordinator, story
+
+from miyabi.coordinator.v1.coordinator_service_pb2_grpc import add_CoordinatorServiceServicer_to_server
+from miyabi.coordinator.v1.state_pb2 import RunState
+from miyabi_core.testing import running_server
+
+
+async def miyabi(*arguments: str, target: str = "127.0.0.1:1") -> tuple[int, str, str]:
+    """Run the real command in a process of its own; returns exit code, output and errors."""
+    environment = {**os.environ, "MIYABI_COORDINATOR": target, "COLUMNS": "200", "NO_COLOR": "1"}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "miyabi_cli", *arguments,
+        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=environment,
+    )  # fmt: skip
+    output, errors = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, output.decode(), errors.decode()
+
+
+async def run_against(servicer: ScriptedCoordinator, *arguments: str) -> tuple[int, str, str]:
+    """Run the command against *servicer*."""
+    async with running_server((add_CoordinatorServiceServicer_to_server, servicer, NAME)) as target:
+        return await miyabi(*arguments, target=target)
+
+
+async def test_submit_prints_a_table_and_ends_well() -> None:
+    """A batch whose issues all succeed ends with the table and exit code 0."""
+    code, output, errors = await run_against(ScriptedCoordinator(story()), "submit", "a/b", "--issues", "7")
+    assert code == 0, errors
+    for cell in (
+        "#7",
+        "type:bug",
+        "a.py",
+        "1 fail / 1 pass",
+        "96",
+        "http://127.0.0.1/pull/8",
+        "$0.0125",
+        "4.0",
+        "succeeded",
+    ):
+        assert cell in output
+    assert "simulated" in output
+
+
+async def test_failed_issue_is_exit_code_1() -> None:
+    """One issue that did not succeed is what scripts can test for."""
+    failed = ScriptedCoordinator(story(state=RunState.RUN_STATE_FAILED))
+    code, _, _ = await run_against(failed, "submit", "a/b", "--issues", "7")
+    assert code == 1
+
+
+async def test_json_is_one_object_a_line() -> None:
+    """Events come first, then one line an issue with the documented keys."""
+    code, output, _ = await run_against(ScriptedCoordinator(story()), "submit", "a/b", "--issues", "7", "--json")
+    lines = [json.loads(line) for line in output.splitlines()]
+    assert code == 0
+    assert [line["sequence"] for line in lines[:4]] == ["1", "2", "3", "4"]
+    assert lines[4] == {
+        "issue": 7,
+        "labels": ["type:bug"],
+        "files": ["a.py"],
+        "tests": {"failed_before": 1, "passed_after": 1},
+        "review_score": 96,
+        "pull_request": "http://127.0.0.1/pull/8",
+        "cost_usd": 0.0125,
+        "seconds": 4.0,
+        "status": "succeeded",
+    }
+
+
+async def test_broken_stream_goes_on_where_it_broke() -> None:
+    """When the coordinator goes away in the middle, the rest is watched: every event once, in order."""
+    broken = ScriptedCoordinator(story(), break_after=2)
+    code, output, _ = await run_against(broken, "submit", "a/b", "--issues", "7", "--json")
+    sequences = [json.loads(line).get("sequence") for line in output.splitlines()]
+    assert (code, sequences, broken.watched_after) == (0, ["1", "2", "3", "4", None], [2])
+
+
+async def test_watch_starts_after_what_was_seen() -> None:
+    """`--after` leaves out what the person has seen."""
+    code, output, _ = await run_against(ScriptedCoordinator(story()), "watch", BATCH, "--after", "2", "--json")
+    assert (code, [json.loads(line)["sequence"] for line in output.splitlines()[:2]]) == (0, ["3", "4"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        (["submit", "nonsense", "--issues", "7"], "repository"),
+        (["submit", "a/b", "--issues", "0"], "issue_numbers[0]"),
+        (["submit", "a/b", "--issues", "seven"], "--issues"),
+        (["submit", "a/b"], "issue_numbers"),
+        (["submit", "a/b", "--issues", "7", "--concurrency", "-1"], "concurrency"),
+        (["submit", "a/b", "--issues", "1-10001"], "issue_numbers"),
+        (["submit", "a/b", "--issues", "7", "--request-id", "x"], "request_id"),
+        (["submit", "a/b", "--issues", "7", "--pipeline", "magic"], "--pipeline"),
+        (["watch", "nonsense"], "BATCH"),
+    ],
+)
+async def test_bad_argument_is_one_line_with_the_field(arguments: list[str], field: str) -> None:
+    """What is wrong is named, nothing is sent, and the exit code says that it was refused."""
+    servicer = ScriptedCoordinator(story())
+    code, output, errors = await run_against(servicer, *arguments)
+    assert (code, output, servicer.submitted) == (2, "", [])
+    assert field in errors
+    assert "Traceback" not in errors
+
+
+async def test_unreachable_coordinator_is_exit_code_3() -> None:
+    """A coordinator that is not there is one line with what to do."""
+    code, _, errors = await miyabi("batches")
+    assert code == 3
+    assert "miyabi up" in errors
+    assert "Traceback" not in errors
+
+
+async def test_batches_lists_them() -> None:
+    """The list names the batch, its repository and that it is simulated."""
+    code, output, _ = await run_against(ScriptedCoordinator(story()), "batches")
+    assert code == 0
+    assert BATCH in output
+    assert "simulated" in output
