@@ -1,0 +1,10 @@
+"""A simulated GitHub: a real server on loopback with GitHub's own shapes, limits and failures."""
+
+from __future__ import annotations
+
+from miyabi_sim.github.dials import Dials, Fault, LimitNumbers
+from miyabi_sim.github.middleware import RequestRecord
+from miyabi_sim.github.server import SimulatedGitHub
+from miyabi_sim.github.webhooks import WebhookTarget
+
+__all__ = ["Dials", "Fault", "LimitNumbers", "RequestRecord", "SimulatedGitHub", "WebhookTarget"]

@@ -1,0 +1,124 @@
+"""The dials: how slow, how strict and how broken the simulated GitHub is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+#: What a fault does instead of answering, or to the answer.
+FAULT_KINDS = ("status", "drop", "malformed")
+
+
+@dataclass(slots=True)
+class Fault:
+    """Something that goes wrong `count` times for the requests that match.
+
+    It goes wrong before anything has happened; with `after_handling` the write is done and only its answer is lost or
+    spoiled. Empty matchers match everything; `path` is a regular expression searched in the path.
+    """
+
+    kind: str = "status"
+    status: int = 502
+    count: int = 1
+    method: str = ""
+    path: str = ""
+    operation: str = ""
+    after_handling: bool = False
+    retry_after: int = 0
+
+    def __post_init__(self) -> None:
+        if self.kind not in FAULT_KINDS:
+            raise ValueError(f"fault kind {self.kind!r} is none of {', '.join(FAULT_KINDS)}")
+        re.compile(self.path)
+
+    def matches(self, method: str, path: str, *, operation: str) -> bool:
+        """Return whether the fault has something left for this request."""
+        return (
+            self.count > 0
+            and self.method.upper() in ("", method)
+            and self.operation in ("", operation)
+            and re.search(self.path, path) is not None
+        )
+
+
+@dataclass(slots=True)
+class LimitNumbers:
+    """GitHub's published limits."""
+
+    rest_per_hour: int = 5000
+    graphql_points_per_hour: int = 5000
+    concurrent_requests: int = 100
+    rest_points_per_minute: int = 900
+    graphql_points_per_minute: int = 2000
+    content_per_minute: int = 80
+    content_per_hour: int = 500
+
+
+@dataclass(slots=True)
+class Dials:
+    """Everything about the server that may be turned while it runs; times are in seconds."""
+
+    latency: float = 0.0
+    latency_per_issue: float = 0.0
+    enforce_limits: bool = False
+    limits: LimitNumbers = field(default_factory=LimitNumbers)
+    faults: list[Fault] = field(default_factory=list)
+
+    def take_fault(self, method: str, path: str, *, operation: str) -> Fault | None:
+        """Return the first fault for a request and use it up by one."""
+        for fault in self.faults:
+            if fault.matches(method, path, operation=operation):
+                fault.count -= 1
+                return fault
+        return None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all dials."""
+        return asdict(self)
+
+    def update(self, raw: Mapping[str, Any]) -> None:
+        """Turn the dials that are named and leave the others; nothing is turned where one is refused.
+
+        Raises:
+            ValueError: if a name is unknown or a value is of the wrong kind.
+        """
+        turned = _checked(Dials, raw)
+        if "limits" in turned:
+            numbers = asdict(self.limits) | _checked(LimitNumbers, turned["limits"])
+            turned["limits"] = LimitNumbers(**numbers)
+        if "faults" in turned:
+            turned["faults"] = [Fault(**_checked(Fault, fault)) for fault in turned["faults"]]
+        for name, value in turned.items():
+            setattr(self, name, value)
+
+
+def _checked(kind: type[Any], raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values after comparing each with the type of the default in `kind`."""
+    if not isinstance(raw, Mapping):
+        raise ValueError(f"{kind.__name__} must be an object")  # noqa: TRY004 - one error for any bad input
+    pattern = kind()
+    known = {entry.name: getattr(pattern, entry.name) for entry in fields(kind)}
+    for name, value in raw.items():
+        if name not in known:
+            raise ValueError(f"{kind.__name__} has no dial {name!r}")
+        _check_value(name, value, known[name])
+    return dict(raw)
+
+
+def _check_value(name: str, value: object, default: object) -> None:
+    match default:
+        case bool():
+            good = isinstance(value, bool)
+        case int() | float():
+            allowed = int if isinstance(default, int) else (int, float)
+            good = isinstance(value, allowed) and not isinstance(value, bool) and value >= 0
+        case str():
+            good = isinstance(value, str)
+        case list():
+            good = isinstance(value, list)
+        case _:
+            good = isinstance(value, Mapping)
+    if not good:
+        raise ValueError(f"{name} cannot be {value!r}")

@@ -1,0 +1,53 @@
+"""The refusals of the simulated GitHub, in GitHub's JSON shape."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aiohttp import web
+
+#: Where GitHub's error answers point.
+DOCUMENTATION_URL = "https://docs.github.com/rest"
+
+
+class GitHubError(Exception):
+    """A request that GitHub would refuse."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        errors: Sequence[Mapping[str, Any]] = (),
+        headers: Mapping[str, str] | None = None,
+        documentation_url: str = DOCUMENTATION_URL,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.errors = tuple(errors)
+        self.headers = dict(headers or {})
+        self.documentation_url = documentation_url
+
+    def body(self) -> dict[str, Any]:
+        """Return the JSON body; `errors` stands in it only where there are some."""
+        body: dict[str, Any] = {"message": self.message}
+        if self.errors:
+            body["errors"] = list(self.errors)
+        return body | {"documentation_url": self.documentation_url, "status": str(self.status)}
+
+    def response(self) -> web.Response:
+        """Return the HTTP answer."""
+        return web.json_response(self.body(), status=self.status, headers=self.headers)
+
+
+def not_found() -> GitHubError:
+    """Return the answer for what does not exist or may not be seen."""
+    return GitHubError(404, "Not Found")
+
+
+def validation_failed(resource: str, code: str, *, field: str = "", message: str = "") -> GitHubError:
+    """Return GitHub's 422 with one entry; empty parts of the entry are left out."""
+    entry = {"resource": resource, "field": field, "code": code, "message": message}
+    return GitHubError(422, "Validation Failed", errors=[{k: v for k, v in entry.items() if v}])

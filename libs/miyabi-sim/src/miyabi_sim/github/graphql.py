@@ -1,0 +1,114 @@
+"""The GraphQL endpoint: limits, cost, execution, and errors as GitHub writes them."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from typing import Any
+
+from aiohttp import web
+from graphql import (
+    DocumentNode,
+    ExecutionResult,
+    GraphQLError,
+    OperationDefinitionNode,
+    execute,
+    get_operation_ast,
+    parse,
+    validate,
+)
+
+from miyabi_sim.github.dials import Dials
+from miyabi_sim.github.errors import GitHubError
+from miyabi_sim.github.forge import Forge
+from miyabi_sim.github.graphql_context import NotFoundError, QueryContext
+from miyabi_sim.github.graphql_cost import QueryCost, query_cost
+from miyabi_sim.github.graphql_schema import load_schema
+from miyabi_sim.github.limits import PRIMARY_MESSAGE, RateLimiter
+from miyabi_sim.github.wire import read_json
+
+#: Points that a query takes off the minute; a mutation would take five.
+QUERY_POINTS = 1
+
+
+class GraphQLApi:
+    """Answers `POST /graphql`."""
+
+    def __init__(self, forge: Forge, limiter: RateLimiter, *, dials: Dials) -> None:
+        self._forge = forge
+        self._limiter = limiter
+        self._dials = dials
+        self.schema = load_schema()
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the one route."""
+        return [web.route("POST", "/graphql", self.answer, name="graphql")]
+
+    async def answer(self, request: web.Request) -> web.Response:
+        """Answer a query; whatever is wrong with it stands in `errors` of an answer 200."""
+        body = await read_json(request)
+        query = body.get("query")
+        if not isinstance(query, str):
+            raise GitHubError(400, "A query attribute must be specified and must be a string.")
+        self._limiter.pace("graphql", QUERY_POINTS, content=False)
+        return web.json_response(await self._run(query, body), headers=self._limiter.headers("graphql"))
+
+    async def _run(self, query: str, body: dict[str, Any]) -> dict[str, Any]:
+        variables = body.get("variables") or {}
+        name = body.get("operationName")
+        try:
+            document = parse(query)
+        except GraphQLError as error:
+            return {"errors": [_error(error)]}
+        problems = validate(self.schema, document)
+        if problems:
+            return {"errors": [_error(problem) for problem in problems]}
+        operation = get_operation_ast(document, name)
+        if operation is None:
+            return {"errors": [{"message": "An operation name is required"}]}
+        cost = query_cost(self.schema, document, operation=operation, variables=_defaults(operation) | variables)
+        if cost.problems:
+            return {"errors": cost.problems}
+        if self._limiter.exhausted("graphql", cost.points):
+            return {"errors": [{"type": "RATE_LIMITED", "message": PRIMARY_MESSAGE}]}
+        self._limiter.spend("graphql", cost.points)
+        await asyncio.sleep(self._dials.latency_per_issue * cost.issues)
+        return _formatted(await self._execute(document, variables, name=name, cost=cost))
+
+    async def _execute(
+        self, document: DocumentNode, variables: dict[str, Any], *, name: str | None, cost: QueryCost
+    ) -> ExecutionResult:
+        context = QueryContext(self._forge.store, self._forge.shapes, self._limiter, cost)
+        result = execute(self.schema, document, context_value=context, variable_values=variables, operation_name=name)
+        if inspect.isawaitable(result):
+            result = await result
+        assert isinstance(result, ExecutionResult)
+        return result
+
+
+def _defaults(operation: OperationDefinitionNode) -> dict[str, Any]:
+    """Return the defaults of the operation's integer variables: page sizes may hide there."""
+    return {
+        definition.variable.name.value: int(getattr(definition.default_value, "value", "0"))
+        for definition in operation.variable_definitions or ()
+        if definition.default_value is not None and definition.default_value.kind == "int_value"
+    }
+
+
+def _formatted(result: ExecutionResult) -> dict[str, Any]:
+    answer: dict[str, Any] = {"data": result.data}
+    if result.errors:
+        answer["errors"] = [_error(error) for error in result.errors]
+    return answer
+
+
+def _error(error: GraphQLError) -> dict[str, Any]:
+    """Return an error with its `type`, which GitHub writes beside the message and not into extensions."""
+    entry: dict[str, Any] = {}
+    if isinstance(error.original_error, NotFoundError):
+        entry["type"] = error.original_error.type
+    if error.path is not None:
+        entry["path"] = list(error.path)
+    if error.locations:
+        entry["locations"] = [{"line": place.line, "column": place.column} for place in error.locations]
+    return entry | {"message": error.message}

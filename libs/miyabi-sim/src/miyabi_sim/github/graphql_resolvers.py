@@ -1,0 +1,251 @@
+"""How each field of the GraphQL schema is answered from the store."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from miyabi_sim.github import gitrepo
+from miyabi_sim.github.graphql_context import Info, NotFoundError, connection
+from miyabi_sim.github.models import Issue, PullRequest, Repository, node_id, timestamp
+from miyabi_sim.github.rest import VIEWER
+from miyabi_sim.github.search import search_items
+from miyabi_sim.github.shapes import comment_node_id, item_node_id, repository_node_id, user_node_id
+
+#: GitHub counts all results of a search and hands out this many.
+MAX_RESULTS = 1000
+
+
+def _repository(_root: object, info: Info, owner: str, name: str) -> Repository:
+    found = info.context.store.find(owner, name)
+    if found is None:
+        raise NotFoundError(f"Could not resolve to a Repository with the name '{owner}/{name}'.")
+    return found
+
+
+def _search(
+    _root: object, info: Info, query: str, first: int | None = None, after: str | None = None, **_: object
+) -> dict[str, Any]:
+    found = search_items(info.context.store, query)
+    return connection(found[:MAX_RESULTS], first, after) | {"issueCount": len(found)}
+
+
+def _rate_limit(_root: object, info: Info) -> dict[str, Any]:
+    context = info.context
+    limit = context.limiter.limit("graphql")
+    window = context.limiter.window("graphql")
+    return {
+        "cost": context.cost.points,
+        "limit": limit,
+        "nodeCount": context.cost.nodes,
+        "remaining": max(0, limit - window.used),
+        "used": window.used,
+        "resetAt": timestamp(math.ceil(window.reset)),
+    }
+
+
+async def _ref(repository: Repository, info: Info, qualifiedName: str) -> dict[str, Any] | None:  # noqa: N803
+    full = qualifiedName if qualifiedName.startswith("refs/") else f"refs/heads/{qualifiedName}"
+    sha = await gitrepo.resolve_ref(info.context.store.git_dir(repository), full)
+    if sha is None:
+        return None
+    name = full.removeprefix("refs/heads/").removeprefix("refs/tags/")
+    target = {"id": f"C_{sha}", "oid": sha}
+    return {"id": f"{node_id('REF', repository.id)}:{full}", "name": name, "target": target}
+
+
+async def _default_ref(repository: Repository, info: Info) -> dict[str, Any] | None:
+    return await _ref(repository, info, repository.default_branch)
+
+
+def _issue(repository: Repository, _info: Info, number: int) -> Issue:
+    found = repository.issue(number)
+    if found is None:
+        raise NotFoundError(f"Could not resolve to an Issue with the number of {number}.")
+    return found
+
+
+def _pull(repository: Repository, _info: Info, number: int) -> PullRequest:
+    found = repository.pull(number)
+    if found is None:
+        raise NotFoundError(f"Could not resolve to a PullRequest with the number of {number}.")
+    return found
+
+
+def _issue_or_pull(repository: Repository, _info: Info, number: int) -> Issue:
+    found = repository.items.get(number)
+    if found is None:
+        raise NotFoundError(f"Could not resolve to an issue or pull request with the number of {number}.")
+    return found
+
+
+def _state(item: Issue) -> str:
+    return "MERGED" if isinstance(item, PullRequest) and item.merged else item.state.upper()
+
+
+def _chosen(item: Issue, states: list[str] | None, labels: list[str] | None) -> bool:
+    carried = {label.casefold() for label in item.labels}
+    return (not states or _state(item) in states) and (
+        not labels or any(label.casefold() in carried for label in labels)
+    )
+
+
+def _issues(
+    repository: Repository,
+    _info: Info,
+    *,
+    labels: list[str] | None = None,
+    states: list[str] | None = None,
+    first: int | None = None,
+    after: str | None = None,
+) -> dict[str, Any]:
+    numbers = sorted(repository.items)
+    issues = [issue for issue in map(repository.issue, numbers) if issue and _chosen(issue, states, labels)]
+    return connection(issues, first, after)
+
+
+def _pulls(
+    repository: Repository,
+    _info: Info,
+    *,
+    headRefName: str | None = None,  # noqa: N803
+    baseRefName: str | None = None,  # noqa: N803
+    states: list[str] | None = None,
+    labels: list[str] | None = None,
+    first: int | None = None,
+    after: str | None = None,
+) -> dict[str, Any]:
+    found = [
+        pull
+        for pull in repository.pulls()
+        if headRefName in (None, pull.head_ref)
+        and baseRefName in (None, pull.base_ref)
+        and _chosen(pull, states, labels)
+    ]
+    return connection(found, first, after)
+
+
+def _labels(
+    repository: Repository,
+    _info: Info,
+    *,
+    query: str | None = None,
+    first: int | None = None,
+    after: str | None = None,
+) -> dict[str, Any]:
+    wanted = (query or "").casefold()
+    return connection([label for label in repository.labels if wanted in label.name.casefold()], first, after)
+
+
+def _sub_issues(item: Issue, info: Info) -> list[Issue]:
+    repository = info.context.store.repository_of(item)
+    return [issue for issue in map(repository.issue, item.sub_issues) if issue is not None]
+
+
+def _parent(item: Issue, info: Info) -> Issue | None:
+    items = info.context.store.repository_of(item).items.values()
+    return next((parent for parent in items if item.number in parent.sub_issues), None)
+
+
+def _paged(items: Callable[[Any, Info], Sequence[Any]]) -> Callable[..., dict[str, Any]]:
+    """Return a resolver that hands out pages of what `items` finds."""
+
+    def resolve(source: object, info: Info, first: int | None = None, after: str | None = None) -> dict[str, Any]:
+        return connection(items(source, info), first, after)
+
+    return resolve
+
+
+def _plain(read: Callable[[Any], Any]) -> Callable[..., Any]:
+    """Return a resolver that needs nothing but its parent."""
+    return lambda source, _info: read(source)
+
+
+_CREATED = {
+    "createdAt": _plain(lambda thing: thing.created_at),
+    "updatedAt": _plain(lambda thing: thing.updated_at),
+}
+
+_ITEM = _CREATED | {
+    "id": _plain(item_node_id),
+    "state": _plain(_state),
+    "closedAt": _plain(lambda item: item.closed_at),
+    "url": lambda item, info: info.context.shapes.item_url(item),
+    "repository": lambda item, info: info.context.store.repository_of(item),
+    "milestone": _plain(lambda item: None if item.milestone is None else {"title": item.milestone}),
+    "labels": _paged(lambda item, info: info.context.store.repository_of(item).labels_of(item)),
+    "comments": _paged(lambda item, _info: [(item, comment) for comment in item.comments]),
+    "assignees": _paged(lambda item, _info: item.assignees),
+}
+
+_ACCOUNT = {"id": _plain(user_node_id), "login": _plain(str)}
+
+#: Resolvers by type and field; a field without one is an attribute or an entry of its parent.
+RESOLVERS: dict[str, dict[str, Callable[..., Any]]] = {
+    "Query": {
+        "repository": _repository,
+        "search": _search,
+        "rateLimit": _rate_limit,
+        "viewer": lambda _root, _info: VIEWER,
+    },
+    "User": _ACCOUNT,
+    "Bot": _ACCOUNT,
+    "Repository": {
+        "id": _plain(repository_node_id),
+        "nameWithOwner": _plain(lambda repository: repository.full_name),
+        "owner": _plain(lambda repository: repository.owner),
+        "isPrivate": _plain(lambda repository: repository.private),
+        "createdAt": _plain(lambda repository: repository.created_at),
+        "url": lambda repository, info: info.context.shapes.repository_url(repository),
+        "defaultBranchRef": _default_ref,
+        "ref": _ref,
+        "issue": _issue,
+        "issues": _issues,
+        "issueOrPullRequest": _issue_or_pull,
+        "pullRequest": _pull,
+        "pullRequests": _pulls,
+        "label": lambda repository, _info, name: repository.label(name),
+        "labels": _labels,
+    },
+    "Issue": _ITEM | {"subIssues": _paged(_sub_issues), "parent": _parent},
+    "PullRequest": _ITEM
+    | {
+        "isDraft": _plain(lambda pull: pull.draft),
+        "headRefName": _plain(lambda pull: pull.head_ref),
+        "headRefOid": _plain(lambda pull: pull.head_sha),
+        "baseRefName": _plain(lambda pull: pull.base_ref),
+        "baseRefOid": _plain(lambda pull: pull.base_sha),
+    },
+    "IssueComment": {
+        "id": _plain(lambda pair: comment_node_id(pair[1])),
+        "databaseId": _plain(lambda pair: pair[1].id),
+        "author": _plain(lambda pair: pair[1].author),
+        "body": _plain(lambda pair: pair[1].body),
+        "url": lambda pair, info: info.context.shapes.comment_url(*pair),
+        "createdAt": _plain(lambda pair: pair[1].created_at),
+        "updatedAt": _plain(lambda pair: pair[1].updated_at),
+    },
+    "Label": {
+        "id": _plain(lambda label: node_id("LA", label.id)),
+        "description": _plain(lambda label: label.description or None),
+    },
+}
+
+
+def _actor_type(login: str, _info: object, _kind: object) -> str:
+    return "Bot" if login.endswith("[bot]") else "User"
+
+
+def _item_type(item: Issue, _info: object, _kind: object) -> str:
+    return "PullRequest" if isinstance(item, PullRequest) else "Issue"
+
+
+#: How the concrete type behind an interface or a union is found.
+TYPES: dict[str, Callable[..., str]] = {
+    "Actor": _actor_type,
+    "RepositoryOwner": lambda _login, _info, _kind: "User",
+    "GitObject": lambda _target, _info, _kind: "Commit",
+    "IssueOrPullRequest": _item_type,
+    "SearchResultItem": _item_type,
+}

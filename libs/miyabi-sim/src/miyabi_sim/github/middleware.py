@@ -1,0 +1,208 @@
+"""What happens to every request on its way: record, faults, credentials, limits, latency and ETags."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import re
+import uuid
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from miyabi_core.logging import get_logger
+from miyabi_sim.github.dials import Dials, Fault
+from miyabi_sim.github.errors import GitHubError, not_found
+from miyabi_sim.github.limits import RateLimiter
+from miyabi_sim.github.rest import CONTENT_OPERATIONS
+from miyabi_sim.github.wire import read_json
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+#: Records that are kept; older ones go first.
+MAX_RECORDS = 100_000
+
+#: Methods that change nothing.
+READ_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+#: Points that a REST request takes off the minute.
+READ_POINTS, WRITE_POINTS = 1, 5
+
+#: What a malformed answer is: JSON that ends in the middle.
+MALFORMED = '{"data": {"repository": {"iss'
+
+_OPERATION = re.compile(r"\b(query|mutation|subscription)\b\s*(\w*)")
+
+_log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRecord:
+    """A request that was answered; `status` is 0 where the connection was dropped instead."""
+
+    method: str
+    path: str
+    operation: str
+    status: int
+    is_write: bool
+
+
+class Pipeline:
+    """The one middleware; control routes and pages pass through it untouched."""
+
+    def __init__(self, dials: Dials, limiter: RateLimiter, *, token: str | None) -> None:
+        self.records: list[RequestRecord] = []
+        self._dials = dials
+        self._limiter = limiter
+        self._token = token
+
+    async def handle(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Answer a request."""
+        name = request.match_info.route.name or ""
+        if name.startswith(("sim.", "page.")):
+            return await _answered(request, handler)
+        operation, is_write = await _operation(request, name)
+        fault = self._dials.take_fault(request.method, request.path, operation=operation)
+        if fault is not None and not fault.after_handling:
+            response: web.StreamResponse | None = None
+        else:
+            response = await _answered(request, lambda same: self._admitted(same, handler, operation=operation))
+        if fault is not None:
+            response = _broken(request, fault, answered=response)
+        status = 0 if response is None else response.status
+        self._record(RequestRecord(request.method, request.path, operation, status, is_write))
+        if response is None:
+            # The connection is gone already; this answer is never sent.
+            return web.Response()
+        return response
+
+    def _record(self, record: RequestRecord) -> None:
+        self.records.append(record)
+        if len(self.records) > MAX_RECORDS:
+            del self.records[: MAX_RECORDS // 10]
+
+    async def _admitted(self, request: web.Request, handler: Handler, *, operation: str) -> web.StreamResponse:
+        is_git = operation.startswith("git.") and request.path.split("/")[2].endswith(".git")
+        if not is_git and "User-Agent" not in request.headers:
+            raise GitHubError(403, "Please make sure your request has a User-Agent header")
+        self._check_token(request, is_git=is_git)
+        with ExitStack() as slot:
+            if not is_git:
+                slot.enter_context(self._limiter.concurrent())
+            await asyncio.sleep(self._dials.latency)
+            if is_git or operation == "rate_limit.get" or request.path == "/graphql":
+                return await handler(request)
+            return await self._limited(request, handler, operation=operation)
+
+    async def _limited(self, request: web.Request, handler: Handler, *, operation: str) -> web.StreamResponse:
+        """Answer a REST request within its limits; what has not changed is answered 304 and costs nothing."""
+        if self._limiter.exhausted("core"):
+            raise self._limiter.refuse_primary("core")
+        points = READ_POINTS if request.method in READ_METHODS else WRITE_POINTS
+        self._limiter.spend("core", 1)
+        try:
+            self._limiter.pace("core", points, content=operation in CONTENT_OPERATIONS)
+            response = await handler(request)
+        except GitHubError as error:
+            response = error.response()
+        if request.method == "GET" and response.status == 200:
+            response = _with_etag(request, response)
+            if response.status == 304:
+                self._limiter.refund("core", 1)
+        response.headers.update(self._limiter.headers("core"))
+        return response
+
+    def _check_token(self, request: web.Request, *, is_git: bool) -> None:
+        """Compare the credential with the one that is demanded.
+
+        Raises:
+            GitHubError: 401 if there is none or another one.
+        """
+        if self._token is None:
+            return
+        given = _credential(request.headers.get("Authorization", ""))
+        if given is not None and hmac.compare_digest(given.encode(), self._token.encode()):
+            return
+        message = "Requires authentication" if given is None else "Bad credentials"
+        raise GitHubError(401, message, headers={"WWW-Authenticate": 'Basic realm="GitHub"'} if is_git else {})
+
+
+async def _operation(request: web.Request, route: str) -> tuple[str, bool]:
+    """Return the name of what is asked for and whether it writes."""
+    if route != "graphql":
+        is_write = request.method not in READ_METHODS and route != "git.upload_pack"
+        return route or "unknown", is_write
+    try:
+        body = await read_json(request)
+    except GitHubError:
+        return route, False
+    found = _OPERATION.search(str(body.get("query", "")))
+    name = body.get("operationName") or (found.group(2) if found else "")
+    return str(name or route), found is not None and found.group(1) == "mutation"
+
+
+async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Return the handler's answer, or what its error looks like."""
+    try:
+        response = await handler(request)
+    except GitHubError as error:
+        response = error.response()
+    except (web.HTTPNotFound, web.HTTPMethodNotAllowed):
+        response = not_found().response()
+    except web.HTTPRequestEntityTooLarge:
+        response = GitHubError(413, "Payload too big").response()
+    except Exception:  # noqa: BLE001 - the last boundary: a defect of ours is an answer 500 and a logged trace
+        _log.exception("request_failed", method=request.method, path=request.path)
+        response = GitHubError(500, "Server Error").response()
+    if not response.prepared:
+        response.headers["X-GitHub-Request-Id"] = uuid.uuid4().hex[:16].upper()
+    return response
+
+
+def _with_etag(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
+    assert isinstance(response, web.Response)
+    assert isinstance(response.body, bytes)
+    material = response.body + response.headers.get("Link", "").encode()
+    etag = f'W/"{hashlib.sha256(material).hexdigest()}"'
+    headers = {"ETag": etag, "Cache-Control": "private, max-age=60, s-maxage=60"}
+    known = [value.strip().removeprefix("W/") for value in request.headers.get("If-None-Match", "").split(",")]
+    if etag.removeprefix("W/") in known:
+        return web.Response(status=304, headers=headers)
+    response.headers.update(headers)
+    return response
+
+
+def _broken(request: web.Request, fault: Fault, *, answered: web.StreamResponse | None) -> web.StreamResponse | None:
+    """Return the answer that a fault gives; None after it has dropped the connection."""
+    if fault.kind == "drop":
+        if request.transport is not None:
+            request.transport.abort()
+        return None
+    if answered is not None and answered.prepared:
+        # Git's answers are streamed: this one is with the client already and can only be dropped.
+        return answered
+    match fault.kind:
+        case "malformed":
+            return web.Response(text=MALFORMED, content_type="application/json")
+        case _:
+            headers = {"retry-after": str(fault.retry_after)} if fault.retry_after else {}
+            return GitHubError(fault.status, "Server Error", headers=headers).response()
+
+
+def _credential(header: str) -> str | None:
+    """Return the token of an `Authorization` header: a bearer, GitHub's own `token`, or a basic password."""
+    scheme, _, value = header.partition(" ")
+    match scheme.lower():
+        case "bearer" | "token":
+            return value.strip()
+        case "basic":
+            try:
+                return base64.b64decode(value, validate=True).decode().partition(":")[2]
+            except ValueError:
+                return ""
+        case _:
+            return None

@@ -1,0 +1,150 @@
+"""What the simulated GitHub keeps: repositories, issues, pull requests, comments and labels."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+#: Color that GitHub gives a label nobody colored.
+DEFAULT_COLOR = "ededed"
+
+
+def timestamp(seconds: float) -> str:
+    """Return a moment the way GitHub writes it: UTC, whole seconds, `Z`."""
+    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def node_id(prefix: str, number: int) -> str:
+    """Return an opaque, stable node id; the prefix names the kind as GitHub's ids do."""
+    encoded = base64.urlsafe_b64encode(number.to_bytes(9, "big")).decode().rstrip("=")
+    return f"{prefix}_{encoded}"
+
+
+@dataclass(slots=True)
+class Label:
+    """A label of a repository."""
+
+    id: int
+    name: str
+    color: str = DEFAULT_COLOR
+    description: str = ""
+
+
+@dataclass(slots=True)
+class Comment:
+    """A comment of an issue or pull request; `id` is unique in the whole simulated GitHub."""
+
+    id: int
+    author: str
+    body: str
+    created_at: str
+    updated_at: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Issue:
+    """An issue; labels are held by name and refer to the labels of the repository."""
+
+    repository: str
+    id: int
+    number: int
+    title: str
+    body: str
+    author: str
+    created_at: str
+    updated_at: str
+    state: str = "open"
+    closed_at: str | None = None
+    labels: list[str] = field(default_factory=list)
+    assignees: list[str] = field(default_factory=list)
+    milestone: str | None = None
+    comments: list[Comment] = field(default_factory=list)
+    sub_issues: list[int] = field(default_factory=list)
+    blocked_by: list[int] = field(default_factory=list)
+
+
+@dataclass(slots=True, kw_only=True)
+class PullRequest(Issue):
+    """A pull request: GitHub numbers and labels it like an issue."""
+
+    head_ref: str
+    head_sha: str
+    base_ref: str
+    base_sha: str
+    draft: bool = False
+    merged: bool = False
+    requested_reviewers: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True, kw_only=True)
+class Repository:
+    """A repository with everything in it; its commits live in a bare git repository beside the store."""
+
+    id: int
+    owner: str
+    name: str
+    default_branch: str = "main"
+    private: bool = False
+    created_at: str = ""
+    labels: list[Label] = field(default_factory=list)
+    items: dict[int, Issue] = field(default_factory=dict)
+
+    @property
+    def full_name(self) -> str:
+        """Return `owner/name`."""
+        return f"{self.owner}/{self.name}"
+
+    def issue(self, number: int) -> Issue | None:
+        """Return the issue of that number; a pull request is none."""
+        found = self.items.get(number)
+        return None if isinstance(found, PullRequest) else found
+
+    def pull(self, number: int) -> PullRequest | None:
+        """Return the pull request of that number."""
+        found = self.items.get(number)
+        return found if isinstance(found, PullRequest) else None
+
+    def pulls(self) -> list[PullRequest]:
+        """Return all pull requests, oldest first."""
+        return [item for _, item in sorted(self.items.items()) if isinstance(item, PullRequest)]
+
+    def label(self, name: str) -> Label | None:
+        """Return a label by name; GitHub ignores the case."""
+        wanted = name.casefold()
+        return next((label for label in self.labels if label.name.casefold() == wanted), None)
+
+    def labels_of(self, issue: Issue) -> list[Label]:
+        """Return the labels of an issue in the order in which they were set."""
+        return [label for label in map(self.label, issue.labels) if label is not None]
+
+    def next_number(self) -> int:
+        """Return the number of the next issue or pull request."""
+        return max(self.items, default=0) + 1
+
+    def header(self) -> dict[str, Any]:
+        """Return what is stored of the repository itself, without its issues."""
+        header = asdict(self)
+        del header["items"]
+        return header
+
+
+def issue_from_json(raw: dict[str, Any]) -> Issue:
+    """Return the issue or pull request that was stored.
+
+    Raises:
+        TypeError: if a field is missing or unknown, that is, the file is not one of ours.
+    """
+    comments = [Comment(**comment) for comment in raw.get("comments", [])]
+    kind = PullRequest if "head_ref" in raw else Issue
+    return kind(**(raw | {"comments": comments}))
+
+
+def repository_from_json(raw: dict[str, Any]) -> Repository:
+    """Return the repository that was stored, without its issues.
+
+    Raises:
+        TypeError: if a field is missing or unknown, that is, the file is not one of ours.
+    """
+    return Repository(**(raw | {"labels": [Label(**label) for label in raw.get("labels", [])]}))

@@ -1,0 +1,154 @@
+"""The simulated GitHub as one server: REST, GraphQL, git, pages, webhooks and control on one loopback port."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from aiohttp import web
+
+from miyabi_sim.github.control import Control
+from miyabi_sim.github.dials import Dials
+from miyabi_sim.github.forge import Forge
+from miyabi_sim.github.git_http import GitHttp
+from miyabi_sim.github.graphql import GraphQLApi
+from miyabi_sim.github.limits import RateLimiter
+from miyabi_sim.github.middleware import Handler, Pipeline, RequestRecord
+from miyabi_sim.github.pages import Pages
+from miyabi_sim.github.rest import RestApi
+from miyabi_sim.github.rest_pulls import PullsApi
+from miyabi_sim.github.seed import load_seed
+from miyabi_sim.github.shapes import Shapes
+from miyabi_sim.github.store import Store
+from miyabi_sim.github.webhooks import Webhooks, WebhookTarget
+
+#: The only address that is ever bound.
+HOST = "127.0.0.1"
+
+#: Largest JSON body that is read.
+MAX_BODY_BYTES = 16 * 1024 * 1024
+
+#: Seconds that requests under way have when the server stops.
+SHUTDOWN_TIMEOUT = 2.0
+
+
+class SimulatedGitHub:
+    """A GitHub on loopback whose data outlive it in `data_dir`.
+
+    Args:
+        data_dir: Keeps issues, pull requests and git repositories.
+        dials: How slow, strict and broken the server is; may be turned while it runs.
+        port: Where to listen; 0 takes a free port.
+        token: The one credential that is accepted; None accepts everyone.
+        webhook: Where events are posted to.
+        clock: Seconds since 1970; limits and time stamps follow it.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        dials: Dials | None = None,
+        port: int = 0,
+        token: str | None = None,
+        webhook: WebhookTarget | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._dials = dials or Dials()
+        self.store = Store(data_dir)
+        self.webhooks = Webhooks(webhook)
+        self.port = port
+        self._shapes = Shapes("")
+        self._forge = Forge(self.store, self._shapes, webhooks=self.webhooks, clock=clock)
+        self._limiter = RateLimiter(self._dials, clock)
+        self._pipeline = Pipeline(self._dials, self._limiter, token=token)
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def url(self) -> str:
+        """Return the address of the server, known once it has started."""
+        return self._shapes.url
+
+    @property
+    def dials(self) -> Dials:
+        """Return the dials; turning one takes effect with the next request."""
+        return self._dials
+
+    @property
+    def requests(self) -> list[RequestRecord]:
+        """Return the records of the requests that were answered, oldest first."""
+        return self._pipeline.records
+
+    def load_seed(self, path: Path) -> None:
+        """Bring a seed's repositories and issues in, blocking while git runs; what is there stays.
+
+        Raises:
+            SeedError: if the file is no seed.
+            GitFailedError: if git refuses a repository of it.
+        """
+        load_seed(self.store, path)
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            OSError: if the port is taken.
+        """
+        # Bodies are handed over as they came: git's gzipped requests go to the backend untouched.
+        runner = web.AppRunner(
+            self._application(), auto_decompress=False, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT
+        )
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, HOST, self.port).start()
+        except BaseException:
+            await runner.cleanup()
+            raise
+        self._runner = runner
+        self.port = runner.addresses[0][1]
+        self._shapes.url = f"http://{HOST}:{self.port}"
+
+    async def stop(self) -> None:
+        """Let requests under way end, then stop listening; stopping twice does nothing."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    def _application(self) -> web.Application:
+        @web.middleware
+        async def pipeline(request: web.Request, handler: Handler) -> web.StreamResponse:
+            return await self._pipeline.handle(request, handler)
+
+        application = web.Application(middlewares=[pipeline], client_max_size=MAX_BODY_BYTES)
+        control = Control(
+            self.store, self.dials, pipeline=self._pipeline, limiter=self._limiter, webhooks=self.webhooks
+        )
+        application.add_routes(control.routes())
+        application.add_routes(GraphQLApi(self._forge, self._limiter, dials=self.dials).routes())
+        application.add_routes(RestApi(self._forge, self._limiter).routes())
+        application.add_routes(PullsApi(self._forge).routes())
+        application.add_routes(GitHttp(self._forge).routes())
+        application.add_routes(Pages(self.store).routes())
+        application.cleanup_ctx.append(self._sending_webhooks)
+        return application
+
+    async def _sending_webhooks(self, _application: web.Application) -> AsyncIterator[None]:
+        sending = asyncio.create_task(self.webhooks.run(), name="webhooks")
+        yield
+        sending.cancel()
+        with suppress(asyncio.CancelledError):
+            await sending

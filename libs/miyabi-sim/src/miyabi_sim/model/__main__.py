@@ -1,0 +1,34 @@
+"""Runs the simulated model until SIGTERM: `python -m miyabi_sim.model --port N [--scenarios PATH]`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+from pathlib import Path
+
+from miyabi_core.lifecycle import run_until_signal
+from miyabi_sim.model.scenarios import Scenarios
+from miyabi_sim.model.server import SimulatedModel
+
+
+def main() -> None:
+    """Parse the command line, serve, print one JSON line when ready."""
+    parser = argparse.ArgumentParser(prog="python -m miyabi_sim.model", description=__doc__)
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--scenarios", type=Path, help="a YAML file or a folder of them")
+    options = parser.parse_args()
+    scenarios = Scenarios.load(options.scenarios) if options.scenarios else Scenarios()
+    asyncio.run(run_until_signal(lambda stop: _serve(scenarios, options.port, stop)))
+
+
+async def _serve(scenarios: Scenarios, port: int, stop: asyncio.Event) -> None:
+    """Serve until *stop* is set."""
+    async with SimulatedModel(scenarios, port=port) as model:
+        ready = {"service": "simulated-model", "url": model.url, "port": model.port}
+        print(json.dumps(ready), flush=True)  # noqa: T201 - whoever starts it waits for this line
+        await stop.wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""What can be turned on a simulated model: latencies and faults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+#: 429 and 529 as Anthropic documents them, 500, or a connection that breaks in the middle of a stream.
+FaultKind = Literal["rate_limited", "overloaded", "internal", "dropped"]
+
+
+@dataclass
+class Fault:
+    """The next *count* requests fail in this way."""
+
+    kind: FaultKind
+    count: int = 1
+    retry_after_seconds: float = 0.0  #: for rate_limited: goes out as `retry-after`
+
+
+@dataclass
+class ModelDials:
+    """Latencies in seconds; zero is as fast as it goes."""
+
+    first_token_seconds: float = 0.0
+    token_seconds: float = 0.0
+    faults: list[Fault] = field(default_factory=list)
+
+    def next_fault(self) -> Fault | None:
+        """Return the fault of this request, and count it down."""
+        while self.faults and self.faults[0].count <= 0:
+            self.faults.pop(0)
+        if not self.faults:
+            return None
+        self.faults[0].count -= 1
+        return self.faults[0]

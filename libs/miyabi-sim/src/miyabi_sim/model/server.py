@@ -1,0 +1,200 @@
+"""Serves the Messages API: streamed or whole, with the API's error shapes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from aiohttp import web
+
+from miyabi_sim.model import messages as api
+from miyabi_sim.model.dials import Fault, ModelDials
+from miyabi_sim.model.scenarios import Scenarios
+
+#: Bodies beyond this are refused, as the API does.
+MAX_BODY_BYTES = 32 << 20
+#: Pieces of text are this long: about one token.
+PIECE_CHARACTERS = 4
+#: HTTP status, type and message of each fault, as the API documents them.
+_FAULTS = {
+    "rate_limited": (429, "rate_limit_error", "This request would exceed your rate limit."),
+    "overloaded": (529, "overloaded_error", "Overloaded"),
+    "internal": (500, "api_error", "Internal server error"),
+}
+
+
+class SimulatedModel:
+    """A model server on 127.0.0.1.
+
+    Args:
+        scenarios: What it says.
+        port: 0 takes a free one.
+        dials: Latencies and faults; may be changed while it runs.
+    """
+
+    def __init__(self, scenarios: Scenarios, *, port: int = 0, dials: ModelDials | None = None) -> None:
+        self.scenarios = scenarios
+        self.dials = dials or ModelDials()
+        self.requests: list[dict[str, Any]] = []
+        self.port = port
+        self._cached: set[str] = set()
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def url(self) -> str:
+        """Base URL, for `ANTHROPIC_BASE_URL`."""
+        return f"http://127.0.0.1:{self.port}"
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            OSError: the port is taken.
+        """
+        app = web.Application(client_max_size=MAX_BODY_BYTES)
+        app.router.add_post("/v1/messages", self._messages)
+        app.router.add_post("/v1/messages/count_tokens", self._count)
+        app.router.add_get("/_sim/requests", self._seen)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
+        self.port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """Stop listening and end running streams."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    async def _seen(self, _request: web.Request) -> web.Response:
+        """Answer what was asked so far."""
+        return web.json_response(self.requests)
+
+    async def _count(self, request: web.Request) -> web.Response:
+        """Answer how many tokens a prompt has."""
+        try:
+            body = await _body(request)
+        except api.BadRequestError as error:
+            return _error(400, "invalid_request_error", str(error))
+        return web.json_response({"input_tokens": api.count(body)})
+
+    async def _messages(self, request: web.Request) -> web.StreamResponse:
+        """Answer a conversation's next message."""
+        if not request.headers.get("x-api-key") and not request.headers.get("authorization"):
+            return _error(401, "authentication_error", "x-api-key header is required")
+        try:
+            body = await _body(request)
+        except api.BadRequestError as error:
+            return _error(400, "invalid_request_error", str(error))
+        self.requests.append(body)
+        fault = self.dials.next_fault()
+        if fault is not None and fault.kind != "dropped":
+            return _fault(fault)
+        await asyncio.sleep(self.dials.first_token_seconds)
+        message = self._message(body)
+        if not body.get("stream"):
+            return web.json_response(message, headers=_headers())
+        return await self._stream(request, message, dropped=fault is not None)
+
+    def _message(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Build the whole answer."""
+        content = api.content_blocks(self.scenarios.answer(body))
+        usage = {**api.input_usage(body, self._cached), "output_tokens": api.output_tokens(content)}
+        return {
+            "id": f"msg_{secrets.token_hex(12)}",
+            "type": "message",
+            "role": "assistant",
+            "model": body["model"],
+            "content": content,
+            "stop_reason": api.stop_reason(content),
+            "stop_sequence": None,
+            "usage": usage,
+        }
+
+    async def _stream(self, request: web.Request, message: dict[str, Any], *, dropped: bool) -> web.StreamResponse:
+        """Send the answer as server-sent events; a dropped one breaks in the middle."""
+        response = web.StreamResponse(headers={**_headers(), "content-type": "text/event-stream"})
+        await response.prepare(request)
+        async for position, event in _numbered(self._events(message)):
+            if dropped and position == 3:
+                assert request.transport is not None
+                request.transport.abort()
+                return response
+            await response.write(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode())
+        await response.write_eof()
+        return response
+
+    async def _events(self, message: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+        """Yield the answer's events in the documented order, at the dialled pace."""
+        start = {**message, "content": [], "stop_reason": None, "usage": {**message["usage"], "output_tokens": 1}}
+        yield {"type": "message_start", "message": start}
+        yield {"type": "ping"}
+        for index, block in enumerate(message["content"]):
+            empty = {**block, "text": ""} if block["type"] == "text" else {**block, "input": {}}
+            yield {"type": "content_block_start", "index": index, "content_block": empty}
+            for delta in _deltas(block):
+                await asyncio.sleep(self.dials.token_seconds)
+                yield {"type": "content_block_delta", "index": index, "delta": delta}
+            yield {"type": "content_block_stop", "index": index}
+        end = {"stop_reason": message["stop_reason"], "stop_sequence": None}
+        yield {"type": "message_delta", "delta": end, "usage": {"output_tokens": message["usage"]["output_tokens"]}}
+        yield {"type": "message_stop"}
+
+
+async def _numbered(events: AsyncIterator[dict[str, Any]]) -> AsyncIterator[tuple[int, dict[str, Any]]]:
+    """Count what passes."""
+    position = 0
+    async for event in events:
+        yield position, event
+        position += 1
+
+
+def _deltas(block: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Cut a block into pieces: text by tokens, a tool's input by larger ones."""
+    if block["type"] == "text":
+        text, size, kind, key = block["text"], PIECE_CHARACTERS, "text_delta", "text"
+    else:
+        text, size, kind, key = json.dumps(block["input"]), 64, "input_json_delta", "partial_json"
+    return [{"type": kind, key: text[start : start + size]} for start in range(0, len(text), size)]
+
+
+async def _body(request: web.Request) -> dict[str, Any]:
+    """Read and check a request."""
+    try:
+        body = await request.json()
+    except ValueError as error:
+        raise api.BadRequestError(f"the body is no JSON: {error}") from error
+    api.check(body)
+    checked: dict[str, Any] = body
+    return checked
+
+
+def _headers() -> dict[str, str]:
+    """Return headers that every answer has."""
+    return {"request-id": f"req_{secrets.token_hex(12)}"}
+
+
+def _error(status: int, kind: str, message: str, **headers: str) -> web.Response:
+    """Return an error in the API's shape."""
+    body = {"type": "error", "error": {"type": kind, "message": message}}
+    return web.json_response(body, status=status, headers={**_headers(), **headers})
+
+
+def _fault(fault: Fault) -> web.Response:
+    """Return the dialled fault."""
+    status, kind, message = _FAULTS[fault.kind]
+    headers = {"retry-after": f"{fault.retry_after_seconds:g}"} if fault.kind == "rate_limited" else {}
+    return _error(status, kind, message, **headers)

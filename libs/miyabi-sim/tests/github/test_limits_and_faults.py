@@ -1,0 +1,257 @@
+"""Limits, faults, dials, webhooks and bad seeds."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from miyabi_sim.github import Dials, Fault, SimulatedGitHub, WebhookTarget
+from miyabi_sim.github.seed import SeedError
+
+REPO = "/repos/acme/shop"
+QUERY = {"query": '{ repository(owner: "acme", name: "shop") { id } }'}
+
+
+async def test_the_hour_runs_out_and_comes_back(github: SimulatedGitHub, http: aiohttp.ClientSession, clock) -> None:
+    """The last request says nothing remains, the next is 403 until the reset that the headers named."""
+    github.dials.update({"enforce_limits": True, "limits": {"rest_per_hour": 2}})
+    for remaining in ("1", "0"):
+        async with http.get(REPO) as answer:
+            assert (answer.status, answer.headers["x-ratelimit-remaining"]) == (200, remaining)
+            assert answer.headers["x-ratelimit-resource"] == "core"
+    async with http.get(REPO) as answer:
+        body = await answer.json()
+        reset = float(answer.headers["x-ratelimit-reset"])
+    assert (answer.status, answer.headers["x-ratelimit-remaining"]) == (403, "0")
+    assert body["message"].startswith("API rate limit exceeded")
+    async with http.get("/rate_limit") as answer:
+        assert (await answer.json())["resources"]["core"] == {
+            "limit": 2, "used": 2, "remaining": 0, "reset": int(reset), "resource": "core",
+        }  # fmt: skip
+    clock.now = reset
+    async with http.get(REPO) as answer:
+        assert answer.status == 200
+
+
+async def test_graphql_runs_out_with_an_answer_200(github: SimulatedGitHub, http: aiohttp.ClientSession) -> None:
+    """GraphQL says RATE_LIMITED in its errors, with HTTP 200 and nothing remaining."""
+    github.dials.update({"enforce_limits": True, "limits": {"graphql_points_per_hour": 1}})
+    async with http.post("/graphql", json=QUERY) as answer:
+        assert "errors" not in await answer.json()
+    async with http.post("/graphql", json=QUERY) as answer:
+        body = await answer.json()
+    assert (answer.status, body["errors"][0]["type"]) == (200, "RATE_LIMITED")
+    assert (answer.headers["x-ratelimit-remaining"], answer.headers["x-ratelimit-resource"]) == ("0", "graphql")
+
+
+@pytest.mark.parametrize(
+    ("limits", "count"),
+    [({"content_per_minute": 3}, 3), ({"content_per_hour": 2}, 2), ({"rest_points_per_minute": 12}, 2)],
+)
+async def test_content_and_points_are_limited_by_the_minute(
+    github: SimulatedGitHub, http: aiohttp.ClientSession, clock, limits: dict[str, int], count: int
+) -> None:
+    """Creating too fast is a secondary limit with a time to wait; after that time it works again."""
+    github.dials.update({"enforce_limits": True, "limits": limits})
+    for _ in range(count):
+        async with http.post(f"{REPO}/issues", json={"title": "x"}) as answer:
+            assert answer.status == 201
+    async with http.post(f"{REPO}/issues", json={"title": "x"}) as answer:
+        body = await answer.json()
+    assert answer.status == 403
+    assert body["message"].startswith("You have exceeded a secondary rate limit")
+    clock.now += int(answer.headers["retry-after"])
+    async with http.post(f"{REPO}/issues", json={"title": "x"}) as answer:
+        assert answer.status == 201
+
+
+async def test_graphql_points_are_limited_by_the_minute(github: SimulatedGitHub, http: aiohttp.ClientSession) -> None:
+    """The secondary limit of GraphQL is an answer 403 like that of REST."""
+    github.dials.update({"enforce_limits": True, "limits": {"graphql_points_per_minute": 1}})
+    statuses = []
+    for _ in range(2):
+        async with http.post("/graphql", json=QUERY) as answer:
+            statuses.append(answer.status)
+    assert statuses == [200, 403]
+    assert int(answer.headers["retry-after"]) >= 1
+
+
+async def test_too_many_requests_at_once_are_refused(github: SimulatedGitHub, http: aiohttp.ClientSession) -> None:
+    """With room for two at once and two under way, the third is refused; git does not count."""
+    github.dials.update({"enforce_limits": True, "limits": {"concurrent_requests": 2}})
+    with github._limiter.concurrent():
+        async with http.get(REPO) as answer:
+            assert answer.status == 200
+        with github._limiter.concurrent():
+            async with http.get(REPO) as answer:
+                assert (answer.status, answer.headers["retry-after"]) == (403, "60")
+            async with http.get("/acme/shop.git/info/refs?service=git-upload-pack") as answer:
+                assert answer.status == 200
+    async with http.get(REPO) as answer:
+        assert answer.status == 200
+
+
+async def test_nothing_is_refused_with_the_dial_off(github: SimulatedGitHub, http: aiohttp.ClientSession) -> None:
+    """Limits are counted, and only counted, until they are enforced."""
+    github.dials.update({"limits": {"rest_per_hour": 1}})
+    for _ in range(3):
+        async with http.get(REPO) as answer:
+            assert answer.status == 200
+    assert (answer.headers["x-ratelimit-used"], answer.headers["x-ratelimit-remaining"]) == ("3", "0")
+
+
+async def test_issues_take_the_time_that_the_dial_says(github: SimulatedGitHub, http: aiohttp.ClientSession) -> None:
+    """Three aliased issues take three times the time of one."""
+    github.dials.latency_per_issue = 0.05
+    query = '{ repository(owner: "acme", name: "shop") { a: issue(number: 1) { id } b: issue(number: 2) { id } c: issue(number: 3) { id } } }'
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    async with http.post("/graphql", json={"query": query}):
+        pass
+    assert loop.time() - start >= 0.15
+
+
+async def test_a_fault_before_handling_leaves_nothing_behind(
+    github: SimulatedGitHub, http: aiohttp.ClientSession
+) -> None:
+    """Twice 502, then it works; only the third request opened an issue."""
+    github.dials.faults.append(Fault(status=502, count=2, operation="issues.create", retry_after=3))
+    numbers = []
+    for expected in (502, 502, 201):
+        async with http.post(f"{REPO}/issues", json={"title": "x"}) as answer:
+            assert answer.status == expected
+            numbers.append((await answer.json()).get("number"))
+    assert numbers == [None, None, 6]
+    assert [record.status for record in github.requests] == [502, 502, 201]
+
+
+async def test_a_dropped_answer_after_handling_has_done_its_work(
+    github: SimulatedGitHub, http: aiohttp.ClientSession
+) -> None:
+    """The client hears nothing, and the comment is there all the same."""
+    github.dials.faults.append(Fault(kind="drop", path="/issues/1/comments$", method="POST", after_handling=True))
+    with pytest.raises(aiohttp.ClientConnectionError):
+        await http.post(f"{REPO}/issues/1/comments", json={"body": "done"})
+    async with http.get(f"{REPO}/issues/1/comments") as answer:
+        assert [comment["body"] for comment in await answer.json()][-1] == "done"
+    assert github.requests[0].status == 0
+
+
+async def test_a_dropped_push_fails_and_the_next_one_arrives(
+    github: SimulatedGitHub, clone: Path, git: Callable
+) -> None:
+    """A push whose connection is dropped fails and changes nothing; the next one arrives.
+
+    Git's HTTP library silently tries a reused connection once more, so it takes two drops to make a push fail.
+    """
+    github.dials.faults.append(Fault(kind="drop", operation="git.receive_pack", count=2))
+    await git(clone, "commit", "--quiet", "--allow-empty", "-m", "more")
+    with pytest.raises(AssertionError):
+        await git(clone, "push", "origin", "main")
+    await git(clone, "push", "--quiet", "origin", "main")
+    pushes = [record.status for record in github.requests if record.operation == "git.receive_pack"]
+    assert pushes == [0, 0, 200]
+
+
+async def test_a_malformed_answer_is_half_a_document(github: SimulatedGitHub, http: aiohttp.ClientSession) -> None:
+    """The answer says JSON and is none."""
+    github.dials.faults.append(Fault(kind="malformed", path="^/graphql$"))
+    async with http.post("/graphql", json=QUERY) as answer:
+        assert (answer.status, answer.content_type) == (200, "application/json")
+        with pytest.raises(json.JSONDecodeError):
+            await answer.json()
+
+
+async def test_the_control_routes_show_and_turn(github: SimulatedGitHub, http: aiohttp.ClientSession) -> None:
+    """Dials are turned and read back, wrong ones refused whole, and a reset forgets requests but no issue."""
+    async with http.put("/_sim/dials", json={"latency": 0.01, "faults": [{"status": 503}]}) as answer:
+        assert (await answer.json())["faults"][0]["status"] == 503
+    for wrong in ({"latency": 9, "speed": 1}, {"latency": "slow"}, {"faults": [{"kind": "fire"}]}):
+        async with http.put("/_sim/dials", json=wrong) as answer:
+            assert answer.status == 422
+    assert github.dials.latency == 0.01
+    async with http.get(REPO) as answer:
+        assert answer.status == 503
+    async with http.get("/_sim/requests") as answer:
+        assert [record["status"] for record in await answer.json()] == [503]
+    async with http.post("/_sim/reset") as answer:
+        assert answer.status == 204
+    async with http.get("/_sim/state") as answer:
+        state = await answer.json()
+    assert (github.requests, github.dials) == ([], Dials())
+    assert len(state["repositories"][0]["items"]) == 5
+
+
+async def test_events_are_signed_and_in_order(tmp_path: Path, seed: Path, git: Callable) -> None:
+    """Issues, pull requests and pushes reach the receiver with GitHub's headers and a signature that holds."""
+    heard: list[tuple[str, str]] = []
+
+    async def receive(request: web.Request) -> web.Response:
+        body = await request.read()
+        expected = "sha256=" + hmac.new(b"quiet", body, hashlib.sha256).hexdigest()
+        assert request.headers["X-Hub-Signature-256"] == expected
+        assert request.headers["X-GitHub-Delivery"]
+        heard.append((request.headers["X-GitHub-Event"], json.loads(body).get("action", "")))
+        return web.Response()
+
+    receiver = web.Application()
+    receiver.router.add_post("/hook", receive)
+    runner = web.AppRunner(receiver)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    target = WebhookTarget(f"http://127.0.0.1:{runner.addresses[0][1]}/hook", "quiet")
+    simulated = SimulatedGitHub(tmp_path / "data", webhook=target)
+    simulated.load_seed(seed)
+    async with simulated, aiohttp.ClientSession(simulated.url) as client:
+        await client.post(f"{REPO}/issues", json={"title": "x"})
+        await client.put(f"{REPO}/issues/1/labels", json={"labels": ["help wanted"]})
+        await git(tmp_path, "clone", "--quiet", f"{simulated.url}/acme/shop.git", "clone")
+        clone = tmp_path / "clone"
+        for step in ("one", "two"):
+            await git(clone, "checkout", "--quiet", "-B", "miyabi/1-x")
+            await git(clone, "commit", "--quiet", "--allow-empty", "-m", step)
+            await git(clone, "push", "--quiet", "origin", "miyabi/1-x")
+            await client.post(f"{REPO}/pulls", json={"title": "x", "head": "miyabi/1-x", "base": "main"})
+        await simulated.webhooks.drained()
+    await runner.cleanup()
+    expected = [
+        ("issues", "opened"),
+        ("issues", "labeled"),
+        ("issues", "unlabeled"),
+        ("push", ""),
+        ("pull_request", "opened"),
+        ("push", ""),
+        ("pull_request", "synchronize"),
+    ]
+    assert heard == expected
+    assert {delivery.status for delivery in simulated.webhooks.deliveries} == {200}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "not json",
+        "[]",
+        '{"repositories": [{"name": "x"}]}',
+        '{"repositories": [{"owner": "a", "name": "b", "source": "missing"}]}',
+        '{"repositories": [{"owner": "a", "name": ".."}]}',
+        '{"repositories": [{"owner": "a/b", "name": "c"}]}',
+        '{"issues": [{"repository": "no/where", "number": 1, "title": "x"}]}',
+    ],
+)
+def test_a_seed_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
+    """Whatever is wrong with a seed is said in one kind of error, and no repository is half there."""
+    path = tmp_path / "seed.json"
+    path.write_text(text)
+    simulated = SimulatedGitHub(tmp_path / "data")
+    with pytest.raises(SeedError):
+        simulated.load_seed(path)
+    assert list(simulated.store) == []
