@@ -8,14 +8,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from running_system import System, running_system
+from toy_repository import REPOSITORY
+
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.event_pb2 import BatchEvent
 from miyabi.coordinator.v1.state_pb2 import RunState, TaskState
 from miyabi_cli.stack.local import start_agent
 from miyabi_cli.stack.supervision import supervise
 from miyabi_core.ids import new_ulid
-from running_system import System, running_system
-from toy_repository import REPOSITORY
 
 #: Leases of these tests are short, so that a killed agent is noticed soon.
 SHORT_LEASES = {"MIYABI_COORDINATOR_LEASE_DURATION": "PT2S", "MIYABI_COORDINATOR_HEARTBEAT_INTERVAL": "PT0.5S"}
@@ -61,7 +62,12 @@ async def test_killed_agent(tmp_path: Path) -> None:
         events: list[BatchEvent] = []
         async for event in system.client.submit(request(1, 2)):
             events.append(event)
-            if is_leased(event) and "local-1" in system.stack.children and len(system.stack.children) and not _killed(system):
+            if (
+                is_leased(event)
+                and "local-1" in system.stack.children
+                and len(system.stack.children)
+                and not _killed(system)
+            ):
                 kill(system, "local-1")
                 await start_agent(system.stack, "local-2")
         assert _killed(system)
@@ -97,9 +103,8 @@ async def test_killed_watcher(tmp_path: Path) -> None:
                 seen.append(event)
             if len(seen) == 4:
                 break
-        async for event in system.client.watch(seen[0].batch, after=seen[-1].sequence):
-            if event.sequence:
-                seen.append(event)
+        rest = system.client.watch(seen[0].batch, after=seen[-1].sequence)
+        seen += [event async for event in rest if event.sequence]
         assert_ended_well(seen)
 
 
@@ -115,4 +120,4 @@ async def test_killed_gateway(tmp_path: Path) -> None:
                 kill(system, "github-gateway")
         assert_ended_well(events)
         state = await system.github_state()
-        assert 2 == len(state["pull_requests"])
+        assert len(state["pull_requests"]) == 2

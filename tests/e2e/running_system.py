@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from toy_repository import Toy, make_toy
+
 from miyabi.coordinator.v1.coordinator_service_pb2_grpc import CoordinatorServiceStub
 from miyabi_cli.client import CoordinatorClient
 from miyabi_cli.settings import CliSettings
 from miyabi_cli.stack.local import LocalStack, StackOptions, local_stack
 from miyabi_cli.stack.ports import any_ports
 from miyabi_core.channel import open_channel
-from toy_repository import Toy, make_toy
 
 
 @dataclass
@@ -54,7 +55,9 @@ class System:
 
 
 @asynccontextmanager
-async def running_system(folder: Path, *, agents: int = 1, settings: dict[str, str] | None = None) -> AsyncIterator[System]:
+async def running_system(
+    folder: Path, *, agents: int = 1, settings: dict[str, str] | None = None
+) -> AsyncIterator[System]:
     """Start everything below *folder* on free ports; nothing is left running afterwards."""
     toy = make_toy(folder / "toy")
     options = StackOptions(

@@ -7,13 +7,14 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from running_system import System
+from toy_repository import REPOSITORY
+
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.event_pb2 import BatchEvent
 from miyabi.coordinator.v1.state_pb2 import Pipeline, RunState
 from miyabi_cli.errors import CliError
 from miyabi_core.ids import new_ulid
-from running_system import System
-from toy_repository import REPOSITORY
 
 
 def request(*issues: int, **more: object) -> pb.SubmitBatchRequest:
@@ -46,14 +47,14 @@ async def test_fix_ends_in_draft_pull_requests(system: System) -> None:
     """Each issue comes back with a proof, a score, labels and a draft pull request whose branch is there."""
     events = await events_of(system, request(1, 2))
     finished = events[-1].batch_finished
-    assert [RunState.RUN_STATE_SUCCEEDED] * 2 == [result.state for result in finished.results], explain(events)
+    assert [result.state for result in finished.results] == [RunState.RUN_STATE_SUCCEEDED] * 2, explain(events)
     for result in finished.results:
-        assert (1, 1) == (result.tests_failed_before, result.tests_passed_after)
+        assert (result.tests_failed_before, result.tests_passed_after) == (1, 1)
         assert result.review_score >= 80
         assert result.pull_request_url
         assert any("bug" in label for label in result.labels)
     listed = await refs(system)
-    assert 2 == listed.count("refs/heads/miyabi/issue-")
+    assert listed.count("refs/heads/miyabi/issue-") == 2
 
 
 async def test_events_are_gapless_and_in_order(system: System) -> None:
@@ -70,13 +71,13 @@ async def test_dry_run_writes_nothing(system: System) -> None:
     before, seen = await refs(system), len(await system.github_requests())
     events = await events_of(system, request(3, dry_run=True))
     result = events[-1].batch_finished.results[0]
-    assert RunState.RUN_STATE_SUCCEEDED == result.state, explain(events)
-    assert (1, 1) == (result.tests_failed_before, result.tests_passed_after)
+    assert result.state == RunState.RUN_STATE_SUCCEEDED, explain(events)
+    assert (result.tests_failed_before, result.tests_passed_after) == (1, 1)
     assert result.cost_usd_micros > 0
     recorded = [event.pull_request_recorded for event in events if event.HasField("pull_request_recorded")]
-    assert [True] == [entry.dry_run for entry in recorded]
+    assert [entry.dry_run for entry in recorded] == [True]
     writes = [entry for entry in (await system.github_requests())[seen:] if entry["is_write"]]
-    assert [] == writes
+    assert writes == []
     assert before == await refs(system)
 
 
@@ -123,5 +124,5 @@ async def test_bad_input_is_refused_before_anything_is_written(
 async def test_nothing_outside_the_data_folder_changes(system: System) -> None:
     """The agents keep their worktrees inside the data folder, and take them away."""
     left = list((system.stack.options.data_dir / "agents").glob("*/worktrees/*"))
-    assert [] == left
+    assert left == []
     assert Path.home() != system.stack.options.data_dir

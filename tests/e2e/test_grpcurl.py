@@ -27,7 +27,7 @@ async def test_submit_streams_to_the_end(system: System) -> None:
     """A batch that is handed over without any proto file streams its events until the last."""
     body = {"repository": REPOSITORY, "issue_numbers": [1, 2], "pipeline": "PIPELINE_FIX", "concurrency": 2}
     done = await grpcurl("-d", json.dumps(body), system.target, "miyabi.coordinator.v1.CoordinatorService/SubmitBatch")
-    assert 0 == done.returncode, done.stderr
+    assert done.returncode == 0, done.stderr
     assert '"batchAccepted"' in done.stdout
     assert '"batchFinished"' in done.stdout
 
@@ -36,7 +36,7 @@ async def test_bad_field_is_named(system: System) -> None:
     """What is wrong comes back as a field violation."""
     body = {"repository": REPOSITORY, "issue_numbers": [0]}
     done = await grpcurl("-d", json.dumps(body), system.target, "miyabi.coordinator.v1.CoordinatorService/SubmitBatch")
-    assert 0 != done.returncode
+    assert done.returncode != 0
     assert "InvalidArgument" in done.stderr
     assert "issue_numbers[0]" in done.stderr
 
@@ -44,4 +44,6 @@ async def test_bad_field_is_named(system: System) -> None:
 async def test_services_are_listed(system: System) -> None:
     """Reflection lists what there is."""
     done = await grpcurl(system.target, "list")
-    assert {"miyabi.coordinator.v1.CoordinatorService", "miyabi.coordinator.v1.DispatchService"} <= set(done.stdout.split())
+    assert {"miyabi.coordinator.v1.CoordinatorService", "miyabi.coordinator.v1.DispatchService"} <= set(
+        done.stdout.split()
+    )

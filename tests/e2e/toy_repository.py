@@ -114,7 +114,11 @@ def _scenarios(number: int) -> list[dict[str, object]]:
     edit = {"path": source, "old_text": "    return number\n", "new_text": f"    return {factor} * number\n"}
     finish = {"summary": f"{word} multiplies by {factor} now.", "changed_expectations": []}
     return [
-        _scenario(mark, "record_triage", [[{"text": f"{word} forgets to multiply."}, {"tool": "record_triage", "input": triage}]]),
+        _scenario(
+            mark,
+            "record_triage",
+            [[{"text": f"{word} forgets to multiply."}, {"tool": "record_triage", "input": triage}]],
+        ),
         _scenario(mark, "record_plan", [[{"tool": "record_plan", "input": plan}]]),
         _scenario(
             mark,

@@ -1,0 +1,1 @@
+"""A simulated GitHub and a simulated model API: real servers on loopback."""

@@ -1,0 +1,1 @@
+"""The only service that talks to GitHub: batched reads, paced writes, the git proxy."""

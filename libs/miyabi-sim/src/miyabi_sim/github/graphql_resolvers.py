@@ -97,12 +97,23 @@ def _issues(
     *,
     labels: list[str] | None = None,
     states: list[str] | None = None,
+    orderBy: dict[str, str] | None = None,  # noqa: N803
     first: int | None = None,
     after: str | None = None,
 ) -> dict[str, Any]:
     numbers = sorted(repository.items)
     issues = [issue for issue in map(repository.issue, numbers) if issue and _chosen(issue, states, labels)]
+    if orderBy is not None:
+        issues.sort(key=_ISSUE_ORDERS[orderBy["field"]], reverse=orderBy["direction"] == "DESC")
     return connection(issues, first, after)
+
+
+#: What each IssueOrderField sorts by.
+_ISSUE_ORDERS: dict[str, Callable[[Issue], Any]] = {
+    "COMMENTS": lambda issue: len(issue.comments),
+    "CREATED_AT": lambda issue: issue.created_at,
+    "UPDATED_AT": lambda issue: issue.updated_at,
+}
 
 
 def _pulls(

@@ -1,0 +1,61 @@
+"""Our transport for gql: one httpx client, and status, headers and partial data come back with each result."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from gql import GraphQLRequest
+from gql.transport import AsyncTransport
+from graphql import ExecutionResult, GraphQLError
+
+from miyabi_github_gateway.adapters.http import GitHubHttp, json_of
+from miyabi_github_gateway.errors import GitHubForbiddenError, GitHubRefusedError, MalformedAnswerError
+
+
+class GitHubTransport(AsyncTransport):
+    """Sends gql's requests through the gateway's own client, so that they are paced like all others."""
+
+    def __init__(self, http: GitHubHttp) -> None:
+        self._http = http
+
+    async def connect(self) -> None:
+        """Do nothing: the client connects by itself."""
+
+    async def close(self) -> None:
+        """Do nothing: the client belongs to the process."""
+
+    async def execute(self, request: GraphQLRequest, **_: Any) -> ExecutionResult:
+        """Send a query; data and errors come back side by side, as GitHub mixes them.
+
+        Raises:
+            GitHubForbiddenError: the credential is not accepted.
+            GitHubRefusedError: GitHub does not take the query.
+            MalformedAnswerError: the answer is no GraphQL answer.
+        """
+        payload = request.payload
+        answer = await self._http.graphql(payload, operation=str(payload.get("operationName") or "query"))
+        body = json_of(answer)
+        if answer.status_code in {401, 403}:
+            raise GitHubForbiddenError("", str(body.get("message", "")))
+        if answer.status_code >= 400:
+            raise GitHubRefusedError(str(body.get("message", f"HTTP {answer.status_code}")))
+        if not isinstance(body, dict) or not ({"data", "errors"} & set(body)):
+            raise MalformedAnswerError
+        errors = [
+            GraphQLError(
+                str(error.get("message", "")), path=error.get("path"), extensions={"type": error.get("type", "")}
+            )
+            for error in body.get("errors") or []
+        ]
+        return ExecutionResult(
+            data=body.get("data"), errors=errors or None, extensions={"headers": dict(answer.headers)}
+        )
+
+    def subscribe(self, request: GraphQLRequest) -> AsyncGenerator[ExecutionResult, None]:
+        """Refuse: GitHub has no subscriptions.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError("GitHub has no GraphQL subscriptions")

@@ -1,0 +1,83 @@
+"""What GitHub's refusals become for callers of the gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from miyabi_core.errors import (
+    FailedPreconditionError,
+    InternalError,
+    NotFoundError,
+    PermissionDeniedError,
+    ResourceExhaustedError,
+    UnavailableError,
+)
+
+
+class RepositoryNotFoundError(NotFoundError):
+    """There is no such repository or branch, or the credential may not see it."""
+
+    def __init__(self, repository: str, *, branch: str = "") -> None:
+        what = f"{repository} has no branch {branch}" if branch else f"there is no repository {repository} to be seen"
+        metadata = {"repository": repository} | ({"branch": branch} if branch else {})
+        super().__init__(what, reason="REPOSITORY_NOT_FOUND", metadata=metadata)
+
+
+class IssueNotFoundError(NotFoundError):
+    """There is no such issue or pull request."""
+
+    def __init__(self, repository: str, numbers: Iterable[int]) -> None:
+        listed = ",".join(map(str, list(numbers)[:20]))
+        metadata = {"repository": repository, "issues": listed}
+        super().__init__(f"{repository} has no issue {listed}", reason="ISSUE_NOT_FOUND", metadata=metadata)
+
+
+class PullRequestNotFoundError(NotFoundError):
+    """There is no such pull request."""
+
+    def __init__(self, repository: str, which: str) -> None:
+        metadata = {"repository": repository, "pullRequest": which}
+        message = f"{repository} has no pull request {which}"
+        super().__init__(message, reason="PULL_REQUEST_NOT_FOUND", metadata=metadata)
+
+
+class GitHubForbiddenError(PermissionDeniedError):
+    """GitHub refuses the credential for this operation."""
+
+    def __init__(self, repository: str, message: str) -> None:
+        super().__init__(f"GitHub refuses: {message}", reason="GITHUB_FORBIDDEN", metadata={"repository": repository})
+
+
+class GitHubRefusedError(FailedPreconditionError):
+    """GitHub understood the write and does not accept it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(f"GitHub refuses: {message}", reason="GITHUB_REFUSED", metadata={"message": message[:500]})
+
+
+class GitHubUnavailableError(UnavailableError):
+    """GitHub could not be reached or answered with a server error."""
+
+    def __init__(self, what: str, *, status: int = 0) -> None:
+        metadata = {"status": str(status)} if status else {}
+        super().__init__(f"GitHub is not available: {what}", reason="GITHUB_UNAVAILABLE", metadata=metadata)
+
+
+class RateLimitedError(ResourceExhaustedError):
+    """A limit of GitHub would be passed before the caller's deadline."""
+
+    def __init__(self, resource: str, retry_after: timedelta) -> None:
+        super().__init__(
+            f"GitHub's {resource} limit is used up for now",
+            reason="GITHUB_RATE_LIMITED",
+            metadata={"resource": resource},
+            retry_after=retry_after,
+        )
+
+
+class MalformedAnswerError(InternalError):
+    """GitHub answered with something that is not what it documents."""
+
+    def __init__(self) -> None:
+        super().__init__("GitHub's answer could not be understood", reason="GITHUB_MALFORMED_ANSWER")

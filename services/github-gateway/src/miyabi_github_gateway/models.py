@@ -1,0 +1,137 @@
+"""What the gateway reads and writes, free of any wire format."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+
+class IssueField(StrEnum):
+    """What of an issue is wanted beside the heading."""
+
+    BODY = "BODY"
+    LABELS = "LABELS"
+    COMMENTS = "COMMENTS"
+    PLANNING = "PLANNING"
+    RELATIONS = "RELATIONS"
+
+
+@dataclass(frozen=True)
+class Comment:
+    """A comment on an issue."""
+
+    id: str
+    author: str
+    body: str
+    create_time: datetime
+
+
+@dataclass(frozen=True)
+class Issue:
+    """An issue as GitHub has it; what was not asked for is empty."""
+
+    number: int
+    id: str
+    title: str
+    state: str
+    url: str
+    author: str
+    create_time: datetime
+    update_time: datetime
+    body: str = ""
+    labels: tuple[str, ...] = ()
+    comments: tuple[Comment, ...] = ()
+    assignees: tuple[str, ...] = ()
+    milestone: str = ""
+    blocked_by: tuple[int, ...] = ()
+    sub_issues: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class IssueAnswer:
+    """An issue, or that there is none; `age` is set where it comes from the cache."""
+
+    number: int
+    issue: Issue | None = None
+    age: timedelta | None = None
+    stale: bool = False
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A repository with the head of one of its branches."""
+
+    name: str
+    id: str
+    default_branch: str
+    branch: str
+    head_sha: str
+    private: bool
+    url: str
+
+
+@dataclass(frozen=True)
+class Label:
+    """A label with what it needs to be created."""
+
+    name: str
+    color: str = "ededed"
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class PullRequest:
+    """A pull request as GitHub has it."""
+
+    number: int
+    id: str
+    title: str
+    body: str
+    state: str
+    draft: bool
+    merged: bool
+    head_branch: str
+    head_sha: str
+    base_branch: str
+    url: str
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class NewPullRequest:
+    """A pull request to open."""
+
+    head_branch: str
+    base_branch: str
+    title: str
+    body: str
+    draft: bool = True
+    labels: tuple[Label, ...] = ()
+    reviewers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class IssueSearch:
+    """Which issues are looked for."""
+
+    labels: tuple[str, ...] = ()
+    state: str = "open"  #: open, closed or all
+    milestone: str = ""
+    assignee: str = ""
+    text: str = ""
+    limit: int = 100
+    fields: frozenset[IssueField] = frozenset()
+
+
+@dataclass(frozen=True)
+class RateLimit:
+    """What is left of one of GitHub's limits."""
+
+    resource: str
+    limit: int
+    remaining: int
+    reset_time: datetime | None = None
+    window: timedelta | None = None
+    labels: dict[str, str] = field(default_factory=dict)

@@ -1,0 +1,237 @@
+"""Translates between the proto and the gateway's use cases; decides nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC
+from typing import Any
+
+from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
+from miyabi.github_gateway.v1.github_gateway_service_pb2_grpc import GitHubGatewayServiceServicer
+from miyabi_core.proto_time import to_duration, to_timestamp
+from miyabi_github_gateway.errors import PullRequestNotFoundError
+from miyabi_github_gateway.models import (
+    Issue,
+    IssueAnswer,
+    IssueField,
+    IssueSearch,
+    Label,
+    NewPullRequest,
+    PullRequest,
+    Repository,
+)
+from miyabi_github_gateway.ports import GitHubReader, GitHubWriter
+from miyabi_github_gateway.service.governor import Governor
+from miyabi_github_gateway.service.issues import IssueLoader
+
+#: At most one answer a second, as the proto says.
+_LIMITS_INTERVAL_SECONDS = 1.0
+
+
+class GitHubGatewayServicer(GitHubGatewayServiceServicer):
+    """Serves `miyabi.github_gateway.v1.GitHubGatewayService`."""
+
+    def __init__(
+        self, *, reader: GitHubReader, writer: GitHubWriter, issues: IssueLoader, governor: Governor, simulated: bool
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._issues = issues
+        self._governor = governor
+        self._simulated = simulated
+
+    async def BatchGetIssues(  # noqa: N802 - the proto's name
+        self, request: pb.BatchGetIssuesRequest, context: Any
+    ) -> AsyncIterator[pb.BatchGetIssuesResponse]:
+        """Stream issues as they come."""
+        del context
+        loading = self._issues.load(
+            request.repository, list(request.numbers), fields=_fields(request.fields), fresh=request.fresh
+        )
+        async for answers in loading:
+            yield pb.BatchGetIssuesResponse(entries=map(_entry, answers))
+
+    async def SearchIssues(  # noqa: N802
+        self, request: pb.SearchIssuesRequest, context: Any
+    ) -> AsyncIterator[pb.SearchIssuesResponse]:
+        """Stream issues page by page."""
+        del context
+        state = pb.IssueState.Name(request.state).removeprefix("ISSUE_STATE_").lower()
+        wanted = IssueSearch(
+            labels=tuple(request.labels),
+            state="open" if state == "unspecified" else state,
+            milestone=request.milestone,
+            assignee=request.assignee,
+            text=request.text,
+            limit=request.limit or 100,
+            fields=_fields(request.fields),
+        )
+        async for page in self._reader.search(request.repository, wanted):
+            yield pb.SearchIssuesResponse(issues=map(_issue, page), freshness=pb.Freshness())
+
+    async def GetRepository(self, request: pb.GetRepositoryRequest, context: Any) -> pb.GetRepositoryResponse:  # noqa: N802
+        """Answer a repository."""
+        del context
+        found = await self._reader.repository(request.repository, branch=request.branch)
+        return pb.GetRepositoryResponse(repository=_repository(found), simulated=self._simulated)
+
+    async def GetPullRequest(self, request: pb.GetPullRequestRequest, context: Any) -> pb.GetPullRequestResponse:  # noqa: N802
+        """Answer a pull request."""
+        del context
+        if request.HasField("number"):
+            found = await self._reader.pull_request(request.repository, request.number)
+        else:
+            maybe = await self._reader.pull_request_of(request.repository, request.head_branch)
+            if maybe is None:
+                raise PullRequestNotFoundError(request.repository, request.head_branch)
+            found = maybe
+        return pb.GetPullRequestResponse(pull_request=_pull_request(found))
+
+    async def SetLabels(self, request: pb.SetLabelsRequest, context: Any) -> pb.SetLabelsResponse:  # noqa: N802
+        """Set labels."""
+        del context
+        labels, changed = await self._writer.set_labels(
+            request.repository, request.number, add=_labels(request.add), remove=list(request.remove)
+        )
+        self._issues.forget(request.repository, request.number)
+        return pb.SetLabelsResponse(labels=labels, changed=changed)
+
+    async def UpsertComment(self, request: pb.UpsertCommentRequest, context: Any) -> pb.UpsertCommentResponse:  # noqa: N802
+        """Write a comment."""
+        del context
+        url, created = await self._writer.upsert_comment(
+            request.repository, request.number, marker=request.marker, body=request.body
+        )
+        self._issues.forget(request.repository, request.number)
+        return pb.UpsertCommentResponse(url=url, created=created)
+
+    async def CreatePullRequest(  # noqa: N802
+        self, request: pb.CreatePullRequestRequest, context: Any
+    ) -> pb.CreatePullRequestResponse:
+        """Open a pull request."""
+        del context
+        wanted = NewPullRequest(
+            head_branch=request.head_branch,
+            base_branch=request.base_branch,
+            title=request.title,
+            body=request.body,
+            draft=not request.ready_for_review,
+            labels=tuple(_labels(request.labels)),
+            reviewers=tuple(request.reviewers),
+        )
+        found, created = await self._writer.create_pull_request(request.repository, wanted)
+        return pb.CreatePullRequestResponse(pull_request=_pull_request(found), created=created)
+
+    async def CreateIssue(self, request: pb.CreateIssueRequest, context: Any) -> pb.CreateIssueResponse:  # noqa: N802
+        """Open an issue."""
+        del context
+        issue, created = await self._writer.create_issue(
+            request.repository,
+            title=request.title,
+            body=request.body,
+            labels=_labels(request.labels),
+            marker=request.marker,
+        )
+        return pb.CreateIssueResponse(issue=_issue(issue), created=created)
+
+    async def GetRateLimits(self, request: pb.GetRateLimitsRequest, context: Any) -> pb.GetRateLimitsResponse:  # noqa: N802
+        """Answer the limits."""
+        del request, context
+        return pb.GetRateLimitsResponse(limits=self._limits())
+
+    async def WatchRateLimits(  # noqa: N802
+        self, request: pb.WatchRateLimitsRequest, context: Any
+    ) -> AsyncIterator[pb.WatchRateLimitsResponse]:
+        """Stream the limits: at once, then on each change."""
+        del request, context
+        while True:
+            yield pb.WatchRateLimitsResponse(limits=self._limits())
+            await asyncio.sleep(_LIMITS_INTERVAL_SECONDS)
+            await self._governor.changed()
+
+    def _limits(self) -> list[pb.RateLimit]:
+        """Render the governor's limits."""
+        rendered = []
+        for entry in self._governor.limits():
+            limit = pb.RateLimit(resource=entry.resource, limit=entry.limit, remaining=entry.remaining)
+            if entry.reset_time is not None:
+                limit.reset_time.CopyFrom(to_timestamp(entry.reset_time))
+            rendered.append(limit)
+        return rendered
+
+
+def _fields(fields: Any) -> frozenset[IssueField]:
+    """Read the wanted fields."""
+    return frozenset(IssueField(pb.IssueField.Name(value).removeprefix("ISSUE_FIELD_")) for value in fields)
+
+
+def _labels(labels: Any) -> list[Label]:
+    """Read label definitions."""
+    return [Label(label.name, label.color or "ededed", label.description) for label in labels]
+
+
+def _issue(issue: Issue) -> pb.Issue:
+    """Render an issue."""
+    return pb.Issue(
+        number=issue.number,
+        id=issue.id,
+        title=issue.title,
+        body=issue.body,
+        state=pb.ISSUE_STATE_CLOSED if issue.state == "closed" else pb.ISSUE_STATE_OPEN,
+        url=issue.url,
+        author=issue.author,
+        labels=issue.labels,
+        comments=[
+            pb.Comment(id=entry.id, author=entry.author, body=entry.body, create_time=to_timestamp(entry.create_time))
+            for entry in issue.comments
+        ],
+        assignees=issue.assignees,
+        milestone=issue.milestone,
+        create_time=to_timestamp(issue.create_time.astimezone(UTC)),
+        update_time=to_timestamp(issue.update_time.astimezone(UTC)),
+        blocked_by=issue.blocked_by,
+        sub_issues=issue.sub_issues,
+    )
+
+
+def _entry(answer: IssueAnswer) -> pb.IssueEntry:
+    """Render an answer, with its freshness."""
+    entry = pb.IssueEntry(number=answer.number, missing=answer.issue is None and not answer.error, error=answer.error)
+    if answer.issue is not None:
+        entry.issue.CopyFrom(_issue(answer.issue))
+    entry.freshness.stale = answer.stale
+    if answer.age is not None:
+        entry.freshness.age.CopyFrom(to_duration(answer.age))
+    return entry
+
+
+def _repository(found: Repository) -> pb.Repository:
+    """Render a repository."""
+    return pb.Repository(
+        name=found.name,
+        id=found.id,
+        default_branch=found.default_branch,
+        branch=found.branch,
+        head_sha=found.head_sha,
+        private=found.private,
+        url=found.url,
+    )
+
+
+def _pull_request(found: PullRequest) -> pb.PullRequest:
+    """Render a pull request."""
+    return pb.PullRequest(
+        number=found.number,
+        id=found.id,
+        title=found.title,
+        body=found.body,
+        state=found.state,
+        draft=found.draft,
+        merged=found.merged,
+        head_branch=found.head_branch,
+        head_sha=found.head_sha,
+        base_branch=found.base_branch,
+        url=found.url,
+        labels=found.labels,
+    )

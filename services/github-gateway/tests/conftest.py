@@ -1,0 +1,35 @@
+"""The gateway that tests call."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest_asyncio
+from pydantic import SecretStr
+from running_gateway import Running, seed
+
+from miyabi.github_gateway.v1.github_gateway_service_pb2_grpc import GitHubGatewayServiceStub
+from miyabi_core.channel import open_channel
+from miyabi_github_gateway.app import SERVICE, running
+from miyabi_github_gateway.settings import GatewaySettings
+from miyabi_sim.github import SimulatedGitHub
+
+
+@pytest_asyncio.fixture
+async def running_gateway(tmp_path: Path) -> AsyncIterator[Running]:
+    """A gateway that has just started."""
+    token = f"ghp_{secrets.token_hex(18)}"
+    async with SimulatedGitHub(tmp_path / "github", token=token) as github:
+        github.load_seed(seed(tmp_path / "seed"))
+        settings = GatewaySettings(
+            address="127.0.0.1:0", http_address="127.0.0.1:0", api_url=github.url, graphql_url=f"{github.url}/graphql",
+            git_url=github.url, token=SecretStr(token), simulated=True, pacing_scale=0.0,
+            webhook_secret=SecretStr(secrets.token_hex(8)),
+        )  # fmt: skip
+        async with (
+            running(settings) as gateway,
+            open_channel(f"127.0.0.1:{gateway.grpc.port}", service=SERVICE) as channel,
+        ):
+            yield Running(gateway, github, GitHubGatewayServiceStub(channel), token)
