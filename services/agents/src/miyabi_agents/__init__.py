@@ -1,0 +1,1 @@
+"""Runs tasks: triage, plan, implement, verify, review, document, pull request."""

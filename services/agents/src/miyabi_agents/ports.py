@@ -7,15 +7,16 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from miyabi.common.v1.task_kind_pb2 import TaskKind
 from miyabi.coordinator.v1.dispatch_service_pb2 import Lease, Outcome
 from miyabi.coordinator.v1.result_pb2 import ChangeSet
-from miyabi.github_gateway.v1.github_gateway_service_pb2_grpc import GitHubGatewayServiceAsyncStub
-
-from miyabi_agents.model.client import ModelSession
 from miyabi_agents.settings import AgentsSettings
+
+if TYPE_CHECKING:
+    from miyabi.github_gateway.v1.github_gateway_service_pb2_grpc import GitHubGatewayServiceAsyncStub
+    from miyabi_agents.model.session import ModelSession
 
 
 class Invocation(Protocol):
@@ -56,7 +57,8 @@ class Worktree(Protocol):
         """Read a file without following links.
 
         Raises:
-            WorkspaceError: *path* is absolute, has `..`, lies below `.git`, leads through a link, or is no regular file (`PATH_REFUSED`, `NO_SUCH_FILE`).
+            WorkspaceError: *path* is absolute, has `..`, lies below `.git`, leads through a link, or is no regular file
+                (`PATH_REFUSED`), or is not there (`NO_SUCH_FILE`).
         """
 
     def write(self, path: str, content: bytes) -> None:
@@ -139,7 +141,8 @@ class Sandbox(Protocol):
         """Run *command* (never through a shell) with no secret in its environment.
 
         Raises:
-            SandboxError: a demanded layer is missing (`LAYER_MISSING`) or the process could not be started (`START_FAILED`).
+            SandboxError: a demanded layer is missing (`LAYER_MISSING`), or the process could not be started
+                (`START_FAILED`).
         """
 
 
@@ -149,7 +152,7 @@ class TaskContext:
 
     lease: Lease
     github: GitHubGatewayServiceAsyncStub
-    model: ModelSession
+    model: ModelSession | None  #: None where there is no key: rules decide
     workspaces: Workspaces
     sandbox: Sandbox
     progress: ProgressSink

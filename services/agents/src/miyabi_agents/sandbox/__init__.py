@@ -1,0 +1,8 @@
+"""Runs code of a repository where it can reach no secret, no network and no file but its own."""
+
+from __future__ import annotations
+
+from miyabi_agents.sandbox.probe import Layers, probe_layers
+from miyabi_agents.sandbox.process import ProcessSandbox
+
+__all__ = ["Layers", "ProcessSandbox", "probe_layers"]

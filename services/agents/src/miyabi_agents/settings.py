@@ -1,0 +1,53 @@
+"""What an agent reads from its environment."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+from datetime import timedelta
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from miyabi_core.settings import ServiceSettings
+
+
+def _default_id() -> str:
+    """Return an id that no other agent has."""
+    return f"{socket.gethostname()[:60]}-{secrets.token_hex(3)}"
+
+
+class AgentsSettings(ServiceSettings):
+    """Settings of an agent; the prefix is `MIYABI_AGENTS_`."""
+
+    model_config = SettingsConfigDict(env_prefix="MIYABI_AGENTS_", frozen=True, extra="ignore")
+
+    #: host:port of the coordinator.
+    coordinator: str = "127.0.0.1:50051"
+    #: host:port of the gateway.
+    gateway: str = "127.0.0.1:50053"
+    #: Base of the gateway's git proxy.
+    git_url: str = "http://127.0.0.1:50063/git"
+    #: Mirrors, worktrees, test environments.
+    data_dir: Path = Path("/var/lib/miyabi/agents")
+    #: Tasks at once.
+    slots: int = Field(default=4, ge=1, le=1000)
+    #: Kept through reconnects.
+    agent_id: str = Field(default_factory=_default_id, pattern=r"^[A-Za-z0-9._-]{1,128}$")
+    #: Operator's `OWNER/NAME.yaml` files for repositories without a `.miyabi.yaml`.
+    repository_config_dir: Path | None = None
+    #: Run tests without Landlock and seccomp where the machine has none.
+    unsafe_sandbox: bool = False
+    simulated_model: bool = False
+    simulated_github: bool = False
+    #: Key of the model API; without it triage and plan go by rules and changes cannot be made.
+    anthropic_api_key: SecretStr | None = Field(default=None, validation_alias="ANTHROPIC_API_KEY")
+    #: Any server with the Messages API.
+    anthropic_base_url: str | None = Field(default=None, validation_alias="ANTHROPIC_BASE_URL")
+    #: Model for triage, plan, documentation, remarks.
+    cheap_model: str = "claude-haiku-4-5"
+    #: Model for changes and tests.
+    strong_model: str = "claude-sonnet-4-5"
+    #: How long a task may go on after SIGTERM before it is handed back.
+    drain: timedelta = timedelta(seconds=20)

@@ -1,0 +1,95 @@
+"""Runs git so that nothing of the machine's or a repository's configuration takes effect."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+
+from miyabi_agents.errors import WorkspaceError
+
+#: A clone of a large repository through the proxy.
+NETWORK_TIMEOUT = timedelta(minutes=10)
+#: Everything that stays on this machine.
+LOCAL_TIMEOUT = timedelta(minutes=2)
+
+#: Switches off every way in which a repository's content could run something.
+_SAFE = (
+    "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "core.attributesFile=/dev/null",
+    "-c", "core.symlinks=false", "-c", "protocol.ext.allow=never", "-c", "protocol.file.allow=user",
+    "-c", "submodule.recurse=false", "-c", "core.autocrlf=false", "-c", "gc.auto=0", "-c", "diff.external=",
+    "-c", "credential.helper=", "-c", "commit.gpgSign=false", "-c", "advice.detachedHead=false",
+)  # fmt: skip
+#: What git says when the other side cannot be reached.
+_UNAVAILABLE = (
+    "Could not resolve host",
+    "Failed to connect",
+    "The requested URL returned error: 5",
+    "early EOF",
+    "reset by peer",
+    "timed out",
+)
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Return the whole environment that git gets."""
+    return {
+        "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
+        "LANG": "C.UTF-8",
+        "HOME": "/nonexistent",
+        "GIT_CONFIG_GLOBAL": "/dev/null",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_ATTR_NOSYSTEM": "1",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_ASKPASS": "/bin/false",
+        **more,
+    }
+
+
+async def git(
+    *arguments: str,
+    cwd: Path | None = None,
+    variables: Mapping[str, str] | None = None,
+    stdin: bytes = b"",
+    timeout: timedelta = LOCAL_TIMEOUT,
+) -> bytes:
+    """Run git and return its output; it is ended with the task.
+
+    Raises:
+        WorkspaceError: git failed; REMOTE_UNAVAILABLE where the other side was out of reach, DISK_FULL, or GIT_FAILED.
+    """
+    process = await asyncio.create_subprocess_exec(
+        "git",
+        *_SAFE,
+        *arguments,
+        cwd=cwd,
+        env=environment(**(variables or {})),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(timeout.total_seconds()):
+            output, errors = await process.communicate(stdin)
+    except TimeoutError as error:
+        raise WorkspaceError(f"git {arguments[0]} took longer than {timeout}", code="REMOTE_UNAVAILABLE") from error
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode:
+        raise _failure(arguments, errors.decode(errors="replace").strip())
+    return output
+
+
+def _failure(arguments: tuple[str, ...], text: str) -> WorkspaceError:
+    """Say what went wrong."""
+    code = "GIT_FAILED"
+    if "No space left" in text:
+        code = "DISK_FULL"
+    elif any(words in text for words in _UNAVAILABLE):
+        code = "REMOTE_UNAVAILABLE"
+    return WorkspaceError(f"git {arguments[0]} failed: {text[-500:]}", code=code)

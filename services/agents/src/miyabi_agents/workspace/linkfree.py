@@ -1,0 +1,125 @@
+"""Opens files below a folder without following any link: what the sandbox wrote is hostile."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath
+
+from miyabi_agents.errors import WorkspaceError
+
+#: Larger files are no source code; reading one must not fill the memory.
+MAX_FILE_BYTES = 16 << 20
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def parts_of(path: str) -> tuple[str, ...]:
+    """Split a relative path.
+
+    Raises:
+        WorkspaceError: it is absolute, empty, has `..`, a NUL or a backslash, or lies below a `.git`.
+    """
+    parts = PurePosixPath(path).parts
+    bad = not parts or path.startswith("/") or "\0" in path or "\\" in path or ".." in parts
+    if bad or any(part.casefold() in {".git", "git~1"} for part in parts):
+        raise WorkspaceError(f"{path!r} is not a path that may be used", code="PATH_REFUSED")
+    return parts
+
+
+@contextmanager
+def _parent(root: Path, parts: tuple[str, ...], *, create: bool) -> Iterator[int]:
+    """Open the folder that holds the last part, one step at a time."""
+    handle = os.open(root, _DIRECTORY)
+    try:
+        for part in parts[:-1]:
+            if create:
+                with suppress(FileExistsError):
+                    os.mkdir(part, 0o755, dir_fd=handle)
+            following = os.open(part, _DIRECTORY, dir_fd=handle)
+            os.close(handle)
+            handle = following
+        yield handle
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _mapped(path: str) -> Iterator[None]:
+    """Turn the system's errors into ours."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise WorkspaceError("the disk is full", code="DISK_FULL") from error
+        if error.errno == errno.ENOENT:
+            raise WorkspaceError(f"there is no file {path}", code="NO_SUCH_FILE") from error
+        raise WorkspaceError(f"{path!r} cannot be used: {error.strerror}", code="PATH_REFUSED") from error
+
+
+def read(root: Path, path: str) -> tuple[bytes, bool]:
+    """Read a regular file; returns its content and whether it is executable.
+
+    Raises:
+        WorkspaceError: the path is refused, leads through a link, or is no regular file of a sane size.
+    """
+    parts = parts_of(path)
+    with _mapped(path), _parent(root, parts, create=False) as folder:
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        handle = os.open(parts[-1], flags, dir_fd=folder)
+        with os.fdopen(handle, "rb") as file:
+            status = os.fstat(handle)
+            if not stat.S_ISREG(status.st_mode):
+                raise WorkspaceError(f"{path!r} is no regular file", code="PATH_REFUSED")
+            if status.st_size > MAX_FILE_BYTES:
+                raise WorkspaceError(f"{path!r} is larger than {MAX_FILE_BYTES} bytes", code="TOO_LARGE")
+            return file.read(MAX_FILE_BYTES), bool(status.st_mode & 0o100)
+
+
+def write(root: Path, path: str, content: bytes, *, executable: bool = False) -> None:
+    """Write a file by way of a new one, making its folders.
+
+    Raises:
+        WorkspaceError: the path is refused or leads through a link, or the disk is full.
+    """
+    parts = parts_of(path)
+    temporary = f".miyabi-{secrets.token_hex(8)}"
+    with _mapped(path), _parent(root, parts, create=True) as folder:
+        mode = 0o755 if executable else 0o644
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode, dir_fd=folder)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+            _refuse_folder(folder, parts[-1], path)
+            os.rename(temporary, parts[-1], src_dir_fd=folder, dst_dir_fd=folder)
+        except BaseException:
+            os.unlink(temporary, dir_fd=folder)
+            raise
+
+
+def _refuse_folder(folder: int, name: str, path: str) -> None:
+    """Refuse to put a file where a folder or a link is."""
+    try:
+        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(status.st_mode):
+        raise WorkspaceError(f"{path!r} is no regular file", code="PATH_REFUSED")
+
+
+def remove(root: Path, path: str) -> None:
+    """Remove a file; one that is not there is no error.
+
+    Raises:
+        WorkspaceError: the path is refused.
+    """
+    parts = parts_of(path)
+    try:
+        with _mapped(path), _parent(root, parts, create=False) as folder:
+            os.unlink(parts[-1], dir_fd=folder)
+    except WorkspaceError as error:
+        if error.code != "NO_SUCH_FILE":
+            raise

@@ -1,0 +1,130 @@
+"""Makes worktrees from a bare mirror that all tasks of a repository share."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import re
+import secrets
+import shutil
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from miyabi_agents.errors import WorkspaceError
+from miyabi_agents.workspace.git import NETWORK_TIMEOUT, git
+from miyabi_agents.workspace.worktree import GitWorktree
+
+_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}")
+_SHA = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
+
+
+class GitWorkspaces:
+    """Implements `ports.Workspaces`.
+
+    Args:
+        git_url: Base of the git proxy; repositories are at `{git_url}/OWNER/NAME.git`.
+        data_dir: Mirrors, worktrees and git directories go below it.
+
+    A mirror is fetched under a lock, by one task at a time, and only when a commit is missing.
+    """
+
+    def __init__(self, git_url: str, data_dir: Path) -> None:
+        self._git_url = git_url.rstrip("/")
+        self._data_dir = data_dir.resolve()
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    def remove_leftovers(self) -> None:
+        """Remove what tasks of a process that is gone have left; call once, at start."""
+        for name in ("worktrees", "gitdirs"):
+            shutil.rmtree(self._data_dir / name, ignore_errors=True)
+
+    @asynccontextmanager
+    async def open(self, *, repository: str, sha: str, label: str) -> AsyncIterator[GitWorktree]:
+        """Check out *sha*; the checkout is removed when the block ends, however it ends.
+
+        Raises:
+            WorkspaceError: the commit is gone, or the proxy is out of reach.
+        """
+        if _REPOSITORY.fullmatch(repository) is None or _SHA.fullmatch(sha) is None:
+            raise WorkspaceError(f"{repository}@{sha} names no commit", code="NO_SUCH_COMMIT")
+        mirror = await self._mirror(repository, sha)
+        name = f"{re.sub(r'[^A-Za-z0-9._-]', '-', label)[:60]}-{secrets.token_hex(4)}"
+        path, git_dir = self._data_dir / "worktrees" / name, self._data_dir / "gitdirs" / name
+        try:
+            await _check_out(mirror, sha, path=path, git_dir=git_dir)
+            yield GitWorktree(path=path, git_dir=git_dir, base_sha=sha, remote=self._remote(repository))
+        finally:
+            await asyncio.shield(asyncio.to_thread(_remove, path, git_dir))
+
+    def _remote(self, repository: str) -> str:
+        """Return the URL of a repository at the proxy."""
+        return f"{self._git_url}/{repository}.git"
+
+    async def _mirror(self, repository: str, sha: str) -> Path:
+        """Return the mirror of a repository, fetched where it lacks the commit."""
+        mirror = self._data_dir / "mirrors" / f"{repository}.git"
+        async with self._locks[repository]:
+            if not await _has(mirror, sha):
+                lock = await asyncio.to_thread(_take_lock, mirror.with_suffix(".lock"))
+                try:
+                    if not await _has(mirror, sha):
+                        await self._fetch(repository, mirror, sha)
+                finally:
+                    os.close(lock)
+        return mirror
+
+    async def _fetch(self, repository: str, mirror: Path, sha: str) -> None:
+        """Fetch all branches; a commit that is on none of them is gone."""
+        if not (mirror / "HEAD").exists():
+            mirror.parent.mkdir(parents=True, exist_ok=True)
+            await git("init", "--quiet", "--bare", str(mirror))
+        refspec = "+refs/heads/*:refs/heads/*"
+        variables = {"GIT_DIR": str(mirror)}
+        fetch = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", self._remote(repository), refspec)
+        await git(*fetch, variables=variables, timeout=NETWORK_TIMEOUT)
+        if not await _has(mirror, sha):
+            raise WorkspaceError(f"{repository} has no commit {sha[:12]} on any branch", code="NO_SUCH_COMMIT")
+
+
+async def _has(mirror: Path, sha: str) -> bool:
+    """Tell whether a mirror has a commit."""
+    if not (mirror / "HEAD").exists():
+        return False
+    try:
+        await git("cat-file", "-e", f"{sha}^{{commit}}", variables={"GIT_DIR": str(mirror)})
+    except WorkspaceError:
+        return False
+    return True
+
+
+async def _check_out(mirror: Path, sha: str, *, path: Path, git_dir: Path) -> None:
+    """Make a git directory that borrows the mirror's objects, and fill the worktree."""
+    await asyncio.to_thread(_prepare, path, git_dir)
+    await git("init", "--quiet", "--bare", str(git_dir))
+    await asyncio.to_thread((git_dir / "objects/info/alternates").write_text, f"{mirror / 'objects'}\n")
+    variables = {"GIT_DIR": str(git_dir), "GIT_WORK_TREE": str(path)}
+    await git("read-tree", sha, variables=variables)
+    await git("checkout-index", "--all", "--force", cwd=path, variables=variables)
+
+
+def _take_lock(path: Path) -> int:
+    """Take a lock that other processes on this machine respect; closing the handle gives it back."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    return handle
+
+
+def _prepare(path: Path, git_dir: Path) -> None:
+    """Make the folders of a checkout."""
+    path.mkdir(parents=True)
+    git_dir.parent.mkdir(parents=True, exist_ok=True)
+
+
+def _remove(*paths: Path) -> None:
+    """Remove folders, whatever is in them; links are removed, not followed."""
+    for path in paths:
+        shutil.rmtree(path, ignore_errors=True)
