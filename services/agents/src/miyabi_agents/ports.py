@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from miyabi.common.v1.task_kind_pb2 import TaskKind
+from miyabi.common.v1.usage_pb2 import Usage
 from miyabi.coordinator.v1.dispatch_service_pb2 import Lease, Outcome
 from miyabi.coordinator.v1.result_pb2 import ChangeSet
 from miyabi_agents.settings import AgentsSettings
@@ -24,6 +25,12 @@ class Invocation(Protocol):
 
     def failed(self, error: str) -> None:
         """Report the call as failed without raising; *error* is cut to 500 characters."""
+
+    def first_text(self) -> None:
+        """Note when the first text came; later calls change nothing."""
+
+    def used(self, usage: Usage, *, model: str) -> None:
+        """Note what a model call used."""
 
 
 class ProgressSink(Protocol):
@@ -163,8 +170,13 @@ class TaskContext:
 class TaskAgent(Protocol):
     """Runs one or more kinds of task."""
 
-    kind: str
-    capabilities: frozenset[TaskKind]
+    @property
+    def kind(self) -> str:
+        """Name for logs."""
+
+    @property
+    def capabilities(self) -> frozenset[TaskKind.ValueType]:
+        """Kinds of task that it runs."""
 
     async def run(self, task: Lease, context: TaskContext) -> Outcome:
         """Do the task; the outcome has its result set and leaves reference and usage to the dispatcher.

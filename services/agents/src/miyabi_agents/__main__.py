@@ -1,0 +1,26 @@
+"""Runs an agent until SIGTERM: `python -m miyabi_agents`."""
+
+from __future__ import annotations
+
+import asyncio
+
+from miyabi_agents.app import serve
+from miyabi_agents.settings import AgentsSettings
+from miyabi_core.lifecycle import run_until_signal
+from miyabi_core.logging import configure_logging
+from miyabi_core.metrics import serve_metrics
+from miyabi_core.tracing import configure_tracing
+
+
+def main() -> None:
+    """Read the settings once and serve."""
+    settings = AgentsSettings()
+    configure_logging(service="agents", json=settings.log_json, level=settings.log_level)
+    configure_tracing(service="agents")
+    if settings.metrics_address:
+        serve_metrics(settings.metrics_address)
+    asyncio.run(run_until_signal(lambda stop: serve(settings, stop)))
+
+
+if __name__ == "__main__":
+    main()

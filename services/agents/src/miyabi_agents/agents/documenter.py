@@ -1,0 +1,71 @@
+"""Document: writes documentation for a change, streamed, or says that none is needed."""
+
+from __future__ import annotations
+
+from miyabi.common.v1.task_kind_pb2 import TaskKind
+from miyabi.coordinator.v1.dispatch_service_pb2 import Lease, Outcome
+from miyabi.coordinator.v1.result_pb2 import DocumentResult
+from miyabi_agents.agents import prompts
+from miyabi_agents.agents.editing import TOOLS, EditingTools, tool
+from miyabi_agents.ports import TaskContext
+
+FINISH = tool(
+    "finish_documentation",
+    "Say that the documentation is complete, or that the change needs none.",
+    {"summary": {"type": "string", "maxLength": 8000}, "nothing_to_document": {"type": "boolean"}},
+)
+#: Files that documentation may touch: prose, never code.
+PROSE = (".md", ".rst", ".txt", ".adoc")
+
+
+class DocumenterAgent:
+    """Lets the model edit prose files of the checkout."""
+
+    kind = "document"
+    capabilities = frozenset({TaskKind.TASK_KIND_DOCUMENT})
+
+    async def run(self, task: Lease, context: TaskContext) -> Outcome:
+        """Document the change; without a model nothing is documented, and it says so.
+
+        Raises:
+            WorkspaceError: the base cannot be checked out.
+            ModelAnswerError: the model did not come to an end.
+        """
+        inputs = task.inputs
+        if context.model is None:
+            words = "No model is configured: nothing was documented."
+            return Outcome(documentation=DocumentResult(nothing_to_document=True, summary=words))
+        await context.progress.step("documenting")
+        opened = context.workspaces.open(
+            repository=inputs.repository, sha=inputs.base_sha, label=f"document-{inputs.issue_number}"
+        )
+        async with opened as tree:
+            await tree.apply(inputs.change_set)
+            prompt = (
+                f"{prompts.heading(task)}\n\n{prompts.fence(inputs.issue_title)}\n\nThe change:\n"
+                f"{prompts.fence(inputs.change_set.diff)}\n\nIf users of the project need to know of it, add it to the "
+                "documentation that is there (release notes, reference), in prose files only. Then call "
+                "finish_documentation."
+            )
+            said = await context.model.run_tools(
+                step="documentation",
+                system=prompts.SYSTEM,
+                prompt=prompt,
+                tools=[*TOOLS, FINISH],
+                handlers=EditingTools(tree).handlers(),
+                finish="finish_documentation",
+                strong=False,
+            )
+            await context.progress.text_done("documentation")
+            change = await tree.change_set()
+        before = {file.path: file.content for file in inputs.change_set.files}
+        touched = [file.path for file in change.files if before.get(file.path) != file.content]
+        result = DocumentResult(nothing_to_document=not touched, summary=said["summary"])
+        if touched and all(path.endswith(PROSE) for path in touched):
+            change.summary = inputs.change_set.summary
+            change.changed_expectations.extend(inputs.change_set.changed_expectations)
+            result.change_set.CopyFrom(change)
+        elif touched:
+            result.nothing_to_document = True
+            result.summary = "The documentation step changed code, which is not its to change; it was left out."
+        return Outcome(documentation=result)

@@ -1,0 +1,157 @@
+"""Implement: changes a checkout with tools, then writes tests for every changed file side by side."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+from miyabi.common.v1.task_kind_pb2 import TaskKind
+from miyabi.coordinator.v1.dispatch_service_pb2 import Lease, Outcome
+from miyabi.coordinator.v1.result_pb2 import ChangedExpectation, ChangeSet
+from miyabi.coordinator.v1.state_pb2 import FailureReason
+from miyabi_agents.agents import prompts
+from miyabi_agents.agents.editing import CHANGED_EXPECTATIONS, TOOLS, EditingTools, tool
+from miyabi_agents.agents.gateway_calls import read_issue
+from miyabi_agents.errors import AgentError, ModelUnavailableError
+from miyabi_agents.model.session import ModelSession
+from miyabi_agents.ports import TaskContext, Worktree
+from miyabi_agents.verification.targets import is_test
+
+FINISH_CHANGE = tool(
+    "finish_change",
+    "Say that the change is complete. Name existing tests whose expectation it edits on purpose.",
+    {"summary": {"type": "string", "maxLength": 8000}, "changed_expectations": CHANGED_EXPECTATIONS},
+)
+FINISH_TESTS = tool(
+    "finish_tests",
+    "Say that the tests are written.",
+    {
+        "summary": {"type": "string", "maxLength": 8000},
+        "tests": {"type": "array", "items": {"type": "string"}},
+        "changed_expectations": CHANGED_EXPECTATIONS,
+    },
+)
+_CHANGE_TASK = (
+    "Look at the code, make the smallest right change with the tools, and call finish_change. "
+    "Tests are written afterwards."
+)
+#: Files that tests can be written for.
+SOURCE_SUFFIXES = frozenset({".py", ".js", ".ts", ".svelte", ".go", ".rs", ".java", ".rb", ".c", ".cpp"})
+
+
+class ImplementerAgent:
+    """Makes the change of one step on top of the steps before it; its outcome is the whole change so far."""
+
+    kind = "implement"
+    capabilities = frozenset({TaskKind.TASK_KIND_IMPLEMENT})
+
+    async def run(self, task: Lease, context: TaskContext) -> Outcome:
+        """Make the change.
+
+        Raises:
+            ModelUnavailableError: there is no model; changes cannot be made by rules.
+            ModelAnswerError: the model did not come to an end.
+            WorkspaceError: the base cannot be checked out.
+            AgentError: nothing was changed (`NO_CHANGE`).
+        """
+        if context.model is None:
+            raise ModelUnavailableError("no model is configured, and a change cannot be made by rules")
+        inputs = task.inputs
+        issue = await read_issue(context)
+        text = prompts.issue_text(task, issue)
+        opened = context.workspaces.open(
+            repository=inputs.repository, sha=inputs.base_sha, label=f"implement-{inputs.issue_number}"
+        )
+        async with opened as tree:
+            if inputs.HasField("change_set"):
+                await tree.apply(inputs.change_set)
+            said = await self._change(task, context, context.model, tree=tree, issue=text)
+            change = await self._measured(context, tree)
+            if not change.files or change.digest == inputs.change_set.digest:
+                reason = FailureReason.FAILURE_REASON_NO_CHANGE
+                raise AgentError("the model changed nothing", reason=reason, retryable=False)
+            tests = await self._write_tests(task, context, context.model, tree=tree, change=change, issue=text)
+            return Outcome(change_set=_complete(await self._measured(context, tree), inputs.change_set, said, tests))
+
+    async def _change(
+        self, task: Lease, context: TaskContext, model: ModelSession, *, tree: Worktree, issue: str
+    ) -> dict[str, Any]:
+        """Let the model change the sources."""
+        await context.progress.step("changing the code")
+        inputs = task.inputs
+        step = inputs.plan.tasks[inputs.plan_step] if 0 <= inputs.plan_step < len(inputs.plan.tasks) else None
+        parts = [
+            issue,
+            prompts.listing("Files that may matter:", list(inputs.plan.files)),
+            f"Your step: {step.title}\n{step.description}" if step else "",
+            prompts.evidence_text(task),
+            _CHANGE_TASK,
+        ]
+        said = await model.run_tools(
+            step="change",
+            system=prompts.SYSTEM,
+            prompt="\n\n".join(filter(None, parts)),
+            tools=[*TOOLS, FINISH_CHANGE],
+            handlers=EditingTools(tree).handlers(),
+            finish="finish_change",
+        )
+        await context.progress.text_done("change")
+        return said
+
+    async def _write_tests(
+        self, task: Lease, context: TaskContext, model: ModelSession, *, tree: Worktree, change: ChangeSet, issue: str
+    ) -> list[dict[str, Any]]:
+        """Write tests for every changed source file, all at once."""
+        sources = [file.path for file in change.files if not file.deleted and _is_source(file.path)]
+        await context.progress.step(f"writing tests for {len(sources)} files")
+        editing = EditingTools(tree)
+        async with asyncio.TaskGroup() as tasks:
+            conversations = [
+                tasks.create_task(
+                    model.run_tools(
+                        step=f"tests of {path}",
+                        system=prompts.SYSTEM,
+                        prompt=_test_prompt(task, issue, path, change),
+                        tools=[*TOOLS, FINISH_TESTS],
+                        handlers=editing.handlers(),
+                        finish="finish_tests",
+                    )
+                )
+                for path in sources
+            ]
+        for path in sources:
+            await context.progress.text_done(f"tests of {path}")
+        return [conversation.result() for conversation in conversations]
+
+    async def _measured(self, context: TaskContext, tree: Worktree) -> ChangeSet:
+        """Compute the change from the checkout."""
+        async with context.progress.invocation("git.diff"):
+            return await tree.change_set()
+
+
+def _is_source(path: str) -> bool:
+    """Tell whether tests are to be written for a file."""
+    return PurePosixPath(path).suffix in SOURCE_SUFFIXES and not is_test(path)
+
+
+def _test_prompt(task: Lease, issue: str, path: str, change: ChangeSet) -> str:
+    """Ask for the tests of one file."""
+    diff = prompts.fence(change.diff)
+    evidence = prompts.evidence_text(task)
+    return (
+        f"{issue}\n\nWrite tests for {path}.\n\nThe change:\n{diff}\n\n{evidence}\n\nAdd tests that fail without the "
+        "change and pass with it, beside the tests that are there; edit an existing test only where the change makes its "
+        "expectation wrong, and name it in changed_expectations. Then call finish_tests."
+    )
+
+
+def _complete(change: ChangeSet, before: ChangeSet, said: dict[str, Any], tests: Sequence[dict[str, Any]]) -> ChangeSet:
+    """Add what was said to what was measured."""
+    entries = [*said["changed_expectations"], *(entry for answer in tests for entry in answer["changed_expectations"])]
+    known = {entry.test: entry.reason for entry in before.changed_expectations}
+    known.update((entry["test"], entry["reason"]) for entry in entries)
+    change.summary = said["summary"]
+    change.changed_expectations.extend(ChangedExpectation(test=test, reason=known[test]) for test in sorted(known))
+    return change

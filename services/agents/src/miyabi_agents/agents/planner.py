@@ -1,0 +1,131 @@
+"""Plan: turns an issue into one or more implementation steps."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any
+
+from miyabi.common.v1.task_kind_pb2 import TaskKind
+from miyabi.coordinator.v1.dispatch_service_pb2 import Lease, Outcome
+from miyabi.coordinator.v1.result_pb2 import PlannedTask, PlanResult
+from miyabi_agents.agents import prompts
+from miyabi_agents.agents.gateway_calls import read_issue
+from miyabi_agents.errors import BudgetError, ModelAnswerError, ModelUnavailableError
+from miyabi_agents.localisation import Candidate, CodeIndex
+from miyabi_agents.ports import TaskContext
+
+#: Steps that a plan may have.
+MAX_STEPS = 50
+_CHECKBOX = re.compile(r"^\s*[-*] \[[ xX]\] (.+)$", re.MULTILINE)
+
+TOOL = {
+    "name": "record_plan",
+    "description": "Record the steps of the change, in order, and the files that it is likely to touch.",
+    "input_schema": {
+        "type": "object",
+        "properties": {
+            "tasks": {
+                "type": "array",
+                "minItems": 1,
+                "maxItems": MAX_STEPS,
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "title": {"type": "string", "minLength": 1, "maxLength": 300},
+                        "description": {"type": "string", "maxLength": 20000},
+                        "depends_on": {"type": "array", "items": {"type": "integer", "minimum": 0}},
+                    },
+                    "required": ["title", "description", "depends_on"],
+                },
+            },
+            "files": {"type": "array", "items": {"type": "string"}, "maxItems": 200},
+            "notes": {"type": "string", "maxLength": 20000},
+        },
+        "required": ["tasks", "files", "notes"],
+    },
+}
+
+
+def checklist(body: str) -> list[str]:
+    """Return the items of an issue's checklist, in order."""
+    return [item.strip()[:300] for item in _CHECKBOX.findall(body)][:MAX_STEPS]
+
+
+class PlannerAgent:
+    """Asks the model for a plan with the likely files at hand; without one, the checklist or one step."""
+
+    kind = "plan"
+    capabilities = frozenset({TaskKind.TASK_KIND_PLAN})
+
+    async def run(self, task: Lease, context: TaskContext) -> Outcome:
+        """Plan the change.
+
+        Raises:
+            GitHubError: the issue cannot be read.
+            WorkspaceError: the base cannot be checked out.
+        """
+        issue = await read_issue(context)
+        await context.progress.step("finding the files")
+        candidates = await locate(context, f"{issue.title}\n{prompts.clean(issue.body)}")
+        found, ruled = await self._decide(task, context, prompts.issue_text(task, issue), candidates)
+        if ruled:
+            items = checklist(prompts.clean(issue.body))
+            found = {
+                "tasks": [
+                    {"title": item, "description": item, "depends_on": [position - 1] if position else []}
+                    for position, item in enumerate(items or [issue.title[:300] or "Make the change"])
+                ],
+                "files": [candidate.path for candidate in candidates],
+                "notes": "",
+            }
+        return Outcome(plan=_result(found, ruled=ruled))
+
+    async def _decide(
+        self, task: Lease, context: TaskContext, issue: str, candidates: list[Candidate]
+    ) -> tuple[dict[str, Any], bool]:
+        """Ask the model; the second value says that none answered."""
+        del task
+        if context.model is None:
+            return {}, True
+        await context.progress.step("planning")
+        files = prompts.listing(
+            "Files that may matter:", [f"{entry.path} ({', '.join(entry.reasons)})" for entry in candidates]
+        )
+        prompt = (
+            f"{issue}\n\n{files}\n\nPlan the smallest change that resolves the issue. Use one task unless the issue "
+            "has a checklist. Then call record_plan."
+        )
+        try:
+            found = await context.model.call_tool(step="plan", system=prompts.SYSTEM, prompt=prompt, tool=TOOL)
+        except (ModelUnavailableError, ModelAnswerError, BudgetError):
+            return {}, True
+        await context.progress.text_done("plan")
+        return found, False
+
+
+def _result(found: dict[str, Any], *, ruled: bool) -> PlanResult:
+    """Render a plan; a step never waits for itself or for one that is not there."""
+    steps = found["tasks"]
+    return PlanResult(
+        tasks=[
+            PlannedTask(
+                title=step["title"],
+                description=step["description"],
+                depends_on=sorted({other for other in step["depends_on"] if other < len(steps) and other != position}),
+            )
+            for position, step in enumerate(steps)
+        ],
+        files=found["files"],
+        notes=found["notes"],
+        by_rules=ruled,
+    )
+
+
+async def locate(context: TaskContext, text: str) -> list[Candidate]:
+    """Return the files that a text is likely about, from the base's checkout."""
+    inputs = context.lease.inputs
+    opened = context.workspaces.open(repository=inputs.repository, sha=inputs.base_sha, label="plan")
+    async with opened as tree, context.progress.invocation("localise"):
+        index = await asyncio.to_thread(lambda: CodeIndex.build(tree.list_files(), tree.read))
+        return await asyncio.to_thread(index.rank, text)

@@ -1,0 +1,103 @@
+"""Triage: type, priority, severity, complexity, size and area of an issue, as labels and a short analysis."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from miyabi.common.v1.task_kind_pb2 import TaskKind
+from miyabi.coordinator.v1.dispatch_service_pb2 import Lease, Outcome
+from miyabi.coordinator.v1.result_pb2 import TriageResult
+from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
+from miyabi_agents import labels
+from miyabi_agents.agents import prompts
+from miyabi_agents.agents.gateway_calls import CALL_SECONDS, answered, read_issue
+from miyabi_agents.agents.triage_rules import by_rules
+from miyabi_agents.errors import BudgetError, ModelAnswerError, ModelUnavailableError
+from miyabi_agents.ports import TaskContext
+
+#: Families that triage decides.
+FAMILIES = ("type", "priority", "severity", "complexity")
+
+TOOL = {
+    "name": "record_triage",
+    "description": "Record what kind of issue this is.",
+    "input_schema": {
+        "type": "object",
+        "properties": {
+            **{family: {"type": "string", "enum": labels.values_of(family)} for family in FAMILIES},
+            "size": {"type": "string", "enum": ["XS", "S", "M", "L", "XL"]},
+            "area": {"type": "string", "maxLength": 100},
+            "confidence": {"type": "number", "minimum": 0, "maximum": 1},
+            "analysis": {"type": "string", "maxLength": 8000},
+        },
+        "required": [*FAMILIES, "size", "area", "confidence", "analysis"],
+    },
+}
+
+
+class TriageAgent:
+    """Decides labels; sets them unless it is a dry run."""
+
+    kind = "triage"
+    capabilities = frozenset({TaskKind.TASK_KIND_TRIAGE})
+
+    async def run(self, task: Lease, context: TaskContext) -> Outcome:
+        """Triage the issue.
+
+        Raises:
+            GitHubError: the issue cannot be read, or the labels cannot be set.
+        """
+        await context.progress.step("reading the issue")
+        issue = await read_issue(context)
+        found, ruled = await self._decide(task, context, issue)
+        chosen = [labels.label_of(family, found[family]) for family in FAMILIES]
+        chosen.append(labels.label_of("agent", "triage"))
+        change = labels.change_labels(issue.labels, chosen)
+        names = list(change.result)
+        if not task.inputs.dry_run:
+            names = await self._set(task, context, change)
+        return Outcome(
+            triage=TriageResult(
+                **{family: found[family] for family in FAMILIES},
+                size=found["size"],
+                area=found["area"],
+                confidence=found["confidence"],
+                analysis=found["analysis"],
+                labels=names,
+                by_rules=ruled,
+            )
+        )
+
+    async def _decide(self, task: Lease, context: TaskContext, issue: pb.Issue) -> tuple[dict[str, Any], bool]:
+        """Ask the model; where none answers, go by rules and say so."""
+        await context.progress.step("analysing")
+        if context.model is not None:
+            prompt = (
+                f"{prompts.issue_text(task, issue)}\n\nSay in a few sentences what this issue is about, then call "
+                "record_triage. Answer in the language of the issue."
+            )
+            try:
+                found = await context.model.call_tool(step="analysis", system=prompts.SYSTEM, prompt=prompt, tool=TOOL)
+                await context.progress.text_done("analysis")
+                return found, False
+            except (ModelUnavailableError, ModelAnswerError, BudgetError):
+                await context.progress.step("no model answers: by rules")
+        return by_rules(issue.title, prompts.clean(issue.body)), True
+
+    async def _set(self, task: Lease, context: TaskContext, change: labels.LabelChange) -> list[str]:
+        """Set the labels; returns those that the issue carries then."""
+        await context.progress.step("labelling")
+        definitions = [
+            pb.LabelDefinition(name=label.name, color=label.color, description=label.description[:100])
+            for label in change.add
+        ]
+        request = pb.SetLabelsRequest(
+            repository=task.inputs.repository,
+            number=task.inputs.issue_number,
+            add=definitions,
+            remove=change.remove,
+            request_id=f"triage-{task.reference.fencing_token}",
+        )
+        async with context.progress.invocation("github.set_labels"):
+            answer = await answered(context.github.SetLabels(request, timeout=CALL_SECONDS))
+        return sorted(answer.labels)

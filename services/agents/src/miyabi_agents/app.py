@@ -1,0 +1,66 @@
+"""Wires an agent process together and runs it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from miyabi.coordinator.v1.dispatch_service_pb2_grpc import DispatchServiceStub
+from miyabi.github_gateway.v1.github_gateway_service_pb2_grpc import GitHubGatewayServiceStub
+from miyabi_agents.agents.documenter import DocumenterAgent
+from miyabi_agents.agents.implementer import ImplementerAgent
+from miyabi_agents.agents.planner import PlannerAgent
+from miyabi_agents.agents.pull_request import PullRequestAgent
+from miyabi_agents.agents.reviewer import ReviewerAgent
+from miyabi_agents.agents.triage import TriageAgent
+from miyabi_agents.agents.verifier import VerifierAgent
+from miyabi_agents.dispatch.client import AttachClient
+from miyabi_agents.dispatch.runner import TaskRunner
+from miyabi_agents.model import ModelClient
+from miyabi_agents.sandbox import ProcessSandbox
+from miyabi_agents.settings import AgentsSettings
+from miyabi_agents.workspace import GitWorkspaces
+from miyabi_core.channel import open_channel
+from miyabi_core.logging import get_logger
+
+if TYPE_CHECKING:
+    from miyabi_agents.ports import TaskAgent
+
+DISPATCH = "miyabi.coordinator.v1.DispatchService"
+GATEWAY = "miyabi.github_gateway.v1.GitHubGatewayService"
+
+_LOG = get_logger(__name__)
+
+
+def all_agents() -> Iterable[TaskAgent]:
+    """Return one agent of each kind."""
+    return (
+        TriageAgent(), PlannerAgent(), ImplementerAgent(), VerifierAgent(), ReviewerAgent(), DocumenterAgent(),
+        PullRequestAgent(),
+    )  # fmt: skip
+
+
+async def serve(settings: AgentsSettings, stop: asyncio.Event) -> None:
+    """Run tasks until *stop* is set; then finish or hand back what there is."""
+    workspaces = GitWorkspaces(settings.git_url, settings.data_dir)
+    await asyncio.to_thread(workspaces.remove_leftovers)
+    sandbox = ProcessSandbox(unsafe=settings.unsafe_sandbox)
+    models = ModelClient(settings)
+    _LOG.info("agent.started", agent=settings.agent_id, layers=sandbox.layers.active, missing=sandbox.layers.missing)
+    async with (
+        open_channel(settings.coordinator, service=DISPATCH) as coordinator,
+        open_channel(settings.gateway, service=GATEWAY) as gateway,
+    ):
+        runner = TaskRunner(
+            agents={kind: agent for agent in all_agents() for kind in agent.capabilities},
+            github=GitHubGatewayServiceStub(gateway),
+            models=models,
+            workspaces=workspaces,
+            sandbox=sandbox,
+            settings=settings,
+        )
+        try:
+            await AttachClient(DispatchServiceStub(coordinator), runner).run(stop)
+        finally:
+            await models.close()

@@ -1,0 +1,106 @@
+"""Runs a lease: picks the agent, keeps the deadline, turns every end into an outcome."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from miyabi.common.v1.task_kind_pb2 import TaskKind
+from miyabi.coordinator.v1.dispatch_service_pb2 import Lease, Outcome, TaskFailure, TaskReleased
+from miyabi.coordinator.v1.state_pb2 import FailureReason
+from miyabi_agents.dispatch.progress import Send, TaskProgress
+from miyabi_agents.errors import AgentError
+from miyabi_agents.ports import Sandbox, TaskAgent, TaskContext, Workspaces
+from miyabi_agents.settings import AgentsSettings
+from miyabi_core.logging import get_logger, redact_text
+from miyabi_core.proto_time import from_timestamp, now, to_duration
+from miyabi_core.tracing import continue_trace, start_span
+
+if TYPE_CHECKING:
+    from miyabi.github_gateway.v1.github_gateway_service_pb2_grpc import GitHubGatewayServiceAsyncStub
+    from miyabi_agents.model.client import ModelClient
+    from miyabi_agents.model.session import ModelSession
+
+_LOG = get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class TaskRunner:
+    """Runs leases with what the process has."""
+
+    agents: Mapping[int, TaskAgent]
+    github: GitHubGatewayServiceAsyncStub
+    models: ModelClient
+    workspaces: Workspaces
+    sandbox: Sandbox
+    settings: AgentsSettings
+
+    @property
+    def capabilities(self) -> list[TaskKind.ValueType]:
+        """Kinds of task that can be run."""
+        return sorted(TaskKind.ValueType(kind) for kind in self.agents)
+
+    async def run(self, lease: Lease, send: Send) -> Outcome:
+        """Run a lease to its outcome; only cancellation comes out as an exception."""
+        continue_trace(lease.traceparent)
+        structlog.contextvars.bind_contextvars(task=lease.reference.task, attempt=lease.attempt)
+        progress = TaskProgress(lease.reference, send)
+        model = self.models.session(progress=progress, budget=lease.budget)
+        scratch = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="miyabi-task-"))
+        try:
+            context = TaskContext(
+                lease, self.github, model, self.workspaces, self.sandbox, progress, self.settings, scratch
+            )
+            with start_span(f"task {TaskKind.Name(lease.kind)}", task=lease.reference.task):
+                outcome = await self._outcome(lease, context)
+        finally:
+            await asyncio.shield(asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True))
+        return _completed(outcome, lease, model)
+
+    async def _outcome(self, lease: Lease, context: TaskContext) -> Outcome:
+        """Run the agent; each way to fail is an outcome."""
+        left = from_timestamp(lease.deadline) - now() if lease.HasField("deadline") else None
+        try:
+            async with asyncio.timeout(left.total_seconds() if left else None):
+                return await self.agents[lease.kind].run(lease, context)
+        except AgentError as error:
+            _LOG.info("task.failed", reason=FailureReason.Name(error.reason), message=redact_text(str(error))[:300])
+            return Outcome(failure=_failure(error))
+        except TimeoutError:
+            reason, words = FailureReason.FAILURE_REASON_DEADLINE, "the task's deadline passed"
+            return Outcome(failure=TaskFailure(reason=reason, message=words, retryable=True))
+        except Exception as error:  # noqa: BLE001 - whatever happens, the coordinator learns that the task is over
+            _LOG.exception("task.crashed", error_type=type(error).__name__)
+            reason, words = (
+                FailureReason.FAILURE_REASON_AGENT_ERROR,
+                f"the agent met an unforeseen {type(error).__name__}",
+            )
+            return Outcome(failure=TaskFailure(reason=reason, message=words, retryable=True))
+
+
+def released(lease: Lease, message: str) -> Outcome:
+    """Return the outcome of a task that is handed back."""
+    return Outcome(reference=lease.reference, released=TaskReleased(message=message))
+
+
+def _failure(error: AgentError) -> TaskFailure:
+    """Render an error."""
+    failure = TaskFailure(reason=error.reason, message=redact_text(str(error))[:2000], retryable=error.retryable)
+    if error.retry_after is not None:
+        failure.retry_after.CopyFrom(to_duration(error.retry_after))
+    return failure
+
+
+def _completed(outcome: Outcome, lease: Lease, model: ModelSession | None) -> Outcome:
+    """Add the lease and what the attempt spent."""
+    outcome.reference.CopyFrom(lease.reference)
+    if model is not None:
+        outcome.usage.CopyFrom(model.usage)
+    return outcome

@@ -1,0 +1,259 @@
+"""A task's conversations with the model: one forced tool call, or a loop of tools to a finish."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import anthropic
+import jsonschema
+
+from miyabi.common.v1.usage_pb2 import Budget, Usage
+from miyabi_agents.errors import BudgetError, ModelAnswerError, ModelUnavailableError
+from miyabi_agents.model import prices
+
+if TYPE_CHECKING:
+    from miyabi_agents.ports import ProgressSink
+
+#: Longest answer.
+MAX_TOKENS = 8192
+#: Answers of one conversation; a change that takes more is going in circles.
+MAX_TURNS = 40
+#: A tool's result is cut here, so that one large file does not fill the context.
+MAX_RESULT_CHARACTERS = 40_000
+#: How often the model is told that its answer cannot be used.
+REPAIRS = 2
+
+#: Runs a tool; raises ValueError with a sentence for the model where the call cannot be done.
+ToolHandler = Callable[[Mapping[str, Any]], Awaitable[str]]
+
+
+class ModelSession:
+    """Calls for one task: streamed, timed, counted, within the budget.
+
+    Args:
+        client: The process's client.
+        progress: Learns of every call and of streamed text.
+        budget: Most that the task may spend.
+        cheap_model: For steps that are not strong.
+        strong_model: For changes and tests.
+    """
+
+    def __init__(
+        self,
+        client: anthropic.AsyncAnthropic,
+        *,
+        progress: ProgressSink,
+        budget: Budget,
+        cheap_model: str,
+        strong_model: str,
+    ) -> None:
+        self._client = client
+        self._progress = progress
+        self._budget = budget
+        self._models = {False: cheap_model, True: strong_model}
+        self._reserved = 0
+        self.usage = Usage()
+
+    async def call_tool(
+        self, *, step: str, system: str, prompt: str, tool: Mapping[str, Any], strong: bool = False
+    ) -> dict[str, Any]:
+        """Ask for one call of *tool* and return its checked input; text around it is streamed as *step*.
+
+        Raises:
+            ModelAnswerError: the input does not fit the tool's schema after repeats.
+            ModelUnavailableError: the API refused or could not be reached.
+            BudgetError: the budget does not pay for the call.
+        """
+        messages: list[dict[str, Any]] = [_user(prompt)]
+        problem = ""
+        for _ in range(1 + REPAIRS):
+            choice = {"type": "tool", "name": tool["name"]}
+            answer = await self._send(step, system, messages, tools=[tool], choice=choice, strong=strong)
+            uses = [block for block in answer.content if block.type == "tool_use" and block.name == tool["name"]]
+            if not uses:
+                problem = f"you did not call {tool['name']}"
+                messages += [_assistant(answer), _user(f"Please call {tool['name']}.")]
+                continue
+            problem = schema_problem(tool, uses[0].input)
+            if not problem:
+                return dict(uses[0].input)
+            messages += [_assistant(answer), _results([(use.id, problem, True) for use in _uses(answer)])]
+        raise ModelAnswerError(f"the model's {tool['name']} cannot be used: {problem}")
+
+    async def run_tools(
+        self,
+        *,
+        step: str,
+        system: str,
+        prompt: str,
+        tools: Sequence[Mapping[str, Any]],
+        handlers: Mapping[str, ToolHandler],
+        finish: str,
+        strong: bool = True,
+    ) -> dict[str, Any]:
+        """Let the model use *tools* until it calls *finish*; returns that call's checked input.
+
+        Raises:
+            ModelAnswerError: it never finished.
+            ModelUnavailableError: the API refused or could not be reached.
+            BudgetError: the budget does not pay for the next call.
+        """
+        by_name = {tool["name"]: tool for tool in tools}
+        messages: list[dict[str, Any]] = [_user(prompt)]
+        silent = 0
+        for _ in range(MAX_TURNS):
+            answer = await self._send(step, system, messages, tools=list(tools), choice=None, strong=strong)
+            messages.append(_assistant(answer))
+            uses = _uses(answer)
+            silent = 0 if uses else silent + 1
+            if silent > REPAIRS:
+                raise ModelAnswerError(f"the model stopped without calling {finish}: {_text(answer)[:300]}")
+            results = []
+            for use in uses:
+                problem = schema_problem(by_name.get(use.name), use.input)
+                if use.name == finish and not problem:
+                    return dict(use.input)
+                results.append((use.id, *await self._run_tool(handlers, use, problem)))
+            messages.append(_results(results) if uses else _user(f"Go on, and call {finish} when you are done."))
+        raise ModelAnswerError(f"the model did not call {finish} within {MAX_TURNS} answers")
+
+    async def _run_tool(self, handlers: Mapping[str, ToolHandler], use: Any, problem: str) -> tuple[str, bool]:
+        """Run one tool; returns the result's text and whether it is an error."""
+        if problem:
+            return problem, True
+        async with self._progress.invocation(use.name, detail=json.dumps(use.input)[:500]) as invocation:
+            try:
+                return (await handlers[use.name](use.input))[:MAX_RESULT_CHARACTERS], False
+            except ValueError as error:
+                invocation.failed(str(error))
+                return str(error), True
+
+    async def _send(
+        self,
+        step: str,
+        system: str,
+        messages: list[dict[str, Any]],
+        *,
+        tools: list[Mapping[str, Any]],
+        choice: dict[str, str] | None,
+        strong: bool,
+    ) -> Any:
+        """Send a conversation, stream its answer, count it."""
+        model = self._models[strong]
+        characters = len(system) + len(json.dumps(messages)) + len(json.dumps(tools))
+        reservation = self._reserve(prices.most(model, prompt_characters=characters, max_tokens=MAX_TOKENS))
+        options: dict[str, Any] = {"tool_choice": choice} if choice else {}
+        try:
+            async with self._progress.invocation("model.messages", detail=f"{step}: {model}") as invocation:
+                answer = await self._stream(step, invocation, {
+                    "model": model,
+                    "max_tokens": MAX_TOKENS,
+                    "system": [{"type": "text", "text": system, "cache_control": {"type": "ephemeral"}}],
+                    "messages": _cached(messages),
+                    "tools": tools,
+                    **options,
+                })  # fmt: skip
+        finally:
+            self._reserved -= reservation
+        return answer
+
+    async def _stream(self, step: str, invocation: Any, request: dict[str, Any]) -> Any:
+        """Stream an answer; text goes out as it comes."""
+        try:
+            async with self._client.messages.stream(**request) as stream:
+                async for event in stream:
+                    if event.type == "text":
+                        invocation.first_text()
+                        await self._progress.text(step, event.text)
+                answer = await stream.get_final_message()
+        except anthropic.APIStatusError as error:
+            raise _unavailable(error) from error
+        except anthropic.APIError as error:
+            raise ModelUnavailableError(f"the model API could not be reached: {type(error).__name__}") from error
+        used = prices.usage_of(request["model"], answer.usage)
+        invocation.used(used, model=request["model"])
+        self._count(used)
+        return answer
+
+    def _reserve(self, amount: int) -> int:
+        """Set the most that a call can cost aside.
+
+        Raises:
+            BudgetError: what is left does not pay for it.
+        """
+        limit, spent = self._budget.usd_micros, self.usage.cost_usd_micros
+        if limit and spent + self._reserved + amount > limit:
+            left = max(0, limit - spent - self._reserved) / 1e6
+            raise BudgetError(f"the next call may cost ${amount / 1e6:.4f} and ${left:.4f} is left")
+        if self._budget.tokens and prices.total_tokens(self.usage) >= self._budget.tokens:
+            raise BudgetError(f"the task's {self._budget.tokens} tokens are used up")
+        self._reserved += amount
+        return amount
+
+    def _count(self, used: Usage) -> None:
+        """Add what a call used."""
+        total = self.usage
+        self.usage = Usage(
+            input_tokens=total.input_tokens + used.input_tokens,
+            output_tokens=total.output_tokens + used.output_tokens,
+            cache_write_tokens=total.cache_write_tokens + used.cache_write_tokens,
+            cache_read_tokens=total.cache_read_tokens + used.cache_read_tokens,
+            cost_usd_micros=total.cost_usd_micros + used.cost_usd_micros,
+            calls=total.calls + 1,
+        )
+
+
+def schema_problem(tool: Mapping[str, Any] | None, value: Any) -> str:
+    """Return what is wrong with a tool's input, in one sentence for the model; empty where nothing is."""
+    if tool is None:
+        return "there is no such tool"
+    validator = jsonschema.Draft202012Validator(tool["input_schema"])
+    error = next(iter(sorted(validator.iter_errors(value), key=str)), None)
+    return "" if error is None else f"{'.'.join(map(str, error.path)) or 'input'}: {error.message[:300]}"
+
+
+def _unavailable(error: anthropic.APIStatusError) -> ModelUnavailableError:
+    """Say that the API refused, and when to ask again."""
+    after = error.response.headers.get("retry-after", "")
+    wait = timedelta(seconds=float(after)) if after.replace(".", "", 1).isdigit() else None
+    return ModelUnavailableError(f"the model API answered {error.status_code}", retry_after=wait)
+
+
+def _uses(answer: Any) -> list[Any]:
+    """Return an answer's tool calls."""
+    return [block for block in answer.content if block.type == "tool_use"]
+
+
+def _text(answer: Any) -> str:
+    """Return an answer's text."""
+    return " ".join(block.text for block in answer.content if block.type == "text")
+
+
+def _user(text: str) -> dict[str, Any]:
+    """Return a message of ours."""
+    return {"role": "user", "content": [{"type": "text", "text": text}]}
+
+
+def _assistant(answer: Any) -> dict[str, Any]:
+    """Return the model's message, to be sent back."""
+    content = [block.model_dump(include={"type", "text", "id", "name", "input"}) for block in answer.content]
+    return {"role": "assistant", "content": content or [{"type": "text", "text": "(nothing)"}]}
+
+
+def _results(results: Sequence[tuple[str, str, bool]]) -> dict[str, Any]:
+    """Return the results of tool calls."""
+    content = [
+        {"type": "tool_result", "tool_use_id": use, "content": text or "(nothing)", "is_error": failed}
+        for use, text, failed in results
+    ]
+    return {"role": "user", "content": content}
+
+
+def _cached(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Mark the end of the conversation, so that the next turn reads it from the prompt cache."""
+    last = messages[-1]
+    marked = {**last["content"][-1], "cache_control": {"type": "ephemeral"}}
+    return [*messages[:-1], {**last, "content": [*last["content"][:-1], marked]}]
