@@ -1,0 +1,1 @@
+"""Event intake over HTTP, WebSocket fan-out, the web page."""

@@ -1,0 +1,26 @@
+"""Runs the dashboard until SIGTERM: `python -m miyabi_dashboard`."""
+
+from __future__ import annotations
+
+import asyncio
+
+from miyabi_core.lifecycle import run_until_signal
+from miyabi_core.logging import configure_logging
+from miyabi_core.metrics import serve_metrics
+from miyabi_core.tracing import configure_tracing
+from miyabi_dashboard.app import serve
+from miyabi_dashboard.settings import DashboardSettings
+
+
+def main() -> None:
+    """Read the settings once and serve."""
+    settings = DashboardSettings()
+    configure_logging(service="dashboard", json=settings.log_json, level=settings.log_level)
+    configure_tracing(service="dashboard")
+    if settings.metrics_address:
+        serve_metrics(settings.metrics_address)
+    asyncio.run(run_until_signal(lambda stop: serve(settings, stop)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""Wires the dashboard together and runs it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from miyabi.coordinator.v1.event_pb2 import BatchEvent
+from miyabi.dashboard.v1.telemetry_service_pb2_grpc import add_TelemetryServiceServicer_to_server
+from miyabi_core.errors import UnavailableError
+from miyabi_core.redis import connect
+from miyabi_core.server import GrpcServer
+from miyabi_dashboard.http import HttpInterface
+from miyabi_dashboard.hub import Hub
+from miyabi_dashboard.intake import IntakeStore
+from miyabi_dashboard.performance import Monitor
+from miyabi_dashboard.servicer import TelemetryServicer
+from miyabi_dashboard.settings import DashboardSettings
+from miyabi_dashboard.upstream import Upstream, as_dict
+
+#: The proto's name.
+SERVICE = "miyabi.dashboard.v1.TelemetryService"
+
+
+class Dashboard:
+    """The dashboard's servers and what feeds them."""
+
+    def __init__(self, settings: DashboardSettings) -> None:
+        self._settings = settings
+        self._redis = connect(settings.redis_url.get_secret_value(), max_connections=8)
+        self.hub = Hub()
+        self.monitor = Monitor()
+        self.upstream = Upstream(settings.coordinator)
+        self.intake = IntakeStore(self._redis)
+        self.http = HttpInterface(
+            intake=self.intake,
+            hub=self.hub,
+            upstream=self.upstream,
+            monitor=self.monitor,
+            max_body_bytes=settings.max_body_bytes,
+            simulated=settings.simulated,
+        )
+        self.grpc = GrpcServer(service="dashboard", address=settings.address)
+        servicer = TelemetryServicer(self.upstream, self.monitor)
+        self.grpc.add(add_TelemetryServiceServicer_to_server, servicer, full_name=SERVICE)
+        self.http_port = 0
+        self._runner: web.AppRunner | None = None
+
+    def _take(self, events: list[BatchEvent]) -> None:
+        """Measure and show events of the coordinator."""
+        for event in events:
+            self.monitor.take(event)
+        self.hub.publish([{"source": "coordinator", **as_dict(event)} for event in events])
+
+    async def start(self) -> None:
+        """Listen on both addresses, then be ready.
+
+        Raises:
+            UnavailableError: an address is taken.
+        """
+        self._runner = web.AppRunner(self.http.application(), access_log=None, shutdown_timeout=2)
+        await self._runner.setup()
+        host, _, port = self._settings.http_address.rpartition(":")
+        try:
+            await web.TCPSite(self._runner, host, int(port)).start()
+        except OSError as error:
+            message = f"cannot listen on {self._settings.http_address}"
+            raise UnavailableError(message, reason="ADDRESS_IN_USE") from error
+        self.http_port = self._runner.addresses[0][1]
+        await self.grpc.start()
+        await self._redis.ping()
+        self.http.ready = True
+        await self.grpc.set_ready(ready=True)
+
+    async def stop(self) -> None:
+        """End in order."""
+        self.http.ready = False
+        await self.grpc.stop()
+        if self._runner is not None:
+            await self._runner.cleanup()
+        await self.upstream.close()
+        await self._redis.aclose()
+
+    async def feed(self) -> None:
+        """Run what feeds the servers, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.intake.run())
+            tasks.create_task(self.hub.run())
+            tasks.create_task(self.upstream.follow(self._take))
+
+
+@asynccontextmanager
+async def running(settings: DashboardSettings) -> AsyncIterator[Dashboard]:
+    """Run the dashboard for the length of the block."""
+    dashboard = Dashboard(settings)
+    async with asyncio.TaskGroup() as tasks:
+        feeding = tasks.create_task(dashboard.feed())
+        try:
+            await dashboard.start()
+            yield dashboard
+        finally:
+            feeding.cancel()
+            await dashboard.stop()
+
+
+async def serve(settings: DashboardSettings, stop: asyncio.Event) -> None:
+    """Run the dashboard until *stop* is set."""
+    async with running(settings):
+        await stop.wait()

@@ -1,0 +1,259 @@
+"""The HTTP interface: intake, reads, the WebSocket and the page."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import grpc
+from aiohttp import WSMsgType, web
+from prometheus_client import generate_latest
+
+from miyabi_core import metrics
+from miyabi_core.errors import MiyabiError
+from miyabi_core.status import from_rpc_error
+from miyabi_dashboard.hub import Client, Hub
+from miyabi_dashboard.intake import IntakeStore
+from miyabi_dashboard.intake_events import InvalidEventError, check
+from miyabi_dashboard.performance import Monitor
+from miyabi_dashboard.upstream import Upstream, as_dict
+
+#: Where the built page lies.
+STATIC = Path(__file__).with_name("static")
+#: Events of one POST to /api/events.
+MAX_EVENTS = 1000
+#: Seconds between pings of the WebSocket.
+HEARTBEAT_SECONDS = 20.0
+#: No source but our own; no inline code.
+SECURITY_HEADERS = {
+    "content-security-policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+}
+_STATUS = {
+    grpc.StatusCode.NOT_FOUND: 404,
+    grpc.StatusCode.INVALID_ARGUMENT: 400,
+    grpc.StatusCode.UNAVAILABLE: 503,
+    grpc.StatusCode.DEADLINE_EXCEEDED: 504,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: 429,
+}
+
+
+class HttpInterface:
+    """Builds the aiohttp application."""
+
+    def __init__(
+        self,
+        *,
+        intake: IntakeStore,
+        hub: Hub,
+        upstream: Upstream,
+        monitor: Monitor,
+        max_body_bytes: int,
+        simulated: bool,
+    ) -> None:
+        self._intake = intake
+        self._hub = hub
+        self._upstream = upstream
+        self._monitor = monitor
+        self._max_body_bytes = max_body_bytes
+        self._simulated = simulated
+        self.ready = False
+
+    def application(self) -> web.Application:
+        """Return the application; bodies are bounded before and after they are decompressed."""
+        app = web.Application(client_max_size=self._max_body_bytes, middlewares=[_answer_errors, _refuse_strangers])
+        app.on_response_prepare.append(_add_headers)
+        app.add_routes(
+            [
+                web.post("/api/agent-event", self._agent_event),
+                web.post("/api/events", self._events),
+                web.get("/api/events", self._stored),
+                web.get("/api/batches", self._batches),
+                web.get("/api/batches/{batch}", self._batch),
+                web.get("/api/batches/{batch}/runs/{number}", self._run),
+                web.get("/api/agents", self._agents),
+                web.get("/api/performance", self._performance),
+                web.get("/healthz", self._healthy),
+                web.get("/readyz", self._is_ready),
+                web.get("/metrics", _metrics),
+                web.get("/ws", self._websocket),
+                web.get("/", _page),
+            ]
+        )
+        if STATIC.is_dir():
+            app.router.add_static("/", STATIC)
+        return app
+
+    async def _agent_event(self, request: web.Request) -> web.Response:
+        """Take one event."""
+        event = check(await _json(request))
+        return web.json_response({"success": True, "id": await self._take(event)})
+
+    async def _events(self, request: web.Request) -> web.Response:
+        """Take a list of events: all of them, or none."""
+        body = await _json(request)
+        events = body.get("events") if isinstance(body, dict) else body
+        if not isinstance(events, list) or not 0 < len(events) <= MAX_EVENTS:
+            message = f"must be a list of 1 to {MAX_EVENTS} events"
+            raise InvalidEventError([{"field": "events", "message": message, "received": type(events).__name__}])
+        checked = [check(event, prefix=f"events[{position}].") for position, event in enumerate(events)]
+        async with asyncio.TaskGroup() as tasks:
+            stored = [tasks.create_task(self._take(event)) for event in checked]
+        return web.json_response({"success": True, "ids": [task.result() for task in stored]})
+
+    async def _take(self, event: dict[str, Any]) -> str:
+        """Store an event, then show it."""
+        identifier = await self._intake.append(event)
+        self._hub.publish([{"id": identifier, "source": "external", **event}])
+        return identifier
+
+    async def _stored(self, request: web.Request) -> web.Response:
+        """Answer stored events behind a cursor."""
+        after = request.query.get("after", "")
+        if after and not all(part.isdigit() for part in after.split("-", 1)):
+            raise InvalidEventError([{"field": "after", "message": "is no id of an event", "received": after}])
+        return web.json_response({"events": await self._intake.after(after, limit=1000)})
+
+    async def _batches(self, _request: web.Request) -> web.Response:
+        """Answer the newest batches."""
+        return web.json_response({"batches": await self._upstream.batches(), "simulated": self._simulated})
+
+    async def _batch(self, request: web.Request) -> web.Response:
+        """Answer one batch with its runs."""
+        return web.json_response(await self._upstream.batch(f"batches/{request.match_info['batch']}"))
+
+    async def _run(self, request: web.Request) -> web.Response:
+        """Answer one run with its results."""
+        name = f"batches/{request.match_info['batch']}/runs/{request.match_info['number']}"
+        return web.json_response(await self._upstream.run(name))
+
+    async def _agents(self, _request: web.Request) -> web.Response:
+        """Answer the attached agents."""
+        return web.json_response({"agents": await self._upstream.agents()})
+
+    async def _performance(self, _request: web.Request) -> web.Response:
+        """Answer what was measured."""
+        return web.json_response(as_dict(self._monitor.report()))
+
+    async def _healthy(self, _request: web.Request) -> web.Response:
+        """Say that the process serves."""
+        return web.Response(text="ok\n")
+
+    async def _is_ready(self, _request: web.Request) -> web.Response:
+        """Say whether requests should come here."""
+        return web.Response(text="ready\n" if self.ready else "not ready\n", status=200 if self.ready else 503)
+
+    async def _websocket(self, request: web.Request) -> web.WebSocketResponse:
+        """Send a snapshot or what was missed, then events as they come."""
+        socket = web.WebSocketResponse(heartbeat=HEARTBEAT_SECONDS, compress=True)
+        await socket.prepare(request)
+        client = self._hub.attach()
+        try:
+            after = request.query.get("after", "")
+            missed = self._hub.since(int(after)) if after.isdigit() else None
+            if missed is None:
+                await socket.send_str(await self._snapshot())
+            elif missed:
+                await socket.send_str(json.dumps({"type": "events", "events": missed}))
+            async with asyncio.TaskGroup() as tasks:
+                sender = tasks.create_task(self._send(socket, client))
+                async for message in socket:
+                    if message.type in {WSMsgType.ERROR, WSMsgType.CLOSE}:
+                        break
+                sender.cancel()
+        finally:
+            self._hub.detach(client)
+        return socket
+
+    async def _snapshot(self) -> str:
+        """Return where things stand; events behind its sequence follow."""
+        sequence = self._hub.sequence
+        try:
+            batches = await self._upstream.batches()
+        except grpc.aio.AioRpcError:
+            batches = []
+        return json.dumps({"type": "snapshot", "sequence": sequence, "batches": batches, "simulated": self._simulated})
+
+    async def _send(self, socket: web.WebSocketResponse, client: Client) -> None:
+        """Send what is queued; a client that fell behind gets a new snapshot."""
+        while not socket.closed:
+            if client.lost:
+                while not client.queue.empty():
+                    client.queue.get_nowait()
+                client.lost = False
+                await socket.send_str(await self._snapshot())
+            try:
+                await socket.send_str(await client.queue.get())
+            except ConnectionError:
+                return
+
+
+async def _json(request: web.Request) -> Any:
+    """Read a JSON body.
+
+    Raises:
+        InvalidEventError: it is no JSON.
+        web.HTTPUnsupportedMediaType: it does not say that it is.
+    """
+    if request.content_type != "application/json":
+        raise web.HTTPUnsupportedMediaType(text="content-type must be application/json\n")
+    try:
+        return json.loads(await request.read())
+    except ValueError as error:
+        raise InvalidEventError([{"field": "body", "message": "is no JSON", "received": None}]) from error
+
+
+@web.middleware
+async def _answer_errors(request: web.Request, handler: Any) -> web.StreamResponse:
+    """Turn errors into answers."""
+    try:
+        response: web.StreamResponse = await handler(request)
+        return response
+    except InvalidEventError as error:
+        return web.json_response(
+            {"success": False, "error": "invalid request", "validationErrors": error.problems}, status=400
+        )
+    except grpc.aio.AioRpcError as error:
+        return _refused(from_rpc_error(error))
+    except MiyabiError as error:
+        return _refused(error)
+
+
+def _refused(error: MiyabiError) -> web.Response:
+    """Answer an error of ours."""
+    status = _STATUS.get(error.code, 500)
+    headers = {"retry-after": "1"} if status == 503 else {}
+    body = {"success": False, "error": error.message, "reason": error.reason}
+    return web.json_response(body, status=status, headers=headers)
+
+
+@web.middleware
+async def _refuse_strangers(request: web.Request, handler: Any) -> web.StreamResponse:
+    """Refuse browsers of other sites: what carries an Origin must come from this host."""
+    origin = request.headers.get("origin")
+    if origin and urlsplit(origin).netloc != request.host:
+        return web.Response(status=403, text="other origins are not served\n")
+    response: web.StreamResponse = await handler(request)
+    return response
+
+
+async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:
+    """Add the security headers."""
+    response.headers.update(SECURITY_HEADERS)
+
+
+async def _metrics(_request: web.Request) -> web.Response:
+    """Answer Prometheus."""
+    return web.Response(body=generate_latest(metrics.REGISTRY), content_type="text/plain")
+
+
+async def _page(_request: web.Request) -> web.StreamResponse:
+    """Answer the page, or how to build it."""
+    page = STATIC / "index.html"
+    if not page.is_file():
+        return web.Response(text="The page is not built: run `make setup`.\n", status=503)
+    return web.FileResponse(page)

@@ -1,0 +1,122 @@
+"""What other programs may say over HTTP: the types of event and their fields."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+
+class _Base(BaseModel):
+    """Fields of every event; what a type does not name is kept as it comes."""
+
+    model_config = ConfigDict(extra="allow")
+
+    agentId: str = Field(min_length=1, max_length=128)  # noqa: N815 - the interface's own names
+    issueNumber: int = Field(ge=0, strict=True)  # noqa: N815
+    timestamp: datetime | None = None
+    repository: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}$")
+
+
+class _Started(_Base):
+    eventType: Literal["started"]  # noqa: N815
+    parameters: dict[str, Any] | None = None
+
+
+class _Progress(_Base):
+    eventType: Literal["progress"]  # noqa: N815
+    progress: float = Field(ge=0, le=100)
+    message: str | None = Field(default=None, max_length=500)
+    substeps: list[Any] | None = None
+
+
+class _Result(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    success: bool
+    durationMs: float = Field(ge=0)  # noqa: N815
+    outputSummary: str | None = Field(default=None, max_length=1000)  # noqa: N815
+    metrics: dict[str, Any] | None = None
+    artifacts: list[Any] | None = None
+
+
+class _Completed(_Base):
+    eventType: Literal["completed"]  # noqa: N815
+    result: _Result
+
+
+class _ErrorDetail(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    code: str = Field(max_length=200)
+    message: str = Field(max_length=2000)
+    severity: Literal["warning", "error", "critical"]
+    recoverable: bool
+
+
+class _Error(_Base):
+    eventType: Literal["error"]  # noqa: N815
+    error: _ErrorDetail
+
+
+class _Transition(_Base):
+    eventType: Literal["state:transition"]  # noqa: N815
+    fromState: str = Field(min_length=1, max_length=64)  # noqa: N815
+    toState: str = Field(min_length=1, max_length=64)  # noqa: N815
+
+
+class _Plain(_Base):
+    eventType: Literal[  # noqa: N815
+        "task:discovered", "coordinator:analyzing", "coordinator:decomposing", "coordinator:assigning"
+    ]
+
+
+IntakeEvent = Annotated[
+    _Started | _Progress | _Completed | _Error | _Transition | _Plain, Field(discriminator="eventType")
+]
+_ADAPTER: TypeAdapter[Any] = TypeAdapter(IntakeEvent)
+
+
+class InvalidEventError(ValueError):
+    """An event breaks a rule; `problems` names each field."""
+
+    def __init__(self, problems: list[dict[str, Any]]) -> None:
+        super().__init__("; ".join(f"{problem['field']}: {problem['message']}" for problem in problems))
+        self.problems = problems
+
+
+def check(event: Any, *, prefix: str = "") -> dict[str, Any]:
+    """Return *event* where it is right.
+
+    Args:
+        event: What came in.
+        prefix: Goes before each field's name, for events in a list.
+
+    Raises:
+        InvalidEventError: a field is missing or wrong, or the type is unknown.
+    """
+    try:
+        _ADAPTER.validate_python(event)
+    except ValidationError as error:
+        raise InvalidEventError([_problem(entry, prefix) for entry in error.errors()[:20]]) from error
+    checked: dict[str, Any] = event
+    return checked
+
+
+def _problem(entry: Any, prefix: str) -> dict[str, Any]:
+    """Render one of pydantic's findings; the union's own step is no part of a field's name."""
+    path = [str(part) for part in entry["loc"]]
+    if path and path[0] in _TYPES:
+        path = path[1:]
+    if entry["type"].startswith("union_tag"):
+        path = ["eventType"]
+    received = entry.get("input")
+    shown = received if isinstance(received, str | int | float | bool | None) else type(received).__name__
+    return {"field": prefix + (".".join(path) or "body"), "message": entry["msg"], "received": shown}
+
+
+_TYPES = {
+    "started", "progress", "completed", "error", "state:transition", "task:discovered", "coordinator:analyzing",
+    "coordinator:decomposing", "coordinator:assigning",
+}  # fmt: skip

@@ -1,0 +1,103 @@
+"""Reads from the coordinator: batches for the HTTP interface, and one stream of all events for everyone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import grpc
+from google.protobuf.json_format import MessageToDict
+
+from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
+from miyabi.coordinator.v1.coordinator_service_pb2_grpc import CoordinatorServiceStub
+from miyabi.coordinator.v1.event_pb2 import BatchEvent
+from miyabi_core.channel import open_channel
+from miyabi_core.logging import get_logger
+
+if TYPE_CHECKING:
+    from miyabi.coordinator.v1.coordinator_service_pb2_grpc import CoordinatorServiceAsyncStub
+
+#: Seconds for a call that answers once.
+CALL_SECONDS = 5.0
+#: Pause before the event stream is opened again; it doubles to the limit below.
+FIRST_DELAY = timedelta(milliseconds=200)
+#: Longest pause.
+LONGEST_DELAY = timedelta(seconds=5)
+
+_LOG = get_logger(__name__)
+
+
+def as_dict(message: Any) -> dict[str, Any]:
+    """Return a message as JSON, with the proto's own field names."""
+    return dict(MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True))
+
+
+class Upstream:
+    """The coordinator, as the dashboard sees it.
+
+    Args:
+        target: host:port.
+    """
+
+    def __init__(self, target: str) -> None:
+        self._channel = open_channel(target, service="miyabi.coordinator.v1.CoordinatorService")
+        self.stub: CoordinatorServiceAsyncStub = CoordinatorServiceStub(self._channel)
+        self.connected = False
+
+    async def close(self) -> None:
+        """Close the channel."""
+        await self._channel.close()
+
+    async def batches(self, *, limit: int = 50) -> list[dict[str, Any]]:
+        """Return the newest batches.
+
+        Raises:
+            grpc.aio.AioRpcError: the coordinator refused or is out of reach.
+        """
+        answer = await self.stub.ListBatches(pb.ListBatchesRequest(page_size=limit), timeout=CALL_SECONDS)
+        return [as_dict(batch) for batch in answer.batches]
+
+    async def batch(self, name: str) -> dict[str, Any]:
+        """Return a batch with its runs.
+
+        Raises:
+            grpc.aio.AioRpcError: there is none, or the coordinator is out of reach.
+        """
+        return as_dict(await self.stub.GetBatch(pb.GetBatchRequest(name=name), timeout=CALL_SECONDS))
+
+    async def run(self, name: str) -> dict[str, Any]:
+        """Return a run with its results.
+
+        Raises:
+            grpc.aio.AioRpcError: there is none, or the coordinator is out of reach.
+        """
+        answer = await self.stub.GetIssueRun(pb.GetIssueRunRequest(name=name), timeout=CALL_SECONDS)
+        return as_dict(answer)
+
+    async def agents(self) -> list[dict[str, Any]]:
+        """Return the attached agents.
+
+        Raises:
+            grpc.aio.AioRpcError: the coordinator is out of reach.
+        """
+        answer = await self.stub.ListAgents(pb.ListAgentsRequest(), timeout=CALL_SECONDS)
+        return [as_dict(agent) for agent in answer.agents]
+
+    async def follow(self, take: Callable[[list[BatchEvent]], None]) -> None:
+        """Give every event to *take*, through broken connections, until cancelled."""
+        cursor, delay = "", FIRST_DELAY
+        while True:
+            try:
+                async for answer in self.stub.WatchEvents(pb.WatchEventsRequest(cursor=cursor)):
+                    self.connected, delay = True, FIRST_DELAY
+                    cursor = answer.cursor or cursor
+                    take(list(answer.events))
+            except grpc.aio.AioRpcError as error:
+                if error.code() is grpc.StatusCode.INVALID_ARGUMENT:
+                    cursor = ""
+                _LOG.info("coordinator.lost", code=error.code().name)
+            self.connected = False
+            await asyncio.sleep(delay.total_seconds())
+            delay = min(delay * 2, LONGEST_DELAY)
