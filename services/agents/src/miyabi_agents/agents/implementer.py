@@ -142,8 +142,8 @@ def _test_prompt(task: Lease, issue: str, path: str, change: ChangeSet) -> str:
     evidence = prompts.evidence_text(task)
     return (
         f"{issue}\n\nWrite tests for {path}.\n\nThe change:\n{diff}\n\n{evidence}\n\nAdd tests that fail without the "
-        "change and pass with it, beside the tests that are there; edit an existing test only where the change makes its "
-        "expectation wrong, and name it in changed_expectations. Then call finish_tests."
+        "change and pass with it, beside the tests that are there. Edit an existing test only where the change makes "
+        "its expectation wrong, and name it in changed_expectations. Then call finish_tests."
     )
 
 

@@ -117,10 +117,21 @@ class Mypy(_PythonTool):
     async def _errors(self, root: Path, files: list[str]) -> list[tuple[str, int, str, str]]:
         """Return errors as path, line, rule, message."""
         arguments = [
-            "--config-file=", "--no-incremental", "--cache-dir=/dev/null", "--follow-imports=skip", "--no-error-summary",
-            "--ignore-missing-imports", "--no-site-packages", "--show-error-codes", "--no-color-output", "--no-pretty",
-            "--explicit-package-bases", "--namespace-packages", "--allow-untyped-globals", "--no-strict-optional",
-        ]  # fmt: skip
+            "--config-file=",
+            "--no-incremental",
+            "--cache-dir=/dev/null",
+            "--follow-imports=skip",
+            "--no-error-summary",
+            "--ignore-missing-imports",
+            "--no-site-packages",
+            "--show-error-codes",
+            "--no-color-output",
+            "--no-pretty",
+            "--explicit-package-bases",
+            "--namespace-packages",
+            "--allow-untyped-globals",
+            "--no-strict-optional",
+        ]
         output = await run_module("mypy", *arguments, "--", *files, cwd=root, accepted=(0, 1))
         return [
             (match["path"], int(match["line"]), match["rule"] or "misc", match["message"])

@@ -11,7 +11,7 @@ SKIPPED, BLOCKED = TestVerdict.TEST_VERDICT_SKIPPED, TestVerdict.TEST_VERDICT_BL
 
 Verdicts = dict[str, TestVerdict.ValueType]
 
-#: `test_x (package.Class)` or, from Python 3.11 on, `test_x (package.Class.test_x)`; a docstring may follow on its line.
+#: `test_x (package.Class)` or, since Python 3.11, `test_x (package.Class.test_x)`; a docstring may follow on its line.
 _START = re.compile(r"^(?P<method>\w+) \((?P<owner>[\w.<>]+)\)(?P<rest>.*)$")
 _END = re.compile(r"\.\.\. .*?(?P<word>ok|FAIL|ERROR|skipped|expected failure|unexpected success)( .*)?$")
 _WORD_AT_START = re.compile(r"^(?P<word>ok|FAIL|ERROR|skipped .*|expected failure|unexpected success)$")

@@ -1,0 +1,122 @@
+"""Reads GitHub through the gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import grpc
+
+from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
+from miyabi.github_gateway.v1 import github_gateway_service_pb2_grpc
+from miyabi_coordinator.errors import issues_not_found, repository_not_found
+from miyabi_coordinator.models import IssueFacts, IssueFilter, RepositoryFacts
+from miyabi_core.errors import NotFoundError
+from miyabi_core.status import from_rpc_error
+
+if TYPE_CHECKING:
+    from miyabi.github_gateway.v1.github_gateway_service_pb2_grpc import GitHubGatewayServiceAsyncStub
+
+#: Full name of the gateway's service.
+SERVICE = "miyabi.github_gateway.v1.GitHubGatewayService"
+#: Longest wait for the gateway; 10,000 issues take it a while.
+TIMEOUT_SECONDS = 60.0
+_FIELDS = (pb.ISSUE_FIELD_BODY, pb.ISSUE_FIELD_RELATIONS)
+
+
+class GatewayClient:
+    """Implements `ports.gateway.Gateway`."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._stub: GitHubGatewayServiceAsyncStub = github_gateway_service_pb2_grpc.GitHubGatewayServiceStub(channel)
+
+    async def repository(self, name: str, *, branch: str) -> RepositoryFacts:
+        """Return a repository with the head of a branch (empty: the default one).
+
+        Raises:
+            NotFoundError: there is no such repository.
+            MiyabiError: the gateway could not answer; its reason is kept.
+        """
+        request = pb.GetRepositoryRequest(repository=name, branch=branch)
+        try:
+            answer = await self._stub.GetRepository(request, timeout=TIMEOUT_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            raise _translated(error, name) from error
+        found = answer.repository
+        return RepositoryFacts(found.name, found.branch or found.default_branch, found.head_sha, answer.simulated)
+
+    async def issues(self, repository: str, numbers: Sequence[int]) -> list[IssueFacts]:
+        """Return issues in the order asked for.
+
+        Raises:
+            NotFoundError: at least one does not exist.
+            MiyabiError: the gateway could not answer; its reason is kept.
+        """
+        request = pb.BatchGetIssuesRequest(repository=repository, numbers=numbers, fields=_FIELDS)
+        found: dict[int, IssueFacts] = {}
+        try:
+            async for answer in self._stub.BatchGetIssues(request, timeout=TIMEOUT_SECONDS):
+                for entry in answer.entries:
+                    if entry.HasField("issue"):
+                        found[entry.number] = _facts(entry.issue)
+        except grpc.aio.AioRpcError as error:
+            raise _translated(error, repository) from error
+        if missing := [number for number in numbers if number not in found]:
+            raise issues_not_found(repository, missing)
+        return [found[number] for number in numbers]
+
+    async def search(self, repository: str, query: IssueFilter) -> list[IssueFacts]:
+        """Return matching issues by number. Raises MiyabiError: the gateway could not answer."""
+        request = pb.SearchIssuesRequest(
+            repository=repository,
+            labels=query.labels,
+            state=query.state,  # type: ignore[arg-type]
+            milestone=query.milestone,
+            assignee=query.assignee,
+            text=query.text,
+            limit=query.limit,
+            fields=_FIELDS,
+        )
+        found: list[IssueFacts] = []
+        try:
+            async for answer in self._stub.SearchIssues(request, timeout=TIMEOUT_SECONDS):
+                found.extend(_facts(issue) for issue in answer.issues)
+        except grpc.aio.AioRpcError as error:
+            raise _translated(error, repository) from error
+        return sorted(found, key=lambda issue: issue.number)[: query.limit]
+
+    async def pull_requests(self, repository: str, numbers: Sequence[int]) -> list[IssueFacts]:
+        """Return pull requests in the order asked for.
+
+        Raises:
+            NotFoundError: at least one does not exist.
+            MiyabiError: the gateway could not answer; its reason is kept.
+        """
+        found: list[IssueFacts] = []
+        missing: list[int] = []
+        for number in numbers:
+            request = pb.GetPullRequestRequest(repository=repository, number=number)
+            try:
+                pull = (await self._stub.GetPullRequest(request, timeout=TIMEOUT_SECONDS)).pull_request
+            except grpc.aio.AioRpcError as error:
+                if error.code() is not grpc.StatusCode.NOT_FOUND:
+                    raise _translated(error, repository) from error
+                missing.append(number)
+            else:
+                found.append(IssueFacts(pull.number, pull.title, pull.url))
+        if missing:
+            raise issues_not_found(repository, missing)
+        return found
+
+
+def _facts(issue: pb.Issue) -> IssueFacts:
+    """Return what a batch needs of an issue."""
+    return IssueFacts(issue.number, issue.title, issue.url, issue.body, tuple(issue.blocked_by))
+
+
+def _translated(error: grpc.aio.AioRpcError, repository: str) -> Exception:
+    """Return the gateway's error as ours."""
+    ours = from_rpc_error(error)
+    if isinstance(ours, NotFoundError) and ours.reason == "REPOSITORY_NOT_FOUND":
+        return repository_not_found(repository)
+    return ours

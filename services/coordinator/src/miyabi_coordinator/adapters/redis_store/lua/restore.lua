@@ -1,0 +1,16 @@
+-- Puts claims back to ready. ARGV: now, then members to put back at once; without any, those that ran out.
+local members = {}
+for index = 2, #ARGV do members[#members + 1] = ARGV[index] end
+if #members == 0 then members = redis.call('ZRANGEBYSCORE', P .. 'claims', '-inf', ARGV[1], 'LIMIT', 0, 1000) end
+local restored = 0
+for _, member in ipairs(members) do
+  if redis.call('ZREM', P .. 'claims', member) == 1 then
+    local facts = load_batch(string.match(member, '^[^|]+'))
+    if facts then
+      enqueue(facts, member, kind_of(member))
+      save_vft(facts)
+      restored = restored + 1
+    end
+  end
+end
+return restored

@@ -1,0 +1,44 @@
+"""Calls the shard's Lua scripts by their digest and loads them where the server does not know them yet."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib import resources
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import NoScriptError
+
+from miyabi_coordinator import shards
+
+_FOLDER = resources.files("miyabi_coordinator.adapters.redis_store") / "lua"
+
+
+class Scripts:
+    """The scripts of one shard; each takes the shard's key prefix as its one declared key."""
+
+    def __init__(self, client: Redis, shard: int) -> None:
+        self._client = client
+        self._prefix = shards.prefix(shard)
+        self._known: dict[str, tuple[str, str]] = {}
+
+    async def call(self, name: str, *arguments: Any) -> Any:
+        """Run a script.
+
+        Raises:
+            RedisError: the server is away or refuses.
+        """
+        source, digest = self._source(name)
+        try:
+            return await self._client.evalsha(digest, 1, self._prefix, *arguments)
+        except NoScriptError:
+            # A server that was restarted, or a new primary after a failover.
+            return await self._client.eval(source, 1, self._prefix, *arguments)
+
+    def _source(self, name: str) -> tuple[str, str]:
+        """Return a script's text and digest."""
+        if name not in self._known:
+            source = (_FOLDER / "common.lua").read_text() + (_FOLDER / f"{name}.lua").read_text()
+            digest = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+            self._known[name] = (source, digest)
+        return self._known[name]

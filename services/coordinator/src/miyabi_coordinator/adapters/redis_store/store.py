@@ -1,0 +1,298 @@
+"""The store of one shard on Redis or Valkey."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from redis.asyncio import Redis
+
+from miyabi_coordinator import shards
+from miyabi_coordinator.adapters.redis_store import codec
+from miyabi_coordinator.adapters.redis_store.committer import EVENTS_KEPT, Committer, member_of
+from miyabi_coordinator.adapters.redis_store.scripts import Scripts
+from miyabi_coordinator.decide import SPENT_COUNTERS, effects_of
+from miyabi_coordinator.models import (
+    AgentInfo,
+    Batch,
+    BatchState,
+    Counters,
+    LeaseReference,
+    Run,
+    Spec,
+    Usage,
+)
+from miyabi_coordinator.ports.store import Claim, Commit, Created, LoggedEvent
+from miyabi_coordinator.translate import events
+
+#: Seconds after which a claimed task that nobody leased is ready again.
+CLAIM_SECONDS = 5.0
+#: Longest blocking read; shorter than the client's answer timeout.
+BLOCK_MILLISECONDS = 2000
+#: Entries of one read of a stream.
+PAGE = 500
+#: Most timers and expired leases of one sweep.
+SWEEP_LIMIT = 500
+_COUNTERS = ("pending", "running", "awaiting_approval", "succeeded", "failed", "skipped", "cancelled")
+_FIELDS = ("spec", "state", "create", "end", "leased", "reserved", *_COUNTERS, *SPENT_COUNTERS)
+
+
+class RedisStore:
+    """Implements `ports.store.Store`; `committer.run` has to be running."""
+
+    def __init__(self, client: Redis, *, shard: int = 0) -> None:
+        self._client: Any = client
+        self._prefix = shards.prefix(shard)
+        self._scripts = Scripts(client, shard)
+        self.committer = Committer(self._scripts)
+        self._specs: dict[str, Spec] = {}
+
+    def _batch(self, batch: str) -> str:
+        return f"{self._prefix}batch:{batch}"
+
+    async def create(self, batch: Batch, *, runs: Sequence[Run], digest: str) -> Created:
+        """Write a batch, its runs and its first event, unless the request made one before."""
+        ready = [
+            (member_of(run, entry.task_id, entry.kind, needs_slot=True), str(entry.kind))
+            for run in runs
+            for entry in effects_of(None, run).enqueue
+        ]
+        packed = codec.pack([(str(run.issue), codec.encode_run(run)) for run in runs])
+        first = events.accepted(batch, runs).SerializeToString()
+        answer = await self._scripts.call(
+            "create",
+            EVENTS_KEPT,
+            batch.spec.request_id,
+            digest,
+            batch.id,
+            codec.pack(_fields(batch, len(runs))),
+            packed,
+            codec.pack(ready),
+            first,
+            repr(batch.created),
+        )
+        return Created(answer[0].decode(), bool(answer[1]), bool(answer[2]))
+
+    async def find_request(self, request_id: str, *, digest: str) -> Created | None:
+        """Return what a request made before; None where it is new."""
+        value = await self._client.get(f"{self._prefix}request:{request_id}")
+        if value is None:
+            return None
+        batch, known = value.decode().split(" ")
+        return Created(batch, repeated=True, same_body=known == digest)
+
+    async def commit(self, commit: Commit) -> str:
+        """Write a transition, together with all that arrive meanwhile."""
+        return await self.committer.commit(commit)
+
+    async def claim(self, wanted: dict[int, int]) -> list[Claim]:
+        """Take up to that many ready tasks of each kind, fairest first."""
+        until = repr(time.time() + CLAIM_SECONDS)
+        counts = [part for kind, count in wanted.items() for part in (kind, count)]
+        found = await self._scripts.call("claim", until, *counts)
+        claims = []
+        for member, value in found:
+            batch, issue, task_id, kind, _ = member.decode().split("|")
+            claims.append(Claim(batch, int(issue), task_id, int(kind), codec.decode_run(value), member.decode()))
+        return claims
+
+    async def unclaim(self, claims: Sequence[Claim]) -> None:
+        """Put claims back that found no agent."""
+        if claims:
+            await self._scripts.call("restore", repr(time.time()), *(claim.member for claim in claims))
+
+    async def drop_claims(self, claims: Sequence[Claim]) -> None:
+        """Forget claims of tasks that are no longer ready."""
+        if claims:
+            await self._client.zrem(f"{self._prefix}claims", *(claim.member for claim in claims))
+
+    async def restore_claims(self) -> int:
+        """Put back claims whose dispatcher is gone; returns how many."""
+        return int(await self._scripts.call("restore", repr(time.time())))
+
+    async def load_spec(self, batch: str) -> Spec | None:
+        """Return what a batch was asked for; it never changes, so it is read once."""
+        if batch not in self._specs:
+            value = await self._client.hget(self._batch(batch), "spec")
+            if value is None:
+                return None
+            if len(self._specs) >= 1000:
+                self._specs.pop(next(iter(self._specs)))
+            self._specs[batch] = codec.decode_spec(value)
+        return self._specs[batch]
+
+    async def load_batch(self, batch: str) -> Batch | None:
+        """Return a batch as it is."""
+        async with self._client.pipeline(transaction=False) as pipe:
+            pipe.hmget(self._batch(batch), _FIELDS)
+            pipe.xrevrange(f"{self._batch(batch)}:log", count=1)
+            fields, last = await pipe.execute()
+        if fields[0] is None:
+            return None
+        sequence = int(last[0][0].split(b"-")[1]) if last else 0
+        return _batch_of(batch, dict(zip(_FIELDS, fields, strict=True)), sequence)
+
+    async def load_runs(self, batch: str, issues: Sequence[int] | None = None) -> list[Run]:
+        """Return runs, all of them without *issues*, in the batch's order; those that are not there are left out."""
+        if issues is None:
+            spec = await self.load_spec(batch)
+            issues = spec.issues if spec else ()
+        if not issues:
+            return []
+        found = await self._client.hmget(f"{self._batch(batch)}:runs", [str(issue) for issue in issues])
+        return [codec.decode_run(value) for value in found if value is not None]
+
+    async def set_state(
+        self, batch: str, *, before: int, state: int, reason: str, actor: str, outbox: str = ""
+    ) -> bool:
+        """Change a batch's state from *before*; False where it is another one by now."""
+        now = time.time()
+        event = events.state_changed(batch, before=before, after=state, reason=reason, actor=actor, now=now)
+        arguments = (batch, int(state), int(before), event, outbox, repr(now))
+        return bool(await self._scripts.call("state", EVENTS_KEPT, *arguments))
+
+    async def close(self, batch: Batch, *, runs: Sequence[Run], state: int) -> bool:
+        """End a batch whose runs have all ended: its last event, its state."""
+        now = time.time()
+        last = events.finished(batch, runs, state=BatchState(state), now=now)
+        return bool(await self._scripts.call("close", EVENTS_KEPT, batch.id, state, repr(now), codec.pack(last)))
+
+    async def read_log(self, batch: str, *, after: int, limit: int = PAGE) -> list[LoggedEvent]:
+        """Return committed events after a sequence, oldest first."""
+        entries = await self._client.xrange(f"{self._batch(batch)}:log", min=f"0-{after + 1}", count=limit)
+        logged = []
+        for identifier, fields in entries:
+            sequence = int(identifier.split(b"-")[1])
+            logged.append((sequence, codec.with_sequence(fields[b"e"], sequence)))
+        return logged
+
+    async def last_event(self) -> str:
+        """Return the position of the newest event of the shard."""
+        newest = await self._client.xrevrange(f"{self._prefix}events", count=1)
+        return newest[0][0].decode() if newest else "0-0"
+
+    async def follow(self, position: str) -> AsyncIterator[tuple[str, list[tuple[str, int, bytes]]]]:
+        """Yield committed events of all batches after a position: the new position; batch, sequence, message."""
+        stream = f"{self._prefix}events"
+        while True:
+            answer = await self._client.xread({stream: position}, count=PAGE, block=BLOCK_MILLISECONDS)
+            entries = next(iter(answer.values()))[0] if isinstance(answer, dict) and answer else _entries(answer)
+            if entries:
+                position = entries[-1][0].decode()
+                yield position, [_event_of(fields) for _, fields in entries]
+
+    async def renew(self, leases: Sequence[LeaseReference], *, expires: float) -> list[LeaseReference]:
+        """Renew leases; returns those that are no longer valid."""
+        if not leases:
+            return []
+        lost = await self._scripts.call("renew", repr(expires), *(lease.member for lease in leases))
+        return [LeaseReference.of_member(member.decode()) for member in lost]
+
+    async def expired(self, now: float) -> list[LeaseReference]:
+        """Return leases that nobody renewed."""
+        found = await self._client.zrangebyscore(f"{self._prefix}leases", "-inf", repr(now), 0, SWEEP_LIMIT)
+        return [LeaseReference.of_member(member.decode()) for member in found]
+
+    async def due(self, now: float) -> list[str]:
+        """Return timers and outbox entries whose time has come."""
+        found = await self._client.zrangebyscore(f"{self._prefix}timers", "-inf", repr(now), 0, SWEEP_LIMIT)
+        return [name.decode() for name in found]
+
+    async def drop_timers(self, timers: Sequence[str]) -> None:
+        """Remove entries that need no transition."""
+        if timers:
+            await self._client.zrem(f"{self._prefix}timers", *timers)
+
+    async def drop_leases(self, leases: Sequence[LeaseReference]) -> None:
+        """Remove leases whose task is over."""
+        for key in ("leases", "deadlines"):
+            if leases:
+                await self._client.zrem(f"{self._prefix}{key}", *(lease.member for lease in leases))
+
+    async def list_batches(self, *, before: str, limit: int) -> list[Batch]:
+        """Return batches older than a batch id (empty: all), newest first."""
+        start = 0
+        if before:
+            rank = await self._client.zrevrank(f"{self._prefix}batches", before)
+            start = 0 if rank is None else rank + 1
+        found = await self._client.zrevrange(f"{self._prefix}batches", start, start + limit - 1)
+        loaded = [await self.load_batch(member.decode()) for member in found]
+        return [batch for batch in loaded if batch is not None]
+
+    async def put_agent(self, agent: AgentInfo) -> bool:
+        """Record an agent; returns whether it was told to drain."""
+        async with self._client.pipeline(transaction=False) as pipe:
+            pipe.hset(f"{self._prefix}agents", agent.id, codec.encode_agent(agent))
+            pipe.sismember(f"{self._prefix}draining", agent.id)
+            answers = await pipe.execute()
+        return bool(answers[1])
+
+    async def remove_agent(self, agent_id: str) -> None:
+        """Forget an agent."""
+        await self._client.hdel(f"{self._prefix}agents", agent_id)
+        await self._client.srem(f"{self._prefix}draining", agent_id)
+
+    async def list_agents(self) -> list[AgentInfo]:
+        """Return all agents by id."""
+        found = await self._client.hvals(f"{self._prefix}agents")
+        draining = await self._client.smembers(f"{self._prefix}draining")
+        agents = (codec.decode_agent(value) for value in found)
+        marked = (replace(agent, draining=agent.draining or agent.id.encode() in draining) for agent in agents)
+        return sorted(marked, key=lambda agent: agent.id)
+
+    async def drain_agent(self, agent_id: str) -> AgentInfo | None:
+        """Tell an agent to take no more; None where there is no such agent."""
+        value = await self._client.hget(f"{self._prefix}agents", agent_id)
+        if value is None:
+            return None
+        await self._client.sadd(f"{self._prefix}draining", agent_id)
+        return replace(codec.decode_agent(value), draining=True)
+
+
+def _fields(batch: Batch, total: int) -> list[str | bytes]:
+    """Return the hash of a new batch, flat."""
+    spec = batch.spec
+    fields: dict[str, str | bytes] = dict.fromkeys(_FIELDS, "0")
+    fields |= {
+        "spec": codec.encode_spec(spec),
+        "state": str(int(batch.state)),
+        "create": repr(batch.created),
+        "pending": str(total),
+        "concurrency": str(spec.concurrency),
+        "max_parallel": str(spec.max_parallel_tasks),
+        "budget_usd": str(spec.budget.usd_micros),
+        "budget_tokens": str(spec.budget.tokens),
+        "weight": str(spec.weight),
+        "priority": str(spec.priority),
+        "vft": "0",
+    }
+    return [part for pair in fields.items() for part in pair]
+
+
+def _batch_of(batch: str, fields: dict[str, bytes], sequence: int) -> Batch:
+    """Return a batch of its hash."""
+    return Batch(
+        id=batch,
+        spec=codec.decode_spec(fields["spec"]),
+        state=BatchState(int(fields["state"])),
+        counters=Counters(*(int(fields[name]) for name in _COUNTERS)),
+        leased=int(fields["leased"]),
+        spent=Usage(*(int(fields[name]) for name in SPENT_COUNTERS)),
+        reserved_usd_micros=int(fields["reserved"]),
+        created=float(fields["create"]),
+        ended=float(fields["end"]),
+        last_sequence=sequence,
+    )
+
+
+def _entries(answer: Any) -> list[tuple[bytes, dict[bytes, bytes]]]:
+    """Return the entries of the one stream that was read."""
+    return answer[0][1] if answer else []
+
+
+def _event_of(fields: dict[bytes, bytes]) -> tuple[str, int, bytes]:
+    """Return batch, sequence and message of an entry."""
+    sequence = int(fields[b"s"])
+    return fields[b"b"].decode(), sequence, codec.with_sequence(fields[b"e"], sequence)

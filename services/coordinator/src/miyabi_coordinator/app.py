@@ -1,0 +1,78 @@
+"""Puts the coordinator together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from miyabi.coordinator.v1 import coordinator_service_pb2_grpc, dispatch_service_pb2_grpc
+from miyabi_coordinator.adapters import gateway
+from miyabi_coordinator.adapters.redis_store import RedisStore
+from miyabi_coordinator.service.dispatch import Timing
+from miyabi_coordinator.service.shard import Shard, ShardTable
+from miyabi_coordinator.servicer import CoordinatorServicer, DispatchServicer
+from miyabi_coordinator.settings import CoordinatorSettings
+from miyabi_core.channel import open_channel
+from miyabi_core.lifecycle import run_until_signal
+from miyabi_core.redis import connect
+from miyabi_core.server import GrpcServer
+
+_PACKAGE = "miyabi.coordinator.v1"
+
+
+@asynccontextmanager
+async def running(settings: CoordinatorSettings) -> AsyncIterator[int]:
+    """Serve for the length of the block; yields the port. At the end agents are told, then calls are ended."""
+    channel = open_channel(settings.gateway, service=gateway.SERVICE)
+    client = connect(settings.redis_url.get_secret_value())
+    try:
+        stores = [RedisStore(client, shard=number) for number in range(settings.shards)]
+        timing = Timing(settings.lease_duration, settings.heartbeat_interval, settings.task_deadline)
+        shards = ShardTable([Shard(store, gateway.GatewayClient(channel), timing=timing) for store in stores])
+        server = _server(settings, shards)
+        async with asyncio.TaskGroup() as group:
+            serving = [group.create_task(shard.run()) for shard in shards.all]
+            serving += [group.create_task(store.committer.run()) for store in stores]
+            port = await server.start()
+            await server.set_ready(ready=True)
+            try:
+                yield port
+            finally:
+                for shard in shards.all:
+                    shard.dispatcher.drain_all("The coordinator is shutting down.")
+                await server.stop()
+                await _end(serving)
+    finally:
+        await client.aclose()
+        await channel.close()
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    """Cancel until all have ended: a cancellation that meets a timeout of the Redis client may be lost in it."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=0.5)
+
+
+async def serve(settings: CoordinatorSettings) -> None:
+    """Serve until SIGTERM or SIGINT."""
+
+    async def main(stop: asyncio.Event) -> None:
+        async with running(settings):
+            await stop.wait()
+
+    await run_until_signal(main)
+
+
+def _server(settings: CoordinatorSettings, shards: ShardTable) -> GrpcServer:
+    """Return the server with both services."""
+    server = GrpcServer(service="coordinator", address=settings.address, drain_delay=settings.drain_delay)
+    operators = CoordinatorServicer(shards, simulated=settings.simulated)
+    register = coordinator_service_pb2_grpc.add_CoordinatorServiceServicer_to_server
+    server.add(register, operators, full_name=f"{_PACKAGE}.CoordinatorService")
+    register_dispatch = dispatch_service_pb2_grpc.add_DispatchServiceServicer_to_server
+    server.add(register_dispatch, DispatchServicer(shards), full_name=f"{_PACKAGE}.DispatchService")
+    return server

@@ -1,0 +1,233 @@
+"""The one place where business rules live: a run, what happened and the time make the next run and its effects."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from miyabi_coordinator.decide import outcomes, pipeline
+from miyabi_coordinator.decide.effects import changes_of, effects_of
+from miyabi_coordinator.models import (
+    ApprovalDecided,
+    ApprovalRecorded,
+    BackoffElapsed,
+    BudgetRefused,
+    BudgetWarned,
+    CancelRequested,
+    Decision,
+    Done,
+    Encoded,
+    Fact,
+    Failed,
+    FailureReason,
+    Guards,
+    Input,
+    LeaseExpired,
+    LeaseGranted,
+    OutcomeReceived,
+    PrerequisiteEnded,
+    ResultRecorded,
+    RetryRequested,
+    Run,
+    RunState,
+    Spec,
+    Task,
+    TasksAdded,
+    TaskState,
+)
+
+
+def decide(run: Run, spec: Spec, event: Input, now: float) -> Decision:  # noqa: PLR0911
+    """Return what follows from *event*; one that no longer fits the run changes nothing and says why.
+
+    Args:
+        run: As it is now.
+        spec: What the batch was asked for; what changes of a batch is guarded, not read.
+        event: What happened.
+        now: Seconds since 1970.
+    """
+    match event:
+        case LeaseGranted():
+            return _lease(run, spec, event, now)
+        case OutcomeReceived():
+            return _outcome(run, spec, event, now)
+        case LeaseExpired():
+            task = _leased(run, event.task_id, event.fence)
+            return (
+                _refused(run, "LEASE_LOST")
+                if task is None
+                else _moved(run, outcomes.expire_lease(run, task, now=now), spec)
+            )
+        case BackoffElapsed():
+            return _backoff_elapsed(run, spec, event)
+        case BudgetRefused():
+            return _budget_refused(run, spec, event, now)
+        case CancelRequested():
+            return _cancel(run, spec, event, now)
+        case ApprovalDecided():
+            return _approval(run, spec, event, now)
+        case RetryRequested():
+            return _retry(run, spec, event)
+        case PrerequisiteEnded():
+            return _prerequisite(run, spec, event, now)
+
+
+def record_progress(run: Run, task_id: str, *, fence: int, index: int, fact: Encoded) -> Decision:
+    """Return the decision that logs a report of a leased task once; a repeat after a reconnect is dropped."""
+    if _leased(run, task_id, fence) is None:
+        return _refused(run, "LEASE_LOST")
+    key = f"{task_id}:{fence}"
+    if index <= run.progress.get(key, 0):
+        return _refused(run, "REPEATED")
+    after = replace(run, version=run.version + 1, progress={**run.progress, key: index})
+    return Decision(after, facts=(fact,))
+
+
+def _refused(run: Run, why: str) -> Decision:
+    return Decision(run, changed=False, refusal=why)
+
+
+def _moved(
+    before: Run, after: Run, spec: Spec, *, facts: tuple[Fact, ...] = (), guards: Guards | None = None
+) -> Decision:
+    """Complete a transition: the version, tasks that are new, states that changed, everything that follows from them."""
+    after = replace(after, version=before.version + 1)
+    known = {task.id for task in before.tasks}
+    added = tuple(task for task in after.tasks if task.id not in known)
+    found: list[Fact] = list(facts)
+    if added:
+        found.append(TasksAdded(added, added[0].fix_round))
+    found.extend(changes_of(before, after))
+    if not before.budget_warned and outcomes.near_limit(after.spent, spec):
+        after = replace(after, budget_warned=True)
+        found.append(BudgetWarned(spec.issue_budget, after.spent))
+    return Decision(after, tuple(found), effects_of(before, after), guards or Guards())
+
+
+def _leased(run: Run, task_id: str, fence: int) -> Task | None:
+    """Return the task if *fence* is its newest lease and still holds."""
+    task = run.task(task_id)
+    if task is None or task.state is not TaskState.LEASED or task.fence != fence:
+        return None
+    return task
+
+
+def _lease(run: Run, spec: Spec, event: LeaseGranted, now: float) -> Decision:
+    """Give a ready task to an agent; the first lease takes one of the batch's slots."""
+    task = run.task(event.task_id)
+    if task is None or task.state is not TaskState.READY or run.state.terminal:
+        return _refused(run, "NOT_READY")
+    if outcomes.exhausted(run, spec):
+        return _exhaust(run, spec, task, now=now)
+    fence = run.fence + 1
+    leased = replace(
+        task,
+        state=TaskState.LEASED,
+        attempt=task.attempt + 1,
+        agent=event.agent,
+        fence=fence,
+        started=now,
+        lease_expires=event.expires,
+        deadline=event.deadline,
+        reserved_usd_micros=event.reserve_usd_micros,
+    )
+    needs_slot = run.state is not RunState.RUNNING
+    after = replace(run.with_task(leased), fence=fence, state=RunState.RUNNING, started=run.started or now)
+    guards = Guards(running=True, slot=needs_slot, parallel=True, reserve_usd_micros=event.reserve_usd_micros)
+    return _moved(run, after, spec, guards=guards)
+
+
+def _exhaust(run: Run, spec: Spec, task: Task, *, now: float) -> Decision:
+    """End a run whose next step cannot be paid."""
+    failed = Failed(FailureReason.BUDGET_EXHAUSTED, "What is left of the budget does not pay for the next step.")
+    if run.state is RunState.PENDING:
+        # A run that never started goes through RUNNING in no time: PENDING has no way to FAILED.
+        run = replace(run, started=now)
+    return _moved(run, outcomes.fail(run, task, failed, now=now), spec)
+
+
+def _outcome(run: Run, spec: Spec, event: OutcomeReceived, now: float) -> Decision:
+    """Take an outcome, if its lease is still the newest."""
+    task = _leased(run, event.task_id, event.fence)
+    if task is None:
+        return _refused(run, "LEASE_LOST")
+    facts: tuple[Fact, ...] = ()
+    if isinstance(event.result, Done):
+        facts = (ResultRecorded(task, event.result.field, event.result.value),)
+    after = outcomes.end_lease(run, task, event, spec=spec, now=now)
+    stale = f"{task.id}:{task.fence}"
+    if stale in after.progress:
+        after = replace(after, progress={key: value for key, value in after.progress.items() if key != stale})
+    return _moved(run, after, spec, facts=facts)
+
+
+def _backoff_elapsed(run: Run, spec: Spec, event: BackoffElapsed) -> Decision:
+    """Queue a task again after its pause."""
+    task = run.task(event.task_id)
+    if task is None or task.state is not TaskState.BACKOFF:
+        return _refused(run, "NOT_IN_BACKOFF")
+    return _moved(run, run.with_task(replace(task, state=TaskState.READY)), spec)
+
+
+def _budget_refused(run: Run, spec: Spec, event: BudgetRefused, now: float) -> Decision:
+    """End a run that the batch's budget no longer pays for."""
+    task = run.task(event.task_id)
+    if task is None or task.state is not TaskState.READY:
+        return _refused(run, "NOT_READY")
+    return _exhaust(run, spec, task, now=now)
+
+
+def _cancel(run: Run, spec: Spec, event: CancelRequested, now: float) -> Decision:
+    """End a run because its batch was cancelled."""
+    if run.state.terminal:
+        return _refused(run, "ENDED")
+    message = event.message or "The batch was cancelled."
+    after = outcomes.finish(run, RunState.CANCELLED, reason=FailureReason.CANCELLED, message=message, now=now)
+    return _moved(run, after, spec)
+
+
+def _approval(run: Run, spec: Spec, event: ApprovalDecided, now: float) -> Decision:
+    """Open the way to the pull request, or end the run; an approved run is in flight again with its next lease."""
+    if run.state is not RunState.AWAITING_APPROVAL or run.approved:
+        return _refused(run, "APPROVAL_NOT_FOUND")
+    facts = (ApprovalRecorded(event.approved, event.comment),)
+    if not event.approved:
+        reason = FailureReason.APPROVAL_DECLINED
+        message = event.comment or "The change was declined."
+        after = outcomes.finish(run, RunState.FAILED, reason=reason, message=message, now=now)
+        return _moved(run, after, spec, facts=facts)
+    waiting = next(task for task in reversed(run.tasks) if task.state is TaskState.PENDING)
+    after = replace(run.with_task(replace(waiting, state=TaskState.READY)), approved=True)
+    return _moved(run, after, spec, facts=facts)
+
+
+def _retry(run: Run, spec: Spec, event: RetryRequested) -> Decision:
+    """Start a failed or skipped run from its beginning, with new tasks beside the old ones."""
+    if run.state not in {RunState.FAILED, RunState.SKIPPED}:
+        return _refused(run, "NOT_FAILED")
+    generation = run.generation + 1
+    fresh = pipeline.first_tasks(spec.pipeline, generation=generation)
+    after = replace(
+        run,
+        state=RunState.PENDING,
+        tasks=(*run.tasks, *fresh),
+        waits_for=event.waits_for,
+        generation=generation,
+        fix_rounds=0,
+        approved=False,
+        ended=0.0,
+        reason=FailureReason.NONE,
+        message="",
+    )
+    return _moved(run, pipeline.start(after), spec)
+
+
+def _prerequisite(run: Run, spec: Spec, event: PrerequisiteEnded, now: float) -> Decision:
+    """Start a run whose last prerequisite succeeded, skip one whose prerequisite did not."""
+    if run.state is not RunState.PENDING or event.issue not in run.waits_for:
+        return _refused(run, "NOT_WAITING")
+    if not event.succeeded:
+        reason = FailureReason.PREREQUISITE
+        message = f"Issue #{event.issue}, which comes first, did not succeed."
+        return _moved(run, outcomes.finish(run, RunState.SKIPPED, reason=reason, message=message, now=now), spec)
+    waits_for = tuple(issue for issue in run.waits_for if issue != event.issue)
+    return _moved(run, pipeline.start(replace(run, waits_for=waits_for)), spec)

@@ -1,0 +1,119 @@
+"""Compares a run before and after: what changed in queues, leases, timers and counters follows from that alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from miyabi_coordinator.models import (
+    Effects,
+    Enqueued,
+    Fact,
+    IssueFinished,
+    Run,
+    RunChanged,
+    RunState,
+    Task,
+    TaskChanged,
+    TaskState,
+)
+
+#: Name of each run state among the batch's counters.
+COUNTER_OF_STATE = {
+    RunState.PENDING: "pending",
+    RunState.RUNNING: "running",
+    RunState.AWAITING_APPROVAL: "awaiting_approval",
+    RunState.SUCCEEDED: "succeeded",
+    RunState.FAILED: "failed",
+    RunState.SKIPPED: "skipped",
+    RunState.CANCELLED: "cancelled",
+}
+#: Names of the fields of Usage among the batch's counters, in its order.
+SPENT_COUNTERS = (
+    "spent_input_tokens",
+    "spent_output_tokens",
+    "spent_cache_write_tokens",
+    "spent_cache_read_tokens",
+    "spent_cost_usd_micros",
+    "spent_calls",
+)
+
+
+def effects_of(before: Run | None, after: Run) -> Effects:
+    """Return what a commit of *after* changes beside the run itself; *before* is None for a new run."""
+    pairs = list(_pairs(before, after))
+    return Effects(
+        enqueue=tuple(_enqueued(pairs, after)),
+        dequeue=tuple(_dequeued(pairs, before)),
+        leases_set=tuple(new for old, new in pairs if _entered(old, new, TaskState.LEASED)),
+        leases_cleared=tuple(old for old, new in pairs if _left(old, new, TaskState.LEASED)),
+        timers_set=tuple(
+            (backoff_timer(after, new), new.ready_at) for old, new in pairs if _entered(old, new, TaskState.BACKOFF)
+        ),
+        timers_cleared=tuple(backoff_timer(after, old) for old, new in pairs if _left(old, new, TaskState.BACKOFF)),
+        counters=_counters(before, after),
+        ended=after.state.terminal and (before is None or not before.state.terminal),
+    )
+
+
+def changes_of(before: Run, after: Run) -> Iterator[Fact]:
+    """Yield a fact for each state that changed, tasks first."""
+    for old, new in _pairs(before, after):
+        if old.state is not new.state:
+            spent = new.spent - old.spent if old.state is TaskState.LEASED else None
+            yield TaskChanged(old.state, new, spent)
+    if before.state is not after.state:
+        yield RunChanged(before.state, after)
+        if after.state.terminal:
+            yield IssueFinished(after)
+
+
+def backoff_timer(run: Run, task: Task) -> str:
+    """Return the name of the timer that ends a task's backoff."""
+    return f"backoff|{run.batch}|{run.issue}|{task.id}"
+
+
+def _pairs(before: Run | None, after: Run) -> Iterator[tuple[Task, Task]]:
+    """Yield each task of *after* with what it was; a new one was PENDING."""
+    known = {task.id: task for task in before.tasks} if before else {}
+    for task in after.tasks:
+        yield known.get(task.id) or Task(task.id, task.kind), task
+
+
+def _entered(old: Task, new: Task, state: TaskState) -> bool:
+    return new.state is state and old.state is not state
+
+
+def _left(old: Task, new: Task, state: TaskState) -> bool:
+    return old.state is state and new.state is not state
+
+
+def _enqueued(pairs: list[tuple[Task, Task]], run: Run) -> Iterator[Enqueued]:
+    """Yield what became ready."""
+    for old, new in pairs:
+        if _entered(old, new, TaskState.READY):
+            yield Enqueued(new.id, int(new.kind), needs_slot=run.state is not RunState.RUNNING)
+
+
+def _dequeued(pairs: list[tuple[Task, Task]], before: Run | None) -> Iterator[Enqueued]:
+    """Yield what is no longer ready, as it was queued."""
+    for old, new in pairs:
+        if before is not None and _left(old, new, TaskState.READY):
+            yield Enqueued(old.id, int(old.kind), needs_slot=before.state is not RunState.RUNNING)
+
+
+def _counters(before: Run | None, after: Run) -> dict[str, int]:
+    """Return how much each counter of the batch grows."""
+    deltas: dict[str, int] = {}
+    for run, sign in ((before, -1), (after, 1)):
+        if run is None:
+            continue
+        leased = [task for task in run.tasks if task.state is TaskState.LEASED]
+        values = {
+            COUNTER_OF_STATE[run.state]: 1,
+            "leased": len(leased),
+            "reserved": sum(task.reserved_usd_micros for task in leased),
+            **dict(zip(SPENT_COUNTERS, run.spent.values(), strict=True)),
+        }
+        for name, value in values.items():
+            deltas[name] = deltas.get(name, 0) + sign * value
+    return {name: value for name, value in deltas.items() if value}

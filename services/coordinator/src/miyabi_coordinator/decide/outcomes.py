@@ -1,0 +1,189 @@
+"""What becomes of a run when a leased task ends: results, retries, fix rounds."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import replace
+
+from miyabi_coordinator.decide import pipeline
+from miyabi_coordinator.models import (
+    Done,
+    Failed,
+    FailureReason,
+    OutcomeReceived,
+    Released,
+    Results,
+    Run,
+    RunState,
+    Spec,
+    Task,
+    TaskKind,
+    TaskState,
+    Usage,
+)
+
+#: A task that fails in a way that a repeat may mend is tried this often in all.
+MAX_FAILURES = 3
+#: A task whose lease expires is leased this often in all.
+MAX_LEASES = 5
+#: The first pause before a repeat, in seconds; each further one is twice as long.
+BACKOFF_BASE = 2.0
+#: The longest pause, unless the agent asks for more.
+BACKOFF_CAP = 60.0
+#: States in which a task still has something to do, not counting LEASED.
+_WAITING = (TaskState.PENDING, TaskState.READY, TaskState.BACKOFF)
+
+
+def end_lease(run: Run, task: Task, outcome: OutcomeReceived, *, spec: Spec, now: float) -> Run:
+    """Return the run after the outcome of a valid lease."""
+    spent = task.spent + outcome.usage
+    task = replace(task, spent=spent, lease_expires=0.0, reserved_usd_micros=0)
+    run = replace(run, spent=run.spent + outcome.usage)
+    match outcome.result:
+        case Done() as done:
+            return _done(run, task, done, spec=spec, now=now)
+        case Failed() as failed:
+            return fail(run, task, failed, now=now)
+        case Released():
+            return run.with_task(replace(task, state=TaskState.READY, attempt=task.attempt - 1))
+
+
+def expire_lease(run: Run, task: Task, *, now: float) -> Run:
+    """Return the run after a lease that nobody renewed, or whose deadline passed."""
+    task = replace(task, expiries=task.expiries + 1, lease_expires=0.0, reserved_usd_micros=0)
+    if task.deadline and now >= task.deadline:
+        return fail(run, task, Failed(FailureReason.DEADLINE, "The deadline passed.", retryable=True), now=now)
+    if task.attempt >= MAX_LEASES:
+        message = f"The lease expired at attempt {task.attempt}."
+        return fail(run, task, Failed(FailureReason.LEASE_EXPIRED, message), now=now)
+    return run.with_task(replace(task, state=TaskState.READY))
+
+
+def fail(run: Run, task: Task, failed: Failed, *, now: float) -> Run:
+    """Return the run after a task did not work: a pause before the next attempt, or the end."""
+    failures = task.failures + 1
+    task = replace(task, failures=failures, reason=failed.reason, message=failed.message)
+    if failed.retryable and failures < MAX_FAILURES:
+        ready_at = now + max(failed.retry_after, backoff(run, task))
+        return run.with_task(replace(task, state=TaskState.BACKOFF, ready_at=ready_at))
+    run = run.with_task(replace(task, state=TaskState.FAILED, ended=now))
+    return finish(run, RunState.FAILED, reason=failed.reason, message=failed.message, now=now)
+
+
+def backoff(run: Run, task: Task) -> float:
+    """Return the pause before the next attempt: exponential, spread by up to a fifth so that retries do not meet."""
+    pause = min(BACKOFF_CAP, BACKOFF_BASE * 2.0 ** (task.failures - 1))
+    spread = zlib.crc32(f"{run.batch}{run.issue}{task.id}{task.failures}".encode()) % 1000 / 5000
+    return pause * (1 + spread)
+
+
+def finish(run: Run, state: RunState, *, reason: FailureReason, message: str, now: float) -> Run:
+    """Return the run in a terminal state; nothing of it is left to do."""
+    cancelled = state is RunState.CANCELLED
+    tasks = tuple(_abandon(task, cancelled=cancelled, now=now) for task in run.tasks)
+    return replace(run, state=state, tasks=tasks, reason=reason, message=message, ended=now)
+
+
+def _abandon(task: Task, *, cancelled: bool, now: float) -> Task:
+    """Return the task given up, if it had not ended."""
+    if task.state.terminal:
+        return task
+    stopped = cancelled or task.state is TaskState.LEASED
+    return replace(
+        task,
+        state=TaskState.CANCELLED if stopped else TaskState.SKIPPED,
+        reason=FailureReason.CANCELLED if stopped else FailureReason.PREREQUISITE,
+        ended=now,
+        lease_expires=0.0,
+        reserved_usd_micros=0,
+    )
+
+
+def _done(run: Run, task: Task, done: Done, *, spec: Spec, now: float) -> Run:
+    """Return the run after a result."""
+    if task.kind is TaskKind.IMPLEMENT and not done.files:
+        failed = Failed(FailureReason.NO_CHANGE, "The step changed no file.")
+        return fail(run, task, failed, now=now)
+    results = _record(run.results, done)
+    verdict = _verdict(task, done)
+    run = replace(run, results=results)
+    if verdict is not None and spec.pipeline is not spec.pipeline.REVIEW:
+        return _send_back(run, task, verdict, spec=spec, now=now)
+    ended = replace(task, state=TaskState.SUCCEEDED, ended=now, reason=FailureReason.NONE, message="")
+    run = run.with_task(ended)
+    if verdict is not None:
+        return finish(run, RunState.FAILED, reason=verdict.reason, message=verdict.message, now=now)
+    if task.kind is TaskKind.PLAN:
+        run = replace(run, tasks=(*run.tasks, *_planned(run, task, done)))
+    return _advance(run, spec=spec, now=now)
+
+
+def _planned(run: Run, task: Task, done: Done) -> tuple[Task, ...]:
+    """Return the tasks that the plan asks for."""
+    return pipeline.planned_tasks(done.steps, after=task, generation=run.generation)
+
+
+def _record(results: Results, done: Done) -> Results:
+    """Return the results with the new one."""
+    fields = {done.field: done.value}
+    if done.merged_change:
+        fields["change_set"] = done.merged_change
+    return replace(results, **fields)
+
+
+def _verdict(task: Task, done: Done) -> Failed | None:
+    """Return why the result is no pass; an incomplete review never is one."""
+    if task.kind is TaskKind.VERIFY and not done.passed:
+        return Failed(FailureReason.TESTS_FAILED, "The tests do not prove the change.")
+    if task.kind is TaskKind.REVIEW and done.incomplete:
+        return Failed(FailureReason.REVIEW_INCOMPLETE, "The review is incomplete, so there is no verdict.")
+    if task.kind is TaskKind.REVIEW and not done.passed:
+        return Failed(FailureReason.REVIEW_FAILED, "The review did not pass.")
+    return None
+
+
+def _send_back(run: Run, task: Task, verdict: Failed, *, spec: Spec, now: float) -> Run:
+    """Return the run with another fix round, or ended where rounds are used up; no round mends a broken analyser."""
+    failed = replace(task, state=TaskState.FAILED, ended=now, reason=verdict.reason, message=verdict.message)
+    run = run.with_task(failed)
+    if verdict.reason is FailureReason.REVIEW_INCOMPLETE:
+        return finish(run, RunState.FAILED, reason=verdict.reason, message=verdict.message, now=now)
+    if run.fix_rounds >= spec.max_fix_rounds:
+        rounds = f"after {run.fix_rounds} fix round(s)"
+        reason = FailureReason.FIX_ROUNDS_EXHAUSTED if spec.max_fix_rounds else verdict.reason
+        return finish(run, RunState.FAILED, reason=reason, message=f"{verdict.message[:-1]} {rounds}.", now=now)
+    tasks = tuple(_abandon(entry, cancelled=False, now=now) for entry in run.tasks)
+    return pipeline.fix_round(replace(run, tasks=tasks), run.fix_rounds + 1)
+
+
+def _advance(run: Run, *, spec: Spec, now: float) -> Run:
+    """Return the run with what is ready now, awaiting approval, or succeeded."""
+    done = {task.id for task in run.tasks if task.state is TaskState.SUCCEEDED}
+    for task in run.tasks:
+        if task.state is not TaskState.PENDING or not done.issuperset(task.depends_on):
+            continue
+        if task.kind is TaskKind.PULL_REQUEST and spec.require_approval and not run.approved:
+            return replace(run, state=RunState.AWAITING_APPROVAL)
+        run = run.with_task(replace(task, state=TaskState.READY))
+    if any(not task.state.terminal for task in run.tasks):
+        return run
+    return replace(run, state=RunState.SUCCEEDED, ended=now, reason=FailureReason.NONE, message="")
+
+
+def exhausted(run: Run, spec: Spec) -> bool:
+    """Tell whether the issue's own budget is used up."""
+    budget = spec.issue_budget
+    spent = run.spent
+    return bool(
+        (budget.usd_micros and spent.cost_usd_micros >= budget.usd_micros)
+        or (budget.tokens and spent.tokens >= budget.tokens)
+    )
+
+
+def near_limit(usage: Usage, spec: Spec) -> bool:
+    """Tell whether 80 % of the issue's budget is spent."""
+    budget = spec.issue_budget
+    return bool(
+        (budget.usd_micros and usage.cost_usd_micros * 5 >= budget.usd_micros * 4)
+        or (budget.tokens and usage.tokens * 5 >= budget.tokens * 4)
+    )

@@ -1,0 +1,115 @@
+"""The errors that the coordinator answers with; reasons are those of `miyabi.common.v1.ErrorReason`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from miyabi_core.errors import (
+    AlreadyExistsError,
+    FailedPreconditionError,
+    FieldViolation,
+    InvalidArgumentError,
+    NotFoundError,
+    UnavailableError,
+    UnimplementedError,
+)
+
+#: Most issue numbers that one error names.
+MOST_ISSUES_NAMED = 20
+
+
+def batch_not_found(batch: str) -> NotFoundError:
+    """No such batch, or it was removed after its retention."""
+    name = f"batches/{batch}"
+    return NotFoundError(f"There is no batch {name}.", reason="BATCH_NOT_FOUND", metadata={"batch": name})
+
+
+def run_not_found(batch: str, issue: int) -> NotFoundError:
+    """The batch has no run of that issue."""
+    name = f"batches/{batch}/runs/{issue}"
+    return NotFoundError(f"There is no run {name}.", reason="RUN_NOT_FOUND", metadata={"run": name})
+
+
+def approval_not_found(batch: str, issue: int) -> NotFoundError:
+    """The run awaits no approval."""
+    name = f"batches/{batch}/runs/{issue}"
+    return NotFoundError(f"{name} awaits no approval.", reason="APPROVAL_NOT_FOUND", metadata={"run": name})
+
+
+def repository_not_found(repository: str) -> NotFoundError:
+    """No such repository, or the credential may not see it."""
+    message = f"There is no repository {repository}, or it may not be seen."
+    return NotFoundError(message, reason="REPOSITORY_NOT_FOUND", metadata={"repository": repository})
+
+
+def issues_not_found(repository: str, numbers: Sequence[int]) -> NotFoundError:
+    """At least one issue does not exist."""
+    named = ",".join(str(number) for number in numbers[:MOST_ISSUES_NAMED])
+    message = f"{repository} has no issue {named.replace(',', ', ')}."
+    return NotFoundError(message, reason="ISSUE_NOT_FOUND", metadata={"repository": repository, "issues": named})
+
+
+def no_issues_matched(repository: str) -> FailedPreconditionError:
+    """The query matched nothing."""
+    message = f"No issue of {repository} matches the query."
+    return FailedPreconditionError(message, reason="NO_ISSUES_MATCHED", metadata={"repository": repository})
+
+
+def dependency_cycle(path: Sequence[int]) -> FailedPreconditionError:
+    """The issues depend on one another in a circle."""
+    text = " -> ".join(str(number) for number in path)
+    message = f"The issues depend on one another in a circle: {text}."
+    return FailedPreconditionError(message, reason="DEPENDENCY_CYCLE", metadata={"path": text})
+
+
+def request_id_reused(request_id: str) -> AlreadyExistsError:
+    """The request id was used with another body."""
+    message = "The request id was used before, with another body."
+    return AlreadyExistsError(message, reason="REQUEST_ID_REUSED", metadata={"requestId": request_id})
+
+
+def batch_state(batch: str, state: str) -> FailedPreconditionError:
+    """The batch is in a state that forbids the call."""
+    name = f"batches/{batch}"
+    message = f"{name} is {state}."
+    return FailedPreconditionError(message, reason="BATCH_STATE", metadata={"batch": name, "state": state})
+
+
+def bad_cursor(field: str) -> InvalidArgumentError:
+    """A page token or event cursor was not made by this server."""
+    violation = FieldViolation(field, "was not made by this server")
+    message = f"{field} was not made by this server."
+    return InvalidArgumentError(message, reason="BAD_CURSOR", violations=(violation,))
+
+
+def invalid_field(field: str, description: str) -> InvalidArgumentError:
+    """A field breaks a rule that the proto cannot express."""
+    violation = FieldViolation(field, description)
+    return InvalidArgumentError(f"{field}: {description}", reason="INVALID_REQUEST", violations=(violation,))
+
+
+def hello_expected() -> InvalidArgumentError:
+    """The first message on an Attach stream was no hello, or a later one was."""
+    return InvalidArgumentError("A hello comes first, and only first.", reason="HELLO_EXPECTED")
+
+
+def agent_not_found(agent: str) -> NotFoundError:
+    """No agent of that id is attached."""
+    name = f"agents/{agent}"
+    return NotFoundError(f"{name} is not attached.", reason="AGENT_NOT_FOUND", metadata={"agent": name})
+
+
+def store_unavailable() -> UnavailableError:
+    """The state store did not answer in time."""
+    return UnavailableError("The state store did not answer in time.", reason="STORE_UNAVAILABLE")
+
+
+def shutting_down() -> UnavailableError:
+    """The server is shutting down."""
+    return UnavailableError("The server is shutting down.", reason="SHUTTING_DOWN")
+
+
+def not_implemented(method: str) -> UnimplementedError:
+    """The RPC is part of the contract and not served yet."""
+    message = f"{method} is not served yet."
+    return UnimplementedError(message, reason="NOT_IMPLEMENTED", metadata={"method": method})

@@ -1,0 +1,128 @@
+"""A batch: what was asked for, and how far it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from miyabi_coordinator.models.enums import BatchState, Pipeline
+from miyabi_coordinator.models.run import Budget, Usage
+
+#: No limit.
+NO_BUDGET = Budget()
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What was asked for, with every default filled in; never changes."""
+
+    repository: str
+    issues: tuple[int, ...]
+    pipeline: Pipeline = Pipeline.FIX
+    concurrency: int = 3
+    max_parallel_tasks: int = 3
+    budget: Budget = NO_BUDGET
+    issue_budget: Budget = NO_BUDGET
+    priority: int = 0
+    weight: int = 1
+    dry_run: bool = False
+    require_approval: bool = False
+    max_fix_rounds: int = 2
+    base_branch: str = ""
+    base_sha: str = ""
+    request_id: str = ""
+    requester: str = "local"
+    simulated: bool = False
+    traceparent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """How many runs are in each state."""
+
+    pending: int = 0
+    running: int = 0
+    awaiting_approval: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    skipped: int = 0
+    cancelled: int = 0
+
+    @property
+    def total(self) -> int:
+        """All runs."""
+        ended = self.succeeded + self.failed + self.skipped + self.cancelled
+        return self.open + ended
+
+    @property
+    def open(self) -> int:
+        """Runs that have not ended."""
+        return self.pending + self.running + self.awaiting_approval
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch as it was at one moment. Times are seconds since 1970; 0 where there is none."""
+
+    id: str
+    spec: Spec
+    state: BatchState = BatchState.RUNNING
+    counters: Counters = field(default_factory=Counters)
+    leased: int = 0
+    spent: Usage = field(default_factory=Usage)
+    reserved_usd_micros: int = 0
+    created: float = 0.0
+    ended: float = 0.0
+    last_sequence: int = 0
+
+    @property
+    def name(self) -> str:
+        """Return `batches/{ulid}`."""
+        return f"batches/{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class AgentInfo:
+    """A process that runs tasks."""
+
+    id: str
+    capabilities: tuple[int, ...]
+    slots: int
+    version: str = ""
+    attached: float = 0.0
+    last_seen: float = 0.0
+    leased: int = 0
+    draining: bool = False
+    simulated_model: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IssueFacts:
+    """What the gateway says of an issue, as far as a batch needs it."""
+
+    number: int
+    title: str
+    url: str
+    body: str = ""
+    blocked_by: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryFacts:
+    """What the gateway says of a repository."""
+
+    name: str
+    branch: str
+    head_sha: str
+    simulated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IssueFilter:
+    """Which issues, where they are not listed."""
+
+    labels: tuple[str, ...] = ()
+    state: int = 1
+    milestone: str = ""
+    assignee: str = ""
+    text: str = ""
+    limit: int = 100

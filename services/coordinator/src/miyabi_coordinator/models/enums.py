@@ -1,0 +1,100 @@
+"""The numbers of states, kinds and reasons; they equal those of the protos, which a test proves."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class TaskKind(IntEnum):
+    """What a task does, and what an agent can do."""
+
+    TRIAGE = 1
+    PLAN = 2
+    IMPLEMENT = 3
+    VERIFY = 4
+    REVIEW = 5
+    DOCUMENT = 6
+    PULL_REQUEST = 7
+
+
+class Pipeline(IntEnum):
+    """Which steps the issues of a batch go through."""
+
+    TRIAGE = 1
+    FIX = 2
+    REVIEW = 3
+
+
+class TaskState(IntEnum):
+    """Life of a task."""
+
+    PENDING = 1
+    READY = 2
+    LEASED = 3
+    BACKOFF = 4
+    SUCCEEDED = 5
+    FAILED = 6
+    SKIPPED = 7
+    CANCELLED = 8
+
+    @property
+    def terminal(self) -> bool:
+        """Tell whether nothing follows."""
+        return self >= TaskState.SUCCEEDED
+
+
+class RunState(IntEnum):
+    """Life of a run: one issue inside one batch."""
+
+    PENDING = 1
+    RUNNING = 2
+    AWAITING_APPROVAL = 3
+    SUCCEEDED = 4
+    FAILED = 5
+    SKIPPED = 6
+    CANCELLED = 7
+
+    @property
+    def terminal(self) -> bool:
+        """Tell whether nothing but a retry follows."""
+        return self >= RunState.SUCCEEDED
+
+
+class BatchState(IntEnum):
+    """Life of a batch."""
+
+    RUNNING = 1
+    PAUSED = 2
+    SUCCEEDED = 3
+    FAILED = 4
+    CANCELLED = 5
+
+    @property
+    def terminal(self) -> bool:
+        """Tell whether nothing but a retry follows."""
+        return self >= BatchState.SUCCEEDED
+
+
+class FailureReason(IntEnum):
+    """Why a task or a run ended other than well; NONE where it did not."""
+
+    NONE = 0
+    AGENT_ERROR = 1
+    DEADLINE = 2
+    LEASE_EXPIRED = 3
+    NO_CHANGE = 4
+    TESTS_FAILED = 5
+    REVIEW_FAILED = 6
+    REVIEW_INCOMPLETE = 7
+    BUDGET_EXHAUSTED = 8
+    MODEL_UNAVAILABLE = 9
+    MODEL_ANSWER = 10
+    GITHUB = 11
+    SANDBOX = 12
+    NO_TEST_COMMAND = 13
+    CANCELLED = 14
+    APPROVAL_DECLINED = 15
+    PREREQUISITE = 16
+    FIX_ROUNDS_EXHAUSTED = 17
+    GIT = 18
+    ENVIRONMENT = 19

@@ -1,0 +1,130 @@
+"""What happened: the domain's events, and a transition with everything that its commit changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from miyabi_coordinator.models.enums import RunState, TaskState
+from miyabi_coordinator.models.run import Budget, Run, Task, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class TaskChanged:
+    """A task changed its state."""
+
+    before: TaskState
+    task: Task
+    spent: Usage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunChanged:
+    """A run changed its state."""
+
+    before: RunState
+    run: Run
+
+
+@dataclass(frozen=True, slots=True)
+class TasksAdded:
+    """Tasks were added to a run."""
+
+    tasks: tuple[Task, ...]
+    fix_round: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResultRecorded:
+    """A step's result is part of the run."""
+
+    task: Task
+    field: str
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class IssueFinished:
+    """A run ended."""
+
+    run: Run
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetWarned:
+    """80 % of an issue's budget is spent."""
+
+    limit: Budget
+    spent: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRecorded:
+    """A person decided."""
+
+    approved: bool
+    comment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Something that an agent reported and that is relayed as it is: a serialised event without its sequence."""
+
+    value: bytes
+
+
+Fact = (
+    TaskChanged | RunChanged | TasksAdded | ResultRecorded | IssueFinished | BudgetWarned | ApprovalRecorded | Encoded
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueued:
+    """A task is ready; `needs_slot` where its run is not in flight yet."""
+
+    task_id: str
+    kind: int
+    needs_slot: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Guards:
+    """What the whole batch must allow at the moment of the commit."""
+
+    running: bool = False
+    slot: bool = False
+    parallel: bool = False
+    reserve_usd_micros: int = 0
+
+
+#: Nothing of the batch matters.
+NO_GUARDS = Guards()
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """What the commit changes beside the run; computed from the run before and after, so that nothing is forgotten."""
+
+    enqueue: tuple[Enqueued, ...] = ()
+    dequeue: tuple[Enqueued, ...] = ()
+    leases_set: tuple[Task, ...] = ()
+    leases_cleared: tuple[Task, ...] = ()
+    timers_set: tuple[tuple[str, float], ...] = ()
+    timers_cleared: tuple[str, ...] = ()
+    counters: dict[str, int] = field(default_factory=dict)
+    ended: bool = False
+
+
+#: The queues stay as they are.
+NO_EFFECTS = Effects()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A transition: the run after it, what happened, what changes, what must hold. `changed` is false for a refusal."""
+
+    run: Run
+    facts: tuple[Fact, ...] = ()
+    effects: Effects = NO_EFFECTS
+    guards: Guards = NO_GUARDS
+    changed: bool = True
+    refusal: str = ""

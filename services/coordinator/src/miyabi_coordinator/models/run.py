@@ -1,0 +1,165 @@
+"""A run: one issue inside one batch, with its tasks and what they found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from miyabi_coordinator.models.enums import FailureReason, RunState, TaskKind, TaskState
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What model calls used and cost, in millionths of a US dollar."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_write_tokens: int = 0
+    cache_read_tokens: int = 0
+    cost_usd_micros: int = 0
+    calls: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(*(mine + theirs for mine, theirs in zip(self.values(), other.values(), strict=True)))
+
+    def __sub__(self, other: Usage) -> Usage:
+        return Usage(*(mine - theirs for mine, theirs in zip(self.values(), other.values(), strict=True)))
+
+    def values(self) -> tuple[int, int, int, int, int, int]:
+        """Return the fields in order."""
+        return (
+            self.input_tokens,
+            self.output_tokens,
+            self.cache_write_tokens,
+            self.cache_read_tokens,
+            self.cost_usd_micros,
+            self.calls,
+        )
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of all kinds together."""
+        return self.input_tokens + self.output_tokens + self.cache_write_tokens + self.cache_read_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """A limit on model spend; 0 sets none."""
+
+    usd_micros: int = 0
+    tokens: int = 0
+
+
+#: Nothing was spent.
+NO_USAGE = Usage()
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A step of a run. Times are seconds since 1970; 0 where there is none."""
+
+    id: str
+    kind: TaskKind
+    state: TaskState = TaskState.PENDING
+    depends_on: tuple[str, ...] = ()
+    attempt: int = 0
+    failures: int = 0
+    expiries: int = 0
+    fix_round: int = 0
+    plan_step: int = 0
+    title: str = ""
+    agent: str = ""
+    fence: int = 0
+    started: float = 0.0
+    ended: float = 0.0
+    ready_at: float = 0.0
+    lease_expires: float = 0.0
+    deadline: float = 0.0
+    reserved_usd_micros: int = 0
+    reason: FailureReason = FailureReason.NONE
+    message: str = ""
+    spent: Usage = NO_USAGE
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """The newest result of each step, as the agent's serialised message; empty where there is none."""
+
+    triage: bytes = b""
+    plan: bytes = b""
+    change_set: bytes = b""
+    verification: bytes = b""
+    review: bytes = b""
+    documentation: bytes = b""
+    pull_request: bytes = b""
+
+
+#: Nothing was found yet.
+NO_RESULTS = Results()
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One issue inside one batch: a value; every transition makes another one."""
+
+    batch: str
+    issue: int
+    title: str = ""
+    url: str = ""
+    state: RunState = RunState.PENDING
+    tasks: tuple[Task, ...] = ()
+    version: int = 1
+    fence: int = 0
+    depends_on: tuple[int, ...] = ()
+    waits_for: tuple[int, ...] = ()
+    dependents: tuple[int, ...] = ()
+    results: Results = NO_RESULTS
+    spent: Usage = NO_USAGE
+    started: float = 0.0
+    ended: float = 0.0
+    fix_rounds: int = 0
+    approved: bool = False
+    budget_warned: bool = False
+    generation: int = 1
+    reason: FailureReason = FailureReason.NONE
+    message: str = ""
+    progress: dict[str, int] = field(default_factory=dict)
+
+    def task(self, task_id: str) -> Task | None:
+        """Return the task of that id."""
+        return next((task for task in self.tasks if task.id == task_id), None)
+
+    def with_task(self, changed: Task) -> Run:
+        """Return the run with one task exchanged."""
+        return replace(self, tasks=tuple(changed if task.id == changed.id else task for task in self.tasks))
+
+
+def task_name(batch: str, issue: int, task_id: str) -> str:
+    """Return `batches/{ulid}/runs/{issue}/tasks/{id}`."""
+    return f"batches/{batch}/runs/{issue}/tasks/{task_id}"
+
+
+def parse_task_name(name: str) -> tuple[str, int, str]:
+    """Return batch id, issue number and task id of a name that the proto's pattern admits."""
+    _, batch, _, issue, _, task_id = name.split("/")
+    return batch, int(issue), task_id
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseReference:
+    """Names a lease and proves that it is the newest one of its task."""
+
+    batch: str
+    issue: int
+    task_id: str
+    fence: int
+
+    @property
+    def member(self) -> str:
+        """Return the lease's name in the store."""
+        return f"{self.batch}|{self.issue}|{self.task_id}|{self.fence}"
+
+    @classmethod
+    def of_member(cls, member: str) -> LeaseReference:
+        """Parse `member`."""
+        batch, issue, task_id, fence = member.split("|")
+        return cls(batch, int(issue), task_id, int(fence))

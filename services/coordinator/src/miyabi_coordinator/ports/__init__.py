@@ -1,0 +1,3 @@
+"""What the use cases need of the outside, as protocols."""
+
+from __future__ import annotations

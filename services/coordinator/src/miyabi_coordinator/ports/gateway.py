@@ -1,0 +1,40 @@
+"""What the use cases ask of the GitHub gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from miyabi_coordinator.models import IssueFacts, IssueFilter, RepositoryFacts
+
+
+class Gateway(Protocol):
+    """Reads of GitHub."""
+
+    async def repository(self, name: str, *, branch: str) -> RepositoryFacts:
+        """Return a repository with the head of a branch (empty: the default one).
+
+        Raises:
+            NotFoundError: there is no such repository.
+        """
+        ...
+
+    async def issues(self, repository: str, numbers: Sequence[int]) -> list[IssueFacts]:
+        """Return issues in the order asked for.
+
+        Raises:
+            NotFoundError: at least one does not exist.
+        """
+        ...
+
+    async def search(self, repository: str, query: IssueFilter) -> list[IssueFacts]:
+        """Return matching issues by number."""
+        ...
+
+    async def pull_requests(self, repository: str, numbers: Sequence[int]) -> list[IssueFacts]:
+        """Return pull requests in the order asked for.
+
+        Raises:
+            NotFoundError: at least one does not exist.
+        """
+        ...

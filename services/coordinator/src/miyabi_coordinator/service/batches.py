@@ -1,0 +1,113 @@
+"""The use cases on a batch that exists: read, cancel, pause, resume, retry, approve."""
+
+from __future__ import annotations
+
+from miyabi_coordinator import errors
+from miyabi_coordinator.models import ApprovalDecided, Batch, BatchState, RetryRequested, Run, RunState
+from miyabi_coordinator.ports.store import Store
+from miyabi_coordinator.service.transitions import Transitions
+
+#: So often is a change of state tried while other writers change it too.
+_MOST_TRIES = 10
+
+
+class Batches:
+    """Use cases on the batches of one shard."""
+
+    def __init__(self, store: Store, transitions: Transitions) -> None:
+        self._store = store
+        self._transitions = transitions
+
+    async def get(self, batch: str) -> Batch:
+        """Return a batch as it is now.
+
+        Raises:
+            NotFoundError: there is no such batch.
+        """
+        found = await self._store.load_batch(batch)
+        if found is None:
+            raise errors.batch_not_found(batch)
+        return found
+
+    async def runs(self, batch: str) -> list[Run]:
+        """Return the runs of a batch in its order."""
+        return await self._store.load_runs(batch)
+
+    async def run(self, batch: str, issue: int) -> Run:
+        """Return one run.
+
+        Raises:
+            NotFoundError: there is no such batch or run.
+        """
+        await self.get(batch)
+        found = await self._store.load_runs(batch, [issue])
+        if not found:
+            raise errors.run_not_found(batch, issue)
+        return found[0]
+
+    async def cancel(self, batch: str, *, reason: str) -> Batch:
+        """End a batch; its runs are cancelled one by one, soon. Raises as `get`, or FailedPreconditionError."""
+        allowed = (BatchState.RUNNING, BatchState.PAUSED)
+        return await self._change(batch, allowed, BatchState.CANCELLED, reason=reason, outbox=f"cancel|{batch}")
+
+    async def pause(self, batch: str, *, reason: str) -> Batch:
+        """Give no more leases. Raises as `get`, or FailedPreconditionError."""
+        return await self._change(batch, (BatchState.RUNNING,), BatchState.PAUSED, reason=reason)
+
+    async def resume(self, batch: str) -> Batch:
+        """Give leases again. Raises as `get`, or FailedPreconditionError."""
+        return await self._change(batch, (BatchState.PAUSED,), BatchState.RUNNING)
+
+    async def retry(self, batch: str, issues: tuple[int, ...]) -> Batch:
+        """Run failed and skipped issues again; without *issues* all of them. Raises as `run`."""
+        await self.get(batch)
+        runs = {run.issue: run for run in await self._store.load_runs(batch)}
+        for number in issues:
+            if number not in runs:
+                raise errors.run_not_found(batch, number)
+        chosen = set(issues) or set(runs)
+        again = [run for run in runs.values() if run.issue in chosen and _retryable(run)]
+        await self._change(batch, (BatchState.FAILED,), BatchState.RUNNING)
+        for run in again:
+            waits = tuple(number for number in run.depends_on if runs[number].state is not RunState.SUCCEEDED)
+            await self._transitions.apply(batch, run.issue, event=RetryRequested(waits))
+        return await self.get(batch)
+
+    async def approve(self, batch: str, issue: int, *, approved: bool, comment: str) -> Run:
+        """Decide on the pull request of a run that awaits it.
+
+        Raises:
+            NotFoundError: there is no such run, or it awaits nothing.
+        """
+        await self.run(batch, issue)
+        event = ApprovalDecided(approved, comment)
+        applied = await self._transitions.apply(batch, issue, event=event, actor="local")
+        if not applied.done:
+            raise errors.approval_not_found(batch, issue)
+        return applied.run
+
+    async def _change(
+        self, batch: str, allowed: tuple[BatchState, ...], state: BatchState, *, reason: str = "", outbox: str = ""
+    ) -> Batch:
+        """Change a batch's state; one that has it already stays as it is.
+
+        Raises:
+            NotFoundError: there is no such batch.
+            FailedPreconditionError: its state forbids it.
+        """
+        for _ in range(_MOST_TRIES):
+            before = (await self.get(batch)).state
+            if before is state:
+                break
+            if before not in allowed:
+                raise errors.batch_state(batch, before.name)
+            if await self._store.set_state(
+                batch, before=before, state=state, reason=reason, actor="local", outbox=outbox
+            ):
+                break
+        return await self.get(batch)
+
+
+def _retryable(run: Run) -> bool:
+    """Tell whether RetryBatch runs it again."""
+    return run.state in {RunState.FAILED, RunState.SKIPPED}

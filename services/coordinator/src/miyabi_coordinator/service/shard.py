@@ -1,0 +1,59 @@
+"""Everything that serves one shard on one replica."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from miyabi_coordinator.ports.gateway import Gateway
+from miyabi_coordinator.ports.store import Store
+from miyabi_coordinator.service.batches import Batches
+from miyabi_coordinator.service.dispatch import Dispatcher, Timing
+from miyabi_coordinator.service.outcomes import Intake
+from miyabi_coordinator.service.submit import Submit
+from miyabi_coordinator.service.sweeper import Sweeper
+from miyabi_coordinator.service.transitions import Transitions
+from miyabi_coordinator.service.watch import WatchHub
+from miyabi_coordinator.shards import shard_for, shard_of
+
+
+class Shard:
+    """The use cases of one shard. `run` serves until it is cancelled."""
+
+    def __init__(self, store: Store, gateway: Gateway, *, timing: Timing) -> None:
+        transitions = Transitions(store)
+        self.store = store
+        self.submit = Submit(store, gateway)
+        self.batches = Batches(store, transitions)
+        self.dispatcher = Dispatcher(store, transitions, timing=timing)
+        self.intake = Intake(transitions)
+        self.sweeper = Sweeper(store, transitions)
+        self.hub = WatchHub(store, on_commit=self._committed)
+
+    async def run(self) -> None:
+        """Dispatch, sweep and follow."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.dispatcher.run())
+            group.create_task(self.sweeper.run())
+            group.create_task(self.hub.run())
+
+    def _committed(self) -> None:
+        """Something changed, here or on another replica: there may be work."""
+        self.dispatcher.wake()
+        self.sweeper.wake()
+
+
+class ShardTable:
+    """Finds the shard of a batch or of a request."""
+
+    def __init__(self, shards: Sequence[Shard]) -> None:
+        self.all = tuple(shards)
+
+    def of_batch(self, batch: str) -> Shard | None:
+        """Return the shard that a batch id names; None where there is no such shard."""
+        number = shard_of(batch)
+        return self.all[number] if number < len(self.all) else None
+
+    def number_for(self, request_id: str) -> int:
+        """Return the number of the shard that a request's batch lives in."""
+        return shard_for(request_id, shards=len(self.all))

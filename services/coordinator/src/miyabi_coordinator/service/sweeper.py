@@ -1,0 +1,129 @@
+"""Does what is due: expired leases, ended pauses, and what a committed transition left to be done."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Coroutine
+
+from redis.exceptions import RedisError
+
+from miyabi_coordinator.models import (
+    BackoffElapsed,
+    BatchState,
+    CancelRequested,
+    LeaseExpired,
+    LeaseReference,
+    PrerequisiteEnded,
+    RunState,
+)
+from miyabi_coordinator.ports.store import Store
+from miyabi_coordinator.service.transitions import Transitions
+from miyabi_core.errors import MiyabiError
+from miyabi_core.logging import get_logger
+
+#: Seconds between sweeps while nothing is committed.
+INTERVAL_SECONDS = 0.5
+_LOG = get_logger(__name__)
+
+
+class Sweeper:
+    """Runs on every replica; two that do the same do it once, because each transition is committed once."""
+
+    def __init__(self, store: Store, transitions: Transitions) -> None:
+        self._store = store
+        self._transitions = transitions
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        """Sweep now: something was committed."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Sweep until it is cancelled."""
+        while True:
+            try:
+                await self.sweep()
+            except (RedisError, OSError, TimeoutError) as error:
+                _LOG.warning("sweep.store_unavailable", error=str(error))
+                await asyncio.sleep(INTERVAL_SECONDS)
+            try:
+                async with asyncio.timeout(INTERVAL_SECONDS):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+            finally:
+                self._wake.clear()
+
+    async def sweep(self) -> None:
+        """Do what is due now."""
+        now = time.time()
+        expired = await self._store.expired(now)
+        due = await self._store.due(now)
+        await self._store.restore_claims()
+        async with asyncio.TaskGroup() as group:
+            for reference in expired:
+                group.create_task(self._guarded(self._expire(reference), reference.member))
+            for name in due:
+                group.create_task(self._guarded(self._do(name), name))
+
+    async def _guarded(self, work: Coroutine[object, object, None], name: str) -> None:
+        """Do one thing; its failure must not hold the others up."""
+        try:
+            await work
+        except MiyabiError as error:
+            if error.reason in {"BATCH_NOT_FOUND", "RUN_NOT_FOUND"}:
+                await self._store.drop_timers([name])
+            else:
+                _LOG.warning("sweep.entry_failed", name=name, reason=error.reason)
+
+    async def _expire(self, reference: LeaseReference) -> None:
+        """Take a lease back."""
+        event = LeaseExpired(reference.task_id, reference.fence)
+        applied = await self._transitions.apply(reference.batch, reference.issue, event=event, lease=reference)
+        if applied.refusal:
+            await self._store.drop_leases([reference])
+
+    async def _do(self, name: str) -> None:
+        """Do what a timer or an outbox entry asks for."""
+        kind, batch, *rest = name.split("|")
+        match kind:
+            case "backoff":
+                event = BackoffElapsed(rest[1])
+                applied = await self._transitions.apply(batch, int(rest[0]), event=event, done_timers=(name,))
+                if applied.refusal:
+                    await self._store.drop_timers([name])
+            case "ended":
+                await self._tell_dependents(batch, int(rest[0]), name)
+            case "cancel":
+                await self._cancel_runs(batch, name)
+            case _:
+                await self._close(batch)
+
+    async def _tell_dependents(self, batch: str, issue: int, name: str) -> None:
+        """Tell the runs that wait for an issue how it ended."""
+        for run in await self._store.load_runs(batch, [issue]):
+            event = PrerequisiteEnded(issue, run.state is RunState.SUCCEEDED)
+            for dependent in run.dependents if run.state.terminal else ():
+                await self._transitions.apply(batch, dependent, event=event)
+        await self._store.drop_timers([name])
+
+    async def _cancel_runs(self, batch: str, name: str) -> None:
+        """Cancel every run that has not ended."""
+        open_runs = [run for run in await self._store.load_runs(batch) if not run.state.terminal]
+        async with asyncio.TaskGroup() as group:
+            for run in open_runs:
+                cancel = self._transitions.apply(batch, run.issue, event=CancelRequested())
+                group.create_task(cancel)
+        await self._store.drop_timers([name])
+
+    async def _close(self, batch: str) -> None:
+        """End a batch whose runs have all ended."""
+        loaded = await self._store.load_batch(batch)
+        if loaded is None:
+            await self._store.drop_timers([f"close|{batch}"])
+            return
+        state = BatchState.SUCCEEDED if loaded.counters.succeeded == loaded.counters.total else BatchState.FAILED
+        if loaded.state is BatchState.CANCELLED:
+            state = BatchState.CANCELLED
+        await self._store.close(loaded, runs=await self._store.load_runs(batch), state=int(state))

@@ -1,0 +1,8 @@
+"""The gRPC face of the coordinator."""
+
+from __future__ import annotations
+
+from miyabi_coordinator.servicer.coordinator import CoordinatorServicer
+from miyabi_coordinator.servicer.dispatch import DispatchServicer
+
+__all__ = ["CoordinatorServicer", "DispatchServicer"]

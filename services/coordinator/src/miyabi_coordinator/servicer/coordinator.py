@@ -1,0 +1,203 @@
+"""Serves operators: `miyabi.coordinator.v1.CoordinatorService`."""
+
+# ruff: noqa: N802 - gRPC names the methods
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import AsyncIterator
+from typing import Any
+
+from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
+from miyabi.coordinator.v1 import coordinator_service_pb2_grpc, event_pb2
+from miyabi_coordinator import errors
+from miyabi_coordinator.service.shard import Shard, ShardTable
+from miyabi_coordinator.service.submit import Submission
+from miyabi_coordinator.shards import new_batch_id
+from miyabi_coordinator.translate import requests, values
+from miyabi_core.tracing import current_traceparent
+
+#: Batches or agents of a page where the request says nothing.
+DEFAULT_PAGE = 50
+
+
+class CoordinatorServicer(coordinator_service_pb2_grpc.CoordinatorServiceServicer):
+    """Translates between messages and use cases; no rule lives here."""
+
+    def __init__(self, shards: ShardTable, *, simulated: bool = False) -> None:
+        self._shards = shards
+        self._simulated = simulated
+
+    async def SubmitBatch(self, request: pb.SubmitBatchRequest, context: Any) -> AsyncIterator[pb.SubmitBatchResponse]:
+        """Accept a batch and stream its events to the end."""
+        del context
+        request_id = requests.request_id_of(request.request_id)
+        number = self._shards.number_for(request_id)
+        shard = self._shards.all[number]
+        spec = requests.spec_of(request, request_id=request_id, traceparent=current_traceparent() or "")
+        digest = requests.body_digest(request)
+        submission = Submission(new_batch_id(number), spec, requests.filter_of(request), digest)
+        batch, repeated = await shard.submit.submit(submission)
+        shard.dispatcher.wake()
+        first = True
+        async for message in _follow(shard, batch, after=0, transient=True):
+            response = pb.SubmitBatchResponse.FromString(message)
+            if first and repeated:
+                response.events[0].batch_accepted.reattached = True
+            first = False
+            yield response
+            if _is_last(response.events):
+                return
+
+    async def WatchBatch(self, request: pb.WatchBatchRequest, context: Any) -> AsyncIterator[pb.WatchBatchResponse]:
+        """Replay what was committed, then follow to the end."""
+        del context
+        shard, batch = self._find(request.name)
+        state = await shard.batches.get(batch)
+        if state.ended and request.after_sequence >= state.last_sequence:
+            return
+        transient = not request.committed_only
+        async for message in _follow(shard, batch, after=request.after_sequence, transient=transient):
+            response = pb.WatchBatchResponse.FromString(message)
+            yield response
+            if _is_last(response.events):
+                return
+
+    async def GetBatch(self, request: pb.GetBatchRequest, context: Any) -> pb.GetBatchResponse:
+        """Return a batch as it is now."""
+        del context
+        shard, batch = self._find(request.name)
+        found = await shard.batches.get(batch)
+        runs = await shard.batches.runs(batch)
+        return pb.GetBatchResponse(batch=values.batch(found), runs=[values.run(run) for run in runs])
+
+    async def ListBatches(self, request: pb.ListBatchesRequest, context: Any) -> pb.ListBatchesResponse:
+        """Return batches, newest first."""
+        del context
+        size = request.page_size or DEFAULT_PAGE
+        before = _read_token(request.page_token)
+        found = []
+        for shard in self._shards.all:
+            found.extend(await shard.store.list_batches(before=before, limit=size + 1))
+        found.sort(key=lambda batch: batch.id, reverse=True)
+        page = found[:size]
+        token = _make_token(page[-1].id) if len(found) > size else ""
+        shown = [
+            values.batch(batch)
+            for batch in page
+            if request.repository in {"", batch.spec.repository} and int(request.state) in {0, int(batch.state)}
+        ]
+        return pb.ListBatchesResponse(batches=shown, next_page_token=token)
+
+    async def CancelBatch(self, request: pb.CancelBatchRequest, context: Any) -> pb.CancelBatchResponse:
+        """End a batch."""
+        del context
+        shard, batch = self._find(request.name)
+        changed = await shard.batches.cancel(batch, reason=request.reason)
+        shard.sweeper.wake()
+        return pb.CancelBatchResponse(batch=values.batch(changed))
+
+    async def PauseBatch(self, request: pb.PauseBatchRequest, context: Any) -> pb.PauseBatchResponse:
+        """Give no more leases for a batch."""
+        del context
+        shard, batch = self._find(request.name)
+        return pb.PauseBatchResponse(batch=values.batch(await shard.batches.pause(batch, reason=request.reason)))
+
+    async def ResumeBatch(self, request: pb.ResumeBatchRequest, context: Any) -> pb.ResumeBatchResponse:
+        """Give leases again."""
+        del context
+        shard, batch = self._find(request.name)
+        return pb.ResumeBatchResponse(batch=values.batch(await shard.batches.resume(batch)))
+
+    async def RetryBatch(self, request: pb.RetryBatchRequest, context: Any) -> pb.RetryBatchResponse:
+        """Run failed and skipped issues again."""
+        del context
+        shard, batch = self._find(request.name)
+        retried = await shard.batches.retry(batch, tuple(request.issue_numbers))
+        return pb.RetryBatchResponse(batch=values.batch(retried))
+
+    async def GetIssueRun(self, request: pb.GetIssueRunRequest, context: Any) -> pb.GetIssueRunResponse:
+        """Return one issue of a batch."""
+        del context
+        shard, batch = self._find(request.name)
+        run = await shard.batches.run(batch, int(request.name.split("/")[3]))
+        return pb.GetIssueRunResponse(run=values.run(run))
+
+    async def ListAgents(self, request: pb.ListAgentsRequest, context: Any) -> pb.ListAgentsResponse:
+        """Return the agents that are attached to any replica."""
+        del context
+        size = request.page_size or DEFAULT_PAGE
+        after = _read_token(request.page_token)
+        agents = [agent for agent in await self._shards.all[0].store.list_agents() if agent.id > after]
+        token = _make_token(agents[size - 1].id) if len(agents) > size else ""
+        return pb.ListAgentsResponse(agents=[values.agent(agent) for agent in agents[:size]], next_page_token=token)
+
+    async def DrainAgent(self, request: pb.DrainAgentRequest, context: Any) -> pb.DrainAgentResponse:
+        """Tell an agent to take no more; one of another replica learns it with its next heartbeat."""
+        del context
+        agent_id = request.name.removeprefix("agents/")
+        shard = self._shards.all[0]
+        found = await shard.store.drain_agent(agent_id)
+        if found is None:
+            raise errors.agent_not_found(agent_id)
+        attached = shard.dispatcher.agents.get(agent_id)
+        if attached is not None:
+            attached.drain("An operator asked for it.")
+        return pb.DrainAgentResponse(agent=values.agent(found))
+
+    async def ResolveApproval(self, request: pb.ResolveApprovalRequest, context: Any) -> pb.ResolveApprovalResponse:
+        """Approve or decline a pull request."""
+        del context
+        shard, batch = self._find(request.name)
+        issue = int(request.name.split("/")[3])
+        run = await shard.batches.approve(batch, issue, approved=request.approved, comment=request.comment)
+        return pb.ResolveApprovalResponse(run=values.run(run))
+
+    async def WatchEvents(self, request: pb.WatchEventsRequest, context: Any) -> AsyncIterator[pb.WatchEventsResponse]:
+        """Refuse: not served yet. Raises UnimplementedError always."""
+        del context
+        if request.ByteSize() >= 0:
+            raise errors.not_implemented("WatchEvents")
+        yield pb.WatchEventsResponse()
+
+    def _find(self, name: str) -> tuple[Shard, str]:
+        """Return the shard and id of a batch that a name begins with."""
+        batch = name.split("/")[1]
+        shard = self._shards.of_batch(batch)
+        if shard is None:
+            raise errors.batch_not_found(batch)
+        return shard, batch
+
+
+async def _follow(shard: Shard, batch: str, *, after: int, transient: bool) -> AsyncIterator[bytes]:
+    """Yield serialised responses: every stream of events has them in field 1."""
+    async for messages in shard.hub.follow(batch, after=after, transient=transient):
+        yield b"".join(b"\x0a" + values.varint(len(message)) + message for message in messages)
+
+
+def _is_last(events: Any) -> bool:
+    """Tell whether nothing follows; a batch that was retried later has events after `batch_finished`."""
+    last: event_pb2.BatchEvent = events[-1]
+    return last.WhichOneof("payload") == "batch_finished"
+
+
+def _make_token(position: str) -> str:
+    return base64.urlsafe_b64encode(b"p1:" + position.encode()).decode()
+
+
+def _read_token(token: str) -> str:
+    """Return the position of a page token.
+
+    Raises:
+        InvalidArgumentError: it was not made here.
+    """
+    if not token:
+        return ""
+    try:
+        text = base64.b64decode(token.encode(), altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError) as error:
+        raise errors.bad_cursor("page_token") from error
+    if not text.startswith("p1:"):
+        raise errors.bad_cursor("page_token")
+    return text[3:]

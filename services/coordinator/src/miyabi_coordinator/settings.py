@@ -1,0 +1,35 @@
+"""What the coordinator reads from its environment."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from miyabi_core.settings import RedisSettings, ServiceSettings
+
+
+class CoordinatorSettings(ServiceSettings, RedisSettings):
+    """Environment variables `MIYABI_COORDINATOR_*`, and `MIYABI_REDIS_URL`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MIYABI_COORDINATOR_", frozen=True, extra="ignore", populate_by_name=True
+    )
+
+    #: host:port to serve at; without identity it is loopback.
+    address: str = "127.0.0.1:50051"
+    #: gRPC name of the GitHub gateway.
+    gateway: str = "127.0.0.1:50052"
+    #: True where the model behind the agents is simulated.
+    simulated: bool = False
+    #: How long a lease lasts without a heartbeat.
+    lease_duration: timedelta = Field(default=timedelta(seconds=15), gt=timedelta(0))
+    #: How often agents are asked to send one.
+    heartbeat_interval: timedelta = Field(default=timedelta(seconds=5), gt=timedelta(0))
+    #: How long a task may take, whatever the heartbeats.
+    task_deadline: timedelta = Field(default=timedelta(minutes=15), gt=timedelta(0))
+    #: Shards; may only grow.
+    shards: int = Field(default=1, ge=1, le=64)
+    #: How long the server serves on after readiness is off.
+    drain_delay: timedelta = timedelta(0)

@@ -1,0 +1,134 @@
+"""Turns what agents say into the domain's inputs, and leases into messages."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from miyabi.coordinator.v1 import dispatch_service_pb2, event_pb2
+from miyabi_coordinator.models import (
+    Done,
+    Encoded,
+    Failed,
+    FailureReason,
+    LeaseReference,
+    OutcomeReceived,
+    PlannedStep,
+    Released,
+    Run,
+    Spec,
+    Task,
+    parse_task_name,
+    task_name,
+)
+from miyabi_coordinator.translate import values
+from miyabi_coordinator.translate.events import header
+
+
+def reference_of(message: dispatch_service_pb2.LeaseReference) -> LeaseReference:
+    """Return the domain's name of a lease."""
+    batch, issue, task_id = parse_task_name(message.task)
+    return LeaseReference(batch, issue, task_id, message.fencing_token)
+
+
+def reference(value: LeaseReference) -> dispatch_service_pb2.LeaseReference:
+    """Return the message that names a lease."""
+    name = task_name(value.batch, value.issue, value.task_id)
+    return dispatch_service_pb2.LeaseReference(task=name, fencing_token=value.fence)
+
+
+def outcome_of(message: dispatch_service_pb2.Outcome) -> OutcomeReceived:
+    """Return what became of a task, with the facts that decisions need."""
+    _, _, task_id = parse_task_name(message.reference.task)
+    fence = message.reference.fencing_token
+    return OutcomeReceived(task_id, fence, _result_of(message), values.usage_of(message.usage))
+
+
+def _result_of(message: dispatch_service_pb2.Outcome) -> Done | Failed | Released:
+    """Return the outcome's result."""
+    field = message.WhichOneof("result")
+    assert field is not None, "validation demands a result"
+    if field == "failure":
+        failure = message.failure
+        retry_after = failure.retry_after.ToTimedelta().total_seconds() if failure.HasField("retry_after") else 0.0
+        return Failed(FailureReason(failure.reason), failure.message, failure.retryable, retry_after)
+    if field == "released":
+        return Released(message.released.message)
+    return _done_of(field, message)
+
+
+def _done_of(field: str, message: dispatch_service_pb2.Outcome) -> Done:
+    """Return a result with its facts."""
+    value: bytes = getattr(message, field).SerializeToString()
+    match field:
+        case "plan":
+            steps = tuple(PlannedStep(task.title, tuple(task.depends_on)) for task in message.plan.tasks)
+            return Done(field, value, steps=steps)
+        case "change_set":
+            return Done(field, value, files=len(message.change_set.files))
+        case "verification":
+            return Done(field, value, passed=message.verification.passed)
+        case "review":
+            return Done(field, value, passed=message.review.passed, incomplete=message.review.incomplete)
+        case "documentation":
+            document = message.documentation
+            merged = document.change_set.SerializeToString() if document.HasField("change_set") else b""
+            return Done(field, value, merged_change=merged)
+        case _:
+            return Done(field, value)
+
+
+def lease(run: Run, task: Task, *, spec: Spec) -> dispatch_service_pb2.Lease:
+    """Return the work that a leased task asks for."""
+    message = dispatch_service_pb2.Lease(
+        reference=reference(LeaseReference(run.batch, run.issue, task.id, task.fence)),
+        kind=int(task.kind),  # type: ignore[arg-type]
+        attempt=task.attempt,
+        fix_round=task.fix_round,
+        deadline=values.timestamp(task.deadline),
+        traceparent=spec.traceparent,
+    )
+    message.budget.usd_micros = task.reserved_usd_micros
+    inputs = message.inputs
+    inputs.repository, inputs.issue_number, inputs.issue_title = spec.repository, run.issue, run.title
+    inputs.base_branch, inputs.base_sha, inputs.dry_run = spec.base_branch, spec.base_sha, spec.dry_run
+    inputs.plan_step, inputs.pipeline = task.plan_step, int(spec.pipeline)  # type: ignore[assignment]
+    inputs.requester = spec.requester
+    inputs.spent.CopyFrom(values.usage(run.spent))
+    for field in values.RESULT_TYPES:
+        if field != "pull_request" and (content := getattr(run.results, field)):
+            getattr(inputs, field).MergeFromString(content)
+    return message
+
+
+def committed_progress(
+    message: dispatch_service_pb2.Progress, *, task: Task, agent: str, traceparent: str, now: float
+) -> Encoded:
+    """Return the event of a report that is logged: a call that ended, or the text of a step."""
+    batch, issue, _ = parse_task_name(message.reference.task)
+    event = header(batch, now=now, issue=issue, task=task, actor=agent, traceparent=traceparent)
+    if message.WhichOneof("update") == "tool_invocation":
+        event.tool_invocation.CopyFrom(message.tool_invocation)
+    else:
+        event.text_recorded.CopyFrom(message.text)
+    return Encoded(event.SerializeToString())
+
+
+def invocation(
+    message: event_pb2.ToolInvocation, *, reference: LeaseReference, task: Task, agent: str, now: float
+) -> Encoded:
+    """Return the event of a call that an outcome reports."""
+    event = header(reference.batch, now=now, issue=reference.issue, task=task, actor=agent)
+    event.tool_invocation.CopyFrom(message)
+    return Encoded(event.SerializeToString())
+
+
+def transient_progress(message: dispatch_service_pb2.Progress, *, agent: str) -> bytes:
+    """Return the serialised event of a piece of text or a step, which is sent on and never logged."""
+    batch, issue, task_id = parse_task_name(message.reference.task)
+    event = header(batch, now=datetime.now(UTC).timestamp(), issue=issue, actor=agent)
+    event.task_id = task_id
+    if message.WhichOneof("update") == "text_delta":
+        event.text_delta.CopyFrom(message.text_delta)
+    else:
+        event.step_changed.CopyFrom(message.step)
+    return event.SerializeToString()

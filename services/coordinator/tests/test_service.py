@@ -1,0 +1,202 @@
+"""The whole coordinator over real connections: submit, watch, lease, end."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import grpc
+import pytest
+
+from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
+from miyabi.coordinator.v1 import dispatch_service_pb2, dispatch_service_pb2_grpc, state_pb2
+from miyabi_coordinator.testing import REPOSITORY, succeed
+from miyabi_core.ids import new_ulid
+from miyabi_core.status import from_rpc_error
+
+
+async def collect(call):
+    """Return all events of a stream."""
+    events = []
+    async with asyncio.timeout(20):
+        async for response in call:
+            events.extend(response.events)
+    return events
+
+
+def submit(*numbers, **fields):
+    return pb.SubmitBatchRequest(repository=REPOSITORY, issue_numbers=numbers, **fields)
+
+
+async def test_fix_batch_runs_to_its_end(stack, operators):
+    """A fix batch goes through every step and ends with one result an issue, its sequences without a gap."""
+    async with stack.coordinator() as channel, stack.agent(channel) as agent:
+        events = await collect(operators(channel).SubmitBatch(submit(1, 2, 3)))
+        assert [event.sequence for event in events] == list(range(1, len(events) + 1))
+        finished = events[-1].batch_finished
+        assert finished.state == state_pb2.BATCH_STATE_SUCCEEDED
+        assert [result.issue_number for result in finished.results] == [1, 2, 3]
+        assert all(result.review_score == 95 and result.files == ["forms.py"] for result in finished.results)
+        assert agent.leases.qsize() == 21
+        assert finished.spent.cost_usd_micros == 21_000
+
+
+async def test_counters_equal_recount(stack, operators):
+    """At the end nothing is leased, reserved or in flight, and the counters equal the runs."""
+    async with stack.coordinator() as channel, stack.agent(channel):
+        stub = operators(channel)
+        events = await collect(stub.SubmitBatch(submit(1, 2, pipeline=state_pb2.PIPELINE_TRIAGE)))
+        answer = await stub.GetBatch(pb.GetBatchRequest(name=events[0].batch))
+        counters = answer.batch.counters
+        assert (counters.total, counters.succeeded, counters.running) == (2, 2, 0)
+        assert [run.state for run in answer.runs] == [state_pb2.RUN_STATE_SUCCEEDED] * 2
+        result = events[-1].batch_finished.results[0]
+        assert (result.tests_failed_before, result.review_score) == (-1, -1)
+
+
+async def test_watch_resumes_after_a_sequence(stack, operators):
+    """A watcher that comes back gets exactly what follows its sequence, after the end too."""
+    async with stack.coordinator() as channel, stack.agent(channel):
+        stub = operators(channel)
+        events = await collect(stub.SubmitBatch(submit(1, pipeline=state_pb2.PIPELINE_TRIAGE)))
+        request = pb.WatchBatchRequest(name=events[0].batch, after_sequence=3)
+        assert await collect(stub.WatchBatch(request)) == events[3:]
+
+
+async def test_lease_of_a_silent_agent_expires(stack, operators):
+    """A task whose agent is silent is leased again with another attempt, and the late outcome is refused."""
+    async with (
+        stack.coordinator(lease=timedelta(seconds=1)) as channel,
+        stack.agent(channel, agent_id="silent", slots=1, answer=lambda _: None) as silent,
+    ):
+        call = operators(channel).SubmitBatch(submit(1, pipeline=state_pb2.PIPELINE_TRIAGE))
+        async with asyncio.timeout(10):
+            first = await silent.leases.get()
+        async with stack.agent(channel, agent_id="lively") as lively:
+            events = await collect(call)
+            again = lively.leases.get_nowait()
+        assert (first.attempt, again.attempt) == (1, 2)
+        assert again.reference.fencing_token > first.reference.fencing_token
+        await silent.send(succeed(first))
+        async with asyncio.timeout(5):
+            refused = await silent.acknowledgements.get()
+        assert (refused.accepted, refused.reason) == (False, "LEASE_LOST")
+        assert events[-1].batch_finished.state == state_pb2.BATCH_STATE_SUCCEEDED
+
+
+async def test_another_coordinator_takes_over(stack, operators):
+    """A batch goes on where another coordinator on the same store stopped."""
+    async with stack.coordinator() as channel:
+        call = operators(channel).SubmitBatch(submit(1, 2))
+        first = (await call.read()).events[0]
+        call.cancel()
+    async with stack.coordinator() as channel, stack.agent(channel):
+        events = await collect(operators(channel).WatchBatch(pb.WatchBatchRequest(name=first.batch)))
+        assert events[-1].batch_finished.state == state_pb2.BATCH_STATE_SUCCEEDED
+
+
+async def test_concurrency_is_kept(stack, operators):
+    """Never are more issues in flight than the batch allows."""
+    async with stack.coordinator() as channel, stack.agent(channel, slots=50):
+        events = await collect(operators(channel).SubmitBatch(submit(*range(1, 13), concurrency=2)))
+        running = highest = 0
+        for event in events:
+            change = event.run_state_changed if event.HasField("run_state_changed") else None
+            if change:
+                running += change.to_state == state_pb2.RUN_STATE_RUNNING
+                running -= change.from_state == state_pb2.RUN_STATE_RUNNING
+                highest = max(highest, running)
+        assert highest == 2
+
+
+async def test_cancel_ends_the_batch(stack, operators):
+    """A cancelled batch ends, and an agent that still works is told to stop with its next heartbeat."""
+    async with stack.coordinator() as channel, stack.agent(channel, answer=lambda _: None) as agent:
+        stub = operators(channel)
+        call = stub.SubmitBatch(submit(1, 2))
+        async with asyncio.timeout(10):
+            lease = await agent.leases.get()
+        name = (await anext(aiter(call))).events[0].batch
+        answer = await stub.CancelBatch(pb.CancelBatchRequest(name=name))
+        assert answer.batch.state == state_pb2.BATCH_STATE_CANCELLED
+        events = await collect(call)
+        assert events[-1].batch_finished.state == state_pb2.BATCH_STATE_CANCELLED
+        await agent.beat(lease)
+        async with asyncio.timeout(5):
+            assert (await agent.cancellations.get()).reference == lease.reference
+
+
+async def test_request_id_reattaches(stack, operators):
+    """The same request finds its batch again; another body under its id is refused."""
+    request_id = new_ulid()
+    async with stack.coordinator() as channel, stack.agent(channel):
+        stub = operators(channel)
+        request = submit(1, pipeline=state_pb2.PIPELINE_TRIAGE, request_id=request_id)
+        first = await collect(stub.SubmitBatch(request))
+        second = await collect(stub.SubmitBatch(request))
+        assert second[0].batch_accepted.reattached
+        assert second[1:] == first[1:]
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await collect(stub.SubmitBatch(submit(2, request_id=request_id)))
+        assert from_rpc_error(caught.value).reason == "REQUEST_ID_REUSED"
+
+
+@pytest.mark.parametrize(
+    ("request_", "reason"),
+    [
+        (submit(999), "ISSUE_NOT_FOUND"),
+        (pb.SubmitBatchRequest(repository="acme/absent", issue_numbers=[1]), "REPOSITORY_NOT_FOUND"),
+        (submit(30, 31), "DEPENDENCY_CYCLE"),
+        (submit(1, request_id="not an id"), "INVALID_REQUEST"),
+        (pb.SubmitBatchRequest(repository=REPOSITORY), "INVALID_REQUEST"),
+        (pb.SubmitBatchRequest(repository=REPOSITORY, query={"text": "zebra"}), "NO_ISSUES_MATCHED"),
+    ],
+)
+async def test_bad_submissions_name_their_reason(stack, operators, request_, reason):
+    """What cannot be accepted is refused with its reason before anything is written."""
+    async with stack.coordinator() as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await collect(operators(channel).SubmitBatch(request_))
+        assert from_rpc_error(caught.value).reason == reason
+
+
+async def test_failed_prerequisite_skips_dependents(stack, operators):
+    """An issue whose prerequisite failed is skipped, and the batch says so."""
+
+    def answer(lease):
+        if lease.inputs.issue_number != 2:
+            return succeed(lease)
+        outcome = dispatch_service_pb2.Outcome(reference=lease.reference)
+        outcome.failure.reason = state_pb2.FAILURE_REASON_GITHUB
+        return outcome
+
+    async with stack.coordinator() as channel, stack.agent(channel, answer=answer):
+        events = await collect(operators(channel).SubmitBatch(submit(2, 33, pipeline=state_pb2.PIPELINE_TRIAGE)))
+        states = [result.state for result in events[-1].batch_finished.results]
+        assert states == [state_pb2.RUN_STATE_FAILED, state_pb2.RUN_STATE_SKIPPED]
+
+
+async def test_hello_comes_first(stack):
+    """A stream that begins with anything but a hello is refused."""
+    async with stack.coordinator() as channel:
+        call = dispatch_service_pb2_grpc.DispatchServiceStub(channel).Attach()
+        await call.write(dispatch_service_pb2.AttachRequest(heartbeat=dispatch_service_pb2.Heartbeat()))
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call.read()
+        assert from_rpc_error(caught.value).reason == "HELLO_EXPECTED"
+
+
+async def test_approval_opens_the_way(stack, operators):
+    """With an approval gate the pull request waits for a person."""
+    async with stack.coordinator() as channel, stack.agent(channel):
+        stub = operators(channel)
+        call = stub.SubmitBatch(submit(1, require_approval=True))
+        async with asyncio.timeout(10):
+            async for response in call:
+                changes = [event.run_state_changed.to_state for event in response.events]
+                if state_pb2.RUN_STATE_AWAITING_APPROVAL in changes:
+                    name = response.events[0].batch
+                    break
+        await stub.ResolveApproval(pb.ResolveApprovalRequest(name=f"{name}/runs/1", approved=True))
+        events = await collect(call)
+        assert events[-1].batch_finished.state == state_pb2.BATCH_STATE_SUCCEEDED
