@@ -17,13 +17,17 @@ from miyabi_cli.settings import CliSettings
 from miyabi_cli.triage_view import TriageView
 
 
+#: Columns of the table where the output is no terminal.
+LOG_WIDTH = 200
+
+
 @dataclass(frozen=True)
 class Runtime:
     """What every command gets."""
 
     settings: CliSettings
     environment: Mapping[str, str]
-    output: Console = field(default_factory=Console)
+    output: Console = field(default_factory=lambda: Console(width=None if sys.stdout.isatty() else LOG_WIDTH))
     errors: Console = field(default_factory=lambda: Console(stderr=True))
 
     def print_line(self, text: str) -> None:

@@ -48,7 +48,9 @@ def ensure_source(cache_dir: Path) -> Path:
 
 def _download() -> bytes:
     """Fetch the archive and check its hash."""
-    index = (os.environ.get("UV_DEFAULT_INDEX") or os.environ.get("PIP_INDEX_URL") or "https://pypi.org/simple").rstrip("/")
+    index = (os.environ.get("UV_DEFAULT_INDEX") or os.environ.get("PIP_INDEX_URL") or "https://pypi.org/simple").rstrip(
+        "/"
+    )
     page = json.loads(_get(f"{index}/django/", Accept="application/vnd.pypi.simple.v1+json"))
     links = [file["url"] for file in page["files"] if file["filename"].casefold() == FILE_NAME.casefold()]
     if not links:
@@ -72,5 +74,3 @@ def _get(url: str, **headers: str) -> bytes:
             if attempt == TRIES:
                 raise
     raise AssertionError
-
-

@@ -25,7 +25,7 @@ from miyabi_agents.verification.targets import is_test
 #: Rules that count where a repository chooses none: errors, undefined names, likely bugs.
 RUFF_RULES = "E4,E7,E9,F,W6,B"
 #: Ruff's rules whose findings are errors of the program, not of style.
-RUFF_ERRORS = ("E9", "F", "B")
+RUFF_ERRORS = ("E9", "F")
 _MYPY = re.compile(r"^(?P<path>[^:]+):(?P<line>\d+)(?::\d+)?: error: (?P<message>.*?)(?:  \[(?P<rule>[\w-]+)\])?$")
 #: Findings of bandit that let input run as code.
 BANDIT_CRITICAL = frozenset({"B102", "B307", "B602", "B604", "B605"})
