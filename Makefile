@@ -26,13 +26,13 @@ run: setup ## The whole system on this machine, until Ctrl-C
 	@$(BIN)/miyabi up
 
 test: setup-dev ## All tests
-	$(BIN)/pytest -n 2 $(PYTEST_FLAGS)
+	$(BIN)/pytest -n 2 --dist loadgroup $(PYTEST_FLAGS)
 
 test-unit: setup-dev ## Tests that stay inside one folder
-	$(BIN)/pytest -n 2 libs services cli $(PYTEST_FLAGS)
+	$(BIN)/pytest -n 2 --dist loadgroup libs services cli $(PYTEST_FLAGS)
 
 test-integration: setup-dev ## Tests that cross a service boundary, without the end-to-end ones
-	$(BIN)/pytest -n 2 tests -m "not e2e" $(PYTEST_FLAGS)
+	$(BIN)/pytest -n 2 --dist loadgroup tests -m "not e2e" $(PYTEST_FLAGS)
 
 test-e2e: setup-dev ## Tests with real processes
 	$(BIN)/pytest tests -m e2e $(PYTEST_FLAGS)

@@ -120,5 +120,9 @@ async def test_killed_gateway(tmp_path: Path) -> None:
                 kill(system, "github-gateway")
         assert_ended_well(events)
         state = await system.github_state()
-        pulls = [item for item in state["repositories"][0]["items"] if "head" in item or "head_branch" in item or "head_ref" in item]
+        pulls = [
+            item
+            for item in state["repositories"][0]["items"]
+            if "head" in item or "head_branch" in item or "head_ref" in item
+        ]
         assert len(pulls) == 2

@@ -16,7 +16,6 @@ from miyabi_cli.errors import EXIT_INTERRUPTED, EXIT_REFUSED, CliError
 from miyabi_cli.settings import CliSettings
 from miyabi_cli.triage_view import TriageView
 
-
 #: Columns of the table where the output is no terminal.
 LOG_WIDTH = 200
 

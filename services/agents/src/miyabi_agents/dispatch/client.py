@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -32,8 +33,20 @@ FIRST_DELAY = timedelta(milliseconds=200)
 LONGEST_DELAY = timedelta(seconds=5)
 #: Heartbeats until the welcome says how often.
 DEFAULT_HEARTBEAT = timedelta(seconds=5)
+#: Streamed text is collected this long, so that many pieces travel in one message; nobody sees the difference.
+COALESCE = timedelta(milliseconds=20)
 
 _LOG = get_logger(__name__)
+
+
+@dataclass
+class _Attachment:
+    """One stream's own state: gone with it, so that an old stream takes nothing from a new one."""
+
+    heartbeat: timedelta = DEFAULT_HEARTBEAT
+    drained: bool = False  #: the coordinator asked us to take no more on this stream
+    over: bool = False
+    welcomed: bool = False
 
 
 class AttachClient:
@@ -50,16 +63,14 @@ class AttachClient:
         self._settings = runner.settings
         self._outbox = Outbox()
         self._running: dict[tuple[str, int], tuple[Lease, asyncio.Task[None]]] = {}
-        self._heartbeat = DEFAULT_HEARTBEAT
-        self._draining = False
-        self._detached = asyncio.Event()
+        self._stopping = False
 
     async def run(self, stop: asyncio.Event) -> None:
         """Stay attached until *stop* is set, then finish what there is and hand back the rest."""
         async with asyncio.TaskGroup() as tasks:
             attached = tasks.create_task(self._stay_attached(tasks))
             await stop.wait()
-            self._draining = True
+            self._stopping = True
             self._outbox.filled.set()
             await self._finish()
             attached.cancel()
@@ -92,27 +103,46 @@ class AttachClient:
 
     async def _attach(self, tasks: asyncio.TaskGroup) -> bool:
         """Attach once; returns whether the coordinator welcomed us before the stream ended."""
+        attachment = _Attachment()
         self._outbox.reconnected()
-        welcomed = False
-        async for response in self._stub.Attach(self._requests()):
-            welcomed = welcomed or response.HasField("welcome")
-            self._take(response, tasks)
-        return welcomed
+        call = self._stub.Attach(self._requests(attachment))
+        try:
+            async for response in call:
+                self._take(response, attachment, tasks)
+        finally:
+            # The library goes on asking our iterator after the server ended the stream, and loses what it gets.
+            attachment.over = True
+            self._outbox.filled.set()
+            call.cancel()
+            if attachment.welcomed:
+                _LOG.info("coordinator.detached", held=len(self._held()))
+        return attachment.welcomed
 
-    async def _requests(self) -> AsyncIterator[AttachRequest]:
-        """Yield the hello, then heartbeats and whatever waits in the outbox."""
+    async def _requests(self, attachment: _Attachment) -> AsyncIterator[AttachRequest]:
+        """Yield the hello, then whatever waits in the outbox, and heartbeats however much that is."""
         yield AttachRequest(hello=self._hello())
-        while True:
-            while (message := self._outbox.take()) is not None:
+        loop = asyncio.get_running_loop()
+        announced, beat = False, loop.time() + attachment.heartbeat.total_seconds()
+        while not attachment.over:
+            draining = self._stopping or attachment.drained
+            beat = min(beat, loop.time() + attachment.heartbeat.total_seconds())
+            if loop.time() >= beat or (draining and not announced):
+                yield AttachRequest(heartbeat=Heartbeat(held=self._held(), draining=draining))
+                announced, beat = draining, loop.time() + attachment.heartbeat.total_seconds()
+            elif (message := self._outbox.take()) is not None:
                 yield message
-            try:
-                async with asyncio.timeout(self._heartbeat.total_seconds()):
-                    await self._outbox.filled.wait()
-            except TimeoutError:
-                yield AttachRequest(heartbeat=Heartbeat(held=self._held(), draining=self._draining))
-            if self._draining:
-                yield AttachRequest(heartbeat=Heartbeat(held=self._held(), draining=True))
-                await asyncio.sleep(0)
+                if not message.outcomes:
+                    await asyncio.sleep(COALESCE.total_seconds())
+            else:
+                await self._something_to_send(until=beat)
+
+    async def _something_to_send(self, *, until: float) -> None:
+        """Wait for the outbox to fill, at most until a time of the loop."""
+        try:
+            async with asyncio.timeout_at(until):
+                await self._outbox.filled.wait()
+        except TimeoutError:
+            return
 
     def _hello(self) -> Hello:
         """Say who we are and what we still work on."""
@@ -131,35 +161,45 @@ class AttachClient:
         held.update((key_of(reference), reference) for reference in self._outbox.held())
         return list(held.values())
 
-    def _take(self, response: AttachResponse, tasks: asyncio.TaskGroup) -> None:
+    def _take(self, response: AttachResponse, attachment: _Attachment, tasks: asyncio.TaskGroup) -> None:
         """Act on a message from the coordinator."""
         if response.HasField("welcome"):
             _LOG.info("coordinator.attached", lost=len(response.welcome.lost))
-            self._heartbeat = from_duration(response.welcome.heartbeat_interval) or DEFAULT_HEARTBEAT
+            attachment.welcomed = True
+            attachment.heartbeat = from_duration(response.welcome.heartbeat_interval) or DEFAULT_HEARTBEAT
             self._cancel(response.welcome.lost)
+            self._outbox.filled.set()
         for acknowledgement in response.acknowledgements:
-            self._outbox.acknowledged(acknowledgement.reference)
+            if not acknowledgement.accepted:
+                _LOG.info("outcome.refused", task=acknowledgement.reference.task, reason=acknowledgement.reason)
+            self._outbox.forget(acknowledgement.reference)
         self._cancel(cancellation.reference for cancellation in response.cancellations)
         if response.HasField("drain"):
-            self._draining = True
+            _LOG.info("coordinator.drains", reason=response.drain.reason)
+            attachment.drained = True
+            self._outbox.filled.set()
         for lease in response.leases:
             key = key_of(lease.reference)
             if key not in self._running:
                 self._running[key] = (lease, tasks.create_task(self._work(lease)))
 
-    def _cancel(self, references: object) -> None:
+    def _cancel(self, references: Iterable[LeaseReference]) -> None:
         """Stop the work of leases that are not ours any more."""
-        for reference in references:  # type: ignore[attr-defined]
-            lease, task = self._running.get(key_of(reference), (None, None))
-            if lease is not None and task is not None:
+        for reference in references:
+            running = self._running.get(key_of(reference))
+            if running is not None:
                 _LOG.info("lease.cancelled", task=reference.task)
-                task.cancel()
-            self._outbox.acknowledged(reference)
+                running[1].cancel()
+            self._outbox.forget(reference)
 
     async def _work(self, lease: Lease) -> None:
         """Run one lease; a cancelled one leaves no outcome."""
         try:
             outcome = await self._runner.run(lease, self._outbox.progress)
+        except asyncio.CancelledError:
+            # What it reported while it was stopped has no lease any more.
+            self._outbox.forget_reports(lease.reference)
+            raise
         finally:
             self._running.pop(key_of(lease.reference), None)
         self._outbox.outcome(outcome)

@@ -1,4 +1,4 @@
-"""What waits to be sent up: text may be dropped, outcomes are kept until they are acknowledged."""
+"""What waits to be sent up: pieces of text may be dropped, everything else is kept until its lease is over."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from miyabi.coordinator.v1.dispatch_service_pb2 import AttachRequest, LeaseRefer
 MAX_WAITING = 2000
 #: Messages that travel together.
 MAX_TOGETHER = 200
+#: Bytes that travel together, far below what a server takes; one larger message travels alone.
+MAX_TOGETHER_BYTES = 4 << 20
 
 
 def key_of(reference: LeaseReference) -> tuple[str, int]:
@@ -19,10 +21,15 @@ def key_of(reference: LeaseReference) -> tuple[str, int]:
 
 
 class Outbox:
-    """Collects progress and outcomes; survives reconnects."""
+    """Collects progress and outcomes; survives reconnects.
+
+    What was written to a stream that broke may not have arrived. So reports that are committed are kept until the
+    outcome of their lease is acknowledged, and sent again after a reconnect; the coordinator drops repeats by index.
+    """
 
     def __init__(self) -> None:
         self._progress: deque[tuple[Progress, bool]] = deque()
+        self._reported: dict[tuple[str, int], list[Progress]] = {}
         self._outcomes: OrderedDict[tuple[str, int], Outcome] = OrderedDict()
         self._unsent: deque[tuple[str, int]] = deque()
         self.filled = asyncio.Event()
@@ -30,33 +37,41 @@ class Outbox:
         self.drained.set()
 
     def progress(self, message: Progress, droppable: bool) -> None:
-        """Queue progress; where too much waits, droppable messages are dropped, oldest first."""
+        """Queue progress; where too much waits, what may be dropped is dropped."""
         if len(self._progress) >= MAX_WAITING:
             if droppable:
                 return
-            kept = [entry for entry in self._progress if not entry[1]]
-            self._progress = deque(kept)
+            self._progress = deque(entry for entry in self._progress if not entry[1])
+        if not droppable:
+            self._reported.setdefault(key_of(message.reference), []).append(message)
         self._progress.append((message, droppable))
         self.filled.set()
 
     def outcome(self, outcome: Outcome) -> None:
-        """Queue an outcome; it is kept until `acknowledged`."""
+        """Queue an outcome; it is kept until `forget`."""
         key = key_of(outcome.reference)
         self._outcomes[key] = outcome
         self._unsent.append(key)
         self.drained.clear()
         self.filled.set()
 
-    def acknowledged(self, reference: LeaseReference) -> None:
-        """Forget an outcome that is durable, or refused for good."""
-        self._outcomes.pop(key_of(reference), None)
+    def forget(self, reference: LeaseReference) -> None:
+        """Forget a lease whose outcome is durable, refused for good, or not awaited."""
+        key = key_of(reference)
+        self._outcomes.pop(key, None)
+        self._reported.pop(key, None)
         if not self._outcomes:
             self.drained.set()
 
+    def forget_reports(self, reference: LeaseReference) -> None:
+        """Forget what a cancelled lease reported; its outcome, where it has one, stays."""
+        self._reported.pop(key_of(reference), None)
+
     def reconnected(self) -> None:
-        """Send every outcome again that was not acknowledged."""
+        """Send everything again that may have been lost with the old stream; pieces of text are not repeated."""
+        self._progress = deque((message, False) for messages in self._reported.values() for message in messages)
         self._unsent = deque(self._outcomes)
-        if self._unsent:
+        if self._progress or self._unsent:
             self.filled.set()
 
     def held(self) -> list[LeaseReference]:
@@ -65,14 +80,19 @@ class Outbox:
 
     def take(self) -> AttachRequest | None:
         """Return the next message, or None; progress of a lease goes before its outcome."""
-        request = AttachRequest()
-        while self._progress and len(request.progress) < MAX_TOGETHER:
-            request.progress.append(self._progress.popleft()[0])
-        if not self._progress:
-            while self._unsent and len(request.outcomes) < MAX_TOGETHER:
-                outcome = self._outcomes.get(self._unsent.popleft())
-                if outcome is not None:
-                    request.outcomes.append(outcome)
+        request, room = AttachRequest(), MAX_TOGETHER_BYTES
+        while self._progress and room > 0 and len(request.progress) < MAX_TOGETHER:
+            message = self._progress.popleft()[0]
+            request.progress.append(message)
+            room -= message.ByteSize()
+        while self._unsent and not self._progress and room > 0 and len(request.outcomes) < MAX_TOGETHER:
+            outcome = self._outcomes.get(self._unsent[0])
+            if outcome is not None and request.ByteSize() and outcome.ByteSize() > room:
+                break
+            self._unsent.popleft()
+            if outcome is not None:
+                request.outcomes.append(outcome)
+                room -= outcome.ByteSize()
         if not self._progress and not self._unsent:
             self.filled.clear()
         return request if request.progress or request.outcomes else None

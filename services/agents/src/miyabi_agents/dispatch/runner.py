@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import protovalidate
 import structlog
 
 from miyabi.common.v1.task_kind_pb2 import TaskKind
@@ -19,6 +20,7 @@ from miyabi_agents.dispatch.progress import Send, TaskProgress
 from miyabi_agents.errors import AgentError
 from miyabi_agents.ports import Sandbox, TaskAgent, TaskContext, Workspaces
 from miyabi_agents.settings import AgentsSettings
+from miyabi_core.interceptors.validation import violations_of
 from miyabi_core.logging import get_logger, redact_text
 from miyabi_core.proto_time import from_timestamp, now, to_duration
 from miyabi_core.tracing import continue_trace, start_span
@@ -28,7 +30,11 @@ if TYPE_CHECKING:
     from miyabi_agents.model.client import ModelClient
     from miyabi_agents.model.session import ModelSession
 
+#: A message of this size still fits into what servers take, with room for the progress beside it.
+MAX_OUTCOME_BYTES = 24 << 20
+
 _LOG = get_logger(__name__)
+_VALIDATOR = protovalidate.Validator()
 
 
 @dataclass(frozen=True)
@@ -69,14 +75,15 @@ class TaskRunner:
         left = from_timestamp(lease.deadline) - now() if lease.HasField("deadline") else None
         try:
             async with asyncio.timeout(left.total_seconds() if left else None):
-                return await self.agents[lease.kind].run(lease, context)
+                return _checked(await self.agents[lease.kind].run(lease, context))
         except AgentError as error:
-            _LOG.info("task.failed", reason=FailureReason.Name(error.reason), message=redact_text(str(error))[:300])
-            return Outcome(failure=_failure(error))
+            return _failed(error)
         except TimeoutError:
             reason, words = FailureReason.FAILURE_REASON_DEADLINE, "the task's deadline passed"
             return Outcome(failure=TaskFailure(reason=reason, message=words, retryable=True))
         except Exception as error:  # noqa: BLE001 - whatever happens, the coordinator learns that the task is over
+            if (foreseen := _foreseen(error)) is not None:
+                return _failed(foreseen)
             _LOG.exception("task.crashed", error_type=type(error).__name__)
             reason, words = (
                 FailureReason.FAILURE_REASON_AGENT_ERROR,
@@ -88,6 +95,36 @@ class TaskRunner:
 def released(lease: Lease, message: str) -> Outcome:
     """Return the outcome of a task that is handed back."""
     return Outcome(reference=lease.reference, released=TaskReleased(message=message))
+
+
+def _foreseen(error: BaseException) -> AgentError | None:
+    """Return the first foreseen error among those of tasks that ran side by side; None where one was unforeseen."""
+    if not isinstance(error, BaseExceptionGroup):
+        return error if isinstance(error, AgentError) else None
+    found = [_foreseen(inner) for inner in error.exceptions]
+    return None if None in found else found[0]
+
+
+def _checked(outcome: Outcome) -> Outcome:
+    """Return *outcome*, or a failure where the coordinator would refuse it.
+
+    A refused message ends the stream, and the outcome would be sent again on the next one, for ever.
+    """
+    problem = f"{outcome.ByteSize()} bytes" if outcome.ByteSize() > MAX_OUTCOME_BYTES else ""
+    # The reference is added later.
+    found = [entry for entry in violations_of(_VALIDATOR, outcome) if entry.field != "reference"]
+    problem = problem or "; ".join(f"{entry.field}: {entry.description}" for entry in found)
+    if not problem:
+        return outcome
+    reason = FailureReason.FAILURE_REASON_AGENT_ERROR
+    message = f"the task's outcome breaks the interface: {problem}"[:2000]
+    return Outcome(failure=TaskFailure(reason=reason, message=message, retryable=True))
+
+
+def _failed(error: AgentError) -> Outcome:
+    """Return the outcome of a foreseen error."""
+    _LOG.info("task.failed", reason=FailureReason.Name(error.reason), message=redact_text(str(error))[:300])
+    return Outcome(failure=_failure(error))
 
 
 def _failure(error: AgentError) -> TaskFailure:

@@ -10,9 +10,12 @@ from typing import Any
 import yaml
 
 from miyabi.common.v1.usage_pb2 import Usage
+from miyabi_core.logging import get_logger
 
 #: Characters that make up a token at least, for an estimate that is never too low for English text and code.
 CHARACTERS_PER_TOKEN = 3
+
+_LOG = get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -36,12 +39,15 @@ def _table() -> dict[str, Price]:
     }
 
 
+@cache
 def price_of(model: str) -> Price:
-    """Return the price of a model; one that is not listed costs as much as the dearest."""
+    """Return the price of a model; one that is not listed counts as the dearest, and the log says so once."""
     fitting = [name for name in _table() if model.startswith(name)]
     if fitting:
         return _table()[max(fitting, key=len)]
-    return max(_table().values(), key=lambda price: price.output)
+    dearest = max(_table(), key=lambda name: _table()[name].output)
+    _LOG.warning("model.price_unknown", model=model, priced_as=dearest)
+    return _table()[dearest]
 
 
 def usage_of(model: str, raw: Any) -> Usage:
@@ -68,6 +74,11 @@ def most(model: str, *, prompt_characters: int, max_tokens: int) -> int:
     """Return the most that a call can cost, in micro-dollars: what is reserved before it."""
     price = price_of(model)
     return round(prompt_characters / CHARACTERS_PER_TOKEN * price.cache_write + max_tokens * price.output)
+
+
+def most_tokens(*, prompt_characters: int, max_tokens: int) -> int:
+    """Return the most tokens that a call can use."""
+    return prompt_characters // CHARACTERS_PER_TOKEN + 1 + max_tokens
 
 
 def total_tokens(usage: Usage) -> int:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import anthropic
+import httpx2
 import jsonschema
 
 from miyabi.common.v1.usage_pb2 import Budget, Usage
-from miyabi_agents.errors import BudgetError, ModelAnswerError, ModelUnavailableError
+from miyabi_agents.errors import ModelAnswerError, ModelUnavailableError
 from miyabi_agents.model import prices
+from miyabi_agents.model.budget import BudgetKeeper
 
 if TYPE_CHECKING:
-    from miyabi_agents.ports import ProgressSink
+    from miyabi_agents.ports import Invocation, ProgressSink
 
 #: Longest answer.
 MAX_TOKENS = 8192
@@ -23,6 +26,10 @@ MAX_TOKENS = 8192
 MAX_TURNS = 40
 #: A tool's result is cut here, so that one large file does not fill the context.
 MAX_RESULT_CHARACTERS = 40_000
+#: How often an answer is asked for whose stream breaks; before its first byte the client repeats by itself.
+BROKEN_STREAMS = 3
+#: Separates the text of a broken answer from that of its repeat.
+BROKEN_MARK = "\n[the connection broke; asking again]\n"
 #: How often the model is told that its answer cannot be used.
 REPAIRS = 2
 
@@ -52,10 +59,13 @@ class ModelSession:
     ) -> None:
         self._client = client
         self._progress = progress
-        self._budget = budget
+        self._keeper = BudgetKeeper(budget)
         self._models = {False: cheap_model, True: strong_model}
-        self._reserved = 0
-        self.usage = Usage()
+
+    @property
+    def usage(self) -> Usage:
+        """What the calls so far used, failed ones too."""
+        return self._keeper.usage
 
     async def call_tool(
         self, *, step: str, system: str, prompt: str, tool: Mapping[str, Any], strong: bool = False
@@ -141,69 +151,50 @@ class ModelSession:
         choice: dict[str, str] | None,
         strong: bool,
     ) -> Any:
-        """Send a conversation, stream its answer, count it."""
-        model = self._models[strong]
-        characters = len(system) + len(json.dumps(messages)) + len(json.dumps(tools))
-        reservation = self._reserve(prices.most(model, prompt_characters=characters, max_tokens=MAX_TOKENS))
-        options: dict[str, Any] = {"tool_choice": choice} if choice else {}
-        try:
-            async with self._progress.invocation("model.messages", detail=f"{step}: {model}") as invocation:
-                answer = await self._stream(step, invocation, {
-                    "model": model,
-                    "max_tokens": MAX_TOKENS,
-                    "system": [{"type": "text", "text": system, "cache_control": {"type": "ephemeral"}}],
-                    "messages": _cached(messages),
-                    "tools": tools,
-                    **options,
-                })  # fmt: skip
-        finally:
-            self._reserved -= reservation
-        return answer
+        """Send a conversation and stream its answer; a stream that breaks is asked for again."""
+        request: dict[str, Any] = {
+            "model": self._models[strong],
+            "max_tokens": MAX_TOKENS,
+            "system": [{"type": "text", "text": system, "cache_control": {"type": "ephemeral"}}],
+            "messages": _cached(messages),
+            "tools": tools,
+            **({"tool_choice": choice} if choice else {}),
+        }
+        for _ in range(BROKEN_STREAMS):
+            try:
+                return await self._attempt(step, request)
+            except (httpx2.HTTPError, anthropic.APIConnectionError) as error:
+                lost = error
+                await self._progress.text(step, BROKEN_MARK)
+        raise ModelUnavailableError(f"the model API could not be reached: {type(lost).__name__}") from lost
 
-    async def _stream(self, step: str, invocation: Any, request: dict[str, Any]) -> Any:
+    async def _attempt(self, step: str, request: dict[str, Any]) -> Any:
+        """Make one call within the budget; it is timed and counted whatever becomes of it."""
+        model = request["model"]
+        characters = len(json.dumps([request["system"], request["messages"], request["tools"]]))
+        with self._keeper.reserved(model, prompt_characters=characters, max_tokens=MAX_TOKENS):
+            async with self._progress.invocation("model.messages", detail=f"{step}: {model}") as invocation:
+                try:
+                    return await self._stream(step, invocation, request)
+                except anthropic.APIStatusError as error:
+                    raise _unavailable(error) from error
+
+    async def _stream(self, step: str, invocation: Invocation, request: dict[str, Any]) -> Any:
         """Stream an answer; text goes out as it comes."""
+        used, begun = Usage(calls=1), False
         try:
             async with self._client.messages.stream(**request) as stream:
                 async for event in stream:
+                    begun = begun or event.type == "message_start"
+                    if begun:
+                        used = prices.usage_of(request["model"], stream.current_message_snapshot.usage)
                     if event.type == "text":
                         invocation.first_text()
                         await self._progress.text(step, event.text)
-                answer = await stream.get_final_message()
-        except anthropic.APIStatusError as error:
-            raise _unavailable(error) from error
-        except anthropic.APIError as error:
-            raise ModelUnavailableError(f"the model API could not be reached: {type(error).__name__}") from error
-        used = prices.usage_of(request["model"], answer.usage)
-        invocation.used(used, model=request["model"])
-        self._count(used)
-        return answer
-
-    def _reserve(self, amount: int) -> int:
-        """Set the most that a call can cost aside.
-
-        Raises:
-            BudgetError: what is left does not pay for it.
-        """
-        limit, spent = self._budget.usd_micros, self.usage.cost_usd_micros
-        if limit and spent + self._reserved + amount > limit:
-            left = max(0, limit - spent - self._reserved) / 1e6
-            raise BudgetError(f"the next call may cost ${amount / 1e6:.4f} and ${left:.4f} is left")
-        if self._budget.tokens and prices.total_tokens(self.usage) >= self._budget.tokens:
-            raise BudgetError(f"the task's {self._budget.tokens} tokens are used up")
-        self._reserved += amount
-        return amount
-
-    def _count(self, used: Usage) -> None:
-        """Add what a call used."""
-        total = self.usage
-        self.usage = Usage(
-            input_tokens=total.input_tokens + used.input_tokens,
-            output_tokens=total.output_tokens + used.output_tokens,
-            cache_write_tokens=total.cache_write_tokens + used.cache_write_tokens,
-            cache_read_tokens=total.cache_read_tokens + used.cache_read_tokens,
-            cost_usd_micros=total.cost_usd_micros + used.cost_usd_micros,
-            calls=total.calls + 1,
-        )
+                return await stream.get_final_message()
+        finally:
+            invocation.used(used, model=request["model"])
+            self._keeper.count(used)
 
 
 def schema_problem(tool: Mapping[str, Any] | None, value: Any) -> str:
@@ -218,7 +209,7 @@ def schema_problem(tool: Mapping[str, Any] | None, value: Any) -> str:
 def _unavailable(error: anthropic.APIStatusError) -> ModelUnavailableError:
     """Say that the API refused, and when to ask again."""
     after = error.response.headers.get("retry-after", "")
-    wait = timedelta(seconds=float(after)) if after.replace(".", "", 1).isdigit() else None
+    wait = timedelta(seconds=float(after)) if re.fullmatch(r"[0-9]{1,6}(\.[0-9]+)?", after) else None
     return ModelUnavailableError(f"the model API answered {error.status_code}", retry_after=wait)
 
 
@@ -239,7 +230,8 @@ def _user(text: str) -> dict[str, Any]:
 
 def _assistant(answer: Any) -> dict[str, Any]:
     """Return the model's message, to be sent back."""
-    content = [block.model_dump(include={"type", "text", "id", "name", "input"}) for block in answer.content]
+    kept = [block for block in answer.content if block.type == "tool_use" or (block.type == "text" and block.text)]
+    content = [block.model_dump(include={"type", "text", "id", "name", "input"}) for block in kept]
     return {"role": "assistant", "content": content or [{"type": "text", "text": "(nothing)"}]}
 
 

@@ -89,7 +89,7 @@ def _refused(run: Run, why: str) -> Decision:
 def _moved(
     before: Run, after: Run, spec: Spec, *, facts: tuple[Fact, ...] = (), guards: Guards | None = None
 ) -> Decision:
-    """Complete a transition: the version, tasks that are new, states that changed, everything that follows from them."""
+    """Complete a transition: the version, new tasks, states that changed, everything that follows from them."""
     after = replace(after, version=before.version + 1)
     known = {task.id for task in before.tasks}
     added = tuple(task for task in after.tasks if task.id not in known)

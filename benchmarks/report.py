@@ -1,0 +1,50 @@
+"""What a row of the benchmark says: one JSON object a line."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measurement beside its baseline.
+
+    `ratio` is what `goal` speaks about; `passed` says whether it is reached.
+    """
+
+    row: str
+    ours: dict[str, float]
+    baseline: dict[str, float]
+    ratio: float
+    goal: str
+    passed: bool
+    n: int
+
+    def line(self) -> str:
+        """Render the row with the machine's kind."""
+        body = {
+            "row": self.row,
+            "ours": self.ours,
+            "baseline": self.baseline,
+            "ratio": round(self.ratio, 3),
+            "goal": self.goal,
+            "pass": self.passed,
+            "n": self.n,
+            "machine": machine(),
+        }
+        return json.dumps(body)
+
+
+def machine() -> str:
+    """Return the machine's kind: cores, memory, Python."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
+    return f"{os.cpu_count()} cores, {memory:.0f} GiB, CPython {platform.python_version()}"
+
+
+def percentile(values: list[float], share: float) -> float:
+    """Return a percentile, exact."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]

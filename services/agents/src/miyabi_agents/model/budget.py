@@ -1,0 +1,64 @@
+"""Keeps a task's model spend within its budget: set aside before a call, settled after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from miyabi.common.v1.usage_pb2 import Budget, Usage
+from miyabi_agents.errors import BudgetError
+from miyabi_agents.model import prices
+
+
+class BudgetKeeper:
+    """Counts what calls used; conversations that run side by side share one.
+
+    Args:
+        budget: Most that may be spent; a field that is 0 sets no limit.
+    """
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self._reserved_micros = 0
+        self._reserved_tokens = 0
+        self.usage = Usage()
+
+    @contextmanager
+    def reserved(self, model: str, *, prompt_characters: int, max_tokens: int) -> Iterator[None]:
+        """Set the most that a call can use aside for the length of the block.
+
+        Raises:
+            BudgetError: what is left does not pay for it.
+        """
+        micros = prices.most(model, prompt_characters=prompt_characters, max_tokens=max_tokens)
+        tokens = prices.most_tokens(prompt_characters=prompt_characters, max_tokens=max_tokens)
+        self._check(micros, tokens)
+        self._reserved_micros += micros
+        self._reserved_tokens += tokens
+        try:
+            yield
+        finally:
+            self._reserved_micros -= micros
+            self._reserved_tokens -= tokens
+
+    def _check(self, micros: int, tokens: int) -> None:
+        """Refuse a call that could go beyond the budget."""
+        limit, spent = self._budget.usd_micros, self.usage.cost_usd_micros + self._reserved_micros
+        if limit and spent + micros > limit:
+            left = max(0, limit - spent) / 1e6
+            raise BudgetError(f"the next call may cost ${micros / 1e6:.4f} and ${left:.4f} is left")
+        limit, spent = self._budget.tokens, prices.total_tokens(self.usage) + self._reserved_tokens
+        if limit and spent + tokens > limit:
+            raise BudgetError(f"the next call may use {tokens} tokens and {max(0, limit - spent)} are left")
+
+    def count(self, used: Usage) -> None:
+        """Add what a call used."""
+        total = self.usage
+        self.usage = Usage(
+            input_tokens=total.input_tokens + used.input_tokens,
+            output_tokens=total.output_tokens + used.output_tokens,
+            cache_write_tokens=total.cache_write_tokens + used.cache_write_tokens,
+            cache_read_tokens=total.cache_read_tokens + used.cache_read_tokens,
+            cost_usd_micros=total.cost_usd_micros + used.cost_usd_micros,
+            calls=total.calls + used.calls,
+        )
