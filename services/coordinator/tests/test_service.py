@@ -200,3 +200,33 @@ async def test_approval_opens_the_way(stack, operators):
         await stub.ResolveApproval(pb.ResolveApprovalRequest(name=f"{name}/runs/1", approved=True))
         events = await collect(call)
         assert events[-1].batch_finished.state == state_pb2.BATCH_STATE_SUCCEEDED
+
+
+async def test_all_events_are_followed_from_a_cursor(stack, operators):
+    """What happens in any batch is streamed, and a cursor goes on behind what was seen."""
+    async with stack.coordinator() as channel, stack.agent(channel):
+        stub = operators(channel)
+        events = await collect(stub.SubmitBatch(submit(1)))
+        call = stub.WatchEvents(pb.WatchEventsRequest(from_start=True))
+        seen, cursor = [], ""
+        async with asyncio.timeout(10):
+            while not seen or not seen[-1].HasField("batch_finished"):
+                answer = await call.read()
+                seen += [event for event in answer.events if event.sequence]
+                cursor = answer.cursor
+        call.cancel()
+        assert [event.sequence for event in seen] == [event.sequence for event in events if event.sequence]
+        again = stub.WatchEvents(pb.WatchEventsRequest(cursor=cursor))
+        second = asyncio.create_task(again.read())
+        await collect(stub.SubmitBatch(submit(2)))
+        async with asyncio.timeout(10):
+            assert (await second).events[0].HasField("batch_accepted")
+        again.cancel()
+
+
+async def test_foreign_cursor_is_refused(stack, operators):
+    """A cursor that was not made here is INVALID_ARGUMENT."""
+    async with stack.coordinator() as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await collect(operators(channel).WatchEvents(pb.WatchEventsRequest(cursor="nonsense")))
+        assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT

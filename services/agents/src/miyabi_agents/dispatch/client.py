@@ -93,17 +93,16 @@ class AttachClient:
         """Attach again and again."""
         delay = FIRST_DELAY
         while True:
+            attachment = _Attachment()
             try:
-                if await self._attach(tasks):
-                    delay = FIRST_DELAY
+                await self._attach(attachment, tasks)
             except grpc.aio.AioRpcError as error:
                 _LOG.info("coordinator.lost", code=error.code().name)
+            delay = FIRST_DELAY if attachment.welcomed else min(delay * 2, LONGEST_DELAY)
             await asyncio.sleep(delay.total_seconds())
-            delay = min(delay * 2, LONGEST_DELAY)
 
-    async def _attach(self, tasks: asyncio.TaskGroup) -> bool:
-        """Attach once; returns whether the coordinator welcomed us before the stream ended."""
-        attachment = _Attachment()
+    async def _attach(self, attachment: _Attachment, tasks: asyncio.TaskGroup) -> None:
+        """Attach once, until the stream ends."""
         self._outbox.reconnected()
         call = self._stub.Attach(self._requests(attachment))
         try:
@@ -114,9 +113,6 @@ class AttachClient:
             attachment.over = True
             self._outbox.filled.set()
             call.cancel()
-            if attachment.welcomed:
-                _LOG.info("coordinator.detached", held=len(self._held()))
-        return attachment.welcomed
 
     async def _requests(self, attachment: _Attachment) -> AsyncIterator[AttachRequest]:
         """Yield the hello, then whatever waits in the outbox, and heartbeats however much that is."""

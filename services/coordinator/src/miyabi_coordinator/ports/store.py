@@ -118,6 +118,10 @@ class Store(Protocol):
         """Return the position of the newest event of the shard."""
         ...
 
+    async def read_events(self, position: str, *, limit: int = 500) -> tuple[str, list[tuple[str, int, bytes]]]:
+        """Return events of all batches after a position, oldest first: the new position; batch, sequence, message."""
+        ...
+
     def follow(self, position: str) -> AsyncIterator[tuple[str, list[tuple[str, int, bytes]]]]:
         """Yield committed events of all batches after a position: the new position; batch, sequence, message."""
         ...

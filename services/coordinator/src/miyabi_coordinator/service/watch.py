@@ -40,6 +40,14 @@ class _Watcher:
         self.arrived.set()
 
 
+class Listener:
+    """Who follows all batches: it is woken, and reads the shards' streams itself."""
+
+    def __init__(self) -> None:
+        self.arrived = asyncio.Event()
+        self.texts: deque[bytes] = deque(maxlen=INBOX_LIMIT)
+
+
 class WatchHub:
     """Fans the shard's one reader out. `run` serves until it is cancelled."""
 
@@ -47,6 +55,7 @@ class WatchHub:
         self._store = store
         self._on_commit = on_commit
         self._watchers: dict[str, set[_Watcher]] = {}
+        self.listeners: set[Listener] = set()
 
     async def run(self) -> None:
         """Read the shard's events and wake who follows; after a failure all watchers read the log."""
@@ -84,7 +93,7 @@ class WatchHub:
 
     def offer_text(self, batch: str, message: bytes) -> None:
         """Send a transient event to the watchers of a batch; a slow one loses the oldest."""
-        for watcher in self._watchers.get(batch, ()):
+        for watcher in (*self._watchers.get(batch, ()), *self.listeners):
             watcher.texts.append(message)
             watcher.arrived.set()
 
@@ -112,7 +121,13 @@ class WatchHub:
         for batch, entries in by_batch.items():
             for watcher in self._watchers[batch]:
                 watcher.offer(entries)
+        self._wake_listeners()
         self._on_commit()
+
+    def _wake_listeners(self) -> None:
+        """Let those who follow all batches read."""
+        for listener in self.listeners:
+            listener.arrived.set()
 
     def _all_lag(self) -> None:
         """Make every watcher read the log."""
@@ -120,4 +135,5 @@ class WatchHub:
             for watcher in watchers:
                 watcher.lagging = True
                 watcher.arrived.set()
+        self._wake_listeners()
         self._on_commit()

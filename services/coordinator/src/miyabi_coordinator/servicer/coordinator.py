@@ -12,10 +12,12 @@ from typing import Any
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1 import coordinator_service_pb2_grpc, event_pb2
 from miyabi_coordinator import errors
+from miyabi_coordinator.service.all_events import AllEvents
 from miyabi_coordinator.service.shard import Shard, ShardTable
 from miyabi_coordinator.service.submit import Submission
 from miyabi_coordinator.shards import new_batch_id
 from miyabi_coordinator.translate import requests, values
+from miyabi_core.proto_time import now, to_timestamp
 from miyabi_core.tracing import current_traceparent
 
 #: Batches or agents of a page where the request says nothing.
@@ -155,11 +157,21 @@ class CoordinatorServicer(coordinator_service_pb2_grpc.CoordinatorServiceService
         return pb.ResolveApprovalResponse(run=values.run(run))
 
     async def WatchEvents(self, request: pb.WatchEventsRequest, context: Any) -> AsyncIterator[pb.WatchEventsResponse]:
-        """Refuse: not served yet. Raises UnimplementedError always."""
+        """Stream the events of all batches, from a cursor or from now."""
         del context
-        if request.ByteSize() >= 0:
-            raise errors.not_implemented("WatchEvents")
-        yield pb.WatchEventsResponse()
+        everything = AllEvents(self._shards).follow(request.cursor, from_start=request.from_start)
+        async for messages, cursor in everything:
+            events = [event_pb2.BatchEvent.FromString(message) for message in messages]
+            wanted = [event for event in events if request.batch in {"", event.batch}]
+            if request.repository:
+                wanted = [event for event in wanted if await self._is_of(event.batch, request.repository)]
+            if wanted:
+                yield pb.WatchEventsResponse(events=wanted, cursor=cursor, time=to_timestamp(now()))
+
+    async def _is_of(self, name: str, repository: str) -> bool:
+        """Tell whether a batch works on a repository."""
+        shard, batch = self._find(name)
+        return (await shard.batches.get(batch)).spec.repository == repository
 
     def _find(self, name: str) -> tuple[Shard, str]:
         """Return the shard and id of a batch that a name begins with."""

@@ -173,6 +173,13 @@ class RedisStore:
         newest = await self._client.xrevrange(f"{self._prefix}events", count=1)
         return newest[0][0].decode() if newest else "0-0"
 
+    async def read_events(self, position: str, *, limit: int = PAGE) -> tuple[str, list[tuple[str, int, bytes]]]:
+        """Return events of all batches after a position, oldest first: the new position; batch, sequence, message."""
+        entries = await self._client.xrange(f"{self._prefix}events", min=f"({position}", count=limit)
+        if not entries:
+            return position, []
+        return entries[-1][0].decode(), [_event_of(fields) for _, fields in entries]
+
     async def follow(self, position: str) -> AsyncIterator[tuple[str, list[tuple[str, int, bytes]]]]:
         """Yield committed events of all batches after a position: the new position; batch, sequence, message."""
         stream = f"{self._prefix}events"

@@ -1,0 +1,84 @@
+"""Follows the events of all batches, over all shards, from an opaque cursor."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import AsyncIterator
+
+from miyabi_coordinator import errors
+from miyabi_coordinator.service.shard import ShardTable
+from miyabi_coordinator.service.watch import Listener
+
+_POSITION = re.compile(r"[0-9]{1,20}-[0-9]{1,20}")
+
+
+class AllEvents:
+    """Reads each shard's stream whenever something arrives on any of them."""
+
+    def __init__(self, shards: ShardTable) -> None:
+        self._shards = shards
+
+    async def follow(self, cursor: str, *, from_start: bool) -> AsyncIterator[tuple[list[bytes], str]]:
+        """Yield serialised events and the cursor behind them, with no end; what a shard has trimmed is skipped.
+
+        Raises:
+            InvalidArgumentError: the cursor is not one of ours.
+        """
+        positions = await self._start(cursor, from_start=from_start)
+        listener = Listener()
+        for shard in self._shards.all:
+            shard.hub.listeners.add(listener)
+        try:
+            while True:
+                listener.arrived.clear()
+                async for messages in self._read(positions):
+                    yield messages, encode(positions)
+                if listener.texts:
+                    texts = list(listener.texts)
+                    listener.texts.clear()
+                    yield texts, encode(positions)
+                await listener.arrived.wait()
+        finally:
+            for shard in self._shards.all:
+                shard.hub.listeners.discard(listener)
+
+    async def _start(self, cursor: str, *, from_start: bool) -> list[str]:
+        """Return the position in each shard; a shard that is newer than the cursor is read from its start."""
+        if cursor:
+            known = decode(cursor)
+            return [*known, *("0-0" for _ in self._shards.all[len(known) :])]
+        if from_start:
+            return ["0-0" for _ in self._shards.all]
+        return [await shard.store.last_event() for shard in self._shards.all]
+
+    async def _read(self, positions: list[str]) -> AsyncIterator[list[bytes]]:
+        """Yield pages of every shard to its end, moving the positions."""
+        for number, shard in enumerate(self._shards.all):
+            while True:
+                positions[number], events = await shard.store.read_events(positions[number])
+                if not events:
+                    break
+                yield [message for _, _, message in events]
+
+
+def encode(positions: list[str]) -> str:
+    """Make a cursor of the position in each shard."""
+    return base64.urlsafe_b64encode(json.dumps(positions).encode()).decode()
+
+
+def decode(cursor: str) -> list[str]:
+    """Read a cursor.
+
+    Raises:
+        InvalidArgumentError: it is not one of ours.
+    """
+    try:
+        positions = json.loads(base64.urlsafe_b64decode(cursor.encode()))
+    except (ValueError, binascii.Error) as error:
+        raise errors.bad_cursor("cursor") from error
+    if not isinstance(positions, list) or not all(_POSITION.fullmatch(str(entry)) for entry in positions):
+        raise errors.bad_cursor("cursor")
+    return [str(entry) for entry in positions]
