@@ -5,11 +5,23 @@ from __future__ import annotations
 import json
 import logging
 import secrets
+from collections.abc import Iterator
 
 import pytest
+import structlog
 
 from miyabi_core.ids import is_ulid, new_ulid
 from miyabi_core.logging import configure_logging, get_logger
+
+
+@pytest.fixture(autouse=True)
+def _own_logging() -> Iterator[None]:
+    """Give the process its logging back: the configuration under test writes to this test's captured stream."""
+    handlers, level = logging.root.handlers, logging.root.level
+    yield
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+    logging.root.handlers, logging.root.level = handlers, level
 
 
 def test_secrets_are_redacted(capsys: pytest.CaptureFixture[str]) -> None:

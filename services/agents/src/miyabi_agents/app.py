@@ -17,6 +17,7 @@ from miyabi_agents.agents.triage import TriageAgent
 from miyabi_agents.agents.verifier import VerifierAgent
 from miyabi_agents.dispatch.client import AttachClient
 from miyabi_agents.dispatch.runner import TaskRunner
+from miyabi_agents.localisation import Locator
 from miyabi_agents.model import ModelClient
 from miyabi_agents.sandbox import ProcessSandbox
 from miyabi_agents.settings import AgentsSettings
@@ -33,11 +34,11 @@ GATEWAY = "miyabi.github_gateway.v1.GitHubGatewayService"
 _LOG = get_logger(__name__)
 
 
-def all_agents() -> Iterable[TaskAgent]:
+def all_agents(locator: Locator) -> Iterable[TaskAgent]:
     """Return one agent of each kind."""
     return (
-        TriageAgent(), PlannerAgent(), ImplementerAgent(), VerifierAgent(), ReviewerAgent(), DocumenterAgent(),
-        PullRequestAgent(),
+        TriageAgent(), PlannerAgent(locator), ImplementerAgent(locator), VerifierAgent(), ReviewerAgent(),
+        DocumenterAgent(), PullRequestAgent(),
     )  # fmt: skip
 
 
@@ -47,13 +48,14 @@ async def serve(settings: AgentsSettings, stop: asyncio.Event) -> None:
     await asyncio.to_thread(workspaces.remove_leftovers)
     sandbox = ProcessSandbox(unsafe=settings.unsafe_sandbox)
     models = ModelClient(settings)
+    locator = Locator()
     _LOG.info("agent.started", agent=settings.agent_id, layers=sandbox.layers.active, missing=sandbox.layers.missing)
     async with (
         open_channel(settings.coordinator, service=DISPATCH) as coordinator,
         open_channel(settings.gateway, service=GATEWAY) as gateway,
     ):
         runner = TaskRunner(
-            agents={kind: agent for agent in all_agents() for kind in agent.capabilities},
+            agents={kind: agent for agent in all_agents(locator) for kind in agent.capabilities},
             github=GitHubGatewayServiceStub(gateway),
             models=models,
             workspaces=workspaces,
@@ -64,3 +66,4 @@ async def serve(settings: AgentsSettings, stop: asyncio.Event) -> None:
             await AttachClient(DispatchServiceStub(coordinator), runner).run(stop)
         finally:
             await models.close()
+            await asyncio.to_thread(locator.close)

@@ -113,4 +113,4 @@ def quality_of(score: int) -> TaxonomyLabel:
 def _plain(name: str) -> str:
     """Return a name without emoji, case and surrounding punctuation."""
     kept = "".join(char for char in name if unicodedata.category(char) not in {"So", "Sk", "Cf", "Mn", "Cn"})
-    return re.sub(r"\s+", " ", kept).strip(" -_·|/").casefold()
+    return re.sub(r"\s*([:/])\s*", r"\1", re.sub(r"\s+", " ", kept)).strip(" -_·|/:").casefold()

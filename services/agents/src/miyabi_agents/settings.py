@@ -48,6 +48,6 @@ class AgentsSettings(ServiceSettings):
     #: Model for triage, plan, documentation, remarks.
     cheap_model: str = "claude-haiku-4-5"
     #: Model for changes and tests.
-    strong_model: str = "claude-sonnet-4-5"
+    strong_model: str = "claude-sonnet-4-6"
     #: How long a task may go on after SIGTERM before it is handed back.
     drain: timedelta = timedelta(seconds=20)

@@ -142,7 +142,7 @@ async def test_tools_run_until_the_finish() -> None:
 
 
 async def test_a_conversation_reads_its_own_beginning_from_the_cache() -> None:
-    """From the second answer on, most of the prompt is read from the cache."""
+    """Tools and system prompt are read from the cache from the second answer on; each turn marks its own end."""
 
     async def read(given) -> str:
         return "x" * 4000
@@ -150,10 +150,14 @@ async def test_a_conversation_reads_its_own_beginning_from_the_cache() -> None:
     turns = [[{"tool": "read", "input": {"path": "a"}}], [{"tool": "read", "input": {"path": "b"}}], [GOOD]]
     async with talk(*turns) as seen:
         await seen.session.run_tools(**PROMPT, tools=[READ, TOOL], handlers={"read": read}, finish="record")
-        first, second, third = (call.usage for call in seen.calls)
+        first, *later = (call.usage for call in seen.calls)
         assert first.cache_read_tokens == 0
-        assert second.cache_read_tokens == first.cache_write_tokens > 0
-        assert third.cache_read_tokens == second.cache_read_tokens + second.cache_write_tokens
+        assert all(usage.cache_read_tokens > 0 for usage in later)
+        for request in seen.model.requests:
+            blocks = [block for message in request["messages"] for block in message["content"]]
+            marks = ["cache_control" in block for block in blocks]
+            assert marks == [False] * (len(blocks) - 1) + [True]
+            assert "cache_control" in request["system"][-1]
 
 
 async def test_a_model_that_only_talks_is_an_error() -> None:

@@ -14,6 +14,10 @@ from miyabi_agents.ports import Worktree
 MAX_HITS = 60
 #: Lines of a file that are shown at once.
 MAX_LINES = 800
+#: Gaps (`.*`) of one alternative of a search.
+MAX_GAPS = 2
+#: A character that a regular expression would escape; models write queries so.
+_ESCAPED = re.compile(r"\\([^\w\s])")
 #: Larger files are not searched.
 MAX_SEARCHED_BYTES = 1_000_000
 
@@ -32,7 +36,11 @@ _NUMBER = {"type": "integer", "minimum": 1}
 
 #: Tools that every editing conversation offers.
 TOOLS = [
-    tool("search_code", "Search all files for a text or a Python regular expression.", {"query": _TEXT}),
+    tool(
+        "search_code",
+        "Search all files, line by line, for a text; `|` parts alternatives, `.*` stands for any text between.",
+        {"query": {"type": "string", "minLength": 1, "maxLength": 300}},
+    ),
     tool("read_file", "Read a file, or lines of it.", {"path": _TEXT}, {"start_line": _NUMBER, "end_line": _NUMBER}),
     tool(
         "replace_in_file",
@@ -54,6 +62,20 @@ CHANGED_EXPECTATIONS = {
         "required": ["test", "reason"],
     },
 }
+
+
+def search_pattern(query: str) -> re.Pattern[str]:
+    """Return what a query looks for: alternatives parted by `|`, each with `.*` for any text; all else is literal.
+
+    Whole regular expressions would let a text in an issue talk the model into one that takes hours on a line, and no
+    thread can be stopped in the middle of a match. `.*` is matched lazily at most twice an alternative.
+    """
+    alternatives = []
+    for alternative in query.split("|"):
+        pieces = [_ESCAPED.sub(r"\1", piece) for piece in alternative.split(".*")]
+        kept = [*pieces[:MAX_GAPS], ".*".join(pieces[MAX_GAPS:])] if len(pieces) > MAX_GAPS + 1 else pieces
+        alternatives.append(".*?".join(re.escape(piece) for piece in kept))
+    return re.compile("|".join(filter(None, alternatives)) or re.escape(query))
 
 
 class EditingTools:
@@ -81,10 +103,7 @@ class EditingTools:
 
     def _search(self, query: str) -> str:
         """Look through all files."""
-        try:
-            pattern = re.compile(query if len(query) <= 200 else re.escape(query))
-        except re.error:
-            pattern = re.compile(re.escape(query))
+        pattern = search_pattern(query)
         hits: list[str] = []
         for path in self._tree.list_files():
             for number, line in enumerate(self._lines(path), 1):

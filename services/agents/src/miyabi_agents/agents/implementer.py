@@ -14,7 +14,9 @@ from miyabi.coordinator.v1.state_pb2 import FailureReason
 from miyabi_agents.agents import prompts
 from miyabi_agents.agents.editing import CHANGED_EXPECTATIONS, TOOLS, EditingTools, tool
 from miyabi_agents.agents.gateway_calls import read_issue
+from miyabi_agents.agents.planner import locate
 from miyabi_agents.errors import AgentError, ModelUnavailableError
+from miyabi_agents.localisation import Locator
 from miyabi_agents.model.session import ModelSession
 from miyabi_agents.ports import TaskContext, Worktree
 from miyabi_agents.verification.targets import is_test
@@ -37,15 +39,24 @@ _CHANGE_TASK = (
     "Look at the code, make the smallest right change with the tools, and call finish_change. "
     "Tests are written afterwards."
 )
+#: Longest summary of a change.
+MAX_SUMMARY_CHARACTERS = 8000
 #: Files that tests can be written for.
 SOURCE_SUFFIXES = frozenset({".py", ".js", ".ts", ".svelte", ".go", ".rs", ".java", ".rb", ".c", ".cpp"})
 
 
 class ImplementerAgent:
-    """Makes the change of one step on top of the steps before it; its outcome is the whole change so far."""
+    """Makes the change of one step on top of the steps before it; its outcome is the whole change so far.
+
+    Args:
+        locator: Finds the likely files where no plan names them.
+    """
 
     kind = "implement"
     capabilities = frozenset({TaskKind.TASK_KIND_IMPLEMENT})
+
+    def __init__(self, locator: Locator) -> None:
+        self._locator = locator
 
     async def run(self, task: Lease, context: TaskContext) -> Outcome:
         """Make the change.
@@ -69,11 +80,13 @@ class ImplementerAgent:
                 await tree.apply(inputs.change_set)
             said = await self._change(task, context, context.model, tree=tree, issue=text)
             change = await self._measured(context, tree)
-            if not change.files or change.digest == inputs.change_set.digest:
-                reason = FailureReason.FAILURE_REASON_NO_CHANGE
-                raise AgentError("the model changed nothing", reason=reason, retryable=False)
+            if not task.fix_round:
+                _refuse_nothing(change, inputs.change_set)
             tests = await self._write_tests(task, context, context.model, tree=tree, change=change, issue=text)
-            return Outcome(change_set=_complete(await self._measured(context, tree), inputs.change_set, said, tests))
+            whole = await self._measured(context, tree)
+            # In a fix round the sources may be right already, and only their tests wanting.
+            _refuse_nothing(whole, inputs.change_set)
+            return Outcome(change_set=_complete(whole, task, said, tests))
 
     async def _change(
         self, task: Lease, context: TaskContext, model: ModelSession, *, tree: Worktree, issue: str
@@ -81,10 +94,13 @@ class ImplementerAgent:
         """Let the model change the sources."""
         await context.progress.step("changing the code")
         inputs = task.inputs
+        likely = list(inputs.plan.files)
+        if not likely:
+            likely = [candidate.path for candidate in await locate(context, self._locator, prompts.clean(issue))]
         step = inputs.plan.tasks[inputs.plan_step] if 0 <= inputs.plan_step < len(inputs.plan.tasks) else None
         parts = [
             issue,
-            prompts.listing("Files that may matter:", list(inputs.plan.files)),
+            prompts.listing("Files that may matter:", likely),
             f"Your step: {step.title}\n{step.description}" if step else "",
             prompts.evidence_text(task),
             _CHANGE_TASK,
@@ -104,7 +120,7 @@ class ImplementerAgent:
         self, task: Lease, context: TaskContext, model: ModelSession, *, tree: Worktree, change: ChangeSet, issue: str
     ) -> list[dict[str, Any]]:
         """Write tests for every changed source file, all at once."""
-        sources = [file.path for file in change.files if not file.deleted and _is_source(file.path)]
+        sources = _to_be_tested(change, task)
         await context.progress.step(f"writing tests for {len(sources)} files")
         editing = EditingTools(tree)
         async with asyncio.TaskGroup() as tasks:
@@ -131,6 +147,27 @@ class ImplementerAgent:
             return await tree.change_set()
 
 
+def _refuse_nothing(change: ChangeSet, before: ChangeSet) -> None:
+    """Make sure that there is a change, beyond that of the steps before.
+
+    Raises:
+        AgentError: there is none: no change is not success.
+    """
+    if not change.files or change.digest == before.digest:
+        reason = FailureReason.FAILURE_REASON_NO_CHANGE
+        raise AgentError("the model changed nothing", reason=reason, retryable=False)
+
+
+def _to_be_tested(change: ChangeSet, task: Lease) -> list[str]:
+    """Return the source files that this step changed; in a fix round all, for it may be the tests that are wanting."""
+    before = {} if task.fix_round else {file.path: file.content for file in task.inputs.change_set.files}
+    return [
+        file.path
+        for file in change.files
+        if not file.deleted and _is_source(file.path) and before.get(file.path) != file.content
+    ]
+
+
 def _is_source(path: str) -> bool:
     """Tell whether tests are to be written for a file."""
     return PurePosixPath(path).suffix in SOURCE_SUFFIXES and not is_test(path)
@@ -147,11 +184,13 @@ def _test_prompt(task: Lease, issue: str, path: str, change: ChangeSet) -> str:
     )
 
 
-def _complete(change: ChangeSet, before: ChangeSet, said: dict[str, Any], tests: Sequence[dict[str, Any]]) -> ChangeSet:
-    """Add what was said to what was measured."""
+def _complete(change: ChangeSet, task: Lease, said: dict[str, Any], tests: Sequence[dict[str, Any]]) -> ChangeSet:
+    """Add what was said to what was measured; a later step of a plan adds to the summary of those before it."""
+    before = task.inputs.change_set
     entries = [*said["changed_expectations"], *(entry for answer in tests for entry in answer["changed_expectations"])]
     known = {entry.test: entry.reason for entry in before.changed_expectations}
     known.update((entry["test"], entry["reason"]) for entry in entries)
-    change.summary = said["summary"]
+    earlier = [before.summary] if before.summary and not task.fix_round else []
+    change.summary = "\n\n".join([*earlier, said["summary"]])[:MAX_SUMMARY_CHARACTERS]
     change.changed_expectations.extend(ChangedExpectation(test=test, reason=known[test]) for test in sorted(known))
     return change

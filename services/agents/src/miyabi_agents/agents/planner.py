@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from miyabi.common.v1.task_kind_pb2 import TaskKind
@@ -12,12 +12,13 @@ from miyabi.coordinator.v1.result_pb2 import PlannedTask, PlanResult
 from miyabi_agents.agents import prompts
 from miyabi_agents.agents.gateway_calls import read_issue
 from miyabi_agents.errors import BudgetError, ModelAnswerError, ModelUnavailableError
-from miyabi_agents.localisation import Candidate, CodeIndex
+from miyabi_agents.localisation import Candidate, Locator
 from miyabi_agents.ports import TaskContext
 
 #: Steps that a plan may have.
 MAX_STEPS = 50
-_CHECKBOX = re.compile(r"^\s*[-*] \[[ xX]\] (.+)$", re.MULTILINE)
+#: Open boxes only: a ticked one is done, or is a template's "I have searched".
+_CHECKBOX = re.compile(r"^\s*[-*+] \[ \] (.+)$", re.MULTILINE)
 
 TOOL = {
     "name": "record_plan",
@@ -48,15 +49,22 @@ TOOL = {
 
 
 def checklist(body: str) -> list[str]:
-    """Return the items of an issue's checklist, in order."""
+    """Return the open items of an issue's checklist, in order."""
     return [item.strip()[:300] for item in _CHECKBOX.findall(body)][:MAX_STEPS]
 
 
 class PlannerAgent:
-    """Asks the model for a plan with the likely files at hand; without one, the checklist or one step."""
+    """Asks the model for a plan with the likely files at hand; without one, the checklist or one step.
+
+    Args:
+        locator: Finds the likely files.
+    """
 
     kind = "plan"
     capabilities = frozenset({TaskKind.TASK_KIND_PLAN})
+
+    def __init__(self, locator: Locator) -> None:
+        self._locator = locator
 
     async def run(self, task: Lease, context: TaskContext) -> Outcome:
         """Plan the change.
@@ -67,7 +75,7 @@ class PlannerAgent:
         """
         issue = await read_issue(context)
         await context.progress.step("finding the files")
-        candidates = await locate(context, f"{issue.title}\n{prompts.clean(issue.body)}")
+        candidates = await locate(context, self._locator, f"{issue.title}\n{prompts.clean(issue.body)}")
         found, ruled = await self._decide(task, context, prompts.issue_text(task, issue), candidates)
         if ruled:
             items = checklist(prompts.clean(issue.body))
@@ -105,14 +113,15 @@ class PlannerAgent:
 
 
 def _result(found: dict[str, Any], *, ruled: bool) -> PlanResult:
-    """Render a plan; a step never waits for itself or for one that is not there."""
+    """Render a plan; a step never waits for one that is not there, and steps never wait for one another in a circle."""
     steps = found["tasks"]
+    before = acyclic([step["depends_on"] for step in steps])
     return PlanResult(
         tasks=[
             PlannedTask(
                 title=step["title"],
                 description=step["description"],
-                depends_on=sorted({other for other in step["depends_on"] if other < len(steps) and other != position}),
+                depends_on=before[position],
             )
             for position, step in enumerate(steps)
         ],
@@ -122,10 +131,37 @@ def _result(found: dict[str, Any], *, ruled: bool) -> PlanResult:
     )
 
 
-async def locate(context: TaskContext, text: str) -> list[Candidate]:
-    """Return the files that a text is likely about, from the base's checkout."""
+def acyclic(wanted: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Return for each step those that come before it, without the wishes that would close a circle."""
+    chosen: list[set[int]] = [set() for _ in wanted]
+
+    def reached(start: int) -> set[int]:
+        seen, ahead = {start}, [start]
+        while ahead:
+            fresh = chosen[ahead.pop()] - seen
+            seen |= fresh
+            ahead += fresh
+        return seen
+
+    for position, others in enumerate(wanted):
+        for other in others:
+            if other < len(wanted) and position not in reached(other):
+                chosen[position].add(other)
+    return [sorted(others) for others in chosen]
+
+
+async def locate(context: TaskContext, locator: Locator, text: str) -> list[Candidate]:
+    """Return the files of the base that a text is likely about.
+
+    Raises:
+        WorkspaceError: the base cannot be checked out.
+    """
     inputs = context.lease.inputs
-    opened = context.workspaces.open(repository=inputs.repository, sha=inputs.base_sha, label="plan")
-    async with opened as tree, context.progress.invocation("localise"):
-        index = await asyncio.to_thread(lambda: CodeIndex.build(tree.list_files(), tree.read))
-        return await asyncio.to_thread(index.rank, text)
+    async with context.progress.invocation("localise", detail=inputs.base_sha):
+        return await locator.rank(
+            (inputs.repository, inputs.base_sha),
+            text,
+            checkout=lambda: context.workspaces.open(
+                repository=inputs.repository, sha=inputs.base_sha, label=f"locate-{inputs.issue_number}"
+            ),
+        )

@@ -40,8 +40,8 @@ def by_rules(title: str, body: str) -> dict[str, Any]:
     greeting = re.search(_GREETING, title, re.IGNORECASE) is not None
     text = f"{title}\n{title}\n{body}"
     kind = "docs" if greeting else _type_of(title, text)
-    urgent = not greeting and kind == "bug" and re.search(_URGENT, text, re.IGNORECASE) is not None
-    high = not greeting and kind == "bug" and re.search(_HIGH, text, re.IGNORECASE) is not None
+    urgent = not greeting and kind == "bug" and bool(_found(_URGENT, text))
+    high = not greeting and kind == "bug" and bool(_found(_HIGH, text))
     priority = "P0" if urgent and high else "P1" if urgent or high else "P3" if greeting or kind == "docs" else "P2"
     severity = {"P0": "Sev.1", "P1": "Sev.2", "P2": "Sev.3", "P3": "Sev.4"}[priority]
     long = len(body) > 3000
@@ -57,11 +57,16 @@ def by_rules(title: str, body: str) -> dict[str, Any]:
     }
 
 
+def _found(pattern: str, text: str) -> list[str]:
+    """Return the matches of a pattern that do not begin in the middle of a Latin word: `terror` is no error."""
+    return re.findall(rf"(?<![A-Za-z])(?:{pattern})", text, re.IGNORECASE)
+
+
 def _type_of(title: str, text: str) -> str:
     """Return the type that most words speak for; the title's conventional prefix decides at once."""
     prefix = re.match(r"\s*(\w+)(\([^)]*\))?!?:", title)
     if prefix and prefix.group(1).lower() in _CONVENTIONAL:
         return _CONVENTIONAL[prefix.group(1).lower()]
-    counts = {kind: len(re.findall(pattern, text, re.IGNORECASE)) for kind, pattern in _TYPES.items()}
+    counts = {kind: len(_found(pattern, text)) for kind, pattern in _TYPES.items()}
     best = max(counts, key=lambda kind: counts[kind])
     return best if counts[best] else "feature"

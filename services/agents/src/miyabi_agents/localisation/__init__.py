@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from miyabi_agents.localisation.index import Candidate, CodeIndex
+from miyabi_agents.localisation.locator import Locator
 
-__all__ = ["Candidate", "CodeIndex"]
+__all__ = ["Candidate", "CodeIndex", "Locator"]

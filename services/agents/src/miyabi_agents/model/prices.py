@@ -13,7 +13,7 @@ from miyabi.common.v1.usage_pb2 import Usage
 from miyabi_core.logging import get_logger
 
 #: Characters that make up a token at least, for an estimate that is never too low for English text and code.
-CHARACTERS_PER_TOKEN = 3
+CHARACTERS_PER_TOKEN = 2.5
 
 _LOG = get_logger(__name__)
 
@@ -26,17 +26,30 @@ class Price:
     output: float
     cache_write: float
     cache_read: float
+    long_above: int = 0  #: prompt tokens beyond which a call costs more; 0: never
+    long_factor: float = 1.0
+
+    def factor(self, prompt_tokens: float) -> float:
+        """Return how much more a call with such a prompt costs."""
+        return self.long_factor if self.long_above and prompt_tokens > self.long_above else 1.0
 
 
 @cache
 def _table() -> dict[str, Price]:
     """Read the price table."""
     raw: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("prices.yaml").read_text(encoding="utf-8"))
-    write, read = raw["cache_write_factor"], raw["cache_read_factor"]
-    return {
-        name: Price(entry["input"], entry["output"], entry["input"] * write, entry["input"] * read)
-        for name, entry in raw["models"].items()
-    }
+    table = {}
+    for name, entry in raw["models"].items():
+        given, long = entry["input"], entry.get("long_prompt", {})
+        table[name] = Price(
+            input=given,
+            output=entry["output"],
+            cache_write=given * raw["cache_write_factor"],
+            cache_read=given * entry.get("cache_read_factor", raw["cache_read_factor"]),
+            long_above=long.get("above", 0),
+            long_factor=long.get("factor", 1.0),
+        )
+    return table
 
 
 @cache
@@ -48,6 +61,11 @@ def price_of(model: str) -> Price:
     dearest = max(_table(), key=lambda name: _table()[name].output)
     _LOG.warning("model.price_unknown", model=model, priced_as=dearest)
     return _table()[dearest]
+
+
+def is_listed(model: str) -> bool:
+    """Tell whether a model has a price of its own."""
+    return any(model.startswith(name) for name in _table())
 
 
 def usage_of(model: str, raw: Any) -> Usage:
@@ -65,7 +83,7 @@ def usage_of(model: str, raw: Any) -> Usage:
         output_tokens=raw.output_tokens,
         cache_write_tokens=written,
         cache_read_tokens=read,
-        cost_usd_micros=round(cost),
+        cost_usd_micros=round(cost * price.factor(raw.input_tokens + written + read)),
         calls=1,
     )
 
@@ -73,12 +91,13 @@ def usage_of(model: str, raw: Any) -> Usage:
 def most(model: str, *, prompt_characters: int, max_tokens: int) -> int:
     """Return the most that a call can cost, in micro-dollars: what is reserved before it."""
     price = price_of(model)
-    return round(prompt_characters / CHARACTERS_PER_TOKEN * price.cache_write + max_tokens * price.output)
+    prompt = prompt_characters / CHARACTERS_PER_TOKEN
+    return round((prompt * price.cache_write + max_tokens * price.output) * price.factor(prompt))
 
 
 def most_tokens(*, prompt_characters: int, max_tokens: int) -> int:
     """Return the most tokens that a call can use."""
-    return prompt_characters // CHARACTERS_PER_TOKEN + 1 + max_tokens
+    return int(prompt_characters / CHARACTERS_PER_TOKEN) + 1 + max_tokens
 
 
 def total_tokens(usage: Usage) -> int:

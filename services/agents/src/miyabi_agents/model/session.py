@@ -33,6 +33,14 @@ BROKEN_MARK = "\n[the connection broke; asking again]\n"
 #: How often the model is told that its answer cannot be used.
 REPAIRS = 2
 
+#: Blocks of an answer that are sent back, with their fields. Thinking goes back as it came: the API checks it.
+_KEPT = {
+    "text": {"type", "text"},
+    "tool_use": {"type", "id", "name", "input"},
+    "thinking": {"type", "thinking", "signature"},
+    "redacted_thinking": {"type", "data"},
+}
+
 #: Runs a tool; raises ValueError with a sentence for the model where the call cannot be done.
 ToolHandler = Callable[[Mapping[str, Any]], Awaitable[str]]
 
@@ -162,10 +170,14 @@ class ModelSession:
         }
         for _ in range(BROKEN_STREAMS):
             try:
-                return await self._attempt(step, request)
+                answer = await self._attempt(step, request)
             except (httpx2.HTTPError, anthropic.APIConnectionError) as error:
                 lost = error
                 await self._progress.text(step, BROKEN_MARK)
+                continue
+            if answer.stop_reason == "refusal":
+                raise ModelAnswerError("the model refused to answer")
+            return answer
         raise ModelUnavailableError(f"the model API could not be reached: {type(lost).__name__}") from lost
 
     async def _attempt(self, step: str, request: dict[str, Any]) -> Any:
@@ -230,8 +242,8 @@ def _user(text: str) -> dict[str, Any]:
 
 def _assistant(answer: Any) -> dict[str, Any]:
     """Return the model's message, to be sent back."""
-    kept = [block for block in answer.content if block.type == "tool_use" or (block.type == "text" and block.text)]
-    content = [block.model_dump(include={"type", "text", "id", "name", "input"}) for block in kept]
+    kept = [block for block in answer.content if block.type in _KEPT and (block.type != "text" or block.text)]
+    content = [block.model_dump(include=_KEPT[block.type]) for block in kept]
     return {"role": "assistant", "content": content or [{"type": "text", "text": "(nothing)"}]}
 
 
