@@ -129,3 +129,10 @@ async def test_batches_lists_them() -> None:
     assert code == 0
     assert BATCH in output
     assert "simulated" in output
+
+
+async def test_latest_stands_for_the_newest_batch() -> None:
+    """Nobody has to copy an id to look again."""
+    code, output, errors = await run_against(ScriptedCoordinator(story()), "watch", "latest", "--json")
+    assert code == 0, errors
+    assert len(output.splitlines()) == 5

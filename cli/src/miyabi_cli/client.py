@@ -30,6 +30,9 @@ LONGEST_RECONNECT_DELAY = timedelta(seconds=5)
 #: Give up when the coordinator was out of reach this many times in a row (about a minute).
 MOST_RECONNECTS = 15
 
+#: Stands for the newest batch.
+LATEST = "latest"
+
 T = TypeVar("T")
 
 
@@ -49,6 +52,20 @@ class CoordinatorClient:
             return await answer
         except grpc.aio.AioRpcError as error:
             raise from_service(from_rpc_error(error)) from error
+
+    async def resolve(self, name: str) -> str:
+        """Return a batch's name; `latest` stands for the newest.
+
+        Raises:
+            CliError: there is no batch yet, or the coordinator is out of reach.
+        """
+        if name != LATEST:
+            return name
+        request = pb.ListBatchesRequest(page_size=1)
+        answer = await self.call(self.stub.ListBatches(request, timeout=CALL_TIMEOUT.total_seconds()))
+        if not answer.batches:
+            raise CliError("there is no batch yet")
+        return answer.batches[0].name
 
     async def submit(self, request: pb.SubmitBatchRequest) -> AsyncIterator[BatchEvent]:
         """Submit a batch and yield its events to the last, each once and in order, through broken connections.
@@ -112,12 +129,14 @@ async def coordinator(settings: CliSettings, *, target: str | None = None) -> As
 
 
 def batch_name(text: str) -> str:
-    """Accept `batches/ULID` or the bare ULID.
+    """Accept `batches/ULID`, the bare ULID, or `latest`.
 
     Raises:
         CliError: it is neither.
     """
+    if text == LATEST:
+        return text
     ulid = text.removeprefix("batches/").upper()
     if len(ulid) != 26 or not ulid.isalnum():
-        raise CliError(f"BATCH must be batches/ULID or a ULID of 26 characters, not {text!r}")
+        raise CliError(f"BATCH must be batches/ULID, a ULID of 26 characters or latest, not {text!r}")
     return f"batches/{ulid}"

@@ -59,7 +59,7 @@ def submit(  # noqa: PLR0917 - typer reads the parameters as options
 
 
 def watch(
-    batch: Annotated[str, typer.Argument(help="batches/ULID or the ULID.")],
+    batch: Annotated[str, typer.Argument(help="batches/ULID, the ULID, or latest.")],
     after: Annotated[int, typer.Option(min=0, help="Last sequence that was seen.")] = 0,
     *,
     as_json: Json = False,
@@ -69,7 +69,7 @@ def watch(
 
     async def main(runtime: Runtime) -> int:
         async with coordinator(runtime.settings) as client:
-            events = client.watch(name, after=after)
+            events = client.watch(await client.resolve(name), after=after)
             return await follow(events, choose_view(runtime.output, as_json=as_json), errors=runtime.errors)
 
     run(main)
@@ -93,14 +93,15 @@ def batches(*, limit: Annotated[int, typer.Option(min=1, max=500)] = 50, as_json
 
 
 def cancel(
-    batch: Annotated[str, typer.Argument(help="batches/ULID or the ULID.")],
+    batch: Annotated[str, typer.Argument(help="batches/ULID, the ULID, or latest.")],
     reason: Annotated[str, typer.Option(help="For the log.")] = "",
 ) -> None:
     """End a batch; what leased tasks have done so far stays, pull requests too."""
-    request = pb.CancelBatchRequest(name=batch_name(batch), reason=reason)
+    name = batch_name(batch)
 
     async def main(runtime: Runtime) -> int:
         async with coordinator(runtime.settings) as client:
+            request = pb.CancelBatchRequest(name=await client.resolve(name), reason=reason)
             answer = await client.call(client.stub.CancelBatch(request, timeout=CALL_TIMEOUT.total_seconds()))
         runtime.output.print(f"{answer.batch.name} {_state(answer.batch)}")
         return 0

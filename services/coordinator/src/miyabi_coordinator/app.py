@@ -32,7 +32,7 @@ async def running(settings: CoordinatorSettings) -> AsyncIterator[int]:
         shards = ShardTable([Shard(store, gateway.GatewayClient(channel), timing=timing) for store in stores])
         server = _server(settings, shards)
         async with asyncio.TaskGroup() as group:
-            serving = [group.create_task(shard.run()) for shard in shards.all]
+            serving = [group.create_task(loop) for shard in shards.all for loop in shard.loops()]
             serving += [group.create_task(store.committer.run()) for store in stores]
             port = await server.start()
             await server.set_ready(ready=True)

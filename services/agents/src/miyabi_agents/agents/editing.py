@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from miyabi_agents.errors import WorkspaceError
@@ -14,8 +14,6 @@ from miyabi_agents.ports import Worktree
 MAX_HITS = 60
 #: Lines of a file that are shown at once.
 MAX_LINES = 800
-#: Gaps (`.*`) of one alternative of a search.
-MAX_GAPS = 2
 #: A character that a regular expression would escape; models write queries so.
 _ESCAPED = re.compile(r"\\([^\w\s])")
 #: Larger files are not searched.
@@ -64,18 +62,24 @@ CHANGED_EXPECTATIONS = {
 }
 
 
-def search_pattern(query: str) -> re.Pattern[str]:
-    """Return what a query looks for: alternatives parted by `|`, each with `.*` for any text; all else is literal.
+def search_matcher(query: str) -> Callable[[str], bool]:
+    """Return what tells whether a line holds *query*: `|` parts alternatives, `.*` is any text; all else is literal.
 
     Whole regular expressions would let a text in an issue talk the model into one that takes hours on a line, and no
-    thread can be stopped in the middle of a match. `.*` is matched lazily at most twice an alternative.
+    thread can be stopped in the middle of a match. Looking for the pieces in their order takes linear time.
     """
-    alternatives = []
-    for alternative in query.split("|"):
-        pieces = [_ESCAPED.sub(r"\1", piece) for piece in alternative.split(".*")]
-        kept = [*pieces[:MAX_GAPS], ".*".join(pieces[MAX_GAPS:])] if len(pieces) > MAX_GAPS + 1 else pieces
-        alternatives.append(".*?".join(re.escape(piece) for piece in kept))
-    return re.compile("|".join(filter(None, alternatives)) or re.escape(query))
+    split = [[_ESCAPED.sub(r"\1", piece) for piece in part.split(".*")] for part in query.split("|") if part]
+
+    def holds(line: str, pieces: Sequence[str]) -> bool:
+        start = 0
+        for piece in pieces:
+            found = line.find(piece, start)
+            if found < 0:
+                return False
+            start = found + len(piece)
+        return True
+
+    return lambda line: any(holds(line, pieces) for pieces in split or [[query]])
 
 
 class EditingTools:
@@ -103,11 +107,11 @@ class EditingTools:
 
     def _search(self, query: str) -> str:
         """Look through all files."""
-        pattern = search_pattern(query)
+        matches = search_matcher(query)
         hits: list[str] = []
         for path in self._tree.list_files():
             for number, line in enumerate(self._lines(path), 1):
-                if pattern.search(line[:1000]):
+                if matches(line[:1000]):
                     hits.append(f"{path}:{number}: {line.strip()[:200]}")
                     if len(hits) == MAX_HITS:
                         return "\n".join([*hits, "(more; narrow the query)"])

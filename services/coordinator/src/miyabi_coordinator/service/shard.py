@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from typing import Any
 
 from miyabi_coordinator.ports.gateway import Gateway
 from miyabi_coordinator.ports.store import Store
@@ -18,7 +18,7 @@ from miyabi_coordinator.shards import shard_for, shard_of
 
 
 class Shard:
-    """The use cases of one shard. `run` serves until it is cancelled."""
+    """The use cases of one shard; `loops` serve it."""
 
     def __init__(self, store: Store, gateway: Gateway, *, timing: Timing) -> None:
         transitions = Transitions(store)
@@ -30,12 +30,9 @@ class Shard:
         self.sweeper = Sweeper(store, transitions)
         self.hub = WatchHub(store, on_commit=self._committed)
 
-    async def run(self) -> None:
-        """Dispatch, sweep and follow."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self.dispatcher.run())
-            group.create_task(self.sweeper.run())
-            group.create_task(self.hub.run())
+    def loops(self) -> tuple[Coroutine[Any, Any, None], ...]:
+        """Return what serves until it is cancelled; each is a task of its own, so that each can be cancelled again."""
+        return (self.dispatcher.run(), self.sweeper.run(), self.hub.run())
 
     def _committed(self) -> None:
         """Something changed, here or on another replica: there may be work."""
