@@ -88,7 +88,10 @@ def input_usage(request: Mapping[str, Any], cached: set[str]) -> dict[str, int]:
     """
     prefix, total, marks = "", 0, list[tuple[str, int]]()
     for part in _parts(request):
-        text = json.dumps(part, sort_keys=True)
+        content = (
+            {key: value for key, value in part.items() if key != "cache_control"} if isinstance(part, dict) else part
+        )
+        text = json.dumps(content, sort_keys=True)
         prefix += text
         total += tokens(text)
         if isinstance(part, dict) and part.get("cache_control"):

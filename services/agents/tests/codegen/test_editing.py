@@ -1,0 +1,79 @@
+"""The tools with which the model works on a checkout."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from miyabi_agents.agents.editing import EditingTools, search_matcher
+from miyabi_agents.workspace import GitWorkspaces
+
+
+@pytest.fixture
+async def tools(workshop):
+    """Give the tools of a checkout of the base."""
+    workspaces = GitWorkspaces(f"file://{workshop.folder / 'remote'}", workshop.folder / "data")
+    async with workspaces.open(repository="acme/toy", sha=workshop.base_sha, label="test") as tree:
+        yield EditingTools(tree)
+
+
+async def test_a_search_names_file_line_and_text(tools) -> None:
+    """Hits are listed by path and line; alternatives and gaps work, and what is not there is said."""
+    assert await tools.search({"query": "return value"}) == "toy/numbers.py:2: return value + 2"
+    assert len((await tools.search({"query": "def double|def shout"})).splitlines()) == 2
+    assert await tools.search({"query": r"def .*\(text\)"}) == "toy/words.py:1: def shout(text):"
+    assert await tools.search({"query": "nowhere"}) == "nothing found"
+
+
+@pytest.mark.parametrize("query", ["(a+)+$", "(a|a)*b", ".*.*.*.*.*x", "a{1,500}{1,500}", "[", "|", ".*" * 100])
+def test_no_query_takes_long_on_any_line(query: str) -> None:
+    """Expressions that would run for hours are literal texts here, and none is an error."""
+    began = time.perf_counter()
+    search_matcher(query)("a" * 1_000_000)
+    assert time.perf_counter() - began < 0.5
+
+
+async def test_a_file_is_read_by_lines(tools) -> None:
+    """Lines are numbered; a part says how many there are in all."""
+    assert await tools.read({"path": "toy/numbers.py"}) == "1\tdef double(value):\n2\t    return value + 2"
+    part = await tools.read({"path": "toy/numbers.py", "start_line": 2, "end_line": 2})
+    assert part == "2\t    return value + 2\n(2 lines in all)"
+
+
+async def test_a_text_must_occur_exactly_once(tools) -> None:
+    """An ambiguous or missing text is refused with its count, and the file stays as it is."""
+    for old, count in (("e", "[0-9]+"), ("nowhere", "0")):
+        with pytest.raises(ValueError, match=f"occurs {count} times"):
+            await tools.replace({"path": "toy/numbers.py", "old_text": old, "new_text": "x"})
+    assert "value + 2" in await tools.read({"path": "toy/numbers.py"})
+
+
+async def test_a_file_is_created_once(tools) -> None:
+    """What is there already is edited, not overwritten."""
+    await tools.create({"path": "toy/new/deep.py", "content": "x = 1\n"})
+    with pytest.raises(ValueError, match="there already"):
+        await tools.create({"path": "toy/new/deep.py", "content": "x = 2\n"})
+
+
+@pytest.mark.parametrize("path", ["../x.py", "/etc/passwd", ".git/config", "toy/../../x", "a\0b"])
+async def test_paths_outside_the_checkout_are_refused(tools, path: str) -> None:
+    """No tool reads or writes anywhere else."""
+    for attempt in (
+        tools.read({"path": path}),
+        tools.create({"path": path, "content": "x"}),
+        tools.replace({"path": path, "old_text": "a", "new_text": "b"}),
+    ):
+        with pytest.raises(ValueError, match="path"):
+            await attempt
+
+
+async def test_edits_of_one_file_at_the_same_time_all_count(tools) -> None:
+    """Twenty replacements in one file, all at once, are all there afterwards."""
+    names = [f"name{number:02}" for number in range(20)]
+    await tools.create({"path": "many.py", "content": "\n".join(names)})
+    await asyncio.gather(
+        *(tools.replace({"path": "many.py", "old_text": name, "new_text": name.upper()}) for name in names)
+    )
+    assert (await tools.read({"path": "many.py"})).count("NAME") == 20

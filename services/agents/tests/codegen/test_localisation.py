@@ -1,0 +1,128 @@
+"""Finding the files that an issue is about."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+
+import pytest
+
+from miyabi_agents.localisation import CodeIndex, Locator
+
+FILES = {
+    "shop/forms/models.py": "class ModelChoiceField:\n    def to_python(self, value):\n        raise ValidationError\n",
+    "shop/forms/__init__.py": "",
+    "shop/http/cookies.py": "def parse_cookie(header):\n    return header.split(';')\n",
+    "shop/db/query.py": "class QuerySet:\n    def bulk_update(self, rows):\n        return len(rows)\n",
+    "tests/test_cookies.py": "from shop.http.cookies import parse_cookie\n\n\ndef test_parse_cookie():\n    pass\n",
+    "broken.py": "def (:\n",
+    "data.bin": "parse_cookie parse_cookie parse_cookie",
+}
+
+
+@pytest.fixture(scope="module")
+def index() -> CodeIndex:
+    """Index the files."""
+    return CodeIndex.build(FILES, lambda path: FILES[path].encode())
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "reason"),
+    [
+        ("Crash in shop/db/query.py", "shop/db/query.py", "named by path"),
+        (
+            'File "/usr/lib/site-packages/shop/http/cookies.py", line 2, in f',
+            "shop/http/cookies.py",
+            "in a stack trace",
+        ),
+        ("shop.forms.models.ModelChoiceField ignores values", "shop/forms/models.py", "named as a module"),
+        ("`bulk_update` returns nothing", "shop/db/query.py", "defines bulk_update"),
+        ("validation of the model choice field", "shop/forms/models.py", "words in common"),
+    ],
+)
+def test_the_best_file_comes_first_with_its_reason(index: CodeIndex, text: str, path: str, reason: str) -> None:
+    """Paths, traces, modules, symbols and mere words lead to the file."""
+    best = index.rank(text)[0]
+    assert best.path == path
+    assert reason in best.reasons
+
+
+def test_sources_come_before_their_tests(index: CodeIndex) -> None:
+    """A test that shares more words ranks below what it tests."""
+    ranked = [candidate.path for candidate in index.rank("parse_cookie parses a cookie wrongly")]
+    assert ranked.index("shop/http/cookies.py") < ranked.index("tests/test_cookies.py")
+    assert "data.bin" not in ranked
+
+
+def test_nothing_in_common_finds_nothing(index: CodeIndex) -> None:
+    """Words that occur nowhere lead nowhere."""
+    assert index.rank("zyx wvu") == []
+
+
+@pytest.fixture(scope="module")
+def locator():
+    """Give a locator with its worker."""
+    made = Locator()
+    yield made
+    made.close()
+
+
+def checkout_of(root, opened: list[int]):
+    """Return what opens a checkout and counts that."""
+
+    @asynccontextmanager
+    async def checkout():
+        opened.append(1)
+        yield SimpleNamespace(path=root)
+
+    return checkout
+
+
+async def test_a_commit_is_indexed_once(locator, tmp_path) -> None:
+    """The second question about a commit needs no checkout; another commit does. Links are not followed."""
+    (tmp_path / "a.py").write_text("def alpha(): pass\n")
+    (tmp_path / "outside.py").symlink_to("/etc/hostname")
+    opened: list[int] = []
+    for _ in range(2):
+        found = await locator.rank(("a/b", "1"), "`alpha` fails", checkout=checkout_of(tmp_path, opened))
+        assert [candidate.path for candidate in found] == ["a.py"]
+    assert len(opened) == 1
+    await locator.rank(("a/b", "2"), "`alpha` fails", checkout=checkout_of(tmp_path, opened))
+    assert len(opened) == 2
+
+
+async def test_the_event_loop_goes_on_while_a_repository_is_indexed(locator, tmp_path) -> None:
+    """Parsing hundreds of files in the worker never holds up the loop for long."""
+    body = "\n".join(f"def function_{number}(value):\n    return value + {number}\n" for number in range(200))
+    for number in range(200):
+        (tmp_path / f"module_{number}.py").write_text(body)
+    await locator.rank(("a/b", "warm"), "x", checkout=checkout_of(tmp_path / "none", []))
+    ended = asyncio.Event()
+    gaps: list[float] = []
+
+    async def watch() -> None:
+        loop = asyncio.get_running_loop()
+        while not ended.is_set():
+            began = loop.time()
+            await asyncio.sleep(0.005)
+            gaps.append(loop.time() - began - 0.005)
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(watch())
+        assert await locator.rank(("a/b", "large"), "function_7 fails", checkout=checkout_of(tmp_path, []))
+        ended.set()
+    assert len(gaps) > 10
+    # The median, for the machine may be busy with other things.
+    assert sorted(gaps)[len(gaps) // 2] < 0.02
+
+
+async def test_a_worker_that_dies_is_replaced(locator, tmp_path) -> None:
+    """The process may be killed; the next question is answered all the same."""
+    (tmp_path / "a.py").write_text("def alpha(): pass\n")
+    await locator.rank(("a/b", "d"), "`alpha`", checkout=checkout_of(tmp_path, []))
+    for process in list(locator._pool._processes.values()):
+        process.kill()
+        process.join()
+    found = await locator.rank(("a/b", "d"), "`alpha`", checkout=checkout_of(tmp_path, []))
+    assert [candidate.path for candidate in found] == ["a.py"]

@@ -1,0 +1,128 @@
+"""Plans come from the model or from the issue's checklist; documentation touches prose only."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from miyabi.coordinator.v1.result_pb2 import ChangeSet
+from miyabi_agents.agents.documenter import DocumenterAgent
+from miyabi_agents.agents.planner import PlannerAgent, acyclic, checklist
+from miyabi_agents.localisation import Locator
+from miyabi_sim.model.scenarios import Scenario
+
+
+@pytest.fixture(scope="module")
+def planner():
+    """Give a planner."""
+    locator = Locator()
+    yield PlannerAgent(locator)
+    locator.close()
+
+
+async def test_the_models_plan_counts_with_the_likely_files_in_its_prompt(workshop, planner) -> None:
+    """The model is shown the candidates; a wish that would close a circle is dropped."""
+    steps = [
+        {"title": "One", "description": "", "depends_on": [1, 7]},
+        {"title": "Two", "description": "", "depends_on": [0, 1]},
+    ]
+    answer = {"tasks": steps, "files": ["toy/numbers.py"], "notes": "small"}
+    plan = Scenario("plan", [[{"tool": "record_plan", "input": answer}]], tool="record_plan")
+    outcome = await workshop.run(planner, plan)
+    assert [list(step.depends_on) for step in outcome.plan.tasks] == [[1], []]
+    assert (list(outcome.plan.files), outcome.plan.by_rules) == (["toy/numbers.py"], False)
+    (first,) = workshop.first_messages
+    assert "- toy/numbers.py (" in first
+
+
+async def test_without_a_model_the_open_boxes_are_the_plan(workshop, planner) -> None:
+    """Each open box is a step after the one above it; ticked ones, and those in hidden text, are none."""
+    workshop.gateway.issue.body = "- [x] I have searched\n- [ ] Mend `double`\n* [ ] Mend shout\n<!-- - [ ] hidden -->"
+    outcome = await workshop.run(planner, with_model=False)
+    assert [(step.title, list(step.depends_on)) for step in outcome.plan.tasks] == [
+        ("Mend `double`", []),
+        ("Mend shout", [0]),
+    ]
+    assert outcome.plan.by_rules
+    assert outcome.plan.files[0] == "toy/numbers.py"
+
+
+async def test_without_boxes_there_is_one_step(workshop, planner) -> None:
+    """The issue's title is the step."""
+    outcome = await workshop.run(planner, with_model=False)
+    assert [step.title for step in outcome.plan.tasks] == ["double adds"]
+
+
+def test_a_checklist_is_cut_to_what_a_plan_may_hold() -> None:
+    """No more than fifty steps, no title longer than three hundred characters."""
+    found = checklist("\n".join(f"- [ ] {'x' * 400}{number}" for number in range(60)))
+    assert len(found) == 50
+    assert {len(item) for item in found} == {300}
+
+
+@given(st.lists(st.lists(st.integers(0, 12), max_size=12), min_size=1, max_size=12))
+def test_steps_never_wait_for_one_another_in_a_circle(wanted: list[list[int]]) -> None:
+    """Whatever is wished for, some step can always be done next until all are done."""
+    chosen = acyclic(wanted)
+    done: set[int] = set()
+    while len(done) < len(wanted):
+        ready = {position for position, others in enumerate(chosen) if position not in done and set(others) <= done}
+        assert ready
+        done |= ready
+
+
+FINISH = {"tool": "finish_documentation", "input": {"summary": "Told.", "nothing_to_document": False}}
+
+
+async def changed(workshop) -> ChangeSet:
+    """Return a change of the sources."""
+    async with workshop_tree(workshop) as tree:
+        tree.write("toy/numbers.py", b"def double(value):\n    return value * 2\n")
+        change = await tree.change_set()
+    change.summary = "Doubles."
+    return change
+
+
+def workshop_tree(workshop):
+    """Open a checkout of the base."""
+    from miyabi_agents.workspace import GitWorkspaces
+
+    workspaces = GitWorkspaces(f"file://{workshop.folder / 'remote'}", workshop.folder / "data")
+    return workspaces.open(repository="acme/toy", sha=workshop.base_sha, label="test")
+
+
+def documents(path: str, old: str, new: str) -> Scenario:
+    """Return a conversation that edits one file."""
+    edit = {"tool": "replace_in_file", "input": {"path": path, "old_text": old, "new_text": new}}
+    return Scenario("document", [[{"text": "Noted."}, edit], [FINISH]], tool="finish_documentation")
+
+
+async def test_documentation_is_added_to_the_change(workshop) -> None:
+    """Prose comes on top of the change, whose summary stays; the text is streamed and committed."""
+    says = documents("docs/changes.md", "# Changes\n", "# Changes\n\n- `double` doubles.\n")
+    outcome = await workshop.run(DocumenterAgent(), says, inputs={"change_set": await changed(workshop)})
+    found = outcome.documentation
+    assert [file.path for file in found.change_set.files] == ["docs/changes.md", "toy/numbers.py"]
+    assert (found.summary, found.nothing_to_document, found.change_set.summary) == ("Told.", False, "Doubles.")
+    assert [entry.text.text for entry in workshop.sent if entry.HasField("text")] == ["Noted."]
+
+
+async def test_code_is_not_the_documenters_to_change(workshop) -> None:
+    """A documentation step that edits code is left out and says so."""
+    says = documents("toy/words.py", "return text", "return text.upper()")
+    outcome = await workshop.run(DocumenterAgent(), says, inputs={"change_set": await changed(workshop)})
+    assert outcome.documentation.nothing_to_document
+    assert "left out" in outcome.documentation.summary
+    assert not outcome.documentation.HasField("change_set")
+
+
+async def test_nothing_to_document_is_an_answer(workshop) -> None:
+    """With a model that sees no need, or without any, the change stays as it is."""
+    none = {"tool": "finish_documentation", "input": {"summary": "Internal.", "nothing_to_document": True}}
+    says = Scenario("none", [[none]], tool="finish_documentation")
+    change = await changed(workshop)
+    outcome = await workshop.run(DocumenterAgent(), says, inputs={"change_set": change})
+    assert (outcome.documentation.nothing_to_document, outcome.documentation.summary) == (True, "Internal.")
+    outcome = await workshop.run(DocumenterAgent(), inputs={"change_set": change}, with_model=False)
+    assert outcome.documentation.nothing_to_document

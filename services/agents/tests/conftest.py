@@ -1,0 +1,156 @@
+"""An agent's surroundings in miniature, all real: a git repository, a gateway over gRPC, a model over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from miyabi.common.v1.usage_pb2 import Budget
+from miyabi.coordinator.v1 import dispatch_service_pb2 as dispatch
+from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
+from miyabi.github_gateway.v1.github_gateway_service_pb2_grpc import (
+    GitHubGatewayServiceServicer,
+    GitHubGatewayServiceStub,
+    add_GitHubGatewayServiceServicer_to_server,
+)
+from miyabi_agents.dispatch.progress import TaskProgress
+from miyabi_agents.model import ModelClient
+from miyabi_agents.ports import TaskContext
+from miyabi_agents.sandbox import ProcessSandbox
+from miyabi_agents.settings import AgentsSettings
+from miyabi_agents.workspace import GitWorkspaces
+from miyabi_core.channel import open_channel
+from miyabi_core.testing import running_server
+from miyabi_sim.model.scenarios import Scenario, Scenarios
+from miyabi_sim.model.server import SimulatedModel
+
+NAME = "miyabi.github_gateway.v1.GitHubGatewayService"
+REPOSITORY = "acme/toy"
+TASK = "batches/01ARZ3NDEKTSV4RRFFQ69G5FAV/runs/7/tasks/x"
+FILES = {
+    "toy/numbers.py": "def double(value):\n    return value + 2\n",
+    "toy/words.py": "def shout(text):\n    return text\n",
+    "tests/test_numbers.py": "from toy.numbers import double\n\n\ndef test_two():\n    assert double(2) == 4\n",
+    "docs/changes.md": "# Changes\n",
+}
+
+
+class Gateway(GitHubGatewayServiceServicer):
+    """Knows issue #7 and notes what is set on it."""
+
+    def __init__(self) -> None:
+        self.issue = pb.Issue(number=7, title="double adds", body="`double` in `toy/numbers.py` adds two.")
+        self.label_calls: list[pb.SetLabelsRequest] = []
+
+    async def BatchGetIssues(self, request: Any, context: Any) -> AsyncIterator[pb.BatchGetIssuesResponse]:  # noqa: N802
+        """Return the issue, or say that it is missing."""
+        for number in request.numbers:
+            entry = pb.IssueEntry(number=number, missing=number != 7)
+            if number == 7:
+                entry.issue.CopyFrom(self.issue)
+            yield pb.BatchGetIssuesResponse(entries=[entry])
+
+    async def SetLabels(self, request: pb.SetLabelsRequest, context: Any) -> pb.SetLabelsResponse:  # noqa: N802
+        """Change the issue's labels."""
+        self.label_calls.append(request)
+        kept = set(self.issue.labels) - set(request.remove) | {label.name for label in request.add}
+        self.issue.labels[:] = sorted(kept)
+        return pb.SetLabelsResponse(labels=sorted(kept), changed=True)
+
+
+def make_repository(folder: Path) -> str:
+    """Make `acme/toy` below *folder*; returns its commit."""
+    remote = folder / f"{REPOSITORY}.git"
+    for path, text in FILES.items():
+        (remote / path).parent.mkdir(parents=True, exist_ok=True)
+        (remote / path).write_text(text)
+    who = ["-c", "user.name=t", "-c", "user.email=t@example.com"]
+    for command in (["init", "-q", "-b", "main"], ["add", "."], [*who, "commit", "-q", "-m", "base"]):
+        subprocess.run(["git", *command], cwd=remote, check=True)
+    made = subprocess.run(["git", "rev-parse", "HEAD"], cwd=remote, check=True, capture_output=True, text=True)
+    return made.stdout.strip()
+
+
+class Workshop:
+    """Runs one task of one agent."""
+
+    def __init__(self, folder: Path, base_sha: str, github: Any, gateway: Gateway) -> None:
+        self.folder = folder
+        self.base_sha = base_sha
+        self.gateway = gateway
+        self.sent: list[dispatch.Progress] = []
+        self.requests: list[dict[str, Any]] = []
+        self._github = github
+
+    @property
+    def first_messages(self) -> list[str]:
+        """How each conversation with the model began, once each, sorted."""
+        began = {request["messages"][0]["content"][0]["text"] for request in self.requests}
+        return sorted(began)
+
+    async def run(
+        self,
+        agent: Any,
+        *scenarios: Scenario,
+        inputs: Mapping[str, Any] | None = None,
+        fix_round: int = 0,
+        with_model: bool = True,
+        budget: Budget | None = None,
+        **dials: Any,
+    ) -> dispatch.Outcome:
+        """Run a task; the model plays *scenarios*."""
+        given = {"repository": REPOSITORY, "issue_number": 7, "issue_title": self.gateway.issue.title}
+        lease = dispatch.Lease(
+            reference=dispatch.LeaseReference(task=TASK, fencing_token=1),
+            fix_round=fix_round,
+            inputs=dispatch.TaskInputs(**{**given, "base_branch": "main", "base_sha": self.base_sha, **(inputs or {})}),
+        )
+        async with SimulatedModel(Scenarios(list(scenarios))) as model:
+            settings = AgentsSettings(
+                git_url=f"file://{self.folder / 'remote'}",
+                data_dir=self.folder / "data",
+                anthropic_api_key="test-key" if with_model else None,
+                anthropic_base_url=model.url,
+            )
+            client = ModelClient(settings)
+            progress = TaskProgress(lease.reference, lambda message, _: self.sent.append(message))
+            context = TaskContext(
+                lease=lease,
+                github=self._github,
+                model=client.session(progress=progress, budget=budget or Budget()),
+                workspaces=GitWorkspaces(settings.git_url, settings.data_dir),
+                sandbox=ProcessSandbox(unsafe=True),
+                progress=progress,
+                settings=settings,
+                scratch=self.folder,
+            )
+            try:
+                return await agent.run(lease, context)
+            finally:
+                self.requests = list(model.requests)
+                await client.close()
+
+
+@asynccontextmanager
+async def open_workshop(folder: Path) -> AsyncIterator[Workshop]:
+    """Make the repository and serve the gateway."""
+    gateway = Gateway()
+    base_sha = await asyncio.to_thread(make_repository, folder / "remote")
+    async with (
+        running_server((add_GitHubGatewayServiceServicer_to_server, gateway, NAME)) as address,
+        open_channel(address, service=NAME) as channel,
+    ):
+        yield Workshop(folder, base_sha, GitHubGatewayServiceStub(channel), gateway)
+
+
+@pytest.fixture
+async def workshop(tmp_path):
+    """Give a workshop with issue #7 of `acme/toy`."""
+    async with open_workshop(tmp_path) as made:
+        yield made
