@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from miyabi.common.v1.task_kind_pb2 import TaskKind
 from miyabi.coordinator.v1.dispatch_service_pb2 import Lease, Outcome
-from miyabi.coordinator.v1.result_pb2 import DocumentResult
+from miyabi.coordinator.v1.result_pb2 import ChangeSet, DocumentResult
 from miyabi_agents.agents import prompts
 from miyabi_agents.agents.editing import TOOLS, EditingTools, tool
 from miyabi_agents.ports import TaskContext
@@ -41,16 +41,10 @@ class DocumenterAgent:
         )
         async with opened as tree:
             await tree.apply(inputs.change_set)
-            prompt = (
-                f"{prompts.heading(task)}\n\n{prompts.fence(inputs.issue_title)}\n\nThe change:\n"
-                f"{prompts.fence(inputs.change_set.diff)}\n\nIf users of the project need to know of it, add it to the "
-                "documentation that is there (release notes, reference), in prose files only. Then call "
-                "finish_documentation."
-            )
             said = await context.model.run_tools(
                 step="documentation",
                 system=prompts.SYSTEM,
-                prompt=prompt,
+                prompt=_prompt(task),
                 tools=[*TOOLS, FINISH],
                 handlers=EditingTools(tree).handlers(),
                 finish="finish_documentation",
@@ -58,14 +52,27 @@ class DocumenterAgent:
             )
             await context.progress.text_done("documentation")
             change = await tree.change_set()
-        before = {file.path: file.content for file in inputs.change_set.files}
-        touched = [file.path for file in change.files if before.get(file.path) != file.content]
-        result = DocumentResult(nothing_to_document=not touched, summary=said["summary"])
-        if touched and all(path.endswith(PROSE) for path in touched):
-            change.summary = inputs.change_set.summary
-            change.changed_expectations.extend(inputs.change_set.changed_expectations)
-            result.change_set.CopyFrom(change)
-        elif touched:
-            result.nothing_to_document = True
-            result.summary = "The documentation step changed code, which is not its to change; it was left out."
-        return Outcome(documentation=result)
+        return Outcome(documentation=_result(inputs.change_set, change, said["summary"]))
+
+
+def _prompt(task: Lease) -> str:
+    """Ask for the documentation of the change."""
+    return (
+        f"{prompts.heading(task)}\n\n{prompts.fence(task.inputs.issue_title)}\n\nThe change:\n"
+        f"{prompts.fence(task.inputs.change_set.diff)}\n\nIf users of the project need to know of it, add it to the "
+        "documentation that is there (release notes, reference), in prose files only. Then call finish_documentation."
+    )
+
+
+def _result(before: ChangeSet, change: ChangeSet, summary: str) -> DocumentResult:
+    """Return the documentation where it is prose; a step that touched code is left out, and says so."""
+    known = {file.path: file.content for file in before.files}
+    touched = [file.path for file in change.files if known.get(file.path) != file.content]
+    if not touched:
+        return DocumentResult(nothing_to_document=True, summary=summary)
+    if not all(path.endswith(PROSE) for path in touched):
+        words = "The documentation step changed code, which is not its to change; it was left out."
+        return DocumentResult(nothing_to_document=True, summary=words)
+    change.summary = before.summary
+    change.changed_expectations.extend(before.changed_expectations)
+    return DocumentResult(summary=summary, change_set=change)
