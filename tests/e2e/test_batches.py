@@ -53,8 +53,11 @@ async def test_fix_ends_in_draft_pull_requests(system: System) -> None:
         assert result.review_score >= 80
         assert result.pull_request_url
         assert any("bug" in label for label in result.labels)
+    recorded = [event.pull_request_recorded for event in events if event.HasField("pull_request_recorded")]
+    assert len(recorded) == 2
     listed = await refs(system)
-    assert listed.count("refs/heads/miyabi/issue-") == 2
+    for pull_request in recorded:
+        assert f"{pull_request.head_sha}\trefs/heads/{pull_request.head_branch}" in listed.splitlines()
 
 
 async def test_events_are_gapless_and_in_order(system: System) -> None:

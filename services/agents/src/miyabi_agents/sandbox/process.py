@@ -222,12 +222,14 @@ async def _watch(process: asyncio.subprocess.Process, limits: SandboxLimits) -> 
 
 
 async def _count_processes(process: asyncio.subprocess.Process, most: int) -> None:
-    """Kill the whole session once it has too many processes; RLIMIT_NPROC does not hold for root."""
+    """Kill the whole session once it has too many processes (RLIMIT_NPROC does not hold for root) or has ended."""
     while process.returncode is None:
         members = await asyncio.to_thread(_session_members, process.pid)
         if len(members) > most:
             _kill(members)
         await asyncio.sleep(COUNT_INTERVAL.total_seconds())
+    # What the command left behind holds its output open: without this, reading it would last to the wall time.
+    _kill(await asyncio.to_thread(_session_members, process.pid))
 
 
 def _session_members(session: int) -> list[int]:
@@ -237,7 +239,9 @@ def _session_members(session: int) -> list[int]:
         if not entry.name.isdigit():
             continue
         with suppress(OSError, ValueError, IndexError):
-            if int((entry / "stat").read_text().rpartition(")")[2].split()[3]) == session:
+            state, _, _, member_of, *_ = (entry / "stat").read_text().rpartition(")")[2].split()
+            # A zombie runs no more; who reaps it may take its time.
+            if int(member_of) == session and state != "Z":
                 found.append(int(entry.name))
     return found
 
