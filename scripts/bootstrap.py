@@ -159,7 +159,12 @@ def node_folder() -> Path:
 def npm(*arguments: str, cwd: Path) -> None:
     """Run npm with its node first on the path."""
     folder = node_folder()
-    run(folder / "npm", *arguments, cwd=cwd, PATH=f"{folder}{os.pathsep}{os.environ['PATH']}")
+    own = {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
+    certificates = os.environ.get("SSL_CERT_FILE")
+    if certificates and "NODE_EXTRA_CA_CERTS" not in os.environ:
+        # Node from the package index brings its own certificates and does not look at the machine's.
+        own["NODE_EXTRA_CA_CERTS"] = certificates
+    run(folder / "npm", *arguments, cwd=cwd, **own)
 
 
 def build_web() -> None:
