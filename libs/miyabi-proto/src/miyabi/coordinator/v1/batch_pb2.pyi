@@ -119,6 +119,7 @@ class BatchSpec(_message.Message):
     BASE_SHA_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
+    TASK_BUDGET_FIELD_NUMBER: _builtins.int
     repository: _builtins.str
     """`owner/name`."""
     pipeline: _state_pb2.Pipeline.ValueType
@@ -157,6 +158,10 @@ class BatchSpec(_message.Message):
     def issue_budget(self) -> _usage_pb2.Budget:
         """For each issue."""
 
+    @_builtins.property
+    def task_budget(self) -> _usage_pb2.Budget:
+        """For each attempt of a task."""
+
     def __init__(
         self,
         *,
@@ -176,10 +181,11 @@ class BatchSpec(_message.Message):
         base_sha: _builtins.str = ...,
         request_id: _builtins.str = ...,
         requester: _builtins.str = ...,
+        task_budget: _usage_pb2.Budget | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "issue_budget", b"issue_budget"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "issue_budget", b"issue_budget", "task_budget", b"task_budget"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_branch", b"base_branch", "base_sha", b"base_sha", "budget", b"budget", "concurrency", b"concurrency", "dry_run", b"dry_run", "issue_budget", b"issue_budget", "issue_numbers", b"issue_numbers", "max_fix_rounds", b"max_fix_rounds", "max_parallel_tasks", b"max_parallel_tasks", "pipeline", b"pipeline", "priority", b"priority", "repository", b"repository", "request_id", b"request_id", "requester", b"requester", "require_approval", b"require_approval", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_branch", b"base_branch", "base_sha", b"base_sha", "budget", b"budget", "concurrency", b"concurrency", "dry_run", b"dry_run", "issue_budget", b"issue_budget", "issue_numbers", b"issue_numbers", "max_fix_rounds", b"max_fix_rounds", "max_parallel_tasks", b"max_parallel_tasks", "pipeline", b"pipeline", "priority", b"priority", "repository", b"repository", "request_id", b"request_id", "requester", b"requester", "require_approval", b"require_approval", "task_budget", b"task_budget", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -44,6 +44,7 @@ class SubmitBatchRequest(_message.Message):
     MAX_FIX_ROUNDS_FIELD_NUMBER: _builtins.int
     BASE_BRANCH_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    TASK_BUDGET_FIELD_NUMBER: _builtins.int
     repository: _builtins.str
     """`owner/name`, as GitHub spells it. Required."""
     pipeline: _state_pb2.Pipeline.ValueType
@@ -82,6 +83,10 @@ class SubmitBatchRequest(_message.Message):
     def issue_budget(self) -> _usage_pb2.Budget:
         """For each issue. Default: no limit but the batch's."""
 
+    @_builtins.property
+    def task_budget(self) -> _usage_pb2.Budget:
+        """For each attempt of a task. Default: no limit but the issue's."""
+
     def __init__(
         self,
         *,
@@ -100,10 +105,11 @@ class SubmitBatchRequest(_message.Message):
         max_fix_rounds: _builtins.int | None = ...,
         base_branch: _builtins.str = ...,
         request_id: _builtins.str = ...,
+        task_budget: _usage_pb2.Budget | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_fix_rounds", b"_max_fix_rounds", "budget", b"budget", "issue_budget", b"issue_budget", "max_fix_rounds", b"max_fix_rounds", "query", b"query"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_fix_rounds", b"_max_fix_rounds", "budget", b"budget", "issue_budget", b"issue_budget", "max_fix_rounds", b"max_fix_rounds", "query", b"query", "task_budget", b"task_budget"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_fix_rounds", b"_max_fix_rounds", "base_branch", b"base_branch", "budget", b"budget", "concurrency", b"concurrency", "dry_run", b"dry_run", "issue_budget", b"issue_budget", "issue_numbers", b"issue_numbers", "max_fix_rounds", b"max_fix_rounds", "max_parallel_tasks", b"max_parallel_tasks", "pipeline", b"pipeline", "priority", b"priority", "query", b"query", "repository", b"repository", "request_id", b"request_id", "require_approval", b"require_approval", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_fix_rounds", b"_max_fix_rounds", "base_branch", b"base_branch", "budget", b"budget", "concurrency", b"concurrency", "dry_run", b"dry_run", "issue_budget", b"issue_budget", "issue_numbers", b"issue_numbers", "max_fix_rounds", b"max_fix_rounds", "max_parallel_tasks", b"max_parallel_tasks", "pipeline", b"pipeline", "priority", b"priority", "query", b"query", "repository", b"repository", "request_id", b"request_id", "require_approval", b"require_approval", "task_budget", b"task_budget", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_fix_rounds: _TypeAlias = _typing.Literal["max_fix_rounds"]  # noqa: Y015
     _WhichOneofArgType__max_fix_rounds: _TypeAlias = _typing.Literal["_max_fix_rounds", b"_max_fix_rounds"]  # noqa: Y015
@@ -792,3 +798,113 @@ class WatchEventsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WatchEventsResponse: _TypeAlias = WatchEventsResponse  # noqa: Y015
+
+@_typing.final
+class ListAuditEntriesRequest(_message.Message):
+    """Which page of the audit."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    RESOURCE_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Default 0: 100. Range 0 to 1,000."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before. Default: the first page."""
+    actor: _builtins.str
+    """Only calls of this identity. Default: all."""
+    resource: _builtins.str
+    """Only calls that named this resource, for example `batches/{ulid}`. Default: all."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        actor: _builtins.str = ...,
+        resource: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "page_size", b"page_size", "page_token", b"page_token", "resource", b"resource"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAuditEntriesRequest: _TypeAlias = ListAuditEntriesRequest  # noqa: Y015
+
+@_typing.final
+class ListAuditEntriesResponse(_message.Message):
+    """A page of the audit."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___AuditEntry]:
+        """Newest first."""
+
+    def __init__(
+        self,
+        *,
+        entries: _abc.Iterable[Global___AuditEntry] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAuditEntriesResponse: _TypeAlias = ListAuditEntriesResponse  # noqa: Y015
+
+@_typing.final
+class AuditEntry(_message.Message):
+    """One call that changes something, or was to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIME_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    METHOD_FIELD_NUMBER: _builtins.int
+    RESOURCE_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    TRACEPARENT_FIELD_NUMBER: _builtins.int
+    actor: _builtins.str
+    """Identity's name; `local` where identity is off; empty where the caller was not known."""
+    method: _builtins.str
+    """The call, for example `CancelBatch`."""
+    resource: _builtins.str
+    """What it named or made, for example `batches/{ulid}`."""
+    code: _builtins.str
+    """Canonical code that it ended with, for example `OK`, `PERMISSION_DENIED`."""
+    request_id: _builtins.str
+    """Its request id; empty where it had none."""
+    traceparent: _builtins.str
+    """W3C `traceparent` of the call."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When it ended."""
+
+    def __init__(
+        self,
+        *,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        actor: _builtins.str = ...,
+        method: _builtins.str = ...,
+        resource: _builtins.str = ...,
+        code: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        traceparent: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "code", b"code", "method", b"method", "request_id", b"request_id", "resource", b"resource", "time", b"time", "traceparent", b"traceparent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AuditEntry: _TypeAlias = AuditEntry  # noqa: Y015

@@ -101,6 +101,11 @@ class CoordinatorServiceStub:
                 request_serializer=miyabi_dot_coordinator_dot_v1_dot_coordinator__service__pb2.WatchEventsRequest.SerializeToString,
                 response_deserializer=miyabi_dot_coordinator_dot_v1_dot_coordinator__service__pb2.WatchEventsResponse.FromString,
                 _registered_method=True)
+        self.ListAuditEntries = channel.unary_unary(
+                '/miyabi.coordinator.v1.CoordinatorService/ListAuditEntries',
+                request_serializer=miyabi_dot_coordinator_dot_v1_dot_coordinator__service__pb2.ListAuditEntriesRequest.SerializeToString,
+                response_deserializer=miyabi_dot_coordinator_dot_v1_dot_coordinator__service__pb2.ListAuditEntriesResponse.FromString,
+                _registered_method=True)
 
 
 class CoordinatorServiceServicer:
@@ -219,6 +224,15 @@ class CoordinatorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListAuditEntries(self, request, context):
+        """ListAuditEntries returns who called what that changes something, newest first; refused calls too.
+        Entries are kept by count (roughly the newest 100,000), whatever becomes of their batches.
+        Errors: INVALID_ARGUMENT `BAD_CURSOR`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CoordinatorServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -286,6 +300,11 @@ def add_CoordinatorServiceServicer_to_server(servicer, server):
                     servicer.WatchEvents,
                     request_deserializer=miyabi_dot_coordinator_dot_v1_dot_coordinator__service__pb2.WatchEventsRequest.FromString,
                     response_serializer=miyabi_dot_coordinator_dot_v1_dot_coordinator__service__pb2.WatchEventsResponse.SerializeToString,
+            ),
+            'ListAuditEntries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAuditEntries,
+                    request_deserializer=miyabi_dot_coordinator_dot_v1_dot_coordinator__service__pb2.ListAuditEntriesRequest.FromString,
+                    response_serializer=miyabi_dot_coordinator_dot_v1_dot_coordinator__service__pb2.ListAuditEntriesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -641,6 +660,33 @@ class CoordinatorService:
             '/miyabi.coordinator.v1.CoordinatorService/WatchEvents',
             miyabi_dot_coordinator_dot_v1_dot_coordinator__service__pb2.WatchEventsRequest.SerializeToString,
             miyabi_dot_coordinator_dot_v1_dot_coordinator__service__pb2.WatchEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAuditEntries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/miyabi.coordinator.v1.CoordinatorService/ListAuditEntries',
+            miyabi_dot_coordinator_dot_v1_dot_coordinator__service__pb2.ListAuditEntriesRequest.SerializeToString,
+            miyabi_dot_coordinator_dot_v1_dot_coordinator__service__pb2.ListAuditEntriesResponse.FromString,
             options,
             channel_credentials,
             insecure,

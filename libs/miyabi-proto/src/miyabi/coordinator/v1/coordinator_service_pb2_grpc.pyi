@@ -91,6 +91,11 @@ class CoordinatorServiceStub:
     """WatchEvents streams the events of all batches, from a cursor or from now.
     Each answer carries the cursor to go on from. Errors: INVALID_ARGUMENT `BAD_CURSOR`.
     """
+    ListAuditEntries: _grpc.UnaryUnaryMultiCallable[_coordinator_service_pb2.ListAuditEntriesRequest, _coordinator_service_pb2.ListAuditEntriesResponse]
+    """ListAuditEntries returns who called what that changes something, newest first; refused calls too.
+    Entries are kept by count (roughly the newest 100,000), whatever becomes of their batches.
+    Errors: INVALID_ARGUMENT `BAD_CURSOR`.
+    """
 
 @_typing.type_check_only
 class CoordinatorServiceAsyncStub(CoordinatorServiceStub):
@@ -154,6 +159,11 @@ class CoordinatorServiceAsyncStub(CoordinatorServiceStub):
     WatchEvents: _aio.UnaryStreamMultiCallable[_coordinator_service_pb2.WatchEventsRequest, _coordinator_service_pb2.WatchEventsResponse]  # type: ignore[assignment]
     """WatchEvents streams the events of all batches, from a cursor or from now.
     Each answer carries the cursor to go on from. Errors: INVALID_ARGUMENT `BAD_CURSOR`.
+    """
+    ListAuditEntries: _aio.UnaryUnaryMultiCallable[_coordinator_service_pb2.ListAuditEntriesRequest, _coordinator_service_pb2.ListAuditEntriesResponse]  # type: ignore[assignment]
+    """ListAuditEntries returns who called what that changes something, newest first; refused calls too.
+    Entries are kept by count (roughly the newest 100,000), whatever becomes of their batches.
+    Errors: INVALID_ARGUMENT `BAD_CURSOR`.
     """
 
 class CoordinatorServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -293,6 +303,17 @@ class CoordinatorServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_coordinator_service_pb2.WatchEventsResponse], _abc.AsyncIterator[_coordinator_service_pb2.WatchEventsResponse]]:
         """WatchEvents streams the events of all batches, from a cursor or from now.
         Each answer carries the cursor to go on from. Errors: INVALID_ARGUMENT `BAD_CURSOR`.
+        """
+
+    @_abc_1.abstractmethod
+    def ListAuditEntries(
+        self,
+        request: _coordinator_service_pb2.ListAuditEntriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_coordinator_service_pb2.ListAuditEntriesResponse, _abc.Awaitable[_coordinator_service_pb2.ListAuditEntriesResponse]]:
+        """ListAuditEntries returns who called what that changes something, newest first; refused calls too.
+        Entries are kept by count (roughly the newest 100,000), whatever becomes of their batches.
+        Errors: INVALID_ARGUMENT `BAD_CURSOR`.
         """
 
 def add_CoordinatorServiceServicer_to_server(servicer: CoordinatorServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -331,6 +331,7 @@ class TaskInputs(_message.Message):
     PIPELINE_FIELD_NUMBER: _builtins.int
     SPENT_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
+    LISTED_STEPS_FIELD_NUMBER: _builtins.int
     repository: _builtins.str
     """`owner/name`."""
     issue_number: _builtins.int
@@ -377,6 +378,12 @@ class TaskInputs(_message.Message):
     def spent(self) -> _usage_pb2.Usage:
         """Spend of the run so far, for the evidence block."""
 
+    @_builtins.property
+    def listed_steps(self) -> _containers.RepeatedCompositeFieldContainer[_result_pb2.PlannedTask]:
+        """For PLAN: the steps that the issue itself lists (checklist, numbered list or headings), in order; a plan keeps to them.
+        Empty where the issue lists none.
+        """
+
     def __init__(
         self,
         *,
@@ -396,10 +403,11 @@ class TaskInputs(_message.Message):
         pipeline: _state_pb2.Pipeline.ValueType = ...,
         spent: _usage_pb2.Usage | None = ...,
         requester: _builtins.str = ...,
+        listed_steps: _abc.Iterable[_result_pb2.PlannedTask] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["change_set", b"change_set", "documentation", b"documentation", "plan", b"plan", "review", b"review", "spent", b"spent", "triage", b"triage", "verification", b"verification"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_branch", b"base_branch", "base_sha", b"base_sha", "change_set", b"change_set", "documentation", b"documentation", "dry_run", b"dry_run", "issue_number", b"issue_number", "issue_title", b"issue_title", "pipeline", b"pipeline", "plan", b"plan", "plan_step", b"plan_step", "repository", b"repository", "requester", b"requester", "review", b"review", "spent", b"spent", "triage", b"triage", "verification", b"verification"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_branch", b"base_branch", "base_sha", b"base_sha", "change_set", b"change_set", "documentation", b"documentation", "dry_run", b"dry_run", "issue_number", b"issue_number", "issue_title", b"issue_title", "listed_steps", b"listed_steps", "pipeline", b"pipeline", "plan", b"plan", "plan_step", b"plan_step", "repository", b"repository", "requester", b"requester", "review", b"review", "spent", b"spent", "triage", b"triage", "verification", b"verification"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

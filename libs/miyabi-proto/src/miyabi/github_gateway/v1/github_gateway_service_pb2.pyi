@@ -1014,16 +1014,23 @@ Global___GetRateLimitsResponse: _TypeAlias = GetRateLimitsResponse  # noqa: Y015
 
 @_typing.final
 class WatchRateLimitsRequest(_message.Message):
-    """Nothing to say."""
+    """Which limits."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    REPOSITORIES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def repositories(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Repositories whose own caps are wanted beside the credential's limits, `owner/name`; at most 100. Default: none."""
+
     def __init__(
         self,
+        *,
+        repositories: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["repositories", b"repositories"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1066,14 +1073,20 @@ class RateLimit(_message.Message):
     RESET_TIME_FIELD_NUMBER: _builtins.int
     BLOCKED_UNTIL_TIME_FIELD_NUMBER: _builtins.int
     OBSERVE_TIME_FIELD_NUMBER: _builtins.int
+    REPOSITORY_FIELD_NUMBER: _builtins.int
+    EXHAUST_TIME_FIELD_NUMBER: _builtins.int
     resource: _builtins.str
-    """`graphql`, `core`, `graphql-minute`, `core-minute`, `concurrent`, `content-minute`, `content-hour`."""
+    """Of the credential: `graphql`, `core`, `graphql-minute`, `core-minute`, `concurrent`, `content-minute`, `content-hour`.
+    Of a repository: `open-pull-requests` (its open ones that are ours), `pull-requests-hour` (ours opened within an hour).
+    """
     limit: _builtins.int
     """How many in a window."""
     remaining: _builtins.int
     """How many are left; -1 where GitHub has not said yet."""
     used: _builtins.int
     """How many this system has used in the window."""
+    repository: _builtins.str
+    """`owner/name` where the limit is a repository's; empty where it is the credential's."""
     @_builtins.property
     def reset_time(self) -> _timestamp_pb2.Timestamp:
         """When the window starts anew."""
@@ -1086,6 +1099,10 @@ class RateLimit(_message.Message):
     def observe_time(self) -> _timestamp_pb2.Timestamp:
         """When the numbers were last heard from GitHub; unset where never."""
 
+    @_builtins.property
+    def exhaust_time(self) -> _timestamp_pb2.Timestamp:
+        """When the limit runs out at the pace of the last minutes; unset where it does not before it starts anew."""
+
     def __init__(
         self,
         *,
@@ -1096,10 +1113,12 @@ class RateLimit(_message.Message):
         reset_time: _timestamp_pb2.Timestamp | None = ...,
         blocked_until_time: _timestamp_pb2.Timestamp | None = ...,
         observe_time: _timestamp_pb2.Timestamp | None = ...,
+        repository: _builtins.str = ...,
+        exhaust_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["blocked_until_time", b"blocked_until_time", "observe_time", b"observe_time", "reset_time", b"reset_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["blocked_until_time", b"blocked_until_time", "exhaust_time", b"exhaust_time", "observe_time", b"observe_time", "reset_time", b"reset_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocked_until_time", b"blocked_until_time", "limit", b"limit", "observe_time", b"observe_time", "remaining", b"remaining", "reset_time", b"reset_time", "resource", b"resource", "used", b"used"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocked_until_time", b"blocked_until_time", "exhaust_time", b"exhaust_time", "limit", b"limit", "observe_time", b"observe_time", "remaining", b"remaining", "repository", b"repository", "reset_time", b"reset_time", "resource", b"resource", "used", b"used"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
