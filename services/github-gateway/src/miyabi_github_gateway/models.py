@@ -7,6 +7,17 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 
+@dataclass(frozen=True)
+class Credential:
+    """What GitHub is asked with.
+
+    Its token is in no `repr`; `scope` names it without telling it: cache keys and budgets carry the scope.
+    """
+
+    token: str = field(repr=False)  #: empty: nothing is sent
+    scope: str  #: for example `token:3f9a0c12` or `installation:4711`; safe in logs and keys
+
+
 class IssueField(StrEnum):
     """What of an issue is wanted beside the heading."""
 

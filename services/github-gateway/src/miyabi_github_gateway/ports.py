@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from miyabi_github_gateway.models import (
+    Credential,
     Issue,
     IssueField,
     IssueSearch,
@@ -55,3 +57,45 @@ class GitHubWriter(Protocol):
         self, repository: str, *, title: str, body: str, labels: Sequence[Label], marker: str
     ) -> tuple[Issue, bool]:
         """Open the issue of a marker; returns it and whether it is new."""
+
+
+class Invalidator(Protocol):
+    """Forgets what is cached, on every replica."""
+
+    async def invalidate(self, repository: str, *, number: int = 0) -> None:
+        """Forget what is cached of an issue or pull request.
+
+        Args:
+            repository: `owner/name`; case does not matter.
+            number: Issue or pull request; 0: everything of the repository.
+        """
+
+
+class Credentials(Protocol):
+    """Knows with which credential GitHub is asked."""
+
+    async def of(self, owner: str) -> Credential:
+        """Return the credential for the repositories of an owner; it is valid for some minutes at least.
+
+        Args:
+            owner: Account of the repository; empty: whatever is not of one account.
+
+        Raises:
+            RepositoryNotFoundError: the App is not installed at that owner.
+            GitHubUnavailableError: GitHub did not give a credential.
+            GitHubForbiddenError: GitHub does not accept the App's key.
+        """
+
+    def refused(self, credential: Credential) -> None:
+        """Take note that GitHub answered 401: the next `of` gets another one where there is one."""
+
+
+class Locks(Protocol):
+    """Lets one replica at a time do something."""
+
+    def hold(self, name: str) -> AbstractAsyncContextManager[None]:
+        """Hold the lock of a name for the length of the block; waits for its holder.
+
+        Raises:
+            UnavailableError: the holder did not let go in time.
+        """
