@@ -10,6 +10,7 @@ from aiohttp import web
 
 from miyabi.github_gateway.v1.github_gateway_service_pb2_grpc import add_GitHubGatewayServiceServicer_to_server
 from miyabi_core.errors import UnavailableError
+from miyabi_core.redis import connect
 from miyabi_core.server import GrpcServer
 from miyabi_github_gateway.adapters.git_proxy import GitProxy
 from miyabi_github_gateway.adapters.http import GitHubHttp
@@ -31,6 +32,7 @@ class Gateway:
     def __init__(self, settings: GatewaySettings) -> None:
         token = settings.token.get_secret_value()
         self._settings = settings
+        self.redis = connect(settings.redis_url.get_secret_value())
         self.governor = Governor(max_concurrency=settings.max_concurrency, pacing_scale=settings.pacing_scale)
         self.http = GitHubHttp(
             api_url=settings.api_url, graphql_url=settings.graphql_url, token=token, governor=self.governor
@@ -79,6 +81,7 @@ class Gateway:
             await self._runner.cleanup()
         await self.proxy.close()
         await self.http.close()
+        await self.redis.aclose()
 
 
 async def _healthy(_request: web.Request) -> web.Response:
