@@ -28,6 +28,18 @@ class IssueField(StrEnum):
     RELATIONS = "RELATIONS"
 
 
+class Kind(StrEnum):
+    """What is read and kept."""
+
+    ISSUE = "issue"
+    PULL_REQUEST = "pull"
+    REPOSITORY = "repository"
+
+
+#: Everything that is kept of a number or of a repository.
+ALL_KINDS = frozenset(Kind)
+
+
 @dataclass(frozen=True)
 class Comment:
     """A comment on an issue."""

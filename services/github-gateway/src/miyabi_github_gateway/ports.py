@@ -7,10 +7,12 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from miyabi_github_gateway.models import (
+    ALL_KINDS,
     Credential,
     Issue,
     IssueField,
     IssueSearch,
+    Kind,
     Label,
     NewPullRequest,
     PullRequest,
@@ -62,12 +64,16 @@ class GitHubWriter(Protocol):
 class Invalidator(Protocol):
     """Forgets what is cached, on every replica."""
 
-    async def invalidate(self, repository: str, *, number: int = 0) -> None:
-        """Forget what is cached of an issue or pull request.
+    async def invalidate(self, repository: str, *, number: int = 0, kinds: frozenset[Kind] = ALL_KINDS) -> None:
+        """Forget what is cached of an issue or pull request; a read that is under way is answered, and not kept.
+
+        Never raises: a cache that cannot be reached holds nothing for long.
 
         Args:
             repository: `owner/name`; case does not matter.
             number: Issue or pull request; 0: everything of the repository.
+            kinds: What has changed; of a number, the repository's own entries are forgotten with it where they may
+                follow from it (pull requests by head branch).
         """
 
 

@@ -70,14 +70,20 @@ class GitHubHttp:
         """Close every connection."""
         await self._client.aclose()
 
-    async def graphql(self, body: Mapping[str, Any], *, operation: str) -> httpx.Response:
+    async def graphql(self, body: Mapping[str, Any], *, operation: str, tries: int = TRIES) -> httpx.Response:
         """Send a query; only the transport's errors and refusals are raised, GraphQL's own are in the answer.
+
+        Args:
+            body: Query, variables, operation's name.
+            operation: For logs.
+            tries: How often it is sent at most; a batch asks for one, since it is halved rather than repeated.
+                An answer that only says to wait does not count.
 
         Raises:
             GitHubUnavailableError: no answer, or a server error, after all repeats.
             RateLimitedError: the wait would pass the caller's time.
         """
-        return await self._send("POST", self._graphql_url, "graphql", Cost.READ, json=body, what=operation)
+        return await self._send("POST", self._graphql_url, "graphql", Cost.READ, json=body, what=operation, tries=tries)
 
     async def rest(self, method: str, path: str, *, cost: Cost = Cost.READ, **options: Any) -> httpx.Response:
         """Send a REST request; 404 comes back as an answer, since only the caller knows what is missing.
@@ -96,10 +102,11 @@ class GitHubHttp:
         return answer
 
     async def _send(
-        self, method: str, url: str, resource: str, cost: Cost, *, what: str, **options: Any
+        self, method: str, url: str, resource: str, cost: Cost, *, what: str, tries: int = TRIES, **options: Any
     ) -> httpx.Response:
         """Send with pacing; repeat what failed on the way, wait where GitHub asks for it."""
         deadline = time.time() + CALL_SECONDS
+        failures = 0
         for attempt in range(1, TRIES + 1):
             async with self.governor.admitted(resource, cost, deadline=deadline):
                 answer = await self._try(method, url, **options)
@@ -115,6 +122,9 @@ class GitHubHttp:
             _LOG.warning("github.failed", what=what, attempt=attempt, answer=str(answer)[:200])
             if cost is Cost.NOTIFY and not (isinstance(answer, httpx.Response) and limited is not None):
                 break  # it may have been done: only the writer, who can look, may repeat it
+            failures += wait > 0
+            if failures >= tries:
+                break
             if attempt < TRIES:
                 await asyncio.sleep(wait)
         if isinstance(answer, httpx.Response):

@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from miyabi_core.errors import MiyabiError
 from miyabi_github_gateway.errors import RateLimitedError
-from miyabi_github_gateway.models import Issue, IssueAnswer, IssueField
+from miyabi_github_gateway.models import ALL_KINDS, Issue, IssueAnswer, IssueField, Kind
 from miyabi_github_gateway.ports import GitHubReader
 
 #: Issues of one query at the start; GitHub answers 25 with comments within its 10 s.
@@ -58,8 +58,13 @@ class IssueLoader:
 
     def forget(self, repository: str, number: int) -> None:
         """Drop what is known of an issue: it was written to, or a webhook says that it changed."""
-        for entry in [entry for entry in self._cache if entry[0][0] == repository and entry[1] == number]:
+        for entry in [key for key in self._cache if key[0][0] == repository and number in {0, key[1]}]:
             del self._cache[entry]
+
+    async def invalidate(self, repository: str, *, number: int = 0, kinds: frozenset[Kind] = ALL_KINDS) -> None:
+        """Forget an issue; see `ports.Invalidator`."""
+        if Kind.ISSUE in kinds:
+            self.forget(repository, number)
 
     async def load(
         self, repository: str, numbers: Sequence[int], *, fields: frozenset[IssueField], fresh: bool = False
