@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from miyabi_coordinator.decide import outcomes, pipeline
 from miyabi_coordinator.decide.effects import changes_of, effects_of

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from miyabi_coordinator.decide import pipeline
 from miyabi_coordinator.models import (

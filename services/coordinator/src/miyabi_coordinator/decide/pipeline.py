@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from miyabi_coordinator.models import Pipeline, PlannedStep, Run, Spec, Task, TaskKind, TaskState
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import field
 
 from miyabi_coordinator.models.enums import BatchState, Pipeline
 from miyabi_coordinator.models.run import Budget, Usage
+from miyabi_coordinator.models.value import Value
 
 #: No limit.
 NO_BUDGET = Budget()
 
 
-@dataclass(frozen=True, slots=True)
-class Spec:
+class Spec(Value, frozen=True):
     """What was asked for, with every default filled in; never changes."""
 
     repository: str
@@ -35,8 +35,7 @@ class Spec:
     traceparent: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Counters:
+class Counters(Value, frozen=True):
     """How many runs are in each state."""
 
     pending: int = 0
@@ -59,8 +58,7 @@ class Counters:
         return self.pending + self.running + self.awaiting_approval
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Value, frozen=True):
     """A batch as it was at one moment. Times are seconds since 1970; 0 where there is none."""
 
     id: str
@@ -80,8 +78,7 @@ class Batch:
         return f"batches/{self.id}"
 
 
-@dataclass(frozen=True, slots=True)
-class AgentInfo:
+class AgentInfo(Value, frozen=True):
     """A process that runs tasks."""
 
     id: str
@@ -95,8 +92,7 @@ class AgentInfo:
     simulated_model: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class IssueFacts:
+class IssueFacts(Value, frozen=True):
     """What the gateway says of an issue, as far as a batch needs it."""
 
     number: int
@@ -106,8 +102,7 @@ class IssueFacts:
     blocked_by: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class RepositoryFacts:
+class RepositoryFacts(Value, frozen=True):
     """What the gateway says of a repository."""
 
     name: str
@@ -116,8 +111,7 @@ class RepositoryFacts:
     simulated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class IssueFilter:
+class IssueFilter(Value, frozen=True):
     """Which issues, where they are not listed."""
 
     labels: tuple[str, ...] = ()

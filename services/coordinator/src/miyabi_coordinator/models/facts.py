@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import field
 
 from miyabi_coordinator.models.enums import RunState, TaskState
 from miyabi_coordinator.models.run import Budget, Run, Task, Usage
+from miyabi_coordinator.models.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class TaskChanged:
+class TaskChanged(Value, frozen=True):
     """A task changed its state."""
 
     before: TaskState
@@ -17,24 +17,21 @@ class TaskChanged:
     spent: Usage | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RunChanged:
+class RunChanged(Value, frozen=True):
     """A run changed its state."""
 
     before: RunState
     run: Run
 
 
-@dataclass(frozen=True, slots=True)
-class TasksAdded:
+class TasksAdded(Value, frozen=True):
     """Tasks were added to a run."""
 
     tasks: tuple[Task, ...]
     fix_round: int
 
 
-@dataclass(frozen=True, slots=True)
-class ResultRecorded:
+class ResultRecorded(Value, frozen=True):
     """A step's result is part of the run."""
 
     task: Task
@@ -42,31 +39,27 @@ class ResultRecorded:
     value: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class IssueFinished:
+class IssueFinished(Value, frozen=True):
     """A run ended."""
 
     run: Run
 
 
-@dataclass(frozen=True, slots=True)
-class BudgetWarned:
+class BudgetWarned(Value, frozen=True):
     """80 % of an issue's budget is spent."""
 
     limit: Budget
     spent: Usage
 
 
-@dataclass(frozen=True, slots=True)
-class ApprovalRecorded:
+class ApprovalRecorded(Value, frozen=True):
     """A person decided."""
 
     approved: bool
     comment: str
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
+class Encoded(Value, frozen=True):
     """Something that an agent reported and that is relayed as it is: a serialised event without its sequence."""
 
     value: bytes
@@ -77,8 +70,7 @@ Fact = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Enqueued:
+class Enqueued(Value, frozen=True):
     """A task is ready; `needs_slot` where its run is not in flight yet."""
 
     task_id: str
@@ -86,8 +78,7 @@ class Enqueued:
     needs_slot: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Guards:
+class Guards(Value, frozen=True):
     """What the whole batch must allow at the moment of the commit."""
 
     running: bool = False
@@ -100,8 +91,7 @@ class Guards:
 NO_GUARDS = Guards()
 
 
-@dataclass(frozen=True, slots=True)
-class Effects:
+class Effects(Value, frozen=True):
     """What the commit changes beside the run; computed from the run before and after, so that nothing is forgotten."""
 
     enqueue: tuple[Enqueued, ...] = ()
@@ -118,8 +108,7 @@ class Effects:
 NO_EFFECTS = Effects()
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Value, frozen=True):
     """A transition: the run after it, what happened, what changes, what must hold. `changed` is false for a refusal."""
 
     run: Run

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from miyabi_coordinator.models.enums import FailureReason
 from miyabi_coordinator.models.run import Usage
+from miyabi_coordinator.models.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class LeaseGranted:
+class LeaseGranted(Value, frozen=True):
     """An agent has a free slot for a ready task."""
 
     task_id: str
@@ -19,16 +17,14 @@ class LeaseGranted:
     reserve_usd_micros: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedStep:
+class PlannedStep(Value, frozen=True):
     """One step of a plan, as far as the order needs it."""
 
     title: str
     depends_on: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Value, frozen=True):
     """A step brought a result; the facts that decisions need lie beside the opaque message.
 
     Args:
@@ -50,8 +46,7 @@ class Done:
     merged_change: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Value, frozen=True):
     """A step did not work."""
 
     reason: FailureReason
@@ -60,15 +55,13 @@ class Failed:
     retry_after: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Released:
+class Released(Value, frozen=True):
     """A step was handed back unfinished; no attempt is counted."""
 
     message: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class OutcomeReceived:
+class OutcomeReceived(Value, frozen=True):
     """An agent says what became of a lease."""
 
     task_id: str
@@ -77,52 +70,45 @@ class OutcomeReceived:
     usage: Usage
 
 
-@dataclass(frozen=True, slots=True)
-class LeaseExpired:
+class LeaseExpired(Value, frozen=True):
     """No heartbeat named the lease in time, or its deadline passed."""
 
     task_id: str
     fence: int
 
 
-@dataclass(frozen=True, slots=True)
-class BackoffElapsed:
+class BackoffElapsed(Value, frozen=True):
     """A task may be tried again."""
 
     task_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class BudgetRefused:
+class BudgetRefused(Value, frozen=True):
     """What is left of the batch's budget does not pay for the task."""
 
     task_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class CancelRequested:
+class CancelRequested(Value, frozen=True):
     """An operator cancelled the batch."""
 
     message: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ApprovalDecided:
+class ApprovalDecided(Value, frozen=True):
     """A person decided on the pull request."""
 
     approved: bool
     comment: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class RetryRequested:
+class RetryRequested(Value, frozen=True):
     """An operator wants a failed or skipped run to run again."""
 
     waits_for: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class PrerequisiteEnded:
+class PrerequisiteEnded(Value, frozen=True):
     """An issue of the same batch that this one waits for has ended."""
 
     issue: int

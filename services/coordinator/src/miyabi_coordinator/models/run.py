@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from msgspec import field
+from msgspec.structs import replace
 
 from miyabi_coordinator.models.enums import FailureReason, RunState, TaskKind, TaskState
+from miyabi_coordinator.models.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(Value, frozen=True):
     """What model calls used and cost, in millionths of a US dollar."""
 
     input_tokens: int = 0
@@ -41,8 +42,7 @@ class Usage:
         return self.input_tokens + self.output_tokens + self.cache_write_tokens + self.cache_read_tokens
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
+class Budget(Value, frozen=True):
     """A limit on model spend; 0 sets none."""
 
     usd_micros: int = 0
@@ -53,8 +53,7 @@ class Budget:
 NO_USAGE = Usage()
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(Value, frozen=True):
     """A step of a run. Times are seconds since 1970; 0 where there is none."""
 
     id: str
@@ -80,8 +79,7 @@ class Task:
     spent: Usage = NO_USAGE
 
 
-@dataclass(frozen=True, slots=True)
-class Results:
+class Results(Value, frozen=True):
     """The newest result of each step, as the agent's serialised message; empty where there is none."""
 
     triage: bytes = b""
@@ -97,8 +95,7 @@ class Results:
 NO_RESULTS = Results()
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Value, frozen=True):
     """One issue inside one batch: a value; every transition makes another one."""
 
     batch: str
@@ -144,8 +141,7 @@ def parse_task_name(name: str) -> tuple[str, int, str]:
     return batch, int(issue), task_id
 
 
-@dataclass(frozen=True, slots=True)
-class LeaseReference:
+class LeaseReference(Value, frozen=True):
     """Names a lease and proves that it is the newest one of its task."""
 
     batch: str

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from miyabi_coordinator.models import AgentInfo, Batch, Decision, LeaseReference, Run, Spec
+from miyabi_coordinator.models.value import Value
 
 #: A committed event: its sequence and its serialised message with that sequence.
 LoggedEvent = tuple[int, bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Created:
+class Created(Value, frozen=True):
     """What became of a new batch: `batch` is the older one where the request was a repeat."""
 
     batch: str
@@ -21,8 +20,7 @@ class Created:
     same_body: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Value, frozen=True):
     """A ready task that a dispatcher took out of the queue and has to lease, or to put back."""
 
     batch: str
@@ -33,8 +31,7 @@ class Claim:
     member: str
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(Value, frozen=True):
     """A transition on its way to the store.
 
     Args:

@@ -168,6 +168,11 @@ class CoordinatorServicer(coordinator_service_pb2_grpc.CoordinatorServiceService
             if wanted:
                 yield pb.WatchEventsResponse(events=wanted, cursor=cursor, time=to_timestamp(now()))
 
+    async def ListAuditEntries(self, request: pb.ListAuditEntriesRequest, context: Any) -> pb.ListAuditEntriesResponse:
+        """Return who called what that changes something."""
+        del request, context
+        raise errors.not_implemented("ListAuditEntries")
+
     async def _is_of(self, name: str, repository: str) -> bool:
         """Tell whether a batch works on a repository."""
         shard, batch = self._find(name)
