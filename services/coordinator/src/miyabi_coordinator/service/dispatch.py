@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from msgspec.structs import replace
-from redis.exceptions import RedisError
 
 from miyabi_coordinator.decide import decide
 from miyabi_coordinator.models import (
@@ -116,7 +115,7 @@ class Dispatcher:
             try:
                 for kind in TaskKind:
                     await self._serve(kind)
-            except (RedisError, OSError, TimeoutError) as error:
+            except MiyabiError as error:
                 _LOG.warning("dispatch.store_unavailable", error=str(error))
                 await asyncio.sleep(RETRY_SECONDS)
                 self.wake()

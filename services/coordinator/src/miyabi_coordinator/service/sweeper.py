@@ -6,8 +6,6 @@ import asyncio
 import time
 from collections.abc import Coroutine
 
-from redis.exceptions import RedisError
-
 from miyabi_coordinator.models import (
     BackoffElapsed,
     BatchState,
@@ -44,7 +42,7 @@ class Sweeper:
         while True:
             try:
                 await self.sweep()
-            except (RedisError, OSError, TimeoutError) as error:
+            except MiyabiError as error:
                 _LOG.warning("sweep.store_unavailable", error=str(error))
                 await asyncio.sleep(INTERVAL_SECONDS)
             try:

@@ -6,9 +6,8 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 
-from redis.exceptions import RedisError
-
 from miyabi_coordinator.ports.store import LoggedEvent, Store
+from miyabi_core.errors import MiyabiError
 from miyabi_core.logging import get_logger
 
 #: Events that wait for a watcher in memory; one that is slower reads the log.
@@ -65,7 +64,7 @@ class WatchHub:
                 self._all_lag()
                 async for _, events in self._store.follow(position):
                     self._deliver(events)
-            except (RedisError, OSError, TimeoutError) as error:
+            except MiyabiError as error:
                 _LOG.warning("watch.store_unavailable", error=str(error))
                 await asyncio.sleep(RETRY_SECONDS)
 

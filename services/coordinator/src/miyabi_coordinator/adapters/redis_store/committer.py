@@ -6,14 +6,12 @@ import asyncio
 import time
 from collections import deque
 
-from redis.exceptions import RedisError
-
 from miyabi_coordinator.adapters.redis_store import codec
 from miyabi_coordinator.adapters.redis_store.scripts import Scripts
-from miyabi_coordinator.errors import store_unavailable
 from miyabi_coordinator.models import Decision, LeaseReference, Run, RunState, Task
 from miyabi_coordinator.ports.store import Commit
 from miyabi_coordinator.translate import events
+from miyabi_core.errors import MiyabiError
 
 #: Most transitions of one call: more would hold the server up for milliseconds.
 MOST_PER_CALL = 256
@@ -55,10 +53,11 @@ class Committer:
         try:
             packed = [pack_commit(commit, now=now) for commit, _ in entries]
             answers = await self._scripts.call("commit", EVENTS_KEPT, repr(now), *packed)
-        except (RedisError, OSError, TimeoutError) as error:
+        except MiyabiError as error:
             for _, future in entries:
                 if not future.done():
-                    failure = store_unavailable()
+                    # Each caller raises its own: a shared one would gather the tracebacks of all.
+                    failure = type(error)(error.message, reason=error.reason, metadata=error.metadata)
                     failure.__cause__ = error
                     future.set_exception(failure)
             return

@@ -6,10 +6,10 @@ import hashlib
 from importlib import resources
 from typing import Any
 
-from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
 from miyabi_coordinator import shards
+from miyabi_coordinator.adapters.redis_store.connection import ShardConnection
 
 _FOLDER = resources.files("miyabi_coordinator.adapters.redis_store") / "lua"
 
@@ -17,23 +17,23 @@ _FOLDER = resources.files("miyabi_coordinator.adapters.redis_store") / "lua"
 class Scripts:
     """The scripts of one shard; each takes the shard's key prefix as its one declared key."""
 
-    def __init__(self, client: Redis, shard: int) -> None:
-        self._client = client
+    def __init__(self, connection: ShardConnection, shard: int) -> None:
+        self._connection = connection
         self._prefix = shards.prefix(shard)
         self._known: dict[str, tuple[str, str]] = {}
 
     async def call(self, name: str, *arguments: Any) -> Any:
-        """Run a script.
-
-        Raises:
-            RedisError: the server is away or refuses.
-        """
+        """Run a script, again where the answer was lost. Raises as `ShardConnection.run`."""
         source, digest = self._source(name)
-        try:
-            return await self._client.evalsha(digest, 1, self._prefix, *arguments)
-        except NoScriptError:
-            # A server that was restarted, or a new primary after a failover.
-            return await self._client.eval(source, 1, self._prefix, *arguments)
+
+        async def call(redis: Any) -> Any:
+            try:
+                return await redis.evalsha(digest, 1, self._prefix, *arguments)
+            except NoScriptError:
+                # A server that was restarted, or a new primary after a failover.
+                return await redis.eval(source, 1, self._prefix, *arguments)
+
+        return await self._connection.run(call)
 
     def _source(self, name: str) -> tuple[str, str]:
         """Return a script's text and digest."""

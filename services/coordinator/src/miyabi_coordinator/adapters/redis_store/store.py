@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
-from redis.asyncio import Redis
 
 from miyabi_coordinator import shards
 from miyabi_coordinator.adapters.redis_store import codec
 from miyabi_coordinator.adapters.redis_store.committer import EVENTS_KEPT, Committer, member_of
+from miyabi_coordinator.adapters.redis_store.connection import ShardConnection
 from miyabi_coordinator.adapters.redis_store.scripts import Scripts
 from miyabi_coordinator.decide import SPENT_COUNTERS, effects_of
 from miyabi_coordinator.models import (
@@ -42,10 +43,10 @@ _FIELDS = ("spec", "state", "create", "end", "leased", "reserved", *_COUNTERS, *
 class RedisStore:
     """Implements `ports.store.Store`; `committer.run` has to be running."""
 
-    def __init__(self, client: Redis, *, shard: int = 0) -> None:
-        self._client: Any = client
+    def __init__(self, connection: ShardConnection, *, shard: int = 0) -> None:
+        self._connection = connection
         self._prefix = shards.prefix(shard)
-        self._scripts = Scripts(client, shard)
+        self._scripts = Scripts(connection, shard)
         self.committer = Committer(self._scripts)
         self._specs: dict[str, Spec] = {}
 
@@ -73,11 +74,13 @@ class RedisStore:
             first,
             repr(batch.created),
         )
-        return Created(answer[0].decode(), bool(answer[1]), bool(answer[2]))
+        made = answer[0].decode()
+        # A repeat after a lost answer finds the batch that it made itself.
+        return Created(made, repeated=bool(answer[1]) and made != batch.id, same_body=bool(answer[2]))
 
     async def find_request(self, request_id: str, *, digest: str) -> Created | None:
         """Return what a request made before; None where it is new."""
-        value = await self._client.get(f"{self._prefix}request:{request_id}")
+        value = await self._connection.run(lambda redis: redis.get(f"{self._prefix}request:{request_id}"))
         if value is None:
             return None
         batch, known = value.decode().split(" ")
@@ -106,7 +109,9 @@ class RedisStore:
     async def drop_claims(self, claims: Sequence[Claim]) -> None:
         """Forget claims of tasks that are no longer ready."""
         if claims:
-            await self._client.zrem(f"{self._prefix}claims", *(claim.member for claim in claims))
+            await self._connection.run(
+                lambda redis: redis.zrem(f"{self._prefix}claims", *(claim.member for claim in claims))
+            )
 
     async def restore_claims(self) -> int:
         """Put back claims whose dispatcher is gone; returns how many."""
@@ -115,7 +120,7 @@ class RedisStore:
     async def load_spec(self, batch: str) -> Spec | None:
         """Return what a batch was asked for; it never changes, so it is read once."""
         if batch not in self._specs:
-            value = await self._client.hget(self._batch(batch), "spec")
+            value = await self._connection.run(lambda redis: redis.hget(self._batch(batch), "spec"))
             if value is None:
                 return None
             if len(self._specs) >= 1000:
@@ -125,10 +130,14 @@ class RedisStore:
 
     async def load_batch(self, batch: str) -> Batch | None:
         """Return a batch as it is."""
-        async with self._client.pipeline(transaction=False) as pipe:
-            pipe.hmget(self._batch(batch), _FIELDS)
-            pipe.xrevrange(f"{self._batch(batch)}:log", count=1)
-            fields, last = await pipe.execute()
+
+        async def read(redis: Any) -> Any:
+            async with redis.pipeline(transaction=False) as pipe:
+                pipe.hmget(self._batch(batch), _FIELDS)
+                pipe.xrevrange(f"{self._batch(batch)}:log", count=1)
+                return await pipe.execute()
+
+        fields, last = await self._connection.run(read)
         if fields[0] is None:
             return None
         sequence = int(last[0][0].split(b"-")[1]) if last else 0
@@ -141,7 +150,9 @@ class RedisStore:
             issues = spec.issues if spec else ()
         if not issues:
             return []
-        found = await self._client.hmget(f"{self._batch(batch)}:runs", [str(issue) for issue in issues])
+        found = await self._connection.run(
+            lambda redis: redis.hmget(f"{self._batch(batch)}:runs", [str(issue) for issue in issues])
+        )
         return [codec.decode_run(value) for value in found if value is not None]
 
     async def set_state(
@@ -161,7 +172,9 @@ class RedisStore:
 
     async def read_log(self, batch: str, *, after: int, limit: int = PAGE) -> list[LoggedEvent]:
         """Return committed events after a sequence, oldest first."""
-        entries = await self._client.xrange(f"{self._batch(batch)}:log", min=f"0-{after + 1}", count=limit)
+        entries = await self._connection.run(
+            lambda redis: redis.xrange(f"{self._batch(batch)}:log", min=f"0-{after + 1}", count=limit)
+        )
         logged = []
         for identifier, fields in entries:
             sequence = int(identifier.split(b"-")[1])
@@ -170,12 +183,14 @@ class RedisStore:
 
     async def last_event(self) -> str:
         """Return the position of the newest event of the shard."""
-        newest = await self._client.xrevrange(f"{self._prefix}events", count=1)
+        newest = await self._connection.run(lambda redis: redis.xrevrange(f"{self._prefix}events", count=1))
         return newest[0][0].decode() if newest else "0-0"
 
     async def read_events(self, position: str, *, limit: int = PAGE) -> tuple[str, list[tuple[str, int, bytes]]]:
         """Return events of all batches after a position, oldest first: the new position; batch, sequence, message."""
-        entries = await self._client.xrange(f"{self._prefix}events", min=f"({position}", count=limit)
+        entries = await self._connection.run(
+            lambda redis: redis.xrange(f"{self._prefix}events", min=f"({position}", count=limit)
+        )
         if not entries:
             return position, []
         return entries[-1][0].decode(), [_event_of(fields) for _, fields in entries]
@@ -184,7 +199,7 @@ class RedisStore:
         """Yield committed events of all batches after a position: the new position; batch, sequence, message."""
         stream = f"{self._prefix}events"
         while True:
-            answer = await self._client.xread({stream: position}, count=PAGE, block=BLOCK_MILLISECONDS)
+            answer = await self._connection.blocking(partial(_read_on, stream=stream, position=position))
             entries = next(iter(answer.values()))[0] if isinstance(answer, dict) and answer else _entries(answer)
             if entries:
                 position = entries[-1][0].decode()
@@ -199,62 +214,73 @@ class RedisStore:
 
     async def expired(self, now: float) -> list[LeaseReference]:
         """Return leases that nobody renewed."""
-        found = await self._client.zrangebyscore(f"{self._prefix}leases", "-inf", repr(now), 0, SWEEP_LIMIT)
+        found = await self._connection.run(
+            lambda redis: redis.zrangebyscore(f"{self._prefix}leases", "-inf", repr(now), 0, SWEEP_LIMIT)
+        )
         return [LeaseReference.of_member(member.decode()) for member in found]
 
     async def due(self, now: float) -> list[str]:
         """Return timers and outbox entries whose time has come."""
-        found = await self._client.zrangebyscore(f"{self._prefix}timers", "-inf", repr(now), 0, SWEEP_LIMIT)
+        found = await self._connection.run(
+            lambda redis: redis.zrangebyscore(f"{self._prefix}timers", "-inf", repr(now), 0, SWEEP_LIMIT)
+        )
         return [name.decode() for name in found]
 
     async def drop_timers(self, timers: Sequence[str]) -> None:
         """Remove entries that need no transition."""
         if timers:
-            await self._client.zrem(f"{self._prefix}timers", *timers)
+            await self._connection.run(lambda redis: redis.zrem(f"{self._prefix}timers", *timers))
 
     async def drop_leases(self, leases: Sequence[LeaseReference]) -> None:
         """Remove leases whose task is over."""
-        for key in ("leases", "deadlines"):
-            if leases:
-                await self._client.zrem(f"{self._prefix}{key}", *(lease.member for lease in leases))
+        members = [lease.member for lease in leases]
+        if members:
+            await self._connection.run(lambda redis: redis.zrem(f"{self._prefix}leases", *members))
+            await self._connection.run(lambda redis: redis.zrem(f"{self._prefix}deadlines", *members))
 
     async def list_batches(self, *, before: str, limit: int) -> list[Batch]:
         """Return batches older than a batch id (empty: all), newest first."""
         start = 0
         if before:
-            rank = await self._client.zrevrank(f"{self._prefix}batches", before)
+            rank = await self._connection.run(lambda redis: redis.zrevrank(f"{self._prefix}batches", before))
             start = 0 if rank is None else rank + 1
-        found = await self._client.zrevrange(f"{self._prefix}batches", start, start + limit - 1)
+        found = await self._connection.run(
+            lambda redis: redis.zrevrange(f"{self._prefix}batches", start, start + limit - 1)
+        )
         loaded = [await self.load_batch(member.decode()) for member in found]
         return [batch for batch in loaded if batch is not None]
 
     async def put_agent(self, agent: AgentInfo) -> bool:
         """Record an agent; returns whether it was told to drain."""
-        async with self._client.pipeline(transaction=False) as pipe:
-            pipe.hset(f"{self._prefix}agents", agent.id, codec.encode_agent(agent))
-            pipe.sismember(f"{self._prefix}draining", agent.id)
-            answers = await pipe.execute()
+
+        async def write(redis: Any) -> Any:
+            async with redis.pipeline(transaction=False) as pipe:
+                pipe.hset(f"{self._prefix}agents", agent.id, codec.encode_agent(agent))
+                pipe.sismember(f"{self._prefix}draining", agent.id)
+                return await pipe.execute()
+
+        answers = await self._connection.run(write)
         return bool(answers[1])
 
     async def remove_agent(self, agent_id: str) -> None:
         """Forget an agent."""
-        await self._client.hdel(f"{self._prefix}agents", agent_id)
-        await self._client.srem(f"{self._prefix}draining", agent_id)
+        await self._connection.run(lambda redis: redis.hdel(f"{self._prefix}agents", agent_id))
+        await self._connection.run(lambda redis: redis.srem(f"{self._prefix}draining", agent_id))
 
     async def list_agents(self) -> list[AgentInfo]:
         """Return all agents by id."""
-        found = await self._client.hvals(f"{self._prefix}agents")
-        draining = await self._client.smembers(f"{self._prefix}draining")
+        found = await self._connection.run(lambda redis: redis.hvals(f"{self._prefix}agents"))
+        draining = await self._connection.run(lambda redis: redis.smembers(f"{self._prefix}draining"))
         agents = (codec.decode_agent(value) for value in found)
         marked = (replace(agent, draining=agent.draining or agent.id.encode() in draining) for agent in agents)
         return sorted(marked, key=lambda agent: agent.id)
 
     async def drain_agent(self, agent_id: str) -> AgentInfo | None:
         """Tell an agent to take no more; None where there is no such agent."""
-        value = await self._client.hget(f"{self._prefix}agents", agent_id)
+        value = await self._connection.run(lambda redis: redis.hget(f"{self._prefix}agents", agent_id))
         if value is None:
             return None
-        await self._client.sadd(f"{self._prefix}draining", agent_id)
+        await self._connection.run(lambda redis: redis.sadd(f"{self._prefix}draining", agent_id))
         return replace(codec.decode_agent(value), draining=True)
 
 
@@ -292,6 +318,11 @@ def _batch_of(batch: str, fields: dict[str, bytes], sequence: int) -> Batch:
         ended=float(fields["end"]),
         last_sequence=sequence,
     )
+
+
+async def _read_on(redis: Any, *, stream: str, position: str) -> Any:
+    """Wait a while for entries after a position."""
+    return await redis.xread({stream: position}, count=PAGE, block=BLOCK_MILLISECONDS)
 
 
 def _entries(answer: Any) -> list[tuple[bytes, dict[bytes, bytes]]]:
