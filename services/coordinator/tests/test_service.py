@@ -11,6 +11,7 @@ import pytest
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1 import dispatch_service_pb2, dispatch_service_pb2_grpc, state_pb2
 from miyabi_coordinator.testing import REPOSITORY, succeed
+from miyabi_coordinator.translate.replay import differences, rebuild
 from miyabi_core.ids import new_ulid
 from miyabi_core.status import from_rpc_error
 
@@ -174,6 +175,48 @@ async def test_failed_prerequisite_skips_dependents(stack, operators):
         events = await collect(operators(channel).SubmitBatch(submit(2, 33, pipeline=state_pb2.PIPELINE_TRIAGE)))
         states = [result.state for result in events[-1].batch_finished.results]
         assert states == [state_pb2.RUN_STATE_FAILED, state_pb2.RUN_STATE_SKIPPED]
+
+
+async def test_retry_runs_failed_and_skipped_issues_again(stack, operators):
+    """A retried issue starts anew, the issue that it held up follows, and the log alone rebuilds the batch."""
+    broken = {2}
+
+    def answer(lease):
+        if lease.inputs.issue_number not in broken:
+            return succeed(lease)
+        outcome = dispatch_service_pb2.Outcome(reference=lease.reference)
+        outcome.failure.reason = state_pb2.FAILURE_REASON_GITHUB
+        return outcome
+
+    async with stack.coordinator() as channel, stack.agent(channel, answer=answer):
+        stub = operators(channel)
+        events = await collect(stub.SubmitBatch(submit(1, 2, 33)))
+        name = events[0].batch
+        broken.clear()
+        again = await stub.RetryBatch(pb.RetryBatchRequest(name=name, issue_numbers=[2]))
+        assert again.batch.state == state_pb2.BATCH_STATE_RUNNING
+        call = stub.WatchBatch(pb.WatchBatchRequest(name=name, after_sequence=events[-1].sequence, committed_only=True))
+        events += await collect(call)
+        assert events[-1].batch_finished.state == state_pb2.BATCH_STATE_SUCCEEDED
+        stored = await stub.GetBatch(pb.GetBatchRequest(name=name))
+        assert differences(rebuild(events), batch=stored.batch, runs=stored.runs) == []
+
+
+async def test_retry_without_anything_to_retry_changes_nothing(stack, operators):
+    """A retry of issues that succeeded leaves a failed batch ended."""
+
+    def answer(lease):
+        outcome = succeed(lease)
+        if lease.inputs.issue_number == 2:
+            outcome.failure.reason = state_pb2.FAILURE_REASON_GITHUB
+        return outcome
+
+    async with stack.coordinator() as channel, stack.agent(channel, answer=answer):
+        stub = operators(channel)
+        events = await collect(stub.SubmitBatch(submit(1, 2, pipeline=state_pb2.PIPELINE_TRIAGE)))
+        answered = await stub.RetryBatch(pb.RetryBatchRequest(name=events[0].batch, issue_numbers=[1]))
+        assert answered.batch.state == state_pb2.BATCH_STATE_FAILED
+        assert answered.batch.last_sequence == events[-1].sequence
 
 
 async def test_hello_comes_first(stack):

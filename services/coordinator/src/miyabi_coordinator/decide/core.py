@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from miyabi_coordinator.decide import outcomes, pipeline
 from miyabi_coordinator.decide.effects import changes_of, effects_of
 from miyabi_coordinator.models import (
+    NO_RESULTS,
     ApprovalDecided,
     ApprovalRecorded,
     BackoffElapsed,
@@ -90,7 +91,7 @@ def _moved(
     before: Run, after: Run, spec: Spec, *, facts: tuple[Fact, ...] = (), guards: Guards | None = None
 ) -> Decision:
     """Complete a transition: the version, new tasks, states that changed, everything that follows from them."""
-    after = replace(after, version=before.version + 1)
+    after = replace(after, version=before.version + 1, progress=_still_reported(after))
     known = {task.id for task in before.tasks}
     added = tuple(task for task in after.tasks if task.id not in known)
     found: list[Fact] = list(facts)
@@ -101,6 +102,14 @@ def _moved(
         after = replace(after, budget_warned=True)
         found.append(BudgetWarned(spec.issue_budget, after.spent))
     return Decision(after, tuple(found), effects_of(before, after), guards or Guards())
+
+
+def _still_reported(run: Run) -> dict[str, int]:
+    """Return how far each lease that holds has reported; of the others no report is taken any more."""
+    if not run.progress:
+        return run.progress
+    held = {f"{task.id}:{task.fence}" for task in run.tasks if task.state is TaskState.LEASED}
+    return {key: index for key, index in run.progress.items() if key in held}
 
 
 def _leased(run: Run, task_id: str, fence: int) -> Task | None:
@@ -139,9 +148,6 @@ def _lease(run: Run, spec: Spec, event: LeaseGranted, now: float) -> Decision:
 def _exhaust(run: Run, spec: Spec, task: Task, *, now: float) -> Decision:
     """End a run whose next step cannot be paid."""
     failed = Failed(FailureReason.BUDGET_EXHAUSTED, "What is left of the budget does not pay for the next step.")
-    if run.state is RunState.PENDING:
-        # A run that never started goes through RUNNING in no time: PENDING has no way to FAILED.
-        run = replace(run, started=now)
     return _moved(run, outcomes.fail(run, task, failed, now=now), spec)
 
 
@@ -151,13 +157,10 @@ def _outcome(run: Run, spec: Spec, event: OutcomeReceived, now: float) -> Decisi
     if task is None:
         return _refused(run, "LEASE_LOST")
     facts: tuple[Fact, ...] = ()
+    event = replace(event, result=outcomes.checked(task, event.result))
     if isinstance(event.result, Done):
         facts = (ResultRecorded(task, event.result.field, event.result.value),)
-    after = outcomes.end_lease(run, task, event, spec=spec, now=now)
-    stale = f"{task.id}:{task.fence}"
-    if stale in after.progress:
-        after = replace(after, progress={key: value for key, value in after.progress.items() if key != stale})
-    return _moved(run, after, spec, facts=facts)
+    return _moved(run, outcomes.end_lease(run, task, event, spec=spec, now=now), spec, facts=facts)
 
 
 def _backoff_elapsed(run: Run, spec: Spec, event: BackoffElapsed) -> Decision:
@@ -202,7 +205,7 @@ def _approval(run: Run, spec: Spec, event: ApprovalDecided, now: float) -> Decis
 
 def _retry(run: Run, spec: Spec, event: RetryRequested) -> Decision:
     """Start a failed or skipped run from its beginning, with new tasks beside the old ones."""
-    if run.state not in {RunState.FAILED, RunState.SKIPPED}:
+    if run.state not in {RunState.FAILED, RunState.SKIPPED} or run.generation != event.generation:
         return _refused(run, "NOT_FAILED")
     generation = run.generation + 1
     fresh = pipeline.first_tasks(spec.pipeline, generation=generation)
@@ -211,6 +214,7 @@ def _retry(run: Run, spec: Spec, event: RetryRequested) -> Decision:
         state=RunState.PENDING,
         tasks=(*run.tasks, *fresh),
         waits_for=event.waits_for,
+        results=NO_RESULTS,
         generation=generation,
         fix_rounds=0,
         approved=False,
@@ -218,7 +222,7 @@ def _retry(run: Run, spec: Spec, event: RetryRequested) -> Decision:
         reason=FailureReason.NONE,
         message="",
     )
-    return _moved(run, pipeline.start(after), spec)
+    return _moved(run, pipeline.start(after), spec, guards=Guards(unended=True))
 
 
 def _prerequisite(run: Run, spec: Spec, event: PrerequisiteEnded, now: float) -> Decision:

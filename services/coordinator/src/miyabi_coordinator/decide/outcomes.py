@@ -31,8 +31,31 @@ MAX_LEASES = 5
 BACKOFF_BASE = 2.0
 #: The longest pause, unless the agent asks for more.
 BACKOFF_CAP = 60.0
-#: States in which a task still has something to do, not counting LEASED.
-_WAITING = (TaskState.PENDING, TaskState.READY, TaskState.BACKOFF)
+#: Longest pause that an agent may ask for, in seconds: GitHub's own limits are over within the hour.
+RETRY_AFTER_CAP = 3600.0
+#: Which result each kind of step brings, by its name in Results.
+RESULT_FIELDS = {
+    TaskKind.TRIAGE: "triage",
+    TaskKind.PLAN: "plan",
+    TaskKind.IMPLEMENT: "change_set",
+    TaskKind.VERIFY: "verification",
+    TaskKind.REVIEW: "review",
+    TaskKind.DOCUMENT: "documentation",
+    TaskKind.PULL_REQUEST: "pull_request",
+}
+
+
+def checked(task: Task, result: Done | Failed | Released) -> Done | Failed | Released:
+    """Return the result, or why it is none: one of another kind of step, a plan without a step, no changed file."""
+    if not isinstance(result, Done):
+        return result
+    if result.field != RESULT_FIELDS[task.kind]:
+        return Failed(FailureReason.AGENT_ERROR, f"The agent answered {task.kind.name} with {result.field}.")
+    if task.kind is TaskKind.PLAN and not result.steps:
+        return Failed(FailureReason.MODEL_ANSWER, "The plan has no step.", retryable=True)
+    if task.kind is TaskKind.IMPLEMENT and not result.files:
+        return Failed(FailureReason.NO_CHANGE, "The step changed no file.")
+    return result
 
 
 def end_lease(run: Run, task: Task, outcome: OutcomeReceived, *, spec: Spec, now: float) -> Run:
@@ -65,7 +88,7 @@ def fail(run: Run, task: Task, failed: Failed, *, now: float) -> Run:
     failures = task.failures + 1
     task = replace(task, failures=failures, reason=failed.reason, message=failed.message)
     if failed.retryable and failures < MAX_FAILURES:
-        ready_at = now + max(failed.retry_after, backoff(run, task))
+        ready_at = now + max(min(failed.retry_after, RETRY_AFTER_CAP), backoff(run, task))
         return run.with_task(replace(task, state=TaskState.BACKOFF, ready_at=ready_at))
     run = run.with_task(replace(task, state=TaskState.FAILED, ended=now))
     return finish(run, RunState.FAILED, reason=failed.reason, message=failed.message, now=now)
@@ -102,10 +125,7 @@ def _abandon(task: Task, *, cancelled: bool, now: float) -> Task:
 
 def _done(run: Run, task: Task, done: Done, *, spec: Spec, now: float) -> Run:
     """Return the run after a result."""
-    if task.kind is TaskKind.IMPLEMENT and not done.files:
-        failed = Failed(FailureReason.NO_CHANGE, "The step changed no file.")
-        return fail(run, task, failed, now=now)
-    results = _record(run.results, done)
+    results = _record(run.results, done, kind=task.kind)
     verdict = _verdict(task, done)
     run = replace(run, results=results)
     if verdict is not None and spec.pipeline is not spec.pipeline.REVIEW:
@@ -124,9 +144,11 @@ def _planned(run: Run, task: Task, done: Done) -> tuple[Task, ...]:
     return pipeline.planned_tasks(done.steps, after=task, generation=run.generation)
 
 
-def _record(results: Results, done: Done) -> Results:
-    """Return the results with the new one."""
+def _record(results: Results, done: Done, *, kind: TaskKind) -> Results:
+    """Return the results with the new one; what was found out about an older change says nothing of a new one."""
     fields = {done.field: done.value}
+    if kind is TaskKind.IMPLEMENT:
+        fields |= {"verification": b"", "review": b"", "documentation": b""}
     if done.merged_change:
         fields["change_set"] = done.merged_change
     return replace(results, **fields)

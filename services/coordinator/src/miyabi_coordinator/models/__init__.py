@@ -44,6 +44,8 @@ from miyabi_coordinator.models.inputs import (
     RetryRequested,
 )
 from miyabi_coordinator.models.run import (
+    NO_RESULTS,
+    NO_USAGE,
     Budget,
     LeaseReference,
     Results,
@@ -55,6 +57,8 @@ from miyabi_coordinator.models.run import (
 )
 
 __all__ = [
+    "NO_RESULTS",
+    "NO_USAGE",
     "AgentInfo",
     "ApprovalDecided",
     "ApprovalRecorded",

@@ -85,6 +85,7 @@ class Guards(Value, frozen=True):
     slot: bool = False
     parallel: bool = False
     reserve_usd_micros: int = 0
+    unended: bool = False
 
 
 #: Nothing of the batch matters.

@@ -103,9 +103,10 @@ class ApprovalDecided(Value, frozen=True):
 
 
 class RetryRequested(Value, frozen=True):
-    """An operator wants a failed or skipped run to run again."""
+    """An operator wants a failed or skipped run to run again; a run of another generation was retried already."""
 
     waits_for: tuple[int, ...] = ()
+    generation: int = 1
 
 
 class PrerequisiteEnded(Value, frozen=True):

@@ -139,6 +139,10 @@ class Store(Protocol):
         """Remove entries that need no transition."""
         ...
 
+    async def finish_timer(self, name: str, *, batch: str) -> None:
+        """Remove what was done for a whole batch; one of which nothing is open is closed next."""
+        ...
+
     async def drop_claims(self, claims: Sequence[Claim]) -> None:
         """Forget claims of tasks that are no longer ready."""
         ...

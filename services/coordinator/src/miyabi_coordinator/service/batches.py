@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from miyabi_coordinator import errors
-from miyabi_coordinator.models import ApprovalDecided, Batch, BatchState, RetryRequested, Run, RunState
+from miyabi_coordinator.decide import retry_order
+from miyabi_coordinator.models import ApprovalDecided, Batch, BatchState, Run
 from miyabi_coordinator.ports.store import Store
+from miyabi_coordinator.service.retrying import Retrying, retry_entry
 from miyabi_coordinator.service.transitions import Transitions
 
 #: So often is a change of state tried while other writers change it too.
@@ -17,6 +19,7 @@ class Batches:
     def __init__(self, store: Store, transitions: Transitions) -> None:
         self._store = store
         self._transitions = transitions
+        self._retrying = Retrying(store, transitions)
 
     async def get(self, batch: str) -> Batch:
         """Return a batch as it is now.
@@ -59,19 +62,26 @@ class Batches:
         return await self._change(batch, (BatchState.PAUSED,), BatchState.RUNNING)
 
     async def retry(self, batch: str, issues: tuple[int, ...]) -> Batch:
-        """Run failed and skipped issues again; without *issues* all of them. Raises as `run`."""
-        await self.get(batch)
+        """Run failed and skipped issues again; without *issues* all of them.
+
+        Raises:
+            NotFoundError: there is no such batch or run.
+            FailedPreconditionError: the batch has not failed.
+        """
+        found = await self.get(batch)
         runs = {run.issue: run for run in await self._store.load_runs(batch)}
         for number in issues:
             if number not in runs:
                 raise errors.run_not_found(batch, number)
-        chosen = set(issues) or set(runs)
-        again = [run for run in runs.values() if run.issue in chosen and _retryable(run)]
-        await self._change(batch, (BatchState.FAILED,), BatchState.RUNNING)
-        for run in again:
-            waits = tuple(number for number in run.depends_on if runs[number].state is not RunState.SUCCEEDED)
-            await self._transitions.apply(batch, run.issue, event=RetryRequested(waits))
-        return await self.get(batch)
+        order = retry_order(runs, set(issues) or set(runs))
+        if found.state is BatchState.FAILED and not order:
+            return found
+        entry = retry_entry(batch, [runs[number] for number in order])
+        changed = await self._change(batch, (BatchState.FAILED,), BatchState.RUNNING, outbox=entry)
+        if found.state is BatchState.FAILED:
+            await self._retrying.carry_out(entry)
+            changed = await self.get(batch)
+        return changed
 
     async def approve(self, batch: str, issue: int, *, approved: bool, comment: str) -> Run:
         """Decide on the pull request of a run that awaits it.
@@ -106,8 +116,3 @@ class Batches:
             ):
                 break
         return await self.get(batch)
-
-
-def _retryable(run: Run) -> bool:
-    """Tell whether RetryBatch runs it again."""
-    return run.state in {RunState.FAILED, RunState.SKIPPED}

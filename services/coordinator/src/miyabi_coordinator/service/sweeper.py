@@ -16,6 +16,7 @@ from miyabi_coordinator.models import (
     RunState,
 )
 from miyabi_coordinator.ports.store import Store
+from miyabi_coordinator.service.retrying import Retrying
 from miyabi_coordinator.service.transitions import Transitions
 from miyabi_core.errors import MiyabiError
 from miyabi_core.logging import get_logger
@@ -31,6 +32,7 @@ class Sweeper:
     def __init__(self, store: Store, transitions: Transitions) -> None:
         self._store = store
         self._transitions = transitions
+        self._retrying = Retrying(store, transitions)
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
@@ -95,6 +97,8 @@ class Sweeper:
                 await self._tell_dependents(batch, int(rest[0]), name)
             case "cancel":
                 await self._cancel_runs(batch, name)
+            case "retry":
+                await self._retrying.carry_out(name)
             case _:
                 await self._close(batch)
 
@@ -113,7 +117,7 @@ class Sweeper:
             for run in open_runs:
                 cancel = self._transitions.apply(batch, run.issue, event=CancelRequested())
                 group.create_task(cancel)
-        await self._store.drop_timers([name])
+        await self._store.finish_timer(name, batch=batch)
 
     async def _close(self, batch: str) -> None:
         """End a batch whose runs have all ended."""

@@ -178,7 +178,9 @@ class CoordinatorServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RetryBatch(self, request, context):
-        """RetryBatch runs the failed and skipped issues of a batch again. From FAILED to RUNNING.
+        """RetryBatch runs the failed and skipped issues of a batch again, from their beginning. From FAILED to RUNNING.
+        Issues that are named bring the prerequisites that they cannot do without, and the skipped issues that then can run.
+        Where none is to run again, nothing changes; retrying a running batch changes nothing and answers OK.
         Errors: NOT_FOUND `BATCH_NOT_FOUND`; FAILED_PRECONDITION `BATCH_STATE`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

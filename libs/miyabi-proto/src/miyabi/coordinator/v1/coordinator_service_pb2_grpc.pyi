@@ -70,7 +70,9 @@ class CoordinatorServiceStub:
     Errors: NOT_FOUND `BATCH_NOT_FOUND`; FAILED_PRECONDITION `BATCH_STATE`.
     """
     RetryBatch: _grpc.UnaryUnaryMultiCallable[_coordinator_service_pb2.RetryBatchRequest, _coordinator_service_pb2.RetryBatchResponse]
-    """RetryBatch runs the failed and skipped issues of a batch again. From FAILED to RUNNING.
+    """RetryBatch runs the failed and skipped issues of a batch again, from their beginning. From FAILED to RUNNING.
+    Issues that are named bring the prerequisites that they cannot do without, and the skipped issues that then can run.
+    Where none is to run again, nothing changes; retrying a running batch changes nothing and answers OK.
     Errors: NOT_FOUND `BATCH_NOT_FOUND`; FAILED_PRECONDITION `BATCH_STATE`.
     """
     GetIssueRun: _grpc.UnaryUnaryMultiCallable[_coordinator_service_pb2.GetIssueRunRequest, _coordinator_service_pb2.GetIssueRunResponse]
@@ -139,7 +141,9 @@ class CoordinatorServiceAsyncStub(CoordinatorServiceStub):
     Errors: NOT_FOUND `BATCH_NOT_FOUND`; FAILED_PRECONDITION `BATCH_STATE`.
     """
     RetryBatch: _aio.UnaryUnaryMultiCallable[_coordinator_service_pb2.RetryBatchRequest, _coordinator_service_pb2.RetryBatchResponse]  # type: ignore[assignment]
-    """RetryBatch runs the failed and skipped issues of a batch again. From FAILED to RUNNING.
+    """RetryBatch runs the failed and skipped issues of a batch again, from their beginning. From FAILED to RUNNING.
+    Issues that are named bring the prerequisites that they cannot do without, and the skipped issues that then can run.
+    Where none is to run again, nothing changes; retrying a running batch changes nothing and answers OK.
     Errors: NOT_FOUND `BATCH_NOT_FOUND`; FAILED_PRECONDITION `BATCH_STATE`.
     """
     GetIssueRun: _aio.UnaryUnaryMultiCallable[_coordinator_service_pb2.GetIssueRunRequest, _coordinator_service_pb2.GetIssueRunResponse]  # type: ignore[assignment]
@@ -253,7 +257,9 @@ class CoordinatorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _coordinator_service_pb2.RetryBatchRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_coordinator_service_pb2.RetryBatchResponse, _abc.Awaitable[_coordinator_service_pb2.RetryBatchResponse]]:
-        """RetryBatch runs the failed and skipped issues of a batch again. From FAILED to RUNNING.
+        """RetryBatch runs the failed and skipped issues of a batch again, from their beginning. From FAILED to RUNNING.
+        Issues that are named bring the prerequisites that they cannot do without, and the skipped issues that then can run.
+        Where none is to run again, nothing changes; retrying a running batch changes nothing and answers OK.
         Errors: NOT_FOUND `BATCH_NOT_FOUND`; FAILED_PRECONDITION `BATCH_STATE`.
         """
 

@@ -55,13 +55,15 @@ class _BatchStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BatchState
     BATCH_STATE_RUNNING: _BatchState.ValueType  # 1
     """Issues are being worked on. To PAUSED by PauseBatch, to CANCELLED by CancelBatch, to SUCCEEDED or FAILED when the last run ends."""
     BATCH_STATE_PAUSED: _BatchState.ValueType  # 2
-    """No new lease is given; leased tasks finish. To RUNNING by ResumeBatch, to CANCELLED by CancelBatch."""
+    """No new lease is given; leased tasks finish. To RUNNING by ResumeBatch, to CANCELLED by CancelBatch, to SUCCEEDED or FAILED where a leased
+    task ends the last run.
+    """
     BATCH_STATE_SUCCEEDED: _BatchState.ValueType  # 3
-    """Terminal: every run succeeded. To RUNNING by nothing."""
+    """Terminal: every run succeeded."""
     BATCH_STATE_FAILED: _BatchState.ValueType  # 4
     """Terminal: at least one run failed, was skipped or ran out of budget. To RUNNING by RetryBatch."""
     BATCH_STATE_CANCELLED: _BatchState.ValueType  # 5
-    """Terminal: cancelled before all runs had ended. To RUNNING by nothing."""
+    """Terminal: cancelled before all runs had ended."""
 
 class BatchState(_BatchState, metaclass=_BatchStateEnumTypeWrapper):
     """Life of a batch."""
@@ -71,13 +73,15 @@ BATCH_STATE_UNSPECIFIED: BatchState.ValueType  # 0
 BATCH_STATE_RUNNING: BatchState.ValueType  # 1
 """Issues are being worked on. To PAUSED by PauseBatch, to CANCELLED by CancelBatch, to SUCCEEDED or FAILED when the last run ends."""
 BATCH_STATE_PAUSED: BatchState.ValueType  # 2
-"""No new lease is given; leased tasks finish. To RUNNING by ResumeBatch, to CANCELLED by CancelBatch."""
+"""No new lease is given; leased tasks finish. To RUNNING by ResumeBatch, to CANCELLED by CancelBatch, to SUCCEEDED or FAILED where a leased
+task ends the last run.
+"""
 BATCH_STATE_SUCCEEDED: BatchState.ValueType  # 3
-"""Terminal: every run succeeded. To RUNNING by nothing."""
+"""Terminal: every run succeeded."""
 BATCH_STATE_FAILED: BatchState.ValueType  # 4
 """Terminal: at least one run failed, was skipped or ran out of budget. To RUNNING by RetryBatch."""
 BATCH_STATE_CANCELLED: BatchState.ValueType  # 5
-"""Terminal: cancelled before all runs had ended. To RUNNING by nothing."""
+"""Terminal: cancelled before all runs had ended."""
 Global___BatchState: _TypeAlias = BatchState  # noqa: Y015
 
 class _RunState:
@@ -89,7 +93,9 @@ class _RunStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RunState.Val
     RUN_STATE_UNSPECIFIED: _RunState.ValueType  # 0
     """Never stored."""
     RUN_STATE_PENDING: _RunState.ValueType  # 1
-    """Waits for a slot of the batch's concurrency, or for issues that it depends on. To RUNNING, SKIPPED or CANCELLED."""
+    """Waits for a slot of the batch's concurrency, or for issues that it depends on. To RUNNING, SKIPPED or CANCELLED,
+    to FAILED where the budget does not pay for its first task.
+    """
     RUN_STATE_RUNNING: _RunState.ValueType  # 2
     """In flight: it holds one of the batch's `concurrency` slots. To AWAITING_APPROVAL, SUCCEEDED, FAILED or CANCELLED."""
     RUN_STATE_AWAITING_APPROVAL: _RunState.ValueType  # 3
@@ -109,7 +115,9 @@ class RunState(_RunState, metaclass=_RunStateEnumTypeWrapper):
 RUN_STATE_UNSPECIFIED: RunState.ValueType  # 0
 """Never stored."""
 RUN_STATE_PENDING: RunState.ValueType  # 1
-"""Waits for a slot of the batch's concurrency, or for issues that it depends on. To RUNNING, SKIPPED or CANCELLED."""
+"""Waits for a slot of the batch's concurrency, or for issues that it depends on. To RUNNING, SKIPPED or CANCELLED,
+to FAILED where the budget does not pay for its first task.
+"""
 RUN_STATE_RUNNING: RunState.ValueType  # 2
 """In flight: it holds one of the batch's `concurrency` slots. To AWAITING_APPROVAL, SUCCEEDED, FAILED or CANCELLED."""
 RUN_STATE_AWAITING_APPROVAL: RunState.ValueType  # 3
@@ -135,19 +143,19 @@ class _TaskStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TaskState.V
     TASK_STATE_PENDING: _TaskState.ValueType  # 1
     """A prerequisite has not succeeded yet. To READY, SKIPPED or CANCELLED."""
     TASK_STATE_READY: _TaskState.ValueType  # 2
-    """Queued for an agent. To LEASED, SKIPPED or CANCELLED."""
+    """Queued for an agent. To LEASED, SKIPPED or CANCELLED, to FAILED where the budget does not pay for it."""
     TASK_STATE_LEASED: _TaskState.ValueType  # 3
     """An agent works on it. To SUCCEEDED, FAILED, BACKOFF, READY (lease expired or handed back) or CANCELLED."""
     TASK_STATE_BACKOFF: _TaskState.ValueType  # 4
-    """Failed in a way that a repeat may mend; ready again at `ready_time`. To READY or CANCELLED."""
+    """Failed in a way that a repeat may mend; ready again at `ready_time`. To READY, SKIPPED or CANCELLED."""
     TASK_STATE_SUCCEEDED: _TaskState.ValueType  # 5
     """Terminal."""
     TASK_STATE_FAILED: _TaskState.ValueType  # 6
     """Terminal: failed for good."""
     TASK_STATE_SKIPPED: _TaskState.ValueType  # 7
-    """Terminal: a prerequisite failed or was skipped."""
+    """Terminal: a prerequisite failed or was skipped, or the run ended or went back to another round before it began."""
     TASK_STATE_CANCELLED: _TaskState.ValueType  # 8
-    """Terminal: the batch was cancelled first."""
+    """Terminal: the batch was cancelled first, or the run ended or went back to another round while an agent worked on it."""
 
 class TaskState(_TaskState, metaclass=_TaskStateEnumTypeWrapper):
     """Life of a task."""
@@ -157,19 +165,19 @@ TASK_STATE_UNSPECIFIED: TaskState.ValueType  # 0
 TASK_STATE_PENDING: TaskState.ValueType  # 1
 """A prerequisite has not succeeded yet. To READY, SKIPPED or CANCELLED."""
 TASK_STATE_READY: TaskState.ValueType  # 2
-"""Queued for an agent. To LEASED, SKIPPED or CANCELLED."""
+"""Queued for an agent. To LEASED, SKIPPED or CANCELLED, to FAILED where the budget does not pay for it."""
 TASK_STATE_LEASED: TaskState.ValueType  # 3
 """An agent works on it. To SUCCEEDED, FAILED, BACKOFF, READY (lease expired or handed back) or CANCELLED."""
 TASK_STATE_BACKOFF: TaskState.ValueType  # 4
-"""Failed in a way that a repeat may mend; ready again at `ready_time`. To READY or CANCELLED."""
+"""Failed in a way that a repeat may mend; ready again at `ready_time`. To READY, SKIPPED or CANCELLED."""
 TASK_STATE_SUCCEEDED: TaskState.ValueType  # 5
 """Terminal."""
 TASK_STATE_FAILED: TaskState.ValueType  # 6
 """Terminal: failed for good."""
 TASK_STATE_SKIPPED: TaskState.ValueType  # 7
-"""Terminal: a prerequisite failed or was skipped."""
+"""Terminal: a prerequisite failed or was skipped, or the run ended or went back to another round before it began."""
 TASK_STATE_CANCELLED: TaskState.ValueType  # 8
-"""Terminal: the batch was cancelled first."""
+"""Terminal: the batch was cancelled first, or the run ended or went back to another round while an agent worked on it."""
 Global___TaskState: _TypeAlias = TaskState  # noqa: Y015
 
 class _FailureReason:

@@ -86,7 +86,7 @@ def pack_commit(commit: Commit, *, now: float) -> bytes:
             codec.version_bytes(commit.expected_version),
             codec.encode_run(run),
             commit.lease.member if commit.lease else "",
-            (guards.running, guards.slot, guards.parallel, guards.reserve_usd_micros),
+            (guards.running, guards.slot, guards.parallel, guards.reserve_usd_micros, guards.unended),
             [part for pair in effects.counters.items() for part in pair],
             encoded,
             [

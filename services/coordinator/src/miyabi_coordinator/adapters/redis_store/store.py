@@ -168,7 +168,11 @@ class RedisStore:
         """End a batch whose runs have all ended: its last event, its state."""
         now = time.time()
         last = events.finished(batch, runs, state=BatchState(state), now=now)
-        return bool(await self._scripts.call("close", EVENTS_KEPT, batch.id, state, repr(now), codec.pack(last)))
+        return bool(
+            await self._scripts.call(
+                "close", EVENTS_KEPT, batch.id, state, repr(now), codec.pack(last), int(batch.state)
+            )
+        )
 
     async def read_log(self, batch: str, *, after: int, limit: int = PAGE) -> list[LoggedEvent]:
         """Return committed events after a sequence, oldest first."""
@@ -230,6 +234,10 @@ class RedisStore:
         """Remove entries that need no transition."""
         if timers:
             await self._connection.run(lambda redis: redis.zrem(f"{self._prefix}timers", *timers))
+
+    async def finish_timer(self, name: str, *, batch: str) -> None:
+        """Remove what was done for a whole batch; one of which nothing is open is closed next."""
+        await self._scripts.call("done", repr(time.time()), name, batch)
 
     async def drop_leases(self, leases: Sequence[LeaseReference]) -> None:
         """Remove leases whose task is over."""

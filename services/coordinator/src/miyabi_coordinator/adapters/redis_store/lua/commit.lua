@@ -3,6 +3,7 @@ local cap, now = ARGV[1], ARGV[2]
 
 local function refusal(facts, guards)
   if guards[1] and facts.state ~= RUNNING then return 'state' end
+  if guards[5] and facts.state > PAUSED then return 'state' end
   if guards[2] and facts.running >= facts.concurrency then return 'slot' end
   if guards[3] and facts.leased >= facts.max_parallel then return 'parallel' end
   if guards[1] and facts.budget_tokens > 0 then

@@ -1,6 +1,6 @@
 -- Helpers of every script. KEYS[1] is the shard's prefix, so that a cluster routes the call; all other keys share its slot.
 local P = KEYS[1]
-local RUNNING = 1
+local RUNNING, PAUSED = 1, 2
 
 local function batch_key(batch) return P .. 'batch:' .. batch end
 
