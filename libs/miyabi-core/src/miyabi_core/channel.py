@@ -37,15 +37,18 @@ _Decorate = Callable[[Any], grpc.aio.ClientCallDetails]
 def service_config(service: str) -> str:
     """Return the gRPC service config: idempotent RPCs are repeated on UNAVAILABLE, the others never.
 
-    Source: github.com/grpc/proposal A6.
+    Calls go round all addresses of a name, so that a headless Kubernetes service is balanced.
+
+    Source: github.com/grpc/proposal A6, A24.
     """
     excluded = [{"service": service, "method": method} for method in NOT_REPEATED]
     return json.dumps(
         {
+            "loadBalancingConfig": [{"round_robin": {}}],
             "methodConfig": [
                 {"name": excluded},
                 {"name": [{"service": service}], "retryPolicy": _RETRY_POLICY},
-            ]
+            ],
         }
     )
 

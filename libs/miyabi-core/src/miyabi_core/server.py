@@ -13,6 +13,7 @@ from grpc_reflection.v1alpha import reflection
 
 from miyabi_core.channel import KEEPALIVE_TIMEOUT, MAX_MESSAGE_BYTES
 from miyabi_core.errors import UnavailableError
+from miyabi_core.health import LIVENESS, READINESS, HealthServer
 from miyabi_core.interceptors import (
     ContextInterceptor,
     ErrorInterceptor,
@@ -22,10 +23,6 @@ from miyabi_core.interceptors import (
 from miyabi_core.lifecycle import run_until_signal
 from miyabi_core.logging import get_logger
 
-#: Health name that says whether the process should be restarted.
-LIVENESS = "liveness"
-#: Health name that says whether calls should be sent here.
-READINESS = "readiness"
 #: Connections are renewed this often so that new replicas get their share; streams on them run to their end.
 MAX_CONNECTION_AGE = timedelta(minutes=30)
 #: Calls that still run this long after the drain began are ended.
@@ -44,6 +41,8 @@ class GrpcServer:
         domain: Another error domain.
         interceptors: Run inside the common ones.
         drain_delay: How long the server serves on after readiness is off, so that callers notice first.
+        health_address: host:port where health alone is served in plain text, for probes that can neither present a
+            certificate nor a token (Kubernetes' gRPC probes); None: only beside the services.
     """
 
     def __init__(
@@ -54,12 +53,14 @@ class GrpcServer:
         domain: str | None = None,
         interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
         drain_delay: timedelta = timedelta(0),
+        health_address: str | None = None,
     ) -> None:
         self._service = service
         self._address = address
         self._drain_delay = drain_delay
         self._names: list[str] = []
         self._health = health.aio.HealthServicer()
+        self._probes = HealthServer(health_address, self._health) if health_address else None
         domain = domain or f"{service}.miyabi.dev"
         common: list[grpc.aio.ServerInterceptor] = [
             ContextInterceptor(),
@@ -69,6 +70,11 @@ class GrpcServer:
         ]
         self._server = grpc.aio.server(interceptors=[*common, *interceptors], options=_options())
         self.port = 0
+
+    @property
+    def probe_port(self) -> int:
+        """Port where health alone is served; 0 where it is not."""
+        return self._probes.port if self._probes is not None else 0
 
     def add(self, registrar: Callable[[_Servicer, Any], object], servicer: _Servicer, *, full_name: str) -> None:
         """Serve *servicer*; *registrar* is the generated `add_XServicer_to_server`, *full_name* the proto's name."""
@@ -91,6 +97,8 @@ class GrpcServer:
         await self._server.start()
         await self._health.set(LIVENESS, health_pb2.HealthCheckResponse.SERVING)
         await self.set_ready(ready=False)
+        if self._probes is not None:
+            await self._probes.start()
         _LOG.info("server.started", address=self._address, port=self.port)
         return self.port
 
@@ -106,6 +114,8 @@ class GrpcServer:
         await self.set_ready(ready=False)
         await asyncio.sleep(self._drain_delay.total_seconds())
         await self._server.stop(grace.total_seconds())
+        if self._probes is not None:
+            await self._probes.stop()
         _LOG.info("server.stopped", port=self.port)
 
     async def serve_until_signal(self) -> None:

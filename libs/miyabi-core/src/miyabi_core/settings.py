@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -20,6 +22,10 @@ class ServiceSettings(BaseSettings):
     log_json: bool | None = None
     #: host:port for Prometheus; unset: no metrics server.
     metrics_address: str | None = None
+    #: host:port where gRPC health alone is served in plain text, for probes; unset: no such server.
+    health_address: str | None = None
+    #: How long a server serves on after SIGTERM made it unready; on Kubernetes longer than its DNS keeps an address.
+    drain_delay: timedelta = Field(default=timedelta(0), ge=timedelta(0))
 
 
 class RedisSettings(BaseSettings):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import os
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from miyabi.coordinator.v1.dispatch_service_pb2_grpc import DispatchServiceStub
@@ -15,14 +17,15 @@ from miyabi_agents.agents.pull_request import PullRequestAgent
 from miyabi_agents.agents.reviewer import ReviewerAgent
 from miyabi_agents.agents.triage import TriageAgent
 from miyabi_agents.agents.verifier import VerifierAgent
-from miyabi_agents.dispatch.client import AttachClient
+from miyabi_agents.dispatch.client import AttachClient, Attached
 from miyabi_agents.dispatch.runner import TaskRunner
 from miyabi_agents.localisation import Locator
 from miyabi_agents.model import ModelClient
-from miyabi_agents.sandbox import ProcessSandbox
+from miyabi_agents.sandbox import ContainerSandbox, ProcessSandbox
 from miyabi_agents.settings import AgentsSettings
 from miyabi_agents.workspace import GitWorkspaces
 from miyabi_core.channel import open_channel
+from miyabi_core.health import HealthServer
 from miyabi_core.logging import get_logger
 
 if TYPE_CHECKING:
@@ -42,15 +45,42 @@ def all_agents(locator: Locator) -> Iterable[TaskAgent]:
     )  # fmt: skip
 
 
+def _sandbox(settings: AgentsSettings) -> ProcessSandbox | ContainerSandbox:
+    """Return the sandbox: a container of its own where there is one, else a child process."""
+    if settings.sandbox_socket is not None:
+        # The sandbox has another uid and shares a group with us: it must be able to write to worktrees.
+        os.umask(0o002)
+        _LOG.info("agent.started", agent=settings.agent_id, sandbox=str(settings.sandbox_socket))
+        return ContainerSandbox(settings.sandbox_socket)
+    process = ProcessSandbox(unsafe=settings.unsafe_sandbox)
+    layers = process.layers
+    _LOG.info("agent.started", agent=settings.agent_id, layers=layers.active, missing=layers.missing)
+    return process
+
+
+@asynccontextmanager
+async def _probes(address: str | None) -> AsyncIterator[Attached | None]:
+    """Serve health at *address*: ready while a coordinator has taken the agent in."""
+    if address is None:
+        yield None
+        return
+    health = HealthServer(address)
+    await health.start()
+    try:
+        yield lambda attached: health.set_ready(ready=attached)
+    finally:
+        await health.stop()
+
+
 async def serve(settings: AgentsSettings, stop: asyncio.Event) -> None:
     """Run tasks until *stop* is set; then finish or hand back what there is."""
-    workspaces = GitWorkspaces(settings.git_url, settings.data_dir)
+    workspaces = GitWorkspaces(settings.git_url, settings.data_dir, shared_dir=settings.shared_dir)
     await asyncio.to_thread(workspaces.remove_leftovers)
-    sandbox = ProcessSandbox(unsafe=settings.unsafe_sandbox)
+    sandbox = _sandbox(settings)
     models = ModelClient(settings)
     locator = Locator()
-    _LOG.info("agent.started", agent=settings.agent_id, layers=sandbox.layers.active, missing=sandbox.layers.missing)
     async with (
+        _probes(settings.health_address) as attached,
         open_channel(settings.coordinator, service=DISPATCH) as coordinator,
         open_channel(settings.gateway, service=GATEWAY) as gateway,
     ):
@@ -63,7 +93,7 @@ async def serve(settings: AgentsSettings, stop: asyncio.Event) -> None:
             settings=settings,
         )
         try:
-            await AttachClient(DispatchServiceStub(coordinator), runner).run(stop)
+            await AttachClient(DispatchServiceStub(coordinator), runner, attached=attached).run(stop)
         finally:
             await models.close()
             await asyncio.to_thread(locator.close)

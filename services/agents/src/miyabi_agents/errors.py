@@ -45,10 +45,10 @@ class WorkspaceError(AgentError):
 
 
 class SandboxError(AgentError):
-    """The sandbox could not be used; `code` is LAYER_MISSING or START_FAILED."""
+    """The sandbox could not be used: LAYER_MISSING, START_FAILED, REFUSED, BAD_REQUEST, or AWAY, worth a retry."""
 
     def __init__(self, message: str, *, code: str) -> None:
-        super().__init__(message, reason=FailureReason.FAILURE_REASON_SANDBOX)
+        super().__init__(message, reason=FailureReason.FAILURE_REASON_SANDBOX, retryable=code == "AWAY")
         self.code = code
 
 

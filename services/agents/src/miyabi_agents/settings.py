@@ -31,6 +31,10 @@ class AgentsSettings(ServiceSettings):
     git_url: str = "http://127.0.0.1:50063/git"
     #: Mirrors, worktrees, test environments.
     data_dir: Path = Path("/var/lib/miyabi/agents")
+    #: Worktrees and test environments, where a sandbox in a container of its own reaches them; unset: below `data_dir`.
+    workspace_dir: Path | None = None
+    #: Unix socket of the sandbox in a container of its own; unset: the sandbox is a child process.
+    sandbox_socket: Path | None = None
     #: Tasks at once.
     slots: int = Field(default=4, ge=1, le=1000)
     #: Kept through reconnects.
@@ -43,6 +47,8 @@ class AgentsSettings(ServiceSettings):
     simulated_github: bool = False
     #: Key of the model API; without it triage and plan go by rules and changes cannot be made.
     anthropic_api_key: SecretStr | None = Field(default=None, validation_alias="ANTHROPIC_API_KEY")
+    #: File with that key instead; read again whenever it changes.
+    model_key_file: Path | None = None
     #: Any server with the Messages API.
     anthropic_base_url: str | None = Field(default=None, validation_alias="ANTHROPIC_BASE_URL")
     #: Model for triage, plan, documentation, remarks.
@@ -51,3 +57,21 @@ class AgentsSettings(ServiceSettings):
     strong_model: str = "claude-sonnet-4-6"
     #: How long a task may go on after SIGTERM before it is handed back.
     drain: timedelta = timedelta(seconds=20)
+
+    @property
+    def shared_dir(self) -> Path:
+        """Where worktrees and test environments go."""
+        return self.workspace_dir or self.data_dir
+
+
+class SandboxSettings(ServiceSettings):
+    """Settings of the sandbox in a container of its own; the prefix is `MIYABI_SANDBOX_`."""
+
+    model_config = SettingsConfigDict(env_prefix="MIYABI_SANDBOX_", frozen=True, extra="ignore")
+
+    #: Unix socket to listen on.
+    socket: Path = Path("/workspace/control/sandbox.sock")
+    #: The only user who is served.
+    agent_uid: int = Field(default=65532, ge=0)
+    #: Commands may be given nothing to write to but what lies below it.
+    workspace: Path = Path("/workspace")

@@ -7,12 +7,17 @@ import asyncio
 from miyabi_coordinator.app import serve
 from miyabi_coordinator.settings import CoordinatorSettings
 from miyabi_core.logging import configure_logging
+from miyabi_core.metrics import serve_metrics
+from miyabi_core.tracing import configure_tracing
 
 
 def main() -> None:
     """Read the environment and serve."""
     settings = CoordinatorSettings()
     configure_logging(service="coordinator", json=settings.log_json, level=settings.log_level)
+    configure_tracing(service="coordinator")
+    if settings.metrics_address:
+        serve_metrics(settings.metrics_address)
     asyncio.run(serve(settings))
 
 

@@ -77,7 +77,12 @@ async def serve(settings: CoordinatorSettings) -> None:
 
 def _server(settings: CoordinatorSettings, shards: ShardTable) -> GrpcServer:
     """Return the server with both services."""
-    server = GrpcServer(service="coordinator", address=settings.address, drain_delay=settings.drain_delay)
+    server = GrpcServer(
+        service="coordinator",
+        address=settings.address,
+        drain_delay=settings.drain_delay,
+        health_address=settings.health_address,
+    )
     operators = CoordinatorServicer(shards, simulated=settings.simulated)
     register = coordinator_service_pb2_grpc.add_CoordinatorServiceServicer_to_server
     server.add(register, operators, full_name=f"{_PACKAGE}.CoordinatorService")

@@ -31,5 +31,3 @@ class CoordinatorSettings(ServiceSettings, RedisSettings):
     task_deadline: timedelta = Field(default=timedelta(minutes=15), gt=timedelta(0))
     #: Shards; may only grow.
     shards: int = Field(default=1, ge=1, le=64)
-    #: How long the server serves on after readiness is off.
-    drain_delay: timedelta = timedelta(0)

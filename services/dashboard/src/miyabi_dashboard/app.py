@@ -43,7 +43,12 @@ class Dashboard:
             max_body_bytes=settings.max_body_bytes,
             simulated=settings.simulated,
         )
-        self.grpc = GrpcServer(service="dashboard", address=settings.address)
+        self.grpc = GrpcServer(
+            service="dashboard",
+            address=settings.address,
+            drain_delay=settings.drain_delay,
+            health_address=settings.health_address,
+        )
         servicer = TelemetryServicer(self.upstream, self.monitor)
         self.grpc.add(add_TelemetryServiceServicer_to_server, servicer, full_name=SERVICE)
         self.http_port = 0

@@ -46,7 +46,12 @@ class Gateway:
             governor=self.governor,
             simulated=settings.simulated,
         )
-        self.grpc = GrpcServer(service="github-gateway", address=settings.address)
+        self.grpc = GrpcServer(
+            service="github-gateway",
+            address=settings.address,
+            drain_delay=settings.drain_delay,
+            health_address=settings.health_address,
+        )
         self.grpc.add(add_GitHubGatewayServiceServicer_to_server, servicer, full_name=SERVICE)
         self.proxy = GitProxy(git_url=settings.git_url, token=token)
         self.webhooks = Webhooks(secret=settings.webhook_secret, on_issue_changed=issues.forget)

@@ -13,7 +13,7 @@ from miyabi_core.lifecycle import run_until_signal
 from miyabi_core.logging import configure_logging
 from miyabi_sim.github.gitrepo import GitFailedError
 from miyabi_sim.github.seed import SeedError
-from miyabi_sim.github.server import SimulatedGitHub
+from miyabi_sim.github.server import HOST, SimulatedGitHub
 from miyabi_sim.github.webhooks import WebhookTarget
 
 #: Secrets come from the environment: arguments are seen by everyone on the machine.
@@ -28,7 +28,12 @@ def main() -> int:
     if arguments.webhook_url:
         webhook = WebhookTarget(arguments.webhook_url, os.environ.get(WEBHOOK_SECRET_VARIABLE, ""))
     simulated = SimulatedGitHub(
-        arguments.data, port=arguments.port, token=os.environ.get(TOKEN_VARIABLE) or None, webhook=webhook
+        arguments.data,
+        port=arguments.port,
+        host=arguments.host,
+        url=arguments.url,
+        token=os.environ.get(TOKEN_VARIABLE) or None,
+        webhook=webhook,
     )
     simulated.dials.enforce_limits = arguments.enforce_limits
     if arguments.seed is not None:
@@ -50,7 +55,9 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m miyabi_sim.github", description=__doc__)
-    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: a free one)")
+    parser.add_argument("--host", default=HOST, help=f"address to listen on (default: {HOST})")
+    parser.add_argument("--port", type=int, default=0, help="port to listen on (default: a free one)")
+    parser.add_argument("--url", default="", help="what answers call this server (default: its host and port)")
     parser.add_argument("--data", type=Path, required=True, help="folder that keeps everything")
     parser.add_argument("--seed", type=Path, help="JSON file with repositories and issues to start with")
     parser.add_argument("--webhook-url", default="", help=f"post events here, signed with ${WEBHOOK_SECRET_VARIABLE}")

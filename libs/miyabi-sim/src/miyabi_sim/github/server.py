@@ -27,7 +27,7 @@ from miyabi_sim.github.shapes import Shapes
 from miyabi_sim.github.store import Store
 from miyabi_sim.github.webhooks import Webhooks, WebhookTarget
 
-#: The only address that is ever bound.
+#: Where it listens unless told otherwise: no other machine can reach it.
 HOST = "127.0.0.1"
 
 #: Largest JSON body that is read.
@@ -44,6 +44,8 @@ class SimulatedGitHub:
         data_dir: Keeps issues, pull requests and git repositories.
         dials: How slow, strict and broken the server is; may be turned while it runs.
         port: Where to listen; 0 takes a free port.
+        host: Address to listen on.
+        url: What its answers call it; without one, its host and port.
         token: The one credential that is accepted; None accepts everyone.
         webhook: Where events are posted to.
         clock: Seconds since 1970; limits and time stamps follow it.
@@ -55,6 +57,8 @@ class SimulatedGitHub:
         *,
         dials: Dials | None = None,
         port: int = 0,
+        host: str = HOST,
+        url: str = "",
         token: str | None = None,
         webhook: WebhookTarget | None = None,
         clock: Callable[[], float] = time.time,
@@ -63,6 +67,8 @@ class SimulatedGitHub:
         self.store = Store(data_dir)
         self.webhooks = Webhooks(webhook)
         self.port = port
+        self._host = host
+        self._public_url = url
         self._shapes = Shapes("")
         self._forge = Forge(self.store, self._shapes, webhooks=self.webhooks, clock=clock)
         self._limiter = RateLimiter(self._dials, clock)
@@ -105,13 +111,13 @@ class SimulatedGitHub:
         )
         await runner.setup()
         try:
-            await web.TCPSite(runner, HOST, self.port).start()
+            await web.TCPSite(runner, self._host, self.port).start()
         except BaseException:
             await runner.cleanup()
             raise
         self._runner = runner
         self.port = runner.addresses[0][1]
-        self._shapes.url = f"http://{HOST}:{self.port}"
+        self._shapes.url = self._public_url or f"http://{self._host}:{self.port}"
 
     async def stop(self) -> None:
         """Let requests under way end, then stop listening; stopping twice does nothing."""

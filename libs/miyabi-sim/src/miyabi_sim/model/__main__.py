@@ -9,22 +9,25 @@ from pathlib import Path
 
 from miyabi_core.lifecycle import run_until_signal
 from miyabi_sim.model.scenarios import Scenarios
-from miyabi_sim.model.server import SimulatedModel
+from miyabi_sim.model.server import HOST, SimulatedModel
 
 
 def main() -> None:
     """Parse the command line, serve, print one JSON line when ready."""
     parser = argparse.ArgumentParser(prog="python -m miyabi_sim.model", description=__doc__)
+    parser.add_argument("--host", default=HOST, help=f"address to listen on (default: {HOST})")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--scenarios", type=Path, help="a YAML file or a folder of them")
     options = parser.parse_args()
     scenarios = Scenarios.load(options.scenarios) if options.scenarios else Scenarios()
-    asyncio.run(run_until_signal(lambda stop: _serve(scenarios, options.port, stop)))
+    asyncio.run(
+        run_until_signal(lambda stop: _serve(SimulatedModel(scenarios, port=options.port, host=options.host), stop))
+    )
 
 
-async def _serve(scenarios: Scenarios, port: int, stop: asyncio.Event) -> None:
+async def _serve(server: SimulatedModel, stop: asyncio.Event) -> None:
     """Serve until *stop* is set."""
-    async with SimulatedModel(scenarios, port=port) as model:
+    async with server as model:
         ready = {"service": "simulated-model", "url": model.url, "port": model.port}
         print(json.dumps(ready), flush=True)  # noqa: T201 - whoever starts it waits for this line
         await stop.wait()

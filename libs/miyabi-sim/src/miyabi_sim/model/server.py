@@ -27,27 +27,35 @@ _FAULTS = {
 }
 
 
+#: Where it listens unless told otherwise: no other machine can reach it.
+HOST = "127.0.0.1"
+
+
 class SimulatedModel:
-    """A model server on 127.0.0.1.
+    """A model server.
 
     Args:
         scenarios: What it says.
         port: 0 takes a free one.
+        host: Address to listen on.
         dials: Latencies and faults; may be changed while it runs.
     """
 
-    def __init__(self, scenarios: Scenarios, *, port: int = 0, dials: ModelDials | None = None) -> None:
+    def __init__(
+        self, scenarios: Scenarios, *, port: int = 0, host: str = HOST, dials: ModelDials | None = None
+    ) -> None:
         self.scenarios = scenarios
         self.dials = dials or ModelDials()
         self.requests: list[dict[str, Any]] = []
         self.port = port
+        self._host = host
         self._cached: set[str] = set()
         self._runner: web.AppRunner | None = None
 
     @property
     def url(self) -> str:
         """Base URL, for `ANTHROPIC_BASE_URL`."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self._host}:{self.port}"
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -70,7 +78,7 @@ class SimulatedModel:
         app.router.add_get("/_sim/requests", self._seen)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
+        await web.TCPSite(self._runner, self._host, self.port).start()
         self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:

@@ -52,7 +52,7 @@ class VerifierAgent:
             await changed.apply(change)
             await context.progress.step("building the test environment")
             async with context.progress.invocation("environment.build"):
-                python = await Environments(settings.data_dir / "environments").python(config.env)
+                python = await Environments(settings.shared_dir / "environments").python(config.env)
             command = _command(config, python, choose(change, config.test))
             await context.progress.step("running tests on base and on the change")
             async with asyncio.TaskGroup() as tasks:

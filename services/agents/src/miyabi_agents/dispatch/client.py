@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -36,6 +36,9 @@ DEFAULT_HEARTBEAT = timedelta(seconds=5)
 #: Streamed text is collected this long, so that many pieces travel in one message; nobody sees the difference.
 COALESCE = timedelta(milliseconds=20)
 
+#: Learns whether the agent is attached.
+Attached = Callable[[bool], Awaitable[None]]
+
 _LOG = get_logger(__name__)
 
 
@@ -55,10 +58,12 @@ class AttachClient:
     Args:
         stub: The dispatch service.
         runner: Runs the tasks.
+        attached: Told True when a coordinator has taken the agent in, False when the stream has ended.
     """
 
-    def __init__(self, stub: DispatchServiceAsyncStub, runner: TaskRunner) -> None:
+    def __init__(self, stub: DispatchServiceAsyncStub, runner: TaskRunner, *, attached: Attached | None = None) -> None:
         self._stub = stub
+        self._attached = attached
         self._runner = runner
         self._settings = runner.settings
         self._outbox = Outbox()
@@ -108,11 +113,15 @@ class AttachClient:
         try:
             async for response in call:
                 self._take(response, attachment, tasks)
+                if response.HasField("welcome") and self._attached is not None:
+                    await self._attached(True)
         finally:
             # The library goes on asking our iterator after the server ended the stream, and loses what it gets.
             attachment.over = True
             self._outbox.filled.set()
             call.cancel()
+            if self._attached is not None:
+                await self._attached(False)
 
     async def _requests(self, attachment: _Attachment) -> AsyncIterator[AttachRequest]:
         """Yield the hello, then whatever waits in the outbox, and heartbeats however much that is."""

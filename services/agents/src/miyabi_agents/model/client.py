@@ -9,6 +9,7 @@ import anthropic
 from miyabi.common.v1.usage_pb2 import Budget
 from miyabi_agents.model.session import ModelSession
 from miyabi_agents.settings import AgentsSettings
+from miyabi_core.secret_file import SecretFile
 
 if TYPE_CHECKING:
     from miyabi_agents.ports import ProgressSink
@@ -27,20 +28,27 @@ class ModelClient:
     """
 
     def __init__(self, settings: AgentsSettings) -> None:
-        key = settings.anthropic_api_key.get_secret_value() if settings.anthropic_api_key else ""
         self._settings = settings
-        self._configured = bool(key)
+        self._file = SecretFile(settings.model_key_file) if settings.model_key_file else None
         self._client = anthropic.AsyncAnthropic(
-            api_key=key or "none",
+            api_key=self._key() or "none",
             base_url=settings.anthropic_base_url,
             max_retries=MAX_RETRIES,
             timeout=TIMEOUT_SECONDS,
         )
 
+    def _key(self) -> str:
+        """Return the key as it is now; "" where there is none."""
+        if self._file is not None:
+            return self._file.read()
+        return self._settings.anthropic_api_key.get_secret_value() if self._settings.anthropic_api_key else ""
+
     def session(self, *, progress: ProgressSink, budget: Budget) -> ModelSession | None:
-        """Return a session for one task; None where there is no key."""
-        if not self._configured:
+        """Return a session for one task; None where there is no key. A key that was rotated is used from here on."""
+        key = self._key()
+        if not key:
             return None
+        self._client.api_key = key
         return ModelSession(
             self._client,
             progress=progress,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from miyabi_agents.sandbox.client import ContainerSandbox
 from miyabi_agents.sandbox.probe import Layers, probe_layers
 from miyabi_agents.sandbox.process import ProcessSandbox
 
-__all__ = ["Layers", "ProcessSandbox", "probe_layers"]
+__all__ = ["ContainerSandbox", "Layers", "ProcessSandbox", "probe_layers"]

@@ -55,11 +55,17 @@ class ProcessSandbox:
 
     Args:
         unsafe: Run even where the machine has no Landlock; results then say so.
+        devices: Devices and shared folders that a command may write to.
     """
 
-    def __init__(self, *, unsafe: bool = False) -> None:
+    def __init__(self, *, unsafe: bool = False, devices: Sequence[str] = DEVICES) -> None:
         self._unsafe = unsafe
+        self._devices = tuple(devices)
         self._layers = probe_layers()
+        #: Commands that run now, by process id.
+        self.running: set[int] = set()
+        #: Held while a command is started, so that nobody takes its process for a stray one.
+        self.starting = asyncio.Lock()
 
     @property
     def layers(self) -> Layers:
@@ -127,7 +133,7 @@ class ProcessSandbox:
             "cwd": str(cwd),
             "environment": {**own, **environment},
             "readable": [*SYSTEM_PATHS, *map(str, readable), str(cwd)],
-            "writable": [*DEVICES, str(private), *map(str, writable)],
+            "writable": [*self._devices, str(private), *map(str, writable)],
             "landlock": "landlock" in self._layers.active,
             "seccomp": "seccomp" in self._layers.active,
             "limits": {
@@ -144,7 +150,9 @@ class ProcessSandbox:
         read_end, write_end = os.pipe()
         began = time.monotonic()
         try:
-            process = await _start(read_end)
+            async with self.starting:
+                process = await _start(read_end)
+                self.running.add(process.pid)
         except OSError as error:
             os.close(write_end)
             raise SandboxError(f"the sandbox could not be started: {error}", code="START_FAILED") from error
@@ -155,6 +163,7 @@ class ProcessSandbox:
             output, cut, timed_out = await _watch(process, limits)
         finally:
             await asyncio.shield(_end_all(process))
+            self.running.discard(process.pid)
         code = process.returncode if process.returncode is not None else -signal.SIGKILL
         if code == EXIT_LAUNCH_FAILED and output.startswith(b"miyabi-launcher:"):
             raise SandboxError(output.decode(errors="replace").strip()[:500], code="START_FAILED")

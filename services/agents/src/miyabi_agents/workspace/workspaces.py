@@ -27,19 +27,21 @@ class GitWorkspaces:
     Args:
         git_url: Base of the git proxy; repositories are at `{git_url}/OWNER/NAME.git`.
         data_dir: Mirrors, worktrees and git directories go below it.
+        shared_dir: Worktrees go below it instead, where a sandbox in a container of its own sees nothing else.
 
     A mirror is fetched under a lock, by one task at a time, and only when a commit is missing.
     """
 
-    def __init__(self, git_url: str, data_dir: Path) -> None:
+    def __init__(self, git_url: str, data_dir: Path, *, shared_dir: Path | None = None) -> None:
         self._git_url = git_url.rstrip("/")
         self._data_dir = data_dir.resolve()
+        self._worktrees = (shared_dir or data_dir).resolve() / "worktrees"
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     def remove_leftovers(self) -> None:
         """Remove what tasks of a process that is gone have left; call once, at start."""
-        for name in ("worktrees", "gitdirs"):
-            shutil.rmtree(self._data_dir / name, ignore_errors=True)
+        for folder in (self._worktrees, self._data_dir / "gitdirs"):
+            shutil.rmtree(folder, ignore_errors=True)
 
     @asynccontextmanager
     async def open(self, *, repository: str, sha: str, label: str) -> AsyncIterator[GitWorktree]:
@@ -52,7 +54,7 @@ class GitWorkspaces:
             raise WorkspaceError(f"{repository}@{sha} names no commit", code="NO_SUCH_COMMIT")
         mirror = await self._mirror(repository, sha)
         name = f"{re.sub(r'[^A-Za-z0-9._-]', '-', label)[:60]}-{secrets.token_hex(4)}"
-        path, git_dir = self._data_dir / "worktrees" / name, self._data_dir / "gitdirs" / name
+        path, git_dir = self._worktrees / name, self._data_dir / "gitdirs" / name
         try:
             await _check_out(mirror, sha, path=path, git_dir=git_dir)
             yield GitWorktree(path=path, git_dir=git_dir, base_sha=sha, remote=self._remote(repository))

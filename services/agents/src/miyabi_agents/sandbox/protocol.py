@@ -1,0 +1,113 @@
+"""How the agent and the sandbox in the container beside it talk: a connection a command, a JSON line each way."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from miyabi_agents.errors import SandboxError
+from miyabi_agents.ports import SandboxLimits, SandboxResult
+
+#: Longest request: a command with thousands of targets fits.
+MAX_REQUEST_BYTES = 1 << 20
+#: Longest answer: the output's limit, escaped.
+MAX_ANSWER_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class Request:
+    """One command, as `ports.Sandbox.run` takes it."""
+
+    command: tuple[str, ...]
+    cwd: Path
+    writable: tuple[Path, ...]
+    readable: tuple[Path, ...]
+    environment: Mapping[str, str]
+    limits: SandboxLimits
+
+
+def encode_request(request: Request) -> bytes:
+    """Return the request's line."""
+    limits = asdict(request.limits)
+    body = {
+        "command": list(request.command),
+        "cwd": str(request.cwd),
+        "writable": [str(path) for path in request.writable],
+        "readable": [str(path) for path in request.readable],
+        "environment": dict(request.environment),
+        "limits": {name: _seconds(value) for name, value in limits.items()},
+    }
+    return json.dumps(body).encode() + b"\n"
+
+
+def decode_request(line: bytes) -> Request:
+    """Read a request's line.
+
+    Raises:
+        SandboxError: it is no request (`BAD_REQUEST`).
+    """
+    try:
+        body = json.loads(line)
+        limits = dict(body["limits"])
+        spans = {name: timedelta(seconds=float(limits.pop(name))) for name in ("wall", "cpu")}
+        numbers = {name: int(value) for name, value in limits.items()}
+        return Request(
+            command=_texts(body["command"]),
+            cwd=Path(body["cwd"]),
+            writable=tuple(map(Path, _texts(body["writable"]))),
+            readable=tuple(map(Path, _texts(body["readable"]))),
+            environment={str(name): str(value) for name, value in body["environment"].items()},
+            limits=SandboxLimits(**spans, **numbers),  # type: ignore[arg-type]
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SandboxError(f"this is no request: {type(error).__name__}", code="BAD_REQUEST") from error
+
+
+def encode_result(result: SandboxResult) -> bytes:
+    """Return the answer's line."""
+    body = {name: _seconds(value) for name, value in asdict(result).items()}
+    return json.dumps({"result": body}).encode() + b"\n"
+
+
+def encode_error(error: SandboxError) -> bytes:
+    """Return the line that says why there is no result."""
+    return json.dumps({"error": {"code": error.code, "message": str(error)}}).encode() + b"\n"
+
+
+def decode_answer(line: bytes) -> SandboxResult:
+    """Read an answer's line.
+
+    Raises:
+        SandboxError: the sandbox refused or failed, with its code, or the line is no answer (`AWAY`).
+    """
+    try:
+        body = json.loads(line)
+        if "error" in body:
+            raise SandboxError(str(body["error"]["message"])[:500], code=str(body["error"]["code"]))
+        fields = dict(body["result"])
+        fields["duration"] = timedelta(seconds=float(fields["duration"]))
+        fields["layers"] = _texts(fields["layers"])
+        fields["missing_layers"] = _texts(fields["missing_layers"])
+        return SandboxResult(**fields)
+    except (ValueError, KeyError, TypeError) as error:
+        raise SandboxError(f"the sandbox gave no answer: {type(error).__name__}", code="AWAY") from error
+
+
+def _seconds(value: Any) -> Any:
+    """Return spans of time as seconds, everything else as it is."""
+    return value.total_seconds() if isinstance(value, timedelta) else value
+
+
+def _texts(values: Sequence[object]) -> tuple[str, ...]:
+    """Return a list of texts.
+
+    Raises:
+        TypeError: it is none.
+    """
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise TypeError("not a list of texts")
+    return tuple(str(value) for value in values)

@@ -1,0 +1,168 @@
+"""The sandbox as a container of its own: serves one user over a Unix socket, and cleans up after every command."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+import stat
+import struct
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from miyabi_agents.errors import SandboxError
+from miyabi_agents.ports import SandboxResult
+from miyabi_agents.sandbox import orphans
+from miyabi_agents.sandbox.process import DEVICES, ProcessSandbox
+from miyabi_agents.sandbox.protocol import MAX_REQUEST_BYTES, Request, decode_request, encode_error, encode_result
+from miyabi_agents.settings import SandboxSettings
+from miyabi_core.logging import get_logger
+
+#: Shared with the other containers of the pod, so commands may not write there.
+SHARED_MEMORY = "/dev/shm"  # noqa: S108 - it is named to be refused
+#: struct ucred of unix(7): pid, uid, gid.
+_CREDENTIALS = struct.Struct("3i")
+
+_LOG = get_logger(__name__)
+
+
+class SandboxServer:
+    """Runs what the agent asks for, one connection a command.
+
+    Who connects is told by the kernel (`SO_PEERCRED`, unix(7)): a command of the sandbox can reach the socket too, and
+    has another uid.
+    """
+
+    def __init__(self, settings: SandboxSettings) -> None:
+        self._settings = settings
+        self._workspace = settings.workspace.resolve()
+        self._sandbox = ProcessSandbox(devices=[path for path in DEVICES if path != SHARED_MEMORY])
+        self._server: asyncio.Server | None = None
+
+    async def serve(self, stop: asyncio.Event) -> None:
+        """Listen until *stop* is set; running commands are ended then."""
+        path = self._settings.socket
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        orphans.adopt()
+        server = await asyncio.start_unix_server(self._connected, str(path), limit=MAX_REQUEST_BYTES)
+        # The agent is in our group; whoever else is, is refused by uid.
+        path.chmod(0o660)
+        layers = self._sandbox.layers
+        _LOG.info("sandbox.started", socket=str(path), layers=layers.active, missing=layers.missing)
+        async with server:
+            await stop.wait()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one connection."""
+        try:
+            self._admit(_peer_uid(writer))
+            request = decode_request(await reader.readline())
+            result = await _unless_hung_up(reader, self._run(request))
+            if result is not None:
+                writer.write(encode_result(result))
+        except SandboxError as error:
+            writer.write(encode_error(error))
+        except ValueError:
+            writer.write(encode_error(SandboxError("the request is too long", code="BAD_REQUEST")))
+        finally:
+            with suppress(OSError):
+                await writer.drain()
+            writer.close()
+
+    def _admit(self, uid: int) -> None:
+        """Let the agent pass.
+
+        Raises:
+            SandboxError: it is somebody else.
+        """
+        if uid != self._settings.agent_uid:
+            _LOG.warning("sandbox.peer_refused", uid=uid)
+            raise SandboxError(f"uid {uid} is not served here", code="REFUSED")
+
+    async def _run(self, request: Request) -> SandboxResult:
+        """Run one command, then end what it left running and remove what it left behind.
+
+        Raises:
+            SandboxError: it was refused or could not be started.
+        """
+        worktrees = self._workspace / "worktrees"
+        for path in (request.cwd, *request.writable):
+            if not path.is_absolute() or worktrees not in path.resolve().parents:
+                raise SandboxError(f"{path} is not in the workspace", code="REFUSED")
+        try:
+            return await self._sandbox.run(
+                request.command,
+                cwd=request.cwd,
+                writable=request.writable,
+                readable=request.readable,
+                environment=dict(request.environment),
+                limits=request.limits,
+            )
+        finally:
+            await asyncio.shield(self._clean(request.writable))
+
+    async def _clean(self, folders: Sequence[Path]) -> None:
+        """Leave nothing of a command."""
+        async with self._sandbox.starting:
+            await asyncio.to_thread(orphans.end, keep=frozenset(self._sandbox.running))
+        await asyncio.to_thread(_remove_own, folders)
+
+
+def _peer_uid(writer: asyncio.StreamWriter) -> int:
+    """Return the uid of who connected, as the kernel knows it."""
+    connection: socket.socket = writer.get_extra_info("socket")
+    _, uid, _ = _CREDENTIALS.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+    return int(uid)
+
+
+async def _unless_hung_up(reader: asyncio.StreamReader, work: object) -> SandboxResult | None:
+    """Return what *work* returns; None where the peer hung up first, which cancels it."""
+    running = asyncio.ensure_future(work)  # type: ignore[call-overload]
+    hung_up = asyncio.ensure_future(reader.read(1))
+    try:
+        await asyncio.wait({running, hung_up}, return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            result: SandboxResult = running.result()
+            return result
+        return None
+    finally:
+        for task in (hung_up, running):
+            task.cancel()
+        await asyncio.gather(hung_up, running, return_exceptions=True)
+
+
+def _remove_own(folders: Sequence[Path]) -> None:
+    """Remove what this uid owns below *folders*: the agent could not, and need not, look into it."""
+    for folder in folders:
+        for path in list(_owned(folder)):
+            if path.is_dir() and not path.is_symlink():
+                _make_removable(path)
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def _owned(folder: Path) -> Iterator[Path]:
+    """Yield the topmost entries below *folder* that this uid owns; links are not followed."""
+    own = os.getuid()
+    try:
+        entries = list(os.scandir(folder))
+    except OSError:
+        return
+    for entry in entries:
+        status = entry.stat(follow_symlinks=False)
+        if status.st_uid == own:
+            yield Path(entry.path)
+        elif stat.S_ISDIR(status.st_mode):
+            yield from _owned(Path(entry.path))
+
+
+def _make_removable(folder: Path) -> None:
+    """Give back to ourselves what a command took away from its own folders."""
+    folder.chmod(0o700)
+    for entry in os.scandir(folder):
+        if entry.is_dir(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_uid == os.getuid():
+            _make_removable(Path(entry.path))
