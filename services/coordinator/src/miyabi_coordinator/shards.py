@@ -8,6 +8,8 @@ from miyabi_core.ids import new_ulid
 
 #: Crockford's base 32, as ULIDs use it.
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+#: Characters of a ULID that hold its time; the rest is random.
+_TIME = 10
 #: Slots of a Redis cluster; primaries hold ranges of them.
 SLOTS = 16384
 #: Most shards that the table knows.
@@ -52,8 +54,13 @@ def shard_for(request_id: str, *, shards: int) -> int:
 
 
 def new_batch_id(shard: int) -> str:
-    """Return a new ULID whose last two characters name the shard."""
-    return f"{new_ulid()[:-2]}{_ALPHABET[shard // 32]}{_ALPHABET[shard % 32]}"
+    """Return a new ULID whose last two characters name the shard.
+
+    Room for them is made at the front of the random part,
+    since ULIDs of one millisecond differ in their last characters only.
+    """
+    ulid = new_ulid()
+    return f"{ulid[:_TIME]}{ulid[_TIME + 2 :]}{_ALPHABET[shard // 32]}{_ALPHABET[shard % 32]}"
 
 
 def shard_of(batch: str) -> int:
