@@ -129,6 +129,15 @@ class InternalError(MiyabiError):
     code = grpc.StatusCode.INTERNAL
 
 
+def first_of(failures: BaseExceptionGroup[MiyabiError]) -> MiyabiError:
+    """Return one error of a group: work that was done side by side is answered with the first that failed."""
+    first: BaseException = failures
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    assert isinstance(first, MiyabiError), "a group of these errors holds nothing else"
+    return first
+
+
 #: Finds the class of a canonical code; codes without one become InternalError.
 BY_CODE: Mapping[grpc.StatusCode, type[MiyabiError]] = {
     error.code: error

@@ -5,22 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
 
 from miyabi.coordinator.v1 import coordinator_service_pb2_grpc, dispatch_service_pb2_grpc
 from miyabi_coordinator.adapters import gateway
-from miyabi_coordinator.adapters.redis_store import OneServer, RedisStore, ShardConnection
+from miyabi_coordinator.adapters.redis_store import Durability, RedisStore, ShardConnection, open_primaries
 from miyabi_coordinator.service.dispatch import Timing
 from miyabi_coordinator.service.shard import Shard, ShardTable
 from miyabi_coordinator.servicer import CoordinatorServicer, DispatchServicer
 from miyabi_coordinator.settings import CoordinatorSettings
 from miyabi_core.channel import open_channel
 from miyabi_core.lifecycle import run_until_signal
-from miyabi_core.redis import connect
 from miyabi_core.server import GrpcServer
 
-#: Longest wait for one answer of the store before the call is tried again; a script takes milliseconds.
-ANSWER_TIMEOUT = timedelta(seconds=3)
 _PACKAGE = "miyabi.coordinator.v1"
 
 
@@ -28,13 +24,11 @@ _PACKAGE = "miyabi.coordinator.v1"
 async def running(settings: CoordinatorSettings) -> AsyncIterator[int]:
     """Serve for the length of the block; yields the port. At the end agents are told, then calls are ended."""
     channel = open_channel(settings.gateway, service=gateway.SERVICE)
-    url = settings.redis_url.get_secret_value()
-    client = connect(url, answer_timeout=ANSWER_TIMEOUT, retries=0)
-    reader = connect(url, retries=0, max_connections=settings.shards)
-    primaries = OneServer(client, reader)
+    primaries = open_primaries(settings.redis_url.get_secret_value(), shards=settings.shards)
+    durability = Durability(settings.min_replicas, settings.store_patience)
     try:
-        connections = [ShardConnection(primaries, number) for number in range(settings.shards)]
-        stores = [RedisStore(connection, shard=number) for number, connection in enumerate(connections)]
+        ways = [ShardConnection(primaries, number, durability=durability) for number in range(settings.shards)]
+        stores = [RedisStore(way, shard=number) for number, way in enumerate(ways)]
         timing = Timing(settings.lease_duration, settings.heartbeat_interval, settings.task_deadline)
         shards = ShardTable([Shard(store, gateway.GatewayClient(channel), timing=timing) for store in stores])
         server = _server(settings, shards)
@@ -51,8 +45,7 @@ async def running(settings: CoordinatorSettings) -> AsyncIterator[int]:
                 await server.stop()
                 await _end(serving)
     finally:
-        await client.aclose()
-        await reader.aclose()
+        await primaries.aclose()
         await channel.close()
 
 

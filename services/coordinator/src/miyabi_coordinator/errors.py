@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from miyabi_core.errors import (
     AlreadyExistsError,
@@ -10,12 +11,15 @@ from miyabi_core.errors import (
     FieldViolation,
     InvalidArgumentError,
     NotFoundError,
+    ResourceExhaustedError,
     UnavailableError,
     UnimplementedError,
 )
 
 #: Most issue numbers that one error names.
 MOST_ISSUES_NAMED = 20
+#: When to ask again while the store is full: somebody has to make room first.
+STORE_FULL_RETRY = timedelta(seconds=30)
 
 
 def batch_not_found(batch: str) -> NotFoundError:
@@ -100,8 +104,13 @@ def agent_not_found(agent: str) -> NotFoundError:
 
 
 def store_unavailable() -> UnavailableError:
-    """The state store did not answer in time."""
+    """The state store did not answer in time, or not as many replicas as have to have what was written."""
     return UnavailableError("The state store did not answer in time.", reason="STORE_UNAVAILABLE")
+
+
+def store_full() -> ResourceExhaustedError:
+    """The state store has no memory or disk left and takes no writes."""
+    return ResourceExhaustedError("The state store is full.", reason="STORE_FULL", retry_after=STORE_FULL_RETRY)
 
 
 def shutting_down() -> UnavailableError:

@@ -29,5 +29,9 @@ class CoordinatorSettings(ServiceSettings, RedisSettings):
     heartbeat_interval: timedelta = Field(default=timedelta(seconds=5), gt=timedelta(0))
     #: How long a task may take, whatever the heartbeats.
     task_deadline: timedelta = Field(default=timedelta(minutes=15), gt=timedelta(0))
-    #: Shards; may only grow.
+    #: Shards; may only grow. In a cluster one or a few for each primary.
     shards: int = Field(default=1, ge=1, le=64)
+    #: Replicas that have to have a write before it is acknowledged; 0 trusts the primary's disk alone.
+    min_replicas: int = Field(default=0, ge=0, le=5)
+    #: How long a call waits for a store that is away, if its own deadline is not sooner.
+    store_patience: timedelta = Field(default=timedelta(seconds=10), gt=timedelta(0))

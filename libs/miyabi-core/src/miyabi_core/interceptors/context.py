@@ -1,4 +1,4 @@
-"""Puts the call's name and trace into the context that logs and outgoing calls read."""
+"""Puts the call's name, trace and deadline into the context that logs and outgoing calls read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import structlog
 from opentelemetry import context as otel_context
 from opentelemetry import trace
 
-from miyabi_core import tracing
+from miyabi_core import deadlines, tracing
 from miyabi_core.interceptors.calls import Call, CallInterceptor
 
 
@@ -22,6 +22,7 @@ class ContextInterceptor(CallInterceptor):
     @asynccontextmanager
     async def around(self, call: Call) -> AsyncIterator[None]:
         """Bind, start a server span, run the call."""
+        deadlines.bind(call.context)
         otel_context.attach(tracing.extract(call.metadata))
         span = trace.get_tracer("miyabi").start_span(f"{call.service}/{call.method}", kind=trace.SpanKind.SERVER)
         otel_context.attach(trace.set_span_in_context(span))

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import grpc
 
-from miyabi_core.errors import DeadlineExceededError, MiyabiError
+from miyabi_core.errors import DeadlineExceededError, MiyabiError, first_of
 from miyabi_core.interceptors.calls import Call, CallInterceptor
 from miyabi_core.logging import get_logger
 from miyabi_core.status import internal_error, to_status
@@ -45,6 +45,12 @@ class ErrorInterceptor(CallInterceptor):
         except TimeoutError:
             late = DeadlineExceededError("The answer was not there in time.", reason="DEADLINE_EXCEEDED")
             await abort(call, late, domain=self._domain)
+        except ExceptionGroup as group:
+            ours, others = group.split(MiyabiError)
+            if ours is None or others is not None:
+                _LOG.exception("rpc.failed", method=call.method, error_type=type(group).__name__)
+                await abort(call, internal_error(), domain=self._domain)
+            await abort(call, first_of(ours), domain=self._domain)
         except Exception as error:  # noqa: BLE001 - the last line of defence: grpc.aio would send its text on
             _LOG.exception("rpc.failed", method=call.method, error_type=type(error).__name__)
             await abort(call, internal_error(), domain=self._domain)

@@ -89,12 +89,15 @@ class Store(Protocol):
         """Return what a batch was asked for."""
         ...
 
-    async def load_batch(self, batch: str) -> Batch | None:
-        """Return a batch as it is."""
+    async def load_batch(self, batch: str, *, confirmed: bool = False) -> Batch | None:
+        """Return a batch as it is; where *confirmed*, as it will be after the loss of a server."""
         ...
 
-    async def load_runs(self, batch: str, issues: Sequence[int] | None = None) -> list[Run]:
-        """Return runs, all of them without *issues*, in the batch's order; those that are not there are left out."""
+    async def load_runs(self, batch: str, issues: Sequence[int] | None = None, *, confirmed: bool = False) -> list[Run]:
+        """Return runs, all of them without *issues*, in the batch's order; those that are not there are left out.
+
+        Where *confirmed*, as they will be after the loss of a server.
+        """
         ...
 
     async def set_state(

@@ -108,7 +108,11 @@ class Batches:
         for _ in range(_MOST_TRIES):
             before = (await self.get(batch)).state
             if before is state:
-                break
+                # A repeat: the first call may have had no answer because no replica had it yet.
+                found = await self._store.load_batch(batch, confirmed=True)
+                if found is not None and found.state is state:
+                    return found
+                continue
             if before not in allowed:
                 raise errors.batch_state(batch, before.name)
             if await self._store.set_state(

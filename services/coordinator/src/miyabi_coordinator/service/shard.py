@@ -27,7 +27,7 @@ class Shard:
         self.batches = Batches(store, transitions)
         self.dispatcher = Dispatcher(store, transitions, timing=timing)
         self.intake = Intake(transitions)
-        self.sweeper = Sweeper(store, transitions)
+        self.sweeper = Sweeper(store, transitions, respite=timing.heartbeat)
         self.hub = WatchHub(store, on_commit=self._committed)
 
     def loops(self) -> tuple[Coroutine[Any, Any, None], ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Coroutine
+from datetime import timedelta
 
 from miyabi_coordinator.models import (
     BackoffElapsed,
@@ -18,7 +19,7 @@ from miyabi_coordinator.models import (
 from miyabi_coordinator.ports.store import Store
 from miyabi_coordinator.service.retrying import Retrying
 from miyabi_coordinator.service.transitions import Transitions
-from miyabi_core.errors import MiyabiError
+from miyabi_core.errors import MiyabiError, first_of
 from miyabi_core.logging import get_logger
 
 #: Seconds between sweeps while nothing is committed.
@@ -27,9 +28,19 @@ _LOG = get_logger(__name__)
 
 
 class Sweeper:
-    """Runs on every replica; two that do the same do it once, because each transition is committed once."""
+    """Runs on every replica; two that do the same do it once, because each transition is committed once.
 
-    def __init__(self, store: Store, transitions: Transitions) -> None:
+    Args:
+        store: Of the shard.
+        transitions: Of the shard.
+        respite: How long leases are not taken back once a store that was away is back: no agent could renew them,
+            and with its next heartbeat each will. None by default.
+    """
+
+    def __init__(self, store: Store, transitions: Transitions, *, respite: timedelta = timedelta(0)) -> None:
+        self._respite = respite.total_seconds()
+        self._away = False
+        self._spared_until = 0.0
         self._store = store
         self._transitions = transitions
         self._retrying = Retrying(store, transitions)
@@ -44,8 +55,9 @@ class Sweeper:
         while True:
             try:
                 await self.sweep()
-            except MiyabiError as error:
-                _LOG.warning("sweep.store_unavailable", error=str(error))
+            except* MiyabiError as failures:
+                self._away = True
+                _LOG.warning("sweep.store_unavailable", error=str(first_of(failures)))
                 await asyncio.sleep(INTERVAL_SECONDS)
             try:
                 async with asyncio.timeout(INTERVAL_SECONDS):
@@ -58,7 +70,7 @@ class Sweeper:
     async def sweep(self) -> None:
         """Do what is due now."""
         now = time.time()
-        expired = await self._store.expired(now)
+        expired = await self._expired(now)
         due = await self._store.due(now)
         await self._store.restore_claims()
         async with asyncio.TaskGroup() as group:
@@ -71,11 +83,20 @@ class Sweeper:
         """Do one thing; its failure must not hold the others up."""
         try:
             await work
-        except MiyabiError as error:
+        except* MiyabiError as failures:
+            error = first_of(failures)
             if error.reason in {"BATCH_NOT_FOUND", "RUN_NOT_FOUND"}:
                 await self._store.drop_timers([name])
             else:
                 _LOG.warning("sweep.entry_failed", name=name, reason=error.reason)
+
+    async def _expired(self, now: float) -> list[LeaseReference]:
+        """Return the leases that nobody renewed although they could."""
+        found = await self._store.expired(now)
+        if self._away:
+            self._away = False
+            self._spared_until = time.monotonic() + self._respite
+        return found if time.monotonic() >= self._spared_until else []
 
     async def _expire(self, reference: LeaseReference) -> None:
         """Take a lease back."""

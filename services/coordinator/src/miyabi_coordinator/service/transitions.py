@@ -106,9 +106,13 @@ class Transitions:
             run = None
         raise AbortedError("Other writers were first, again and again.", reason="LOST_RACE")
 
-    async def _load(self, batch: str, issue: int) -> Run:
+    async def confirmed(self, batch: str, issue: int) -> Run:
+        """Return a run as it will be after the loss of a server; raises as `apply`."""
+        return await self._load(batch, issue, confirmed=True)
+
+    async def _load(self, batch: str, issue: int, *, confirmed: bool = False) -> Run:
         """Read a run."""
-        found = await self._store.load_runs(batch, [issue])
+        found = await self._store.load_runs(batch, [issue], confirmed=confirmed)
         if not found:
             raise run_not_found(batch, issue)
         return found[0]

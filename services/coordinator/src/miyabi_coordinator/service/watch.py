@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 
 from miyabi_coordinator.ports.store import LoggedEvent, Store
-from miyabi_core.errors import MiyabiError
+from miyabi_core.errors import MiyabiError, UnavailableError
 from miyabi_core.logging import get_logger
 
 #: Events that wait for a watcher in memory; one that is slower reads the log.
@@ -76,7 +76,7 @@ class WatchHub:
         try:
             while True:
                 watcher.arrived.clear()
-                while page := await self._next_page(batch, watcher, last=last):
+                while page := await self._page(batch, watcher, last=last, started=last != after):
                     last = page[-1][0]
                     yield [message for _, message in page]
                 if transient and watcher.texts:
@@ -95,6 +95,21 @@ class WatchHub:
         for watcher in (*self._watchers.get(batch, ()), *self.listeners):
             watcher.texts.append(message)
             watcher.arrived.set()
+
+    async def _page(self, batch: str, watcher: _Watcher, *, last: int, started: bool) -> list[LoggedEvent]:
+        """Return what the watcher has not seen; a stream that has begun waits for a store that is away.
+
+        Raises:
+            UnavailableError: the store is away, and nothing was sent yet.
+        """
+        while True:
+            try:
+                return await self._next_page(batch, watcher, last=last)
+            except UnavailableError:
+                watcher.lagging = True
+                if not started:
+                    raise
+                await asyncio.sleep(RETRY_SECONDS)
 
     async def _next_page(self, batch: str, watcher: _Watcher, *, last: int) -> list[LoggedEvent]:
         """Return what the watcher has not seen: from the log while it lags, else from its inbox."""

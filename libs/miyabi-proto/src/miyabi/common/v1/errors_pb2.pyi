@@ -84,6 +84,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """NOT_FOUND: the approval is not awaited (any more). Metadata: `run`."""
     ERROR_REASON_DEADLINE_EXCEEDED: _ErrorReason.ValueType  # 29
     """DEADLINE_EXCEEDED: the call's deadline passed before an answer was there."""
+    ERROR_REASON_STORE_FULL: _ErrorReason.ValueType  # 30
+    """RESOURCE_EXHAUSTED: the state store has no memory or disk left and takes no writes; nothing of the call was written.
+    RetryInfo says when to ask again.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused. The name without its prefix is `google.rpc.ErrorInfo.reason`; the domain is the
@@ -153,4 +157,8 @@ ERROR_REASON_APPROVAL_NOT_FOUND: ErrorReason.ValueType  # 28
 """NOT_FOUND: the approval is not awaited (any more). Metadata: `run`."""
 ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 29
 """DEADLINE_EXCEEDED: the call's deadline passed before an answer was there."""
+ERROR_REASON_STORE_FULL: ErrorReason.ValueType  # 30
+"""RESOURCE_EXHAUSTED: the state store has no memory or disk left and takes no writes; nothing of the call was written.
+RetryInfo says when to ask again.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from miyabi_coordinator.adapters.redis_store.connection import OneServer, ShardConnection
+from miyabi_coordinator.adapters.redis_store.connection import Durability, ShardConnection
+from miyabi_coordinator.adapters.redis_store.primaries import Primaries, open_primaries
 from miyabi_coordinator.adapters.redis_store.store import RedisStore
 
-__all__ = ["OneServer", "RedisStore", "ShardConnection"]
+__all__ = ["Durability", "Primaries", "RedisStore", "ShardConnection", "open_primaries"]

@@ -11,6 +11,8 @@ from redis.exceptions import NoScriptError
 from miyabi_coordinator import shards
 from miyabi_coordinator.adapters.redis_store.connection import ShardConnection
 
+#: Scripts whose effect needs no replica: a claim runs out by itself, a lease that was not renewed is given again.
+FLEETING = frozenset({"claim", "restore", "renew"})
 _FOLDER = resources.files("miyabi_coordinator.adapters.redis_store") / "lua"
 
 
@@ -28,12 +30,20 @@ class Scripts:
 
         async def call(redis: Any) -> Any:
             try:
-                return await redis.evalsha(digest, 1, self._prefix, *arguments)
+                return await self._send(name, redis, "EVALSHA", digest, *arguments)
             except NoScriptError:
                 # A server that was restarted, or a new primary after a failover.
-                return await redis.eval(source, 1, self._prefix, *arguments)
+                return await self._send(name, redis, "EVAL", source, *arguments)
 
         return await self._connection.run(call)
+
+    async def _send(self, name: str, redis: Any, *command: Any) -> Any:
+        """Send a script."""
+        verb, script, *arguments = command
+        whole = (verb, script, 1, self._prefix, *arguments)
+        if name in FLEETING:
+            return await redis.execute_command(*whole)
+        return await self._connection.send(redis, whole)
 
     def _source(self, name: str) -> tuple[str, str]:
         """Return a script's text and digest."""

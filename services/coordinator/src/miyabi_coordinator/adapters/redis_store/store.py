@@ -80,7 +80,7 @@ class RedisStore:
 
     async def find_request(self, request_id: str, *, digest: str) -> Created | None:
         """Return what a request made before; None where it is new."""
-        value = await self._connection.run(lambda redis: redis.get(f"{self._prefix}request:{request_id}"))
+        value = await self._connection.run_confirmed(lambda redis: redis.get(f"{self._prefix}request:{request_id}"))
         if value is None:
             return None
         batch, known = value.decode().split(" ")
@@ -128,8 +128,8 @@ class RedisStore:
             self._specs[batch] = codec.decode_spec(value)
         return self._specs[batch]
 
-    async def load_batch(self, batch: str) -> Batch | None:
-        """Return a batch as it is."""
+    async def load_batch(self, batch: str, *, confirmed: bool = False) -> Batch | None:
+        """Return a batch as it is; where *confirmed*, as it will be after the loss of the primary."""
 
         async def read(redis: Any) -> Any:
             async with redis.pipeline(transaction=False) as pipe:
@@ -137,22 +137,22 @@ class RedisStore:
                 pipe.xrevrange(f"{self._batch(batch)}:log", count=1)
                 return await pipe.execute()
 
-        fields, last = await self._connection.run(read)
+        run = self._connection.run_confirmed if confirmed else self._connection.run
+        fields, last = await run(read)
         if fields[0] is None:
             return None
         sequence = int(last[0][0].split(b"-")[1]) if last else 0
         return _batch_of(batch, dict(zip(_FIELDS, fields, strict=True)), sequence)
 
-    async def load_runs(self, batch: str, issues: Sequence[int] | None = None) -> list[Run]:
+    async def load_runs(self, batch: str, issues: Sequence[int] | None = None, *, confirmed: bool = False) -> list[Run]:
         """Return runs, all of them without *issues*, in the batch's order; those that are not there are left out."""
         if issues is None:
             spec = await self.load_spec(batch)
             issues = spec.issues if spec else ()
         if not issues:
             return []
-        found = await self._connection.run(
-            lambda redis: redis.hmget(f"{self._batch(batch)}:runs", [str(issue) for issue in issues])
-        )
+        run = self._connection.run_confirmed if confirmed else self._connection.run
+        found = await run(lambda redis: redis.hmget(f"{self._batch(batch)}:runs", [str(issue) for issue in issues]))
         return [codec.decode_run(value) for value in found if value is not None]
 
     async def set_state(
@@ -176,7 +176,7 @@ class RedisStore:
 
     async def read_log(self, batch: str, *, after: int, limit: int = PAGE) -> list[LoggedEvent]:
         """Return committed events after a sequence, oldest first."""
-        entries = await self._connection.run(
+        entries = await self._connection.run_confirmed(
             lambda redis: redis.xrange(f"{self._batch(batch)}:log", min=f"0-{after + 1}", count=limit)
         )
         logged = []
@@ -192,7 +192,7 @@ class RedisStore:
 
     async def read_events(self, position: str, *, limit: int = PAGE) -> tuple[str, list[tuple[str, int, bytes]]]:
         """Return events of all batches after a position, oldest first: the new position; batch, sequence, message."""
-        entries = await self._connection.run(
+        entries = await self._connection.run_confirmed(
             lambda redis: redis.xrange(f"{self._prefix}events", min=f"({position}", count=limit)
         )
         if not entries:
@@ -288,7 +288,7 @@ class RedisStore:
         value = await self._connection.run(lambda redis: redis.hget(f"{self._prefix}agents", agent_id))
         if value is None:
             return None
-        await self._connection.run(lambda redis: redis.sadd(f"{self._prefix}draining", agent_id))
+        await self._connection.write(("SADD", f"{self._prefix}draining", agent_id))
         return replace(codec.decode_agent(value), draining=True)
 
 

@@ -51,6 +51,8 @@ local function apply(t)
   local batch, issue, version, value, lease, guards = t[1], t[2], t[3], t[4], t[5], t[6]
   local runs = batch_key(batch) .. ':runs'
   local stored = redis.call('HGET', runs, issue)
+  -- A repeat after a lost answer: what it would write stands there already.
+  if stored == value then return 'ok' end
   if not stored or string.sub(stored, 1, 8) ~= version then return 'conflict' end
   if lease ~= '' and not redis.call('ZSCORE', P .. 'leases', lease) then return 'lease' end
   local facts = load_batch(batch)
