@@ -71,8 +71,9 @@ web-check: setup-dev ## Types and tests of the page; setup built it
 
 check: fmt-check lint typecheck imports proto-check web-check cov ## What CI runs
 
-bench: setup ## Measure: make bench ROW=1, or all rows
-	@$(BIN)/python -m benchmarks $(if $(ROW),--row $(ROW))
+bench: setup ## Measure: make bench ROW=1 [REPEATS=3] [PEERS=folder] [PROFILE=1], or all rows
+	@$(BIN)/python -m benchmarks $(if $(ROW),--row $(ROW)) $(if $(REPEATS),--repeats $(REPEATS)) \
+		$(if $(PEERS),--peers $(PEERS)) $(if $(PROFILE),--profile)
 
 clean: ## Remove what was installed and built
 	rm -rf .venv .tools build $(WEB)/node_modules services/dashboard/src/miyabi_dashboard/static

@@ -5,18 +5,34 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from pathlib import Path
 
-from benchmarks import fetching, intake, makespan
+from benchmarks import dispatch, fetching, intake, makespan
+from benchmarks.report import Options, Row
 from miyabi_core.logging import configure_logging
 
-#: Rows by id; rows that share a set-up share a module.
-ROWS = {"1": intake.rows, "2": makespan.rows, "3": fetching.rows, "6": makespan.rows}
+#: Measures one or more rows.
+Measure = Callable[[], AsyncIterator[Row]]
 
 
-async def _run(chosen: str) -> bool:
+def _measures(options: Options) -> dict[str, Measure]:
+    """Return what measures each row; rows that share a set-up share a module."""
+    return {
+        "1": intake.rows,
+        "2": makespan.rows,
+        "3": fetching.rows,
+        "6": makespan.rows,
+        "dispatch": partial(dispatch.rows, options),
+    }
+
+
+async def _run(chosen: str, options: Options) -> bool:
     """Measure and print; returns whether every goal was reached."""
     good = True
-    modules = [ROWS[chosen]] if chosen else list(dict.fromkeys(ROWS.values()))
+    measures = _measures(options)
+    modules = [measures[chosen]] if chosen else list(dict.fromkeys(measures.values()))
     for measure in modules:
         async for row in measure():
             if not chosen or row.row == chosen:
@@ -28,10 +44,14 @@ async def _run(chosen: str) -> bool:
 def main() -> None:
     """Parse the command line and run; the exit code is 1 where a goal was missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--row", choices=sorted(ROWS), default="")
-    options = parser.parse_args()
+    parser.add_argument("--row", choices=sorted(_measures(Options())), default="")
+    parser.add_argument("--repeats", type=int, default=Options.repeats, help="turns of ours and the peers")
+    parser.add_argument("--peers", type=Path, help="folder with drivers of further peers (row dispatch)")
+    parser.add_argument("--profile", action="store_true", help="where the coordinator's time goes (row dispatch)")
+    arguments = parser.parse_args()
     configure_logging(service="benchmark", json=True, level="ERROR")
-    sys.exit(0 if asyncio.run(_run(options.row)) else 1)
+    options = Options(arguments.repeats, arguments.peers, arguments.profile)
+    sys.exit(0 if asyncio.run(_run(arguments.row, options)) else 1)
 
 
 if __name__ == "__main__":

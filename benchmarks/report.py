@@ -6,27 +6,46 @@ import json
 import os
 import platform
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a person may choose on the command line.
+
+    Args:
+        repeats: How often ours and the peers take turns; medians count.
+        peers: Folder with drivers of further peers; None: what we bring along.
+        profile: Measure where the coordinator's time goes instead of how much it is.
+    """
+
+    repeats: int = 3
+    peers: Path | None = None
+    profile: bool = False
 
 
 @dataclass(frozen=True)
 class Row:
     """One measurement beside its baseline.
 
-    `ratio` is what `goal` speaks about; `passed` says whether it is reached.
+    `ratio` is what `goal` speaks about; `passed` says whether it is reached. `case` tells the lines of one row apart.
     """
 
     row: str
-    ours: dict[str, float]
-    baseline: dict[str, float]
+    ours: dict[str, Any]
+    baseline: dict[str, Any]
     ratio: float
     goal: str
     passed: bool
     n: int
+    case: str = ""
 
     def line(self) -> str:
         """Render the row with the machine's kind."""
         body = {
             "row": self.row,
+            **({"case": self.case} if self.case else {}),
             "ours": self.ours,
             "baseline": self.baseline,
             "ratio": round(self.ratio, 3),

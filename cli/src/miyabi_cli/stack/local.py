@@ -82,7 +82,7 @@ class LocalStack:
         self.children[name] = child
         self.health_ports[name] = port if health else None
         if health:
-            await _wait_ready(child, port)
+            await wait_ready(child, port)
         return child
 
     async def restart(self, name: str) -> ChildProcess:
@@ -95,8 +95,12 @@ class LocalStack:
         return await self.start_service(name, spec, port=port or 0, health=port is not None)
 
 
-async def _wait_ready(child: ChildProcess, port: int) -> None:
-    """Ask the service's health until `readiness` serves."""
+async def wait_ready(child: ChildProcess, port: int) -> None:
+    """Ask the service's health until `readiness` serves.
+
+    Raises:
+        StackError: the child ended or was not ready in time.
+    """
     try:
         async with (
             asyncio.timeout(START_TIMEOUT.total_seconds()),

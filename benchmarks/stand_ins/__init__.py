@@ -1,0 +1,1 @@
+"""Processes that stand around the coordinator in a benchmark: a gateway, agents and clients, each by itself."""
