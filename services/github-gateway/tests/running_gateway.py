@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import json
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from miyabi_github_gateway.app import Gateway
+from pydantic import SecretStr
+
+from miyabi.github_gateway.v1.github_gateway_service_pb2_grpc import GitHubGatewayServiceStub
+from miyabi_core.channel import open_channel
+from miyabi_github_gateway.app import SERVICE, Gateway, running
+from miyabi_github_gateway.settings import GatewaySettings
 from miyabi_sim.github import SimulatedGitHub
 
 REPOSITORY = "acme/toy"
@@ -30,6 +38,32 @@ class Running:
     def reads(self) -> list[str]:
         """Return the operations that GitHub saw."""
         return [entry.operation for entry in self.github.requests]
+
+
+@asynccontextmanager
+async def simulated(folder: Path, **options: Any) -> AsyncIterator[tuple[SimulatedGitHub, str]]:
+    """Run a seeded GitHub that accepts one token."""
+    token = f"ghp_{secrets.token_hex(18)}"
+    async with SimulatedGitHub(folder / "github", token=token, **options) as github:
+        github.load_seed(seed(folder / "seed"))
+        yield github, token
+
+
+@asynccontextmanager
+async def gateway_before(
+    github: SimulatedGitHub, token: str, redis_url: str, **overrides: Any
+) -> AsyncIterator[Running]:
+    """Run a gateway before a GitHub; *overrides* are settings."""
+    options: dict[str, Any] = {
+        "address": "127.0.0.1:0", "http_address": "127.0.0.1:0", "api_url": github.url,
+        "graphql_url": f"{github.url}/graphql", "git_url": github.url, "token": SecretStr(token), "simulated": True,
+        "pacing_scale": 0.0, "redis_url": SecretStr(redis_url), "webhook_secret": SecretStr(secrets.token_hex(8)),
+    }  # fmt: skip
+    async with (
+        running(GatewaySettings(**{**options, **overrides})) as gateway,
+        open_channel(f"127.0.0.1:{gateway.grpc.port}", service=SERVICE) as channel,
+    ):
+        yield Running(gateway, github, GitHubGatewayServiceStub(channel), token)
 
 
 def seed(folder: Path) -> Path:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from miyabi_github_gateway.adapters.git_proxy import PushRefusedError, check_push
 from miyabi_github_gateway.errors import RateLimitedError
 from miyabi_github_gateway.service.governor import Cost, Governor
 from miyabi_github_gateway.settings import GatewaySettings
@@ -97,37 +96,3 @@ def test_pauses_cannot_be_skipped_on_real_github() -> None:
     """Only a simulated GitHub may be written to without pauses."""
     with pytest.raises(ValidationError, match="pacing_scale"):
         GatewaySettings(pacing_scale=0.0, simulated=False)
-
-
-def line(text: str) -> bytes:
-    """Return a pkt-line."""
-    data = text.encode()
-    return f"{len(data) + 4:04x}".encode() + data
-
-
-OLD, NEW = "0" * 40, "a" * 40
-
-
-def test_push_is_checked_across_chunks() -> None:
-    """A list of ref updates is whole only with its flush."""
-    whole = line(f"{OLD} {NEW} refs/heads/miyabi/x\0 report-status") + b"0000"
-    assert [False] * (len(whole) - 1) == [check_push(whole[:size]) for size in range(1, len(whole))]
-    assert check_push(whole + b"PACK")
-
-
-@pytest.mark.parametrize(
-    "bad",
-    [
-        line(f"{OLD} {NEW} refs/heads/main\0 x") + b"0000",
-        line(f"{NEW} {OLD} refs/heads/miyabi/x\0 x") + b"0000",
-        line(f"{OLD} {NEW} refs/heads/miyabi/x\0 x") + line(f"{OLD} {NEW} refs/heads/main") + b"0000",
-        line(f"{OLD} {NEW} refs/heads/miyabi/../main\0 x") + b"0000",
-        b"0000",
-        b"zzzz",
-        line("push-cert\0 x") + b"0000",
-    ],
-)
-def test_bad_push_is_refused(bad: bytes) -> None:
-    """What is not a plain update below `miyabi/` is refused."""
-    with pytest.raises(PushRefusedError):
-        check_push(bad)

@@ -5,18 +5,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from aiohttp import web
 
 from miyabi.github_gateway.v1.github_gateway_service_pb2_grpc import add_GitHubGatewayServiceServicer_to_server
-from miyabi_core.errors import UnavailableError
 from miyabi_core.redis import connect
 from miyabi_core.server import GrpcServer
-from miyabi_github_gateway.adapters.git_proxy import GitProxy
+from miyabi_github_gateway.adapters.allowed_repositories import AllowedRepositories
+from miyabi_github_gateway.adapters.credentials import AppCredentials, TokenCredentials
+from miyabi_github_gateway.adapters.git.service import GitService
 from miyabi_github_gateway.adapters.http import GitHubHttp
+from miyabi_github_gateway.adapters.listener import Listener
 from miyabi_github_gateway.adapters.reader import GitHubApiReader
+from miyabi_github_gateway.adapters.secret_files import RotatingSecret
 from miyabi_github_gateway.adapters.webhooks import MAX_BYTES, Webhooks
 from miyabi_github_gateway.adapters.writer import GitHubApiWriter
+from miyabi_github_gateway.service.allow_list import AllowList
 from miyabi_github_gateway.service.governor import Governor
 from miyabi_github_gateway.service.issues import IssueLoader
 from miyabi_github_gateway.servicer import GitHubGatewayServicer
@@ -30,12 +35,15 @@ class Gateway:
     """The gateway's servers: gRPC, and HTTP for git and webhooks."""
 
     def __init__(self, settings: GatewaySettings) -> None:
-        token = settings.token.get_secret_value()
-        self._settings = settings
+        allow_list = AllowList(settings.repositories.split(","))
+        self.credentials = credentials_of(settings)
         self.redis = connect(settings.redis_url.get_secret_value())
         self.governor = Governor(max_concurrency=settings.max_concurrency, pacing_scale=settings.pacing_scale)
         self.http = GitHubHttp(
-            api_url=settings.api_url, graphql_url=settings.graphql_url, token=token, governor=self.governor
+            api_url=settings.api_url,
+            graphql_url=settings.graphql_url,
+            credentials=self.credentials,
+            governor=self.governor,
         )
         reader = GitHubApiReader(self.http)
         issues = IssueLoader(reader, cache_seconds=settings.cache_seconds)
@@ -51,42 +59,54 @@ class Gateway:
             address=settings.address,
             drain_delay=settings.drain_delay,
             health_address=settings.health_address,
+            interceptors=[AllowedRepositories(allow_list)],
         )
         self.grpc.add(add_GitHubGatewayServiceServicer_to_server, servicer, full_name=SERVICE)
-        self.proxy = GitProxy(git_url=settings.git_url, token=token)
+        self.git = GitService(
+            git_url=settings.git_url,
+            credentials=self.credentials,
+            allow_list=allow_list,
+            client=self.redis,
+            mirror_dir=settings.mirror_dir,
+            mirror_bytes=settings.mirror_bytes,
+        )
         self.webhooks = Webhooks(secret=settings.webhook_secret, on_issue_changed=issues.forget)
-        self.http_port = 0
-        self._runner: web.AppRunner | None = None
+        routes = [*self.git.routes(), *self.webhooks.routes(), web.get("/healthz", _healthy)]
+        grace = timedelta(seconds=settings.transfer_grace_seconds)
+        self.listener = Listener(settings.http_address, routes, largest_body=MAX_BYTES, grace=grace)
+
+    @property
+    def http_port(self) -> int:
+        """Port of the HTTP server, once it has started."""
+        return self.listener.port
 
     async def start(self) -> None:
         """Listen on both addresses, then be ready.
 
         Raises:
-            UnavailableError: an address is taken.
+            UnavailableError: an address is taken, or the folder of the mirrors.
         """
-        app = web.Application(client_max_size=MAX_BYTES)
-        app.add_routes([*self.proxy.routes(), *self.webhooks.routes(), web.get("/healthz", _healthy)])
-        await self.proxy.start()
-        self._runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=5)
-        await self._runner.setup()
-        host, _, port = self._settings.http_address.rpartition(":")
-        try:
-            await web.TCPSite(self._runner, host, int(port)).start()
-        except OSError as error:
-            message = f"cannot listen on {self._settings.http_address}"
-            raise UnavailableError(message, reason="ADDRESS_IN_USE") from error
-        self.http_port = self._runner.addresses[0][1]
+        await self.git.start()
+        await self.listener.start()
         await self.grpc.start()
         await self.grpc.set_ready(ready=True)
 
     async def stop(self) -> None:
-        """End in order: gRPC drains, then HTTP, then the connections to GitHub."""
+        """End in order: gRPC drains, git transfers end, then the connections to GitHub and the store."""
         await self.grpc.stop()
-        if self._runner is not None:
-            await self._runner.cleanup()
-        await self.proxy.close()
+        await self.listener.stop()
+        await self.git.close()
         await self.http.close()
+        await self.credentials.close()
         await self.redis.aclose()
+
+
+def credentials_of(settings: GatewaySettings) -> TokenCredentials | AppCredentials:
+    """Return what GitHub is asked with: a GitHub App where one is set, else the token."""
+    if settings.app_id:
+        key = RotatingSecret(settings.app_key, path=settings.app_key_file)
+        return AppCredentials(settings.app_id, key, api_url=settings.api_url)
+    return TokenCredentials(RotatingSecret(settings.token, path=settings.token_file), api_url=settings.api_url)
 
 
 async def _healthy(_request: web.Request) -> web.Response:
@@ -98,8 +118,8 @@ async def _healthy(_request: web.Request) -> web.Response:
 async def running(settings: GatewaySettings) -> AsyncIterator[Gateway]:
     """Run the gateway for the length of the block."""
     gateway = Gateway(settings)
-    await gateway.start()
     try:
+        await gateway.start()
         yield gateway
     finally:
         await gateway.stop()

@@ -81,3 +81,26 @@ class MalformedAnswerError(InternalError):
 
     def __init__(self) -> None:
         super().__init__("GitHub's answer could not be understood", reason="GITHUB_MALFORMED_ANSWER")
+
+
+class AppNotInstalledError(NotFoundError):
+    """The GitHub App is not installed at the repository's owner, or is suspended there."""
+
+    def __init__(self, owner: str, *, suspended: bool = False) -> None:
+        what = "suspended" if suspended else "not installed"
+        super().__init__(
+            f"the GitHub App is {what} at {owner or 'any account'}; install it there, or correct the name",
+            reason="REPOSITORY_NOT_FOUND",
+            metadata={"repository": f"{owner}/"},
+        )
+
+
+class RepositoryNotAllowedError(PermissionDeniedError):
+    """The repository is not on the gateway's list."""
+
+    def __init__(self, repository: str) -> None:
+        super().__init__(
+            f"{repository} is not among the repositories that this gateway serves",
+            reason="REPOSITORY_NOT_ALLOWED",
+            metadata={"repository": repository},
+        )

@@ -95,6 +95,13 @@ class Credentials(Protocol):
     def refused(self, credential: Credential) -> None:
         """Take note that GitHub answered 401: the next `of` gets another one where there is one."""
 
+    async def login(self, owner: str) -> str:
+        """Return the account that writes at an owner carry; empty where GitHub does not tell.
+
+        Raises:
+            RepositoryNotFoundError: the App is not installed at that owner.
+        """
+
 
 class Locks(Protocol):
     """Lets one replica at a time do something."""

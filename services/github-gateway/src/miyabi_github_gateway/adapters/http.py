@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from miyabi_core.logging import get_logger
+from miyabi_github_gateway.adapters.authorized import AuthorizedClient
 from miyabi_github_gateway.errors import (
     GitHubForbiddenError,
     GitHubRefusedError,
@@ -18,6 +19,7 @@ from miyabi_github_gateway.errors import (
     MalformedAnswerError,
     RateLimitedError,
 )
+from miyabi_github_gateway.ports import Credentials
 from miyabi_github_gateway.service.governor import Cost, Governor
 
 #: One answer of GitHub; its own limit is 10 s, after which it gives up by itself.
@@ -44,18 +46,16 @@ class GitHubHttp:
     Args:
         api_url: Base of the REST API.
         graphql_url: The GraphQL endpoint.
-        token: Credential; empty: none is sent.
+        credentials: Where the credential of a repository's owner comes from.
         governor: Lets requests through.
     """
 
-    def __init__(self, *, api_url: str, graphql_url: str, token: str, governor: Governor) -> None:
+    def __init__(self, *, api_url: str, graphql_url: str, credentials: Credentials, governor: Governor) -> None:
         headers = {
             "accept": "application/vnd.github+json",
             "user-agent": "miyabi-github-gateway",
             "x-github-api-version": API_VERSION,
         }
-        if token:
-            headers["authorization"] = f"Bearer {token}"
         self.governor = governor
         self._api_url = api_url.rstrip("/")
         self._graphql_url = graphql_url
@@ -65,17 +65,21 @@ class GitHubHttp:
         self._client = httpx.AsyncClient(
             headers=headers, timeout=TIMEOUT_SECONDS, limits=limits, follow_redirects=False
         )
+        self._authorized = AuthorizedClient(self._client, credentials)
 
     async def close(self) -> None:
         """Close every connection."""
         await self._client.aclose()
 
-    async def graphql(self, body: Mapping[str, Any], *, operation: str, tries: int = TRIES) -> httpx.Response:
+    async def graphql(
+        self, body: Mapping[str, Any], *, operation: str, owner: str = "", tries: int = TRIES
+    ) -> httpx.Response:
         """Send a query; only the transport's errors and refusals are raised, GraphQL's own are in the answer.
 
         Args:
             body: Query, variables, operation's name.
             operation: For logs.
+            owner: Account of the repositories that are asked for: its credential is used.
             tries: How often it is sent at most; a batch asks for one, since it is halved rather than repeated.
                 An answer that only says to wait does not count.
 
@@ -83,7 +87,9 @@ class GitHubHttp:
             GitHubUnavailableError: no answer, or a server error, after all repeats.
             RateLimitedError: the wait would pass the caller's time.
         """
-        return await self._send("POST", self._graphql_url, "graphql", Cost.READ, json=body, what=operation, tries=tries)
+        return await self._send(
+            "POST", self._graphql_url, "graphql", Cost.READ, what=operation, tries=tries, owner=owner, json=body
+        )
 
     async def rest(self, method: str, path: str, *, cost: Cost = Cost.READ, **options: Any) -> httpx.Response:
         """Send a REST request; 404 comes back as an answer, since only the caller knows what is missing.
@@ -94,7 +100,8 @@ class GitHubHttp:
             GitHubUnavailableError: no answer, or a server error, after all repeats.
             RateLimitedError: the wait would pass the caller's time.
         """
-        answer = await self._send(method, f"{self._api_url}{path}", "core", cost, what=path, **options)
+        options |= {"what": path, "owner": _repository_of(path).partition("/")[0]}
+        answer = await self._send(method, f"{self._api_url}{path}", "core", cost, **options)
         if answer.status_code in {401, 403}:
             raise GitHubForbiddenError(_repository_of(path), message_of(answer))
         if answer.status_code >= 400 and answer.status_code != 404:
@@ -136,7 +143,7 @@ class GitHubHttp:
     async def _try(self, method: str, url: str, **options: Any) -> httpx.Response | httpx.HTTPError:
         """Send once; a failure on the way is returned."""
         try:
-            return await self._client.request(method, url, **options)
+            return await self._authorized.send(method, url, **options)
         except httpx.HTTPError as error:
             return error
 
@@ -191,4 +198,4 @@ def message_of(answer: httpx.Response) -> str:
 def _repository_of(path: str) -> str:
     """Return `owner/name` of a REST path."""
     parts = path.split("/")
-    return "/".join(parts[2:4]) if len(parts) > 3 else ""
+    return "/".join(parts[2:4]) if len(parts) > 3 and parts[1] == "repos" else ""

@@ -34,7 +34,8 @@ class GitHubTransport(AsyncTransport):
             MalformedAnswerError: the answer is no GraphQL answer.
         """
         payload = request.payload
-        answer = await self._http.graphql(payload, operation=str(payload.get("operationName") or "query"))
+        operation, variables = str(payload.get("operationName") or "query"), payload.get("variables") or {}
+        answer = await self._http.graphql(payload, operation=operation, owner=str(variables.get("owner", "")))
         body = json_of(answer)
         if answer.status_code in {401, 403}:
             raise GitHubForbiddenError("", str(body.get("message", "")))

@@ -88,6 +88,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """RESOURCE_EXHAUSTED: the state store has no memory or disk left and takes no writes; nothing of the call was written.
     RetryInfo says when to ask again.
     """
+    ERROR_REASON_REPOSITORY_NOT_ALLOWED: _ErrorReason.ValueType  # 31
+    """PERMISSION_DENIED: the repository is not among those that the gateway is set to serve. Metadata: `repository`."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused. The name without its prefix is `google.rpc.ErrorInfo.reason`; the domain is the
@@ -161,4 +163,6 @@ ERROR_REASON_STORE_FULL: ErrorReason.ValueType  # 30
 """RESOURCE_EXHAUSTED: the state store has no memory or disk left and takes no writes; nothing of the call was written.
 RetryInfo says when to ask again.
 """
+ERROR_REASON_REPOSITORY_NOT_ALLOWED: ErrorReason.ValueType  # 31
+"""PERMISSION_DENIED: the repository is not among those that the gateway is set to serve. Metadata: `repository`."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
