@@ -6,12 +6,15 @@ import os
 from pathlib import Path
 
 import pytest
-from graphql import GraphQLSchema, build_schema, parse, validate
+from graphql import GraphQLSchema, OperationDefinitionNode, build_schema, parse, validate
 
 from miyabi_github_gateway.adapters import queries
-from miyabi_github_gateway.models import IssueField
+from miyabi_github_gateway.models import IssueField, Kind, Shape
 
 ALL = frozenset(IssueField)
+#: A fragment is put together of one part a field, so each alone, none and all are every case.
+FIELD_SETS = [frozenset[IssueField](), ALL, *(frozenset({field}) for field in IssueField)]
+PULL_REQUEST = Shape(Kind.PULL_REQUEST)
 SCHEMA = Path(os.environ.get("MIYABI_GITHUB_SCHEMA", Path(__file__).parents[3] / "build/github/schema.graphql"))
 
 
@@ -22,17 +25,61 @@ def schema() -> GraphQLSchema:
     return build_schema(SCHEMA.read_text(), assume_valid=True)
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        queries.batch_get_issues(range(1, 26), ALL),
-        queries.batch_get_issues([1], frozenset()),
-        queries.list_issues(ALL),
-        queries.search_issues(ALL),
-        queries.MORE_COMMENTS,
-        queries.GET_REPOSITORY,
-    ],
-)
-def test_query_is_valid(schema: GraphQLSchema, query: str) -> None:
+def every_query() -> dict[str, str]:
+    """Return each query that the module can build, by a name for people."""
+    found = {}
+    for fields in FIELD_SETS:
+        shape = Shape(Kind.ISSUE, fields)
+        found[f"{shape.code} by number"] = queries.batch_by_number(shape, (2, 1), ids=False)
+        found[f"{shape.code} by number and id"] = queries.batch_by_number(shape, (2,), ids=True)
+        found[f"{shape.code} by id"] = queries.batch_by_number(shape, (), ids=True)
+        found[f"{shape.code} listed"] = queries.list_issues(fields)
+        found[f"{shape.code} searched"] = queries.search_issues(fields)
+    found["hundred issues"] = queries.batch_by_number(Shape(Kind.ISSUE, ALL), (99, 1), ids=False)
+    found["pull requests"] = queries.batch_by_number(PULL_REQUEST, (2, 1), ids=False)
+    found["pull requests by id"] = queries.batch_by_number(PULL_REQUEST, (), ids=True)
+    found["repositories"] = queries.batch_of_repositories((True, False))
+    found["find repository"] = queries.FIND_REPOSITORY
+    found["more pages"] = queries.more_pages(tuple(queries.CONNECTIONS))
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(every_query()))
+def test_query_is_valid(schema: GraphQLSchema, name: str) -> None:
     """GitHub would take the query."""
-    assert validate(schema, parse(query)) == []
+    assert validate(schema, parse(every_query()[name])) == []
+
+
+def test_no_query_is_left_out() -> None:
+    """Every function and constant of the module that makes a query is among those that are checked."""
+    makers = {
+        name
+        for name, value in vars(queries).items()
+        if (callable(value) and hasattr(value, "cache_info")) or (isinstance(value, str) and value.startswith("query "))
+    }
+    assert makers == {
+        "batch_by_number", "batch_of_repositories", "more_pages", "FIND_REPOSITORY", "list_issues", "search_issues",
+    }  # fmt: skip
+
+
+def test_a_query_that_github_does_not_know_would_be_found(schema: GraphQLSchema) -> None:
+    """The check itself fails on a field that is not published."""
+    wrong = queries.FIND_REPOSITORY.replace("{ id }", "{ id blockedBy }")
+    assert len(validate(schema, parse(wrong))) == 1
+
+
+def test_only_what_was_asked_for_is_in_the_query() -> None:
+    """Without fields a query has no connection and no body; each field adds its own."""
+    bare = queries.batch_by_number(Shape(Kind.ISSUE), (1,), ids=False)
+    assert [word for word in ("body", "comments", "labels", "assignees", "subIssues") if word in bare] == []
+    labels = queries.batch_by_number(Shape(Kind.ISSUE, frozenset({IssueField.LABELS})), (1,), ids=False)
+    assert [word for word in ("body", "comments", "labels") if word in labels] == ["labels"]
+
+
+def test_names_and_numbers_are_variables() -> None:
+    """Nothing that a caller says becomes part of a query's text, which is the same for all of one size."""
+    document = parse(queries.batch_by_number(Shape(Kind.ISSUE, ALL), (2, 1), ids=True))
+    operation = document.definitions[0]
+    assert isinstance(operation, OperationDefinitionNode)
+    names = [definition.variable.name.value for definition in operation.variable_definitions or ()]
+    assert names == ["ids", "o0", "n0", "i0", "i1", "o1", "n1", "i2"]

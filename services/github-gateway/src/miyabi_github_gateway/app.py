@@ -17,13 +17,13 @@ from miyabi_github_gateway.adapters.credentials import AppCredentials, TokenCred
 from miyabi_github_gateway.adapters.git.service import GitService
 from miyabi_github_gateway.adapters.http import GitHubHttp
 from miyabi_github_gateway.adapters.listener import Listener
-from miyabi_github_gateway.adapters.reader import GitHubApiReader
+from miyabi_github_gateway.adapters.reading import Reading, ReadingOptions
 from miyabi_github_gateway.adapters.secret_files import RotatingSecret
 from miyabi_github_gateway.adapters.webhooks import MAX_BYTES, Webhooks
 from miyabi_github_gateway.adapters.writer import GitHubApiWriter
 from miyabi_github_gateway.service.allow_list import AllowList
+from miyabi_github_gateway.service.freshness import Freshness
 from miyabi_github_gateway.service.governor import Governor
-from miyabi_github_gateway.service.issues import IssueLoader
 from miyabi_github_gateway.servicer import GitHubGatewayServicer
 from miyabi_github_gateway.settings import GatewaySettings
 
@@ -45,12 +45,13 @@ class Gateway:
             credentials=self.credentials,
             governor=self.governor,
         )
-        reader = GitHubApiReader(self.http)
-        issues = IssueLoader(reader, cache_seconds=settings.cache_seconds)
+        self.reading = Reading(self.http, reading_options(settings), scope=self._scope)
+        reader = self.reading.reader
         servicer = GitHubGatewayServicer(
             reader=reader,
             writer=GitHubApiWriter(self.http, reader),
-            issues=issues,
+            reads=self.reading.reads,
+            issues=self.reading.issues,
             governor=self.governor,
             simulated=settings.simulated,
         )
@@ -70,7 +71,7 @@ class Gateway:
             mirror_dir=settings.mirror_dir,
             mirror_bytes=settings.mirror_bytes,
         )
-        self.webhooks = Webhooks(secret=settings.webhook_secret, on_issue_changed=issues.forget)
+        self.webhooks = Webhooks(secret=settings.webhook_secret, on_issue_changed=self.reading.reads.invalidate)
         routes = [*self.git.routes(), *self.webhooks.routes(), web.get("/healthz", _healthy)]
         grace = timedelta(seconds=settings.transfer_grace_seconds)
         self.listener = Listener(settings.http_address, routes, largest_body=MAX_BYTES, grace=grace)
@@ -79,6 +80,10 @@ class Gateway:
     def http_port(self) -> int:
         """Port of the HTTP server, once it has started."""
         return self.listener.port
+
+    async def _scope(self, owner: str) -> str:
+        """Name the credential of an owner's repositories; it is in every key of the caches."""
+        return (await self.credentials.of(owner)).scope
 
     async def start(self) -> None:
         """Listen on both addresses, then be ready.
@@ -89,6 +94,7 @@ class Gateway:
         await self.git.start()
         await self.listener.start()
         await self.grpc.start()
+        await self.reading.start()
         await self.grpc.set_ready(ready=True)
 
     async def stop(self) -> None:
@@ -96,6 +102,7 @@ class Gateway:
         await self.grpc.stop()
         await self.listener.stop()
         await self.git.close()
+        await self.reading.stop()
         await self.http.close()
         await self.credentials.close()
         await self.redis.aclose()
@@ -107,6 +114,27 @@ def credentials_of(settings: GatewaySettings) -> TokenCredentials | AppCredentia
         key = RotatingSecret(settings.app_key, path=settings.app_key_file)
         return AppCredentials(settings.app_id, key, api_url=settings.api_url)
     return TokenCredentials(RotatingSecret(settings.token, path=settings.token_file), api_url=settings.api_url)
+
+
+def reading_options(settings: GatewaySettings) -> ReadingOptions:
+    """Return how reads are cached and batched."""
+    freshness = Freshness(
+        fresh=timedelta(milliseconds=settings.cache_ttl_ms),
+        volatile=timedelta(milliseconds=settings.cache_volatile_ms),
+        revalidate=timedelta(seconds=settings.cache_revalidate_seconds),
+        spare=timedelta(seconds=settings.cache_spare_seconds),
+    )
+    return ReadingOptions(
+        cache_url=(settings.cache_url or settings.redis_url).get_secret_value(),
+        api_url=settings.api_url,
+        freshness=freshness,
+        max_bytes=settings.cache_bytes,
+        max_entries=settings.cache_entries,
+        window=timedelta(milliseconds=settings.batch_window_ms),
+        at_once=settings.max_concurrency,
+        warm=tuple(name.strip() for name in settings.warm_repositories.split(",") if name.strip()),
+        warm_time=timedelta(seconds=settings.warm_seconds),
+    )
 
 
 async def _healthy(_request: web.Request) -> web.Response:

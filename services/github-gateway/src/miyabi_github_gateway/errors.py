@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from miyabi_core.errors import (
+    DeadlineExceededError,
     FailedPreconditionError,
     InternalError,
     NotFoundError,
@@ -57,11 +58,15 @@ class GitHubRefusedError(FailedPreconditionError):
 
 
 class GitHubUnavailableError(UnavailableError):
-    """GitHub could not be reached or answered with a server error."""
+    """GitHub could not be reached or answered with a server error.
 
-    def __init__(self, what: str, *, status: int = 0) -> None:
+    `too_much` is true where a smaller query may succeed: GitHub's own timeout (502, 504) or a resource limit.
+    """
+
+    def __init__(self, what: str, *, status: int = 0, too_much: bool = False) -> None:
         metadata = {"status": str(status)} if status else {}
         super().__init__(f"GitHub is not available: {what}", reason="GITHUB_UNAVAILABLE", metadata=metadata)
+        self.too_much = too_much or status in {502, 504}
 
 
 class RateLimitedError(ResourceExhaustedError):
@@ -74,6 +79,13 @@ class RateLimitedError(ResourceExhaustedError):
             metadata={"resource": resource},
             retry_after=retry_after,
         )
+
+
+class ReadTimedOutError(DeadlineExceededError):
+    """The caller's time was over before GitHub had answered."""
+
+    def __init__(self) -> None:
+        super().__init__("GitHub had not answered in time", reason="GITHUB_UNAVAILABLE")
 
 
 class MalformedAnswerError(InternalError):

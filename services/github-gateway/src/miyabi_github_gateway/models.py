@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
+from itertools import combinations
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,85 @@ class IssueSearch:
     text: str = ""
     limit: int = 100
     fields: frozenset[IssueField] = frozenset()
+
+
+#: What can be read by itself and is kept.
+Value = Issue | Repository | PullRequest
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What is asked of a thing; things of one shape travel in one query."""
+
+    kind: Kind
+    fields: frozenset[IssueField] = frozenset()
+
+    @cached_property
+    def code(self) -> str:
+        """Return a short name for keys and metrics, for example `issue.BL`."""
+        letters = "".join(sorted(name.value[0] for name in self.fields))
+        return f"{self.kind.value}.{letters}" if letters else self.kind.value
+
+
+@dataclass(frozen=True)
+class Read:
+    """One thing that is wanted."""
+
+    repository: str  #: `owner/name`, as the caller spells it
+    shape: Shape
+    number: int = 0  #: of an issue or pull request
+    name: str = ""  #: branch, where a repository is read with the head of another than its default branch
+
+    @property
+    def owner(self) -> str:
+        """Account of the repository."""
+        return self.repository.partition("/")[0]
+
+    def key(self, scope: str) -> str:
+        """Return the cache's name for it; GitHub ignores the case of repositories, so does the key."""
+        return f"{scope}:{self.repository.casefold()}:{self.shape.code}:{self.number or self.name}"
+
+
+@dataclass(frozen=True)
+class Change:
+    """Something at GitHub that is not what it was."""
+
+    repository: str
+    number: int = 0  #: 0: anything of the repository
+    kinds: frozenset[Kind] = ALL_KINDS
+
+    def keys(self, scope: str) -> list[str]:
+        """Return every key that may hold what has changed; of a whole repository they cannot be listed."""
+        shapes = [shape for shape in NUMBERED_SHAPES if shape.kind in self.kinds] if self.number else []
+        return [Read(self.repository, shape, self.number).key(scope) for shape in shapes]
+
+
+#: Every shape of a thing with a number.
+NUMBERED_SHAPES = (
+    Shape(Kind.PULL_REQUEST),
+    *(
+        Shape(Kind.ISSUE, frozenset(chosen))
+        for size in range(len(IssueField) + 1)
+        for chosen in combinations(IssueField, size)
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A value with when it was read."""
+
+    value: Value
+    read_at: float  #: seconds since the epoch
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A value, or that there is none; `age` is set where it comes from the cache."""
+
+    value: Value | None
+    age: timedelta | None = None
+    stale: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,40 +2,102 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from miyabi_core.errors import MiyabiError
 from miyabi_github_gateway.models import (
     ALL_KINDS,
+    Change,
     Credential,
+    Entry,
     Issue,
-    IssueField,
     IssueSearch,
     Kind,
     Label,
     NewPullRequest,
     PullRequest,
-    Repository,
+    Read,
+    Shape,
+    Value,
 )
+
+#: A thing, None where there is no such thing, or why this one could not be read.
+Fetched = Value | MiyabiError | None
+
+
+class BatchSource(Protocol):
+    """Reads many things of one shape with one query."""
+
+    async def read(
+        self, shape: Shape, wanted: Sequence[Read], *, ids: Mapping[Read, str], patient: bool
+    ) -> Mapping[Read, Fetched]:
+        """Read; what is wrong with one thing stands in its own place.
+
+        Args:
+            shape: What is asked of each.
+            wanted: Up to 100 things of that shape, each once, of any repositories of one owner.
+            ids: Node ids that are known of some of them.
+            patient: True: what failed on the way is repeated; False: the failure comes back at once.
+
+        Raises:
+            RateLimitedError: a limit would be passed before the caller's time.
+            GitHubUnavailableError: GitHub did not answer; where it found the query too much, `too_much` is true.
+            GitHubForbiddenError: the credential is not accepted.
+            MalformedAnswerError: the answer is not what GitHub documents.
+        """
+
+
+class SharedCache(Protocol):
+    """What replicas share. It may lose anything at any time; no method raises: a cache that is away holds nothing."""
+
+    async def get_many(self, repository: str, keys: Sequence[str]) -> dict[str, Entry]:
+        """Return what is there, of one repository (`owner/name`)."""
+
+    async def claim(self, repository: str, keys: Sequence[str], *, force: Collection[str] = ()) -> dict[str, str]:
+        """Take the right to read each key from GitHub; returns a token for each that no other replica holds.
+
+        Args:
+            repository: That the keys are of.
+            keys: What is missing.
+            force: Of these, the ones that are taken from whoever holds them.
+        """
+
+    async def put_many(
+        self, repository: str, entries: Mapping[str, Entry], *, tokens: Mapping[str, str]
+    ) -> frozenset[str]:
+        """Keep entries whose token still holds, and give the tokens back; returns what was kept.
+
+        A token holds until it expires, another replica takes it by force, or the key is dropped: so what was read
+        before a change is never kept after it.
+        """
+
+    async def release(self, tokens: Mapping[str, str]) -> None:
+        """Give tokens back without a value."""
+
+    async def wait(self, repository: str, keys: Sequence[str]) -> tuple[dict[str, Entry], frozenset[str]]:
+        """Wait a moment for what other replicas read.
+
+        Returns:
+            What is there now, and the keys that nobody reads any more.
+        """
+
+    async def drop(self, repository: str, keys: Sequence[str], change: Change) -> None:
+        """Forget keys, everything of the repository where the change names no number, and tell every replica."""
+
+    async def used(self, repository: str, shape: Shape) -> None:
+        """Remember that a repository is in use, for the next warm-up."""
+
+    async def recent(self, limit: int) -> list[tuple[str, Shape]]:
+        """Return what was in use lately, the latest first."""
 
 
 class GitHubReader(Protocol):
     """Reads. Every method may raise the errors of `miyabi_github_gateway.errors`."""
 
-    async def issues(
-        self, repository: str, numbers: Sequence[int], *, fields: frozenset[IssueField]
-    ) -> dict[int, Issue | None]:
-        """Read up to 25 issues with one query; None where there is none."""
-
     def search(self, repository: str, wanted: IssueSearch) -> AsyncIterator[list[Issue]]:
         """List issues page by page."""
-
-    async def repository(self, name: str, *, branch: str = "") -> Repository:
-        """Read a repository with the head of a branch."""
-
-    async def pull_request(self, repository: str, number: int) -> PullRequest:
-        """Read a pull request by number."""
 
     async def pull_request_of(self, repository: str, head_branch: str) -> PullRequest | None:
         """Read the open pull request of a head branch, or None."""

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC
+from datetime import UTC, timedelta
 from typing import Any
 
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
 from miyabi.github_gateway.v1.github_gateway_service_pb2_grpc import GitHubGatewayServiceServicer
+from miyabi_core.deadlines import remaining
 from miyabi_core.proto_time import to_duration, to_timestamp
-from miyabi_github_gateway.errors import PullRequestNotFoundError
+from miyabi_github_gateway.errors import PullRequestNotFoundError, RepositoryNotFoundError
 from miyabi_github_gateway.models import (
     Issue,
     IssueAnswer,
     IssueField,
     IssueSearch,
+    Kind,
     Label,
     NewPullRequest,
     PullRequest,
+    Read,
     Repository,
+    Shape,
 )
 from miyabi_github_gateway.ports import GitHubReader, GitHubWriter
 from miyabi_github_gateway.service.governor import Governor
 from miyabi_github_gateway.service.issues import IssueLoader
+from miyabi_github_gateway.service.reads import PATIENCE, ReadThrough
 
 #: At most one answer a second, as the proto says.
 _LIMITS_INTERVAL_SECONDS = 1.0
@@ -33,9 +38,17 @@ class GitHubGatewayServicer(GitHubGatewayServiceServicer):
     """Serves `miyabi.github_gateway.v1.GitHubGatewayService`."""
 
     def __init__(
-        self, *, reader: GitHubReader, writer: GitHubWriter, issues: IssueLoader, governor: Governor, simulated: bool
+        self,
+        *,
+        reader: GitHubReader,
+        writer: GitHubWriter,
+        reads: ReadThrough,
+        issues: IssueLoader,
+        governor: Governor,
+        simulated: bool,
     ) -> None:
         self._reader = reader
+        self._reads = reads
         self._writer = writer
         self._issues = issues
         self._governor = governor
@@ -45,9 +58,12 @@ class GitHubGatewayServicer(GitHubGatewayServiceServicer):
         self, request: pb.BatchGetIssuesRequest, context: Any
     ) -> AsyncIterator[pb.BatchGetIssuesResponse]:
         """Stream issues as they come."""
-        del context
         loading = self._issues.load(
-            request.repository, list(request.numbers), fields=_fields(request.fields), fresh=request.fresh
+            request.repository,
+            list(request.numbers),
+            fields=_fields(request.fields),
+            fresh=request.fresh,
+            timeout=_time(context),
         )
         async for answers in loading:
             yield pb.BatchGetIssuesResponse(entries=map(_entry, answers))
@@ -72,20 +88,22 @@ class GitHubGatewayServicer(GitHubGatewayServiceServicer):
 
     async def GetRepository(self, request: pb.GetRepositoryRequest, context: Any) -> pb.GetRepositoryResponse:  # noqa: N802
         """Answer a repository."""
-        del context
-        found = await self._reader.repository(request.repository, branch=request.branch)
+        read = Read(request.repository, Shape(Kind.REPOSITORY), name=request.branch)
+        found = (await self._reads.one(read, timeout=_time(context))).value
+        if not isinstance(found, Repository):
+            raise RepositoryNotFoundError(request.repository, branch=request.branch)
         return pb.GetRepositoryResponse(repository=_repository(found), simulated=self._simulated)
 
     async def GetPullRequest(self, request: pb.GetPullRequestRequest, context: Any) -> pb.GetPullRequestResponse:  # noqa: N802
         """Answer a pull request."""
-        del context
         if request.HasField("number"):
-            found = await self._reader.pull_request(request.repository, request.number)
+            read = Read(request.repository, Shape(Kind.PULL_REQUEST), request.number)
+            found = (await self._reads.one(read, timeout=_time(context))).value
         else:
-            maybe = await self._reader.pull_request_of(request.repository, request.head_branch)
-            if maybe is None:
-                raise PullRequestNotFoundError(request.repository, request.head_branch)
-            found = maybe
+            found = await self._reader.pull_request_of(request.repository, request.head_branch)
+        if not isinstance(found, PullRequest):
+            which = f"#{request.number}" if request.number else request.head_branch
+            raise PullRequestNotFoundError(request.repository, which)
         return pb.GetPullRequestResponse(pull_request=_pull_request(found))
 
     async def SetLabels(self, request: pb.SetLabelsRequest, context: Any) -> pb.SetLabelsResponse:  # noqa: N802
@@ -94,7 +112,7 @@ class GitHubGatewayServicer(GitHubGatewayServiceServicer):
         labels, changed = await self._writer.set_labels(
             request.repository, request.number, add=_labels(request.add), remove=list(request.remove)
         )
-        self._issues.forget(request.repository, request.number)
+        await self._reads.invalidate(request.repository, number=request.number)
         return pb.SetLabelsResponse(labels=labels, changed=changed)
 
     async def UpsertComment(self, request: pb.UpsertCommentRequest, context: Any) -> pb.UpsertCommentResponse:  # noqa: N802
@@ -103,7 +121,7 @@ class GitHubGatewayServicer(GitHubGatewayServiceServicer):
         url, created = await self._writer.upsert_comment(
             request.repository, request.number, marker=request.marker, body=request.body
         )
-        self._issues.forget(request.repository, request.number)
+        await self._reads.invalidate(request.repository, number=request.number)
         return pb.UpsertCommentResponse(url=url, created=created)
 
     async def CreatePullRequest(  # noqa: N802
@@ -121,6 +139,7 @@ class GitHubGatewayServicer(GitHubGatewayServiceServicer):
             reviewers=tuple(request.reviewers),
         )
         found, created = await self._writer.create_pull_request(request.repository, wanted)
+        await self._reads.invalidate(request.repository, number=found.number)
         return pb.CreatePullRequestResponse(pull_request=_pull_request(found), created=created)
 
     async def CreateIssue(self, request: pb.CreateIssueRequest, context: Any) -> pb.CreateIssueResponse:  # noqa: N802
@@ -159,6 +178,11 @@ class GitHubGatewayServicer(GitHubGatewayServiceServicer):
                 limit.reset_time.CopyFrom(to_timestamp(entry.reset_time))
             rendered.append(limit)
         return rendered
+
+
+def _time(context: Any) -> timedelta:
+    """Return what is left of the caller's time."""
+    return timedelta(seconds=remaining(context, at_most=PATIENCE))
 
 
 def _fields(fields: Any) -> frozenset[IssueField]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from miyabi_core.settings import RedisSettings, ServiceSettings
@@ -70,8 +70,29 @@ class GatewaySettings(ServiceSettings, RedisSettings):
     webhook_mention: str = "@miyabi"
     #: Batches that one repository may start in an hour by labels and mentions.
     webhook_batches_per_hour: int = Field(default=10, ge=0)
-    #: Seconds that a read issue is served from the cache.
-    cache_seconds: float = Field(default=30.0, ge=0)
+    #: redis:// URL of the shared cache, which must evict by LRU; unset: the state store's.
+    cache_url: SecretStr | None = None
+    #: Milliseconds that a read issue counts as fresh; `GRAPH_CACHE_TTL` is its older name. 0: nothing is cached.
+    cache_ttl_ms: int = Field(
+        default=300_000,
+        ge=0,
+        validation_alias=AliasChoices("MIYABI_GITHUB_GATEWAY_CACHE_TTL_MS", "GRAPH_CACHE_TTL"),
+    )
+    #: The same for heads of branches and pull requests, which pushes from anywhere move.
+    cache_volatile_ms: int = Field(default=2000, ge=0)
+    #: Seconds beyond it that an issue is handed out, marked stale, while it is read anew.
+    cache_revalidate_seconds: float = Field(default=60.0, ge=0)
+    #: Seconds that old data are kept, to be handed out marked stale while GitHub limits us or is away.
+    cache_spare_seconds: float = Field(default=86_400.0, ge=0)
+    #: Bounds of the process's own cache.
+    cache_bytes: int = Field(default=64 << 20, ge=1 << 10)
+    cache_entries: int = Field(default=20_000, ge=1)
+    #: Milliseconds that single reads wait for others to travel with.
+    batch_window_ms: float = Field(default=5.0, ge=0, le=1000)
+    #: `owner/name`s, separated by commas, that are read at the start; empty: those in use lately.
+    warm_repositories: str = ""
+    #: Seconds that readiness waits for them; 0: they are not read.
+    warm_seconds: float = Field(default=10.0, ge=0, le=300)
 
     @model_validator(mode="before")
     @classmethod

@@ -110,6 +110,8 @@ class _Walk:
         kind = get_named_type(parent.fields[name].type)
         if parent.name == "Repository" and name in ("issue", "issueOrPullRequest"):
             self.cost.issues += times
+        if name == "nodes" and kind.name == "Node":
+            self.cost.issues += len(self._ids(node))
         if kind.name.endswith("Connection"):
             first = self._bound(node, path=here)
             self.cost.requests += times
@@ -117,6 +119,10 @@ class _Walk:
             times *= first
         if node.selection_set is not None and is_composite_type(kind):
             self.selections(node.selection_set, kind, times=times, path=here)
+
+    def _ids(self, node: FieldNode) -> list[str]:
+        values = [value_from_ast_untyped(argument.value, self._variables) for argument in node.arguments or ()]
+        return next((value for value in values if isinstance(value, list)), [])
 
     def _bound(self, node: FieldNode, *, path: list[str]) -> int:
         name = node.name.value

@@ -31,6 +31,22 @@ def _search(
     return connection(found[:MAX_RESULTS], first, after) | {"issueCount": len(found)}
 
 
+def _nodes(_root: object, info: Info, ids: list[str]) -> list[object]:
+    """Find nodes; an exception in a list stands for its own entry only."""
+    known: dict[str, object] = {}
+    for repository in info.context.store:
+        known[repository_node_id(repository)] = repository
+        known |= {item_node_id(item): item for item in repository.items.values()}
+    return [
+        known.get(wanted) or NotFoundError(f"Could not resolve to a node with the global id of '{wanted}'.")
+        for wanted in ids
+    ]
+
+
+def _node(root: object, info: Info, id: str) -> object:  # noqa: A002 - GitHub's name
+    return _nodes(root, info, [id])[0]
+
+
 def _rate_limit(_root: object, info: Info) -> dict[str, Any]:
     context = info.context
     limit = context.limiter.limit("graphql")
@@ -197,6 +213,8 @@ RESOLVERS: dict[str, dict[str, Callable[..., Any]]] = {
     "Query": {
         "repository": _repository,
         "search": _search,
+        "node": _node,
+        "nodes": _nodes,
         "rateLimit": _rate_limit,
         "viewer": lambda _root, _info: VIEWER,
     },
@@ -248,6 +266,10 @@ def _actor_type(login: str, _info: object, _kind: object) -> str:
     return "Bot" if login.endswith("[bot]") else "User"
 
 
+def _node_type(node: object, _info: object, _kind: object) -> str:
+    return type(node).__name__
+
+
 def _item_type(item: Issue, _info: object, _kind: object) -> str:
     return "PullRequest" if isinstance(item, PullRequest) else "Issue"
 
@@ -256,6 +278,7 @@ def _item_type(item: Issue, _info: object, _kind: object) -> str:
 TYPES: dict[str, Callable[..., str]] = {
     "Actor": _actor_type,
     "RepositoryOwner": lambda _login, _info, _kind: "User",
+    "Node": _node_type,
     "GitObject": lambda _target, _info, _kind: "Commit",
     "IssueOrPullRequest": _item_type,
     "SearchResultItem": _item_type,

@@ -1,50 +1,128 @@
-"""Every GraphQL query that the gateway sends; a test checks each against GitHub's published schema."""
+"""Every GraphQL query that the gateway sends; a test checks each against GitHub's published schema.
+
+Everything that differs from call to call is a variable, so the text of a query depends only on its shape and on how
+many things it asks for: it is built, parsed and printed once.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from functools import lru_cache
 
-from miyabi_github_gateway.models import IssueField
+from miyabi_github_gateway.models import IssueField, Kind, Shape
 
-#: GitHub's largest page.
+#: GitHub's largest page, and the most ids that `nodes` takes.
 PAGE = 100
+#: Texts that are remembered: some shapes times the sizes that batches take.
+TEXTS = 1024
 
-_HEADING = "id number title state url author { login } createdAt updatedAt"
-_COMMENTS = "nodes { id author { login } body createdAt } pageInfo { hasNextPage endCursor }"
-_OPTIONAL = {
-    IssueField.BODY: "body",
-    IssueField.LABELS: f"labels(first: {PAGE}) {{ nodes {{ name }} }}",
-    IssueField.COMMENTS: f"comments(first: {PAGE}) {{ {_COMMENTS} }}",
-    IssueField.PLANNING: f"assignees(first: {PAGE}) {{ nodes {{ login }} }} milestone {{ title }}",
-    IssueField.RELATIONS: f"subIssues(first: {PAGE}) {{ nodes {{ number repository {{ nameWithOwner }} }} }}",
+_PAGE_INFO = "pageInfo { hasNextPage endCursor }"
+#: What of an issue comes in pages, with what is wanted of each entry.
+CONNECTIONS = {
+    IssueField.LABELS: ("labels", "name"),
+    IssueField.COMMENTS: ("comments", "id author { login } body createdAt"),
+    IssueField.PLANNING: ("assignees", "login"),
+    IssueField.RELATIONS: ("subIssues", "number repository { nameWithOwner }"),
 }
+_HEADING = "id number title state url author { login } createdAt updatedAt repository { nameWithOwner }"
+_PULL_REQUEST = (
+    "id number title body state url isDraft merged headRefName headRefOid baseRefName repository { nameWithOwner } "
+    f"labels(first: {PAGE}) {{ nodes {{ name }} }}"
+)
+_REPOSITORY = "id nameWithOwner isPrivate url defaultBranchRef { name target { oid } }"
+#: Name of the fragment and of GitHub's type for what has a number.
+_TYPES = {Kind.ISSUE: "Issue", Kind.PULL_REQUEST: "PullRequest"}
+#: How a repository is asked for a thing with a number.
+_FIELDS = {Kind.ISSUE: "issue", Kind.PULL_REQUEST: "pullRequest"}
+
+
+def connection(field: IssueField, *, after: str = "") -> str:
+    """Return a page of a connection of an issue."""
+    name, wanted = CONNECTIONS[field]
+    cursor = f", after: {after}" if after else ""
+    return f"{name}(first: {PAGE}{cursor}) {{ nodes {{ {wanted} }} {_PAGE_INFO} }}"
 
 
 def issue_fields(fields: frozenset[IssueField]) -> str:
     """Return the fragment of an issue with what is wanted, and nothing else."""
-    wanted = " ".join(text for name, text in _OPTIONAL.items() if name in fields)
-    return f"fragment IssueFields on Issue {{ {_HEADING} {wanted} }}"
+    wanted = [_HEADING]
+    wanted += ["body"] if IssueField.BODY in fields else []
+    wanted += [connection(field) for field in CONNECTIONS if field in fields]
+    wanted += ["milestone { title }"] if IssueField.PLANNING in fields else []
+    return f"fragment Wanted on Issue {{ {' '.join(wanted)} }}"
 
 
-def batch_get_issues(numbers: Iterable[int], fields: frozenset[IssueField]) -> str:
-    """Return one query with an alias an issue."""
-    aliases = " ".join(f"i{number}: issue(number: {number}) {{ ...IssueFields }}" for number in numbers)
-    return (
-        "query BatchGetIssues($owner: String!, $name: String!) "
-        f"{{ repository(owner: $owner, name: $name) {{ {aliases} }} }} {issue_fields(fields)}"
+def _fragment(shape: Shape) -> str:
+    """Return the fragment of a shape."""
+    match shape.kind:
+        case Kind.ISSUE:
+            return issue_fields(shape.fields)
+        case Kind.PULL_REQUEST:
+            return f"fragment Wanted on PullRequest {{ {_PULL_REQUEST} }}"
+        case Kind.REPOSITORY:
+            return f"fragment Wanted on Repository {{ {_REPOSITORY} }}"
+
+
+#: Operations by kind; they are what logs and the simulated GitHub call them.
+OPERATIONS = {
+    Kind.ISSUE: "BatchGetIssues",
+    Kind.PULL_REQUEST: "GetPullRequest",
+    Kind.REPOSITORY: "GetRepository",
+}
+
+
+@lru_cache(maxsize=TEXTS)
+def batch_by_number(shape: Shape, sizes: tuple[int, ...], *, ids: bool) -> str:
+    """Return one query for things with numbers.
+
+    Args:
+        shape: What is asked of each.
+        sizes: How many of each repository; repository k is `$ok`/`$nk`, and thing j of all is alias `ij`, number `$ij`.
+        ids: Whether things whose node ids are known (`$ids`) come along, as `known`.
+    """
+    variables, parts, place = [], [], 0
+    if ids:
+        variables.append("$ids: [ID!]!")
+        parts.append("known: nodes(ids: $ids) { ...Wanted }")
+    for index, size in enumerate(sizes):
+        variables.append(f"$o{index}: String!, $n{index}: String!")
+        places = range(place, place + size)
+        place += size
+        variables.append(", ".join(f"$i{j}: Int!" for j in places))
+        aliases = " ".join(f"i{j}: {_FIELDS[shape.kind]}(number: $i{j}) {{ ...Wanted }}" for j in places)
+        parts.append(f"r{index}: repository(owner: $o{index}, name: $n{index}) {{ {aliases} }}")
+    return f"query {OPERATIONS[shape.kind]}({', '.join(variables)}) {{ {' '.join(parts)} }} {_fragment(shape)}"
+
+
+@lru_cache(maxsize=TEXTS)
+def batch_of_repositories(branches: tuple[bool, ...]) -> str:
+    """Return one query for repositories; where true, number k comes with the head of branch `$bk`."""
+    variables, parts = [], []
+    for index, branch in enumerate(branches):
+        variables.append(f"$o{index}: String!, $n{index}: String!" + (f", $b{index}: String!" if branch else ""))
+        head = f" ref(qualifiedName: $b{index}) {{ name target {{ oid }} }}" if branch else ""
+        parts.append(f"r{index}: repository(owner: $o{index}, name: $n{index}) {{ ...Wanted{head} }}")
+    operation = OPERATIONS[Kind.REPOSITORY]
+    return f"query {operation}({', '.join(variables)}) {{ {' '.join(parts)} }} {_fragment(Shape(Kind.REPOSITORY))}"
+
+
+@lru_cache(maxsize=TEXTS)
+def more_pages(connections: tuple[IssueField, ...]) -> str:
+    """Return one query for further pages: page k of node `$dk` after `$ak`."""
+    variables = ", ".join(f"$d{index}: ID!, $a{index}: String!" for index in range(len(connections)))
+    parts = " ".join(
+        f"p{index}: node(id: $d{index}) {{ ... on Issue {{ {connection(field, after=f'$a{index}')} }} }}"
+        for index, field in enumerate(connections)
     )
+    return f"query MorePages({variables}) {{ {parts} }}"
 
 
-#: The comments of an issue after a cursor.
-MORE_COMMENTS = f"""
-query MoreComments($owner: String!, $name: String!, $number: Int!, $after: String!) {{
-  repository(owner: $owner, name: $name) {{
-    issue(number: $number) {{ comments(first: {PAGE}, after: $after) {{ {_COMMENTS} }} }}
-  }}
-}}
-"""
+#: Whether a repository is to be seen at all; a search does not say.
+FIND_REPOSITORY = (
+    "query FindRepository($owner: String!, $name: String!) { repository(owner: $owner, name: $name) { id } }"
+)
 
 
+@lru_cache(maxsize=TEXTS)
 def list_issues(fields: frozenset[IssueField]) -> str:
     """Return the query that lists a repository's issues by number, oldest first."""
     return f"""
@@ -52,7 +130,7 @@ query ListIssues($owner: String!, $name: String!, $after: String, $labels: [Stri
   repository(owner: $owner, name: $name) {{
     issues(first: {PAGE}, after: $after, labels: $labels, states: $states,
            orderBy: {{field: CREATED_AT, direction: ASC}}) {{
-      nodes {{ ...IssueFields }} pageInfo {{ hasNextPage endCursor }}
+      nodes {{ ...Wanted }} {_PAGE_INFO}
     }}
   }}
 }}
@@ -60,25 +138,14 @@ query ListIssues($owner: String!, $name: String!, $after: String, $labels: [Stri
 """
 
 
+@lru_cache(maxsize=TEXTS)
 def search_issues(fields: frozenset[IssueField]) -> str:
     """Return the query that searches issues."""
     return f"""
 query SearchIssues($text: String!, $after: String) {{
   search(query: $text, type: ISSUE, first: {PAGE}, after: $after) {{
-    nodes {{ ... on Issue {{ ...IssueFields }} }} pageInfo {{ hasNextPage endCursor }}
+    nodes {{ ... on Issue {{ ...Wanted }} }} {_PAGE_INFO}
   }}
 }}
 {issue_fields(fields)}
-"""
-
-
-#: A repository with the head of its default branch and of one that is named.
-GET_REPOSITORY = """
-query GetRepository($owner: String!, $name: String!, $ref: String!) {
-  repository(owner: $owner, name: $name) {
-    id nameWithOwner isPrivate url
-    defaultBranchRef { name target { oid } }
-    ref(qualifiedName: $ref) { name target { oid } }
-  }
-}
 """

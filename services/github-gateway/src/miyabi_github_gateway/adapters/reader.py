@@ -1,86 +1,35 @@
-"""Reads from GitHub: GraphQL for what can be batched, REST for single pull requests."""
+"""Lists and searches issues page by page, and finds the pull request of a branch."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import datetime
+from dataclasses import replace
 from typing import Any
 
-from gql import GraphQLRequest, gql
 from graphql import ExecutionResult
 
+from miyabi_core.errors import MiyabiError
 from miyabi_github_gateway.adapters import queries
-from miyabi_github_gateway.adapters.http import GitHubHttp, json_of
+from miyabi_github_gateway.adapters.graphql_request import PreparedRequest
+from miyabi_github_gateway.adapters.graphql_values import kind_of
+from miyabi_github_gateway.adapters.issue_assembly import IssueAssembly
+from miyabi_github_gateway.adapters.rest_reads import RestReads
 from miyabi_github_gateway.adapters.transport import GitHubTransport
-from miyabi_github_gateway.errors import (
-    GitHubRefusedError,
-    MalformedAnswerError,
-    PullRequestNotFoundError,
-    RepositoryNotFoundError,
-)
-from miyabi_github_gateway.models import Comment, Issue, IssueField, IssueSearch, PullRequest, Repository
+from miyabi_github_gateway.errors import GitHubRefusedError, RepositoryNotFoundError
+from miyabi_github_gateway.models import Issue, IssueField, IssueSearch, Kind, PullRequest, Read, Shape
 
 
 class GitHubApiReader:
     """Implements `ports.GitHubReader` over GitHub's APIs."""
 
-    def __init__(self, http: GitHubHttp) -> None:
-        self._http = http
-        self._graphql = GitHubTransport(http)
+    def __init__(self, transport: GitHubTransport, rest: RestReads, assembly: IssueAssembly) -> None:
+        self._transport = transport
+        self._rest = rest
+        self._assembly = assembly
 
-    async def _query(self, text: str, variables: Mapping[str, Any]) -> ExecutionResult:
+    async def _query(self, text: str, variables: Mapping[str, Any], *, repository: str) -> ExecutionResult:
         """Send a query."""
-        request: GraphQLRequest = gql(text)
-        request.variable_values = dict(variables)
-        return await self._graphql.execute(request)
-
-    async def issues(
-        self, repository: str, numbers: Sequence[int], *, fields: frozenset[IssueField]
-    ) -> dict[int, Issue | None]:
-        """Read up to 25 issues with one query; a missing one nulls its own entry only.
-
-        Raises:
-            RepositoryNotFoundError: there is no such repository to be seen.
-        """
-        owner, _, name = repository.partition("/")
-        result = await self._query(queries.batch_get_issues(numbers, fields), {"owner": owner, "name": name})
-        found = _repository(result, repository)
-        raw = {number: found.get(f"i{number}") for number in numbers}
-        async with asyncio.TaskGroup() as tasks:
-            complete = {
-                number: tasks.create_task(self._complete(repository, entry, fields))
-                for number, entry in raw.items()
-                if entry
-            }
-        return {number: complete[number].result() if number in complete else None for number in numbers}
-
-    async def _complete(self, repository: str, raw: Mapping[str, Any], fields: frozenset[IssueField]) -> Issue:
-        """Page an issue's comments to the end, and add what only REST knows."""
-        comments = list((raw.get("comments") or {}).get("nodes") or [])
-        page = (raw.get("comments") or {}).get("pageInfo") or {}
-        owner, _, name = repository.partition("/")
-        while page.get("hasNextPage"):
-            variables = {"owner": owner, "name": name, "number": raw["number"], "after": page["endCursor"]}
-            result = await self._query(queries.MORE_COMMENTS, variables)
-            more = _repository(result, repository)["issue"]["comments"]
-            comments += more["nodes"]
-            page = more["pageInfo"]
-        blocked: tuple[int, ...] = ()
-        if IssueField.RELATIONS in fields:
-            blocked = await self._blocked_by(repository, int(raw["number"]))
-        return _issue(raw, comments=comments, blocked_by=blocked, repository=repository)
-
-    async def _blocked_by(self, repository: str, number: int) -> tuple[int, ...]:
-        """Read the issues of the same repository that block one; the GraphQL schema has no field for them."""
-        answer = await self._http.rest("GET", f"/repos/{repository}/issues/{number}/dependencies/blocked_by")
-        if answer.status_code == 404:
-            return ()
-        return tuple(
-            entry["number"]
-            for entry in json_of(answer)
-            if entry.get("repository_url", "").endswith(f"/repos/{repository}")
-        )
+        return await self._transport.execute(PreparedRequest(text, variables), owner=repository.partition("/")[0])
 
     async def search(self, repository: str, wanted: IssueSearch) -> AsyncIterator[list[Issue]]:
         """List issues page by page; without free text the repository's own list is used, which has no cap of 1,000.
@@ -88,94 +37,101 @@ class GitHubApiReader:
         Raises:
             RepositoryNotFoundError: there is no such repository to be seen.
         """
-        await self.repository(repository)
         plain = not (wanted.text or wanted.milestone or wanted.assignee)
         pages = self._listed(repository, wanted) if plain else self._searched(repository, wanted)
         left = wanted.limit
         async for page in pages:
-            yield page[:left]
+            if page:
+                yield page[:left]
             left -= len(page)
             if left <= 0:
                 return
 
     async def _listed(self, repository: str, wanted: IssueSearch) -> AsyncIterator[list[Issue]]:
-        """List a repository's issues, oldest first."""
+        """List a repository's issues, oldest first.
+
+        GitHub's list takes issues with any of several labels; those that carry all are chosen here.
+        """
         owner, _, name = repository.partition("/")
+        several = len(wanted.labels) > 1
+        fields = wanted.fields | ({IssueField.LABELS} if several else set())
         states = {"open": ["OPEN"], "closed": ["CLOSED"]}.get(wanted.state, ["OPEN", "CLOSED"])
-        variables = {
-            "owner": owner,
-            "name": name,
-            "labels": list(wanted.labels) or None,
-            "states": states,
-            "after": None,
-        }
+        variables = {"owner": owner, "name": name, "labels": list(wanted.labels[:1]) or None, "states": states}
+        cursor: str | None = None
         more = True
         while more:
-            result = await self._query(queries.list_issues(wanted.fields), variables)
-            issues = _repository(result, repository)["issues"]
-            yield [_issue(node, repository=repository) for node in issues["nodes"]]
-            more, variables["after"] = issues["pageInfo"]["hasNextPage"], issues["pageInfo"]["endCursor"]
+            result = await self._query(
+                queries.list_issues(fields), variables | {"after": cursor}, repository=repository
+            )
+            found = _repository(result, repository)["issues"]
+            page = await self._built(repository, found["nodes"], fields)
+            if several:
+                page = [_without_labels(issue, wanted) for issue in page if _carries(issue, wanted.labels)]
+            yield page
+            more, cursor = found["pageInfo"]["hasNextPage"], found["pageInfo"]["endCursor"]
 
     async def _searched(self, repository: str, wanted: IssueSearch) -> AsyncIterator[list[Issue]]:
         """Search, lowest number first."""
+        owner, _, name = repository.partition("/")
+        found = await self._query(queries.FIND_REPOSITORY, {"owner": owner, "name": name}, repository=repository)
+        _repository(found, repository)
         words = [f"repo:{repository}", "is:issue", "sort:created-asc", wanted.text]
         words += [f"state:{wanted.state}"] if wanted.state != "all" else []
         words += [f'label:"{label}"' for label in wanted.labels]
         words += [f'milestone:"{wanted.milestone}"'] if wanted.milestone else []
         words += [f"assignee:{wanted.assignee}"] if wanted.assignee else []
-        variables: dict[str, Any] = {"text": " ".join(filter(None, words)), "after": None}
+        text = " ".join(filter(None, words))
+        cursor: str | None = None
         more = True
         while more:
-            result = await self._query(queries.search_issues(wanted.fields), variables)
+            variables = {"text": text, "after": cursor}
+            result = await self._query(queries.search_issues(wanted.fields), variables, repository=repository)
             if result.data is None:
                 raise GitHubRefusedError(_messages(result))
-            found = result.data["search"]
-            yield [_issue(node, repository=repository) for node in found["nodes"] if node]
-            more, variables["after"] = found["pageInfo"]["hasNextPage"], found["pageInfo"]["endCursor"]
+            page = result.data["search"]
+            yield await self._built(repository, page["nodes"], wanted.fields)
+            more, cursor = page["pageInfo"]["hasNextPage"], page["pageInfo"]["endCursor"]
 
-    async def repository(self, name: str, *, branch: str = "") -> Repository:
-        """Read a repository with the head of a branch.
-
-        Raises:
-            RepositoryNotFoundError: there is no such repository or branch to be seen.
-        """
-        owner, _, short = name.partition("/")
-        variables = {"owner": owner, "name": short, "ref": f"refs/heads/{branch}" if branch else "refs/heads/-"}
-        found = _repository(await self._query(queries.GET_REPOSITORY, variables), name)
-        default = found["defaultBranchRef"]
-        head = found["ref"] if branch else default
-        if head is None or default is None:
-            raise RepositoryNotFoundError(name, branch=branch or "(default)")
-        return Repository(
-            found["nameWithOwner"],
-            found["id"],
-            default["name"],
-            head["name"],
-            head["target"]["oid"],
-            found["isPrivate"],
-            found["url"],
-        )
-
-    async def pull_request(self, repository: str, number: int) -> PullRequest:
-        """Read a pull request by number.
+    async def _built(
+        self, repository: str, nodes: Sequence[Mapping[str, Any] | None], fields: frozenset[IssueField]
+    ) -> list[Issue]:
+        """Build a page; a list with a hole would look like a whole one, so one that fails fails the page.
 
         Raises:
-            PullRequestNotFoundError: there is none.
+            MiyabiError: an issue could not be completed.
         """
-        answer = await self._http.rest("GET", f"/repos/{repository}/pulls/{number}")
-        if answer.status_code == 404:
-            raise PullRequestNotFoundError(repository, f"#{number}")
-        return pull_request(json_of(answer))
+        shape = Shape(Kind.ISSUE, fields)
+        raws = {Read(repository, shape, node["number"]): node for node in nodes if node}
+        built = await self._assembly.build(raws, fields)
+        page = []
+        for read in raws:
+            value = built[read]
+            if isinstance(value, MiyabiError):
+                raise value
+            assert isinstance(value, Issue)
+            page.append(value)
+        return page
 
     async def pull_request_of(self, repository: str, head_branch: str) -> PullRequest | None:
-        """Read the open pull request of a head branch of the same repository, or None."""
-        owner = repository.partition("/")[0]
-        parameters = {"head": f"{owner}:{head_branch}", "state": "open"}
-        answer = await self._http.rest("GET", f"/repos/{repository}/pulls", params=parameters)
-        if answer.status_code == 404:
-            raise RepositoryNotFoundError(repository)
-        found = json_of(answer)
-        return pull_request(found[0]) if found else None
+        """Read the open pull request of a head branch of the same repository, or None.
+
+        It is always asked of GitHub, since it decides whether another one is opened; unchanged, it costs nothing.
+
+        Raises:
+            RepositoryNotFoundError: there is no such repository to be seen.
+        """
+        return await self._rest.pull_request_of(repository, head_branch)
+
+
+def _carries(issue: Issue, labels: Sequence[str]) -> bool:
+    """Return whether an issue carries all labels; GitHub ignores their case."""
+    carried = {label.casefold() for label in issue.labels}
+    return all(label.casefold() in carried for label in labels)
+
+
+def _without_labels(issue: Issue, wanted: IssueSearch) -> Issue:
+    """Return an issue without labels where nobody asked for them."""
+    return issue if IssueField.LABELS in wanted.fields else replace(issue, labels=())
 
 
 def _messages(result: ExecutionResult) -> str:
@@ -194,75 +150,6 @@ def _repository(result: ExecutionResult, name: str) -> dict[str, Any]:
     if found is not None:
         repository: dict[str, Any] = found
         return repository
-    kinds = {str((error.extensions or {}).get("type")) for error in result.errors or []}
-    if "NOT_FOUND" in kinds or (result.data is not None and not result.errors):
+    if result.data is not None and (not result.errors or "NOT_FOUND" in map(kind_of, result.errors)):
         raise RepositoryNotFoundError(name)
     raise GitHubRefusedError(_messages(result) or "no data")
-
-
-def _moment(text: str) -> datetime:
-    """Read GitHub's time."""
-    return datetime.fromisoformat(text)
-
-
-def _login(author: Mapping[str, Any] | None) -> str:
-    """Return a login; empty where the account is gone."""
-    return str(author["login"]) if author else ""
-
-
-def _issue(
-    raw: Mapping[str, Any], *, repository: str, comments: Sequence[Any] = (), blocked_by: tuple[int, ...] = ()
-) -> Issue:
-    """Build an issue from GraphQL's object."""
-    try:
-        return Issue(
-            number=raw["number"],
-            id=raw["id"],
-            title=raw["title"],
-            state=raw["state"].lower(),
-            url=raw["url"],
-            author=_login(raw["author"]),
-            create_time=_moment(raw["createdAt"]),
-            update_time=_moment(raw["updatedAt"]),
-            body=raw.get("body") or "",
-            labels=tuple(node["name"] for node in (raw.get("labels") or {}).get("nodes") or ()),
-            comments=tuple(
-                Comment(node["id"], _login(node["author"]), node["body"], _moment(node["createdAt"]))
-                for node in comments
-            ),
-            assignees=tuple(node["login"] for node in (raw.get("assignees") or {}).get("nodes") or ()),
-            milestone=(raw.get("milestone") or {}).get("title") or "",
-            blocked_by=blocked_by,
-            sub_issues=tuple(
-                node["number"]
-                for node in (raw.get("subIssues") or {}).get("nodes") or ()
-                if node["repository"]["nameWithOwner"] == repository
-            ),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise MalformedAnswerError from error
-
-
-def pull_request(raw: Mapping[str, Any]) -> PullRequest:
-    """Build a pull request from REST's object.
-
-    Raises:
-        MalformedAnswerError: a documented field is missing.
-    """
-    try:
-        return PullRequest(
-            number=raw["number"],
-            id=raw["node_id"],
-            title=raw["title"],
-            body=raw.get("body") or "",
-            state=raw["state"],
-            draft=bool(raw.get("draft")),
-            merged=bool(raw.get("merged_at")),
-            head_branch=raw["head"]["ref"],
-            head_sha=raw["head"]["sha"],
-            base_branch=raw["base"]["ref"],
-            url=raw["html_url"],
-            labels=tuple(label["name"] for label in raw.get("labels", ())),
-        )
-    except (KeyError, TypeError) as error:
-        raise MalformedAnswerError from error

@@ -9,7 +9,7 @@ from gql import GraphQLRequest
 from gql.transport import AsyncTransport
 from graphql import ExecutionResult, GraphQLError
 
-from miyabi_github_gateway.adapters.http import GitHubHttp, json_of
+from miyabi_github_gateway.adapters.http import TRIES, GitHubHttp, json_of
 from miyabi_github_gateway.errors import GitHubForbiddenError, GitHubRefusedError, MalformedAnswerError
 
 
@@ -25,8 +25,15 @@ class GitHubTransport(AsyncTransport):
     async def close(self) -> None:
         """Do nothing: the client belongs to the process."""
 
-    async def execute(self, request: GraphQLRequest, **_: Any) -> ExecutionResult:
+    async def execute(
+        self, request: GraphQLRequest, *, owner: str = "", patient: bool = True, **_: Any
+    ) -> ExecutionResult:
         """Send a query; data and errors come back side by side, as GitHub mixes them.
+
+        Args:
+            request: What is asked.
+            owner: Account of the repositories that are asked for: its credential is used.
+            patient: Repeat what fails on the way; False for batches, which are halved rather than repeated.
 
         Raises:
             GitHubForbiddenError: the credential is not accepted.
@@ -34,8 +41,9 @@ class GitHubTransport(AsyncTransport):
             MalformedAnswerError: the answer is no GraphQL answer.
         """
         payload = request.payload
-        operation, variables = str(payload.get("operationName") or "query"), payload.get("variables") or {}
-        answer = await self._http.graphql(payload, operation=operation, owner=str(variables.get("owner", "")))
+        operation = str(payload.get("operationName") or "query")
+        tries = TRIES if patient else 1
+        answer = await self._http.graphql(payload, operation=operation, owner=owner, tries=tries)
         body = json_of(answer)
         if answer.status_code in {401, 403}:
             raise GitHubForbiddenError("", str(body.get("message", "")))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable
+from typing import Protocol
 
 from aiohttp import web
 from pydantic import SecretStr
@@ -15,8 +16,12 @@ MAX_BYTES = 25 << 20
 #: Deliveries that are remembered; GitHub repeats within minutes.
 REMEMBERED = 10_000
 
-#: Called with `owner/name` and the issue's number when an issue changed.
-OnIssueChanged = Callable[[str, int], None]
+
+class OnIssueChanged(Protocol):
+    """Called with `owner/name` and the issue's number when an issue changed."""
+
+    def __call__(self, repository: str, *, number: int) -> Awaitable[None]:
+        """Forget it."""
 
 
 class Webhooks:
@@ -67,4 +72,4 @@ class Webhooks:
             number, repository = payload["issue"]["number"], payload["repository"]["full_name"]
         except (ValueError, KeyError, TypeError):
             return
-        self._on_issue_changed(str(repository), int(number))
+        await self._on_issue_changed(str(repository), number=int(number))

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from miyabi_github_gateway.adapters.http import GitHubHttp, json_of
-from miyabi_github_gateway.adapters.reader import GitHubApiReader, pull_request
+from miyabi_github_gateway.adapters.reader import GitHubApiReader
+from miyabi_github_gateway.adapters.rest_values import pull_request
 from miyabi_github_gateway.errors import (
     GitHubRefusedError,
     GitHubUnavailableError,

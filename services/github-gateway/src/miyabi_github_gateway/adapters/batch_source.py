@@ -1,0 +1,176 @@
+"""Reads many things with one query, pages what is long to its end, and puts each error in its own place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import ExecutionResult, GraphQLError
+
+from miyabi_core.errors import MiyabiError
+from miyabi_github_gateway.adapters import graphql_values as values
+from miyabi_github_gateway.adapters import queries
+from miyabi_github_gateway.adapters.graphql_request import PreparedRequest
+from miyabi_github_gateway.adapters.issue_assembly import IssueAssembly, build_each
+from miyabi_github_gateway.adapters.transport import GitHubTransport
+from miyabi_github_gateway.errors import GitHubRefusedError, GitHubUnavailableError, RepositoryNotFoundError
+from miyabi_github_gateway.models import Kind, Read, Shape
+from miyabi_github_gateway.ports import Fetched
+
+
+@dataclass(frozen=True)
+class _Reply:
+    """An answer by its paths."""
+
+    data: Mapping[str, Any]
+    errors: Mapping[tuple[str | int, ...], GraphQLError]
+    incomplete: bool  #: something was left out, GitHub does not say what
+
+    def at(self, *path: str | int) -> Any:
+        """Return what stands at a path; None where nothing does."""
+        here: Any = self.data
+        for step in path:
+            here = here[step] if here is not None else None
+        return here
+
+    def error(self, *path: str | int) -> GraphQLError | None:
+        """Return the error at a path or below it: a thing of which a part is missing is not the thing."""
+        size = len(path)
+        return next((error for place, error in self.errors.items() if place[:size] == path), None)
+
+
+class GitHubBatchSource:
+    """Implements `ports.BatchSource` over GraphQL, and REST for what GraphQL does not have."""
+
+    def __init__(self, transport: GitHubTransport, assembly: IssueAssembly) -> None:
+        self._transport = transport
+        self._assembly = assembly
+
+    async def read(
+        self, shape: Shape, wanted: Sequence[Read], *, ids: Mapping[Read, str], patient: bool
+    ) -> Mapping[Read, Fetched]:
+        """Read; see the port."""
+        if shape.kind is Kind.REPOSITORY:
+            return await self._repositories(wanted, patient=patient)
+        known = {read: ids[read] for read in wanted if read in ids}
+        named = _by_repository([read for read in wanted if read not in known])
+        text = queries.batch_by_number(shape, tuple(map(len, named.values())), ids=bool(known))
+        variables: dict[str, Any] = {"ids": list(known.values())} if known else {}
+        paths: dict[Read, tuple[str | int, ...]] = {read: ("known", j) for j, read in enumerate(known)}
+        for index, (repository, reads) in enumerate(named.items()):
+            variables |= _owner_and_name(index, repository)
+            for read in reads:
+                place = len(paths) - len(known)
+                variables[f"i{place}"] = read.number
+                paths[read] = (f"r{index}", f"i{place}")
+        reply = await self._send(text, variables, owner=wanted[0].owner, patient=patient)
+        found = await self._built(shape, reply, paths)
+        moved = [read for read in known if found[read] is None or not _is_at_home(reply.at(*paths[read]), read)]
+        if moved:
+            # Deleted, transferred, or out of sight: only its number can tell.
+            found |= await self.read(shape, moved, ids={}, patient=patient)
+        return found
+
+    async def _send(self, text: str, variables: Mapping[str, Any], *, owner: str, patient: bool) -> _Reply:
+        """Send a query.
+
+        Raises:
+            GitHubUnavailableError: GitHub found it too much.
+            GitHubRefusedError: GitHub does not take it.
+        """
+        result = await self._transport.execute(PreparedRequest(text, variables), owner=owner, patient=patient)
+        return _reply(result)
+
+    async def _built(
+        self, shape: Shape, reply: _Reply, paths: Mapping[Read, tuple[str | int, ...]]
+    ) -> dict[Read, Fetched]:
+        """Turn an answer into values; long connections are paged to their end first."""
+        found: dict[Read, Fetched] = {read: _problem(reply, path, read) for read, path in paths.items()}
+        raws = {
+            read: raw
+            for read, path in paths.items()
+            if (raw := reply.at(*path)) is not None and reply.error(*path) is None
+        }
+        if shape.kind is Kind.PULL_REQUEST:
+            return found | await build_each(raws, lambda _read, raw: values.pull_request(raw))
+        return found | await self._assembly.build(raws, shape.fields)
+
+    async def _repositories(self, wanted: Sequence[Read], *, patient: bool) -> dict[Read, Fetched]:
+        """Read repositories, each with the head of a branch."""
+        variables: dict[str, Any] = {}
+        for index, read in enumerate(wanted):
+            variables |= _owner_and_name(index, read.repository)
+            variables |= {f"b{index}": f"refs/heads/{read.name}"} if read.name else {}
+        text = queries.batch_of_repositories(tuple(bool(read.name) for read in wanted))
+        reply = await self._send(text, variables, owner=wanted[0].owner, patient=patient)
+        found: dict[Read, Fetched] = {}
+        raws: dict[Read, Any] = {}
+        for index, read in enumerate(wanted):
+            path = (f"r{index}",)
+            raw, problem = reply.at(*path), _problem(reply, path, read)
+            if problem is None and raw is None:
+                problem = RepositoryNotFoundError(read.repository)
+            if problem is None:
+                raws[read] = raw
+            else:
+                found[read] = problem
+        built = await build_each(raws, lambda read, raw: values.repository(raw, name=read.repository, branch=read.name))
+        return found | built
+
+
+def _by_repository(reads: Sequence[Read]) -> dict[str, list[Read]]:
+    """Group, the largest group first, so that few texts are made."""
+    groups: dict[str, list[Read]] = {}
+    for read in reads:
+        groups.setdefault(read.repository.casefold(), []).append(read)
+    ordered = sorted(groups.values(), key=len, reverse=True)
+    return {group[0].repository: group for group in ordered}
+
+
+def _owner_and_name(index: int, repository: str) -> dict[str, str]:
+    """Return the variables of a repository."""
+    owner, _, name = repository.partition("/")
+    return {f"o{index}": owner, f"n{index}": name}
+
+
+def _reply(result: ExecutionResult) -> _Reply:
+    """Sort an answer's errors by their paths.
+
+    Raises:
+        GitHubUnavailableError: GitHub found the query too much and answered nothing.
+        GitHubRefusedError: GitHub does not take the query.
+    """
+    errors = result.errors or []
+    loose = [error for error in errors if not error.path]
+    if result.data is None or not any(value is not None for value in result.data.values()):
+        if any(map(values.is_too_much, errors)):
+            raise GitHubUnavailableError(errors[0].message, too_much=True)
+        if loose or result.data is None:
+            raise GitHubRefusedError("; ".join(error.message for error in errors) or "no data")
+    return _Reply(result.data or {}, {tuple(error.path): error for error in errors if error.path}, bool(loose))
+
+
+def _problem(reply: _Reply, path: tuple[str | int, ...], read: Read) -> MiyabiError | None:
+    """Return what is wrong at a path; None: nothing, or there is no such thing."""
+    if path[0] != "known" and reply.at(path[0]) is None:
+        error = reply.error(path[0])
+        problem = values.meaning(error, read.repository) if error else None
+        return problem or _left_out(reply) or RepositoryNotFoundError(read.repository)
+    if error := reply.error(*path):
+        return values.meaning(error, read.repository)
+    return _left_out(reply) if reply.at(*path) is None else None
+
+
+def _left_out(reply: _Reply) -> MiyabiError | None:
+    """Return the error for what is missing without a word, where GitHub says that it left something out."""
+    return GitHubUnavailableError("a part of the answer is missing", too_much=True) if reply.incomplete else None
+
+
+def _is_at_home(raw: Any, read: Read) -> bool:
+    """Return whether a node is the thing that was asked for: issues move between repositories."""
+    try:
+        home = raw["repository"]["nameWithOwner"].casefold()
+        return bool(home == read.repository.casefold() and raw["number"] == read.number)
+    except (KeyError, TypeError, AttributeError):
+        return False

@@ -1,0 +1,130 @@
+"""A read on its way to GitHub, and those who wait for it; a caller who leaves takes nothing from the others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+
+from miyabi_core.errors import MiyabiError
+from miyabi_github_gateway.models import Answer, Entry, Issue, IssueField, Read, Shape, Value
+
+#: What a read comes to.
+Outcome = Answer | MiyabiError
+
+
+class Caller:
+    """Where the outcomes of one call arrive."""
+
+    def __init__(self) -> None:
+        self._arrived: asyncio.Queue[tuple[str, Outcome]] = asyncio.Queue()
+
+    def take(self, key: str, outcome: Outcome) -> None:
+        """Let an outcome arrive."""
+        self._arrived.put_nowait((key, outcome))
+
+    async def next(self) -> list[tuple[str, Outcome]]:
+        """Return what has arrived, at least one."""
+        found = [await self._arrived.get()]
+        while not self._arrived.empty():
+            found.append(self._arrived.get_nowait())
+        return found
+
+
+class Deadline:
+    """When the last caller of a batch is gone; a caller who joins later moves it."""
+
+    def __init__(self, at: float) -> None:
+        self.at = at
+        self._limits: set[asyncio.Timeout] = set()
+
+    def extend(self, at: float) -> None:
+        """Move it later, for what is under way too."""
+        if at > self.at:
+            self.at = at
+            for limit in self._limits:
+                limit.reschedule(at)
+
+    @asynccontextmanager
+    async def limit(self) -> AsyncIterator[None]:
+        """Keep the block within it.
+
+        Raises:
+            TimeoutError: it passed.
+        """
+        async with asyncio.timeout_at(self.at) as limit:
+            self._limits.add(limit)
+            try:
+                yield
+            finally:
+                self._limits.discard(limit)
+
+
+@dataclass(eq=False)
+class Flight:
+    """One key that is being read.
+
+    `batch` is set once GitHub may have looked; `is_valid` tells that nothing changed since the flight began.
+    """
+
+    read: Read
+    key: str
+    is_fresh: bool
+    deadline: float
+    spare: Entry | None = None
+    outcome: Outcome | None = None
+    is_valid: bool = True
+    batch: Deadline | None = None
+    _callers: list[Caller] = field(default_factory=list)
+
+    def join(self, caller: Caller, deadline: float) -> None:
+        """Wait for it; one that has landed answers at once."""
+        self.deadline = max(self.deadline, deadline)
+        if self.batch is not None:
+            self.batch.extend(deadline)
+        if self.outcome is None:
+            self._callers.append(caller)
+        else:
+            caller.take(self.key, self.outcome)
+
+    def land(self, outcome: Outcome) -> None:
+        """Tell everyone."""
+        self.outcome = outcome
+        callers, self._callers = self._callers, []
+        for caller in callers:
+            caller.take(self.key, outcome)
+
+
+def merged(flights: Iterable[Flight]) -> dict[tuple[str, Shape], dict[Read, list[Flight]]]:
+    """Merge flights to one thing: it is read once, with everything that anyone wants of it.
+
+    Returns:
+        By owner, since a query has one credential, and by shape.
+    """
+    things: dict[tuple[object, ...], list[Flight]] = {}
+    for flight in flights:
+        read = flight.read
+        things.setdefault((read.repository.casefold(), read.shape.kind, read.number, read.name), []).append(flight)
+    found: dict[tuple[str, Shape], dict[Read, list[Flight]]] = {}
+    for group in things.values():
+        read = group[0].read
+        fields = frozenset().union(*(flight.read.shape.fields for flight in group))
+        if fields != read.shape.fields:
+            read = replace(read, shape=Shape(read.shape.kind, fields))
+        found.setdefault((read.owner.casefold(), read.shape), {})[read] = group
+    return found
+
+
+def projected(value: Value, fields: frozenset[IssueField], *, read: frozenset[IssueField]) -> Value:
+    """Return a value with what was asked for and nothing else; *read* is what it holds."""
+    if not isinstance(value, Issue) or fields == read:
+        return value
+    surplus = read - fields
+    empty: dict[str, object] = {}
+    empty |= {"body": ""} if IssueField.BODY in surplus else {}
+    empty |= {"labels": ()} if IssueField.LABELS in surplus else {}
+    empty |= {"comments": ()} if IssueField.COMMENTS in surplus else {}
+    empty |= {"assignees": (), "milestone": ""} if IssueField.PLANNING in surplus else {}
+    empty |= {"blocked_by": (), "sub_issues": ()} if IssueField.RELATIONS in surplus else {}
+    return replace(value, **empty)  # type: ignore[arg-type]
