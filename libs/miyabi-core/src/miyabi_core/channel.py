@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 
 from miyabi_core import tracing
+from miyabi_core.security import PLAIN, ClientSecurity
 
 #: The largest message that is taken: a change set of many files fits, a mistake does not.
 MAX_MESSAGE_BYTES = 32 << 20
@@ -53,17 +54,18 @@ def service_config(service: str) -> str:
     )
 
 
-def open_channel(
-    target: str, *, service: str, tls: grpc.ChannelCredentials | None = None, token: str | None = None
-) -> grpc.aio.Channel:
+def open_channel(target: str, *, service: str, security: ClientSecurity = PLAIN) -> grpc.aio.Channel:
     """Open a channel; it connects at the first call and reconnects by itself.
 
     Args:
         target: gRPC name, for example `localhost:50051` or `dns:///coordinator:50051`.
         service: Full name of the service whose RPCs may be repeated.
-        tls: Credentials; None: plain text, for loopback and for networks that encrypt by themselves.
-        token: Bearer token that is sent with every call.
+        security: What to show. Default: nothing, in plain text.
+
+    Raises:
+        FailedPreconditionError: a token would cross a network in plain text.
     """
+    security.check(target)
     options = [
         ("grpc.service_config", service_config(service)),
         ("grpc.keepalive_time_ms", _milliseconds(KEEPALIVE_INTERVAL)),
@@ -78,9 +80,9 @@ def open_channel(
         # Two stacks on one machine must not share connections through the process-wide pool.
         ("grpc.use_local_subchannel_pool", 1),
     ]
-    interceptors = _interceptors(token)
-    if tls is not None:
-        return grpc.aio.secure_channel(target, tls, options=options, interceptors=interceptors)
+    interceptors = _interceptors(security.token)
+    if security.tls is not None:
+        return grpc.aio.secure_channel(target, security.tls, options=options, interceptors=interceptors)
     return grpc.aio.insecure_channel(target, options=options, interceptors=interceptors)
 
 
@@ -89,13 +91,13 @@ def _milliseconds(span: timedelta) -> int:
     return int(span.total_seconds() * 1000)
 
 
-def _decorator(token: str | None) -> _Decorate:
+def _decorator(token: Callable[[], str] | None) -> _Decorate:
     """Return what adds the trace context and the token to a call."""
 
     def decorate(details: Any) -> grpc.aio.ClientCallDetails:
         metadata: _Metadata = tracing.inject(list(details.metadata or ()))
-        if token:
-            metadata.append(("authorization", f"Bearer {token}"))
+        if token is not None:
+            metadata.append(("authorization", f"Bearer {token()}"))
         return grpc.aio.ClientCallDetails(
             method=details.method,
             timeout=details.timeout,
@@ -107,7 +109,7 @@ def _decorator(token: str | None) -> _Decorate:
     return decorate
 
 
-def _interceptors(token: str | None) -> list[grpc.aio.ClientInterceptor]:
+def _interceptors(token: Callable[[], str] | None) -> list[grpc.aio.ClientInterceptor]:
     """Return one interceptor for each kind of call; gRPC sorts them by class, so that four are needed."""
     decorate = _decorator(token)
 

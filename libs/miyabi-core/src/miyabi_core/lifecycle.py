@@ -7,8 +7,35 @@ import os
 import signal
 from collections.abc import Awaitable, Callable
 
+from miyabi_core.errors import MiyabiError
+from miyabi_core.logging import get_logger
+
 #: Conventional exit code of a process that SIGINT ended.
 EXIT_INTERRUPTED = 130
+#: Exit code of a process that cannot start with the settings that it has.
+EXIT_REFUSED = 2
+
+_LOG = get_logger(__name__)
+
+
+def run_service(serve: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+    """Run a service until SIGTERM or SIGINT; where it cannot start it ends with one line in the log.
+
+    Args:
+        serve: Serves until the event is set, then drains and returns.
+
+    Raises:
+        SystemExit: with EXIT_REFUSED; a setting, an address or a file cannot be used.
+    """
+    refused: list[BaseException] = []
+    try:
+        asyncio.run(run_until_signal(serve))
+    except* MiyabiError as group:
+        refused.extend(group.exceptions)
+    for error in refused:
+        _LOG.error("service.refused", problem=str(error))
+    if refused:
+        raise SystemExit(EXIT_REFUSED)
 
 
 async def run_until_signal(main: Callable[[asyncio.Event], Awaitable[None]]) -> None:

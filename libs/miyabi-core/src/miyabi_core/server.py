@@ -17,11 +17,15 @@ from miyabi_core.health import LIVENESS, READINESS, HealthServer
 from miyabi_core.interceptors import (
     ContextInterceptor,
     ErrorInterceptor,
+    IdentityInterceptor,
+    Policy,
     TelemetryInterceptor,
     ValidationInterceptor,
 )
 from miyabi_core.lifecycle import run_until_signal
 from miyabi_core.logging import get_logger
+from miyabi_core.security import LOCAL_ONLY, ServerSecurity
+from miyabi_core.tls import server_credentials
 
 #: Connections are renewed this often so that new replicas get their share; streams on them run to their end.
 MAX_CONNECTION_AGE = timedelta(minutes=30)
@@ -40,9 +44,12 @@ class GrpcServer:
         address: host:port; port 0 takes a free one.
         domain: Another error domain.
         interceptors: Run inside the common ones.
+        outer: Run around those that know and check the caller: they see refused calls too.
         drain_delay: How long the server serves on after readiness is off, so that callers notice first.
         health_address: host:port where health alone is served in plain text, for probes that can neither present a
             certificate nor a token (Kubernetes' gRPC probes); None: only beside the services.
+        security: Who may call, over what. Default: everyone, on loopback only.
+        policy: Which call asks for which role, where callers are known.
     """
 
     def __init__(
@@ -52,10 +59,14 @@ class GrpcServer:
         address: str,
         domain: str | None = None,
         interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
+        outer: Sequence[grpc.aio.ServerInterceptor] = (),
         drain_delay: timedelta = timedelta(0),
         health_address: str | None = None,
+        security: ServerSecurity = LOCAL_ONLY,
+        policy: Policy | None = None,
     ) -> None:
         self._service = service
+        self._security = security
         self._address = address
         self._drain_delay = drain_delay
         self._names: list[str] = []
@@ -65,6 +76,8 @@ class GrpcServer:
         common: list[grpc.aio.ServerInterceptor] = [
             ContextInterceptor(),
             TelemetryInterceptor(),
+            *outer,
+            IdentityInterceptor(domain=domain, policy=policy or {}, identities=security.identities),
             ValidationInterceptor(domain=domain),
             ErrorInterceptor(domain=domain),
         ]
@@ -86,12 +99,14 @@ class GrpcServer:
 
         Raises:
             UnavailableError: the address is taken.
+            FailedPreconditionError: it is not loopback, and callers are not known or the connection is not encrypted.
         """
+        self._security.check(self._address)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = [*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME]
         reflection.enable_server_reflection(names, self._server)
         try:
-            self.port = self._server.add_insecure_port(self._address)
+            self.port = self._listen()
         except RuntimeError as error:
             raise UnavailableError(f"cannot listen on {self._address}", reason="ADDRESS_IN_USE") from error
         await self._server.start()
@@ -101,6 +116,12 @@ class GrpcServer:
             await self._probes.start()
         _LOG.info("server.started", address=self._address, port=self.port)
         return self.port
+
+    def _listen(self) -> int:
+        """Listen, with TLS where there are certificates; returns the port."""
+        if self._security.certificates is None:
+            return self._server.add_insecure_port(self._address)
+        return self._server.add_secure_port(self._address, server_credentials(self._security.certificates))
 
     async def set_ready(self, ready: bool = True) -> None:
         """Say whether calls should be sent here: health `readiness` and the unnamed one."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -35,3 +37,31 @@ class RedisSettings(BaseSettings):
 
     #: redis:// or rediss:// URL of a Redis ≥ 7.2 or Valkey ≥ 8; it may hold a password, so it is a secret.
     redis_url: SecretStr = Field(default=SecretStr("redis://127.0.0.1:6379/0"), validation_alias="MIYABI_REDIS_URL")
+
+
+class CallerSettings(BaseSettings):
+    """How a process shows who it is to the services that it calls; subclasses set `env_prefix`."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    #: PEM of who signs the certificates of the services that are called, or `system`; unset: calls go in plain text.
+    tls_ca_file: Path | Literal["system"] | None = None
+    #: PEM of the own certificate with its chain: a server serves with it, a client shows it.
+    tls_cert_file: Path | None = None
+    #: PEM of its key.
+    tls_key_file: Path | None = None
+    #: File with the bearer token that calls carry; read again when it is replaced.
+    identity_token_file: Path | None = None
+    #: Let tokens cross a network in plain text: for a network that encrypts by itself, such as a service mesh.
+    allow_plaintext: bool = False
+
+
+class ServingSettings(CallerSettings):
+    """Who may call a server; subclasses set `env_prefix`."""
+
+    #: YAML of identities with roles; unset: identity is off, which is refused on any address but loopback.
+    identities_file: Path | None = None
+    #: PEM of who signs client certificates; with it every client has to show one.
+    tls_client_ca_file: Path | None = None
+    #: Serve on an address that is not loopback without identity: for a network that lets in only whom it should.
+    allow_anonymous: bool = False

@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
+from miyabi_core.interceptors import Policy
+from miyabi_core.security import LOCAL_ONLY, ServerSecurity
 from miyabi_core.server import GrpcServer
 
 #: A servicer with its generated registrar and the proto's full name.
@@ -14,9 +16,14 @@ Registration = tuple[Callable[[Any, Any], object], Any, str]
 
 
 @asynccontextmanager
-async def running_server(*registrations: Registration, service: str = "test") -> AsyncIterator[str]:
+async def running_server(
+    *registrations: Registration,
+    service: str = "test",
+    security: ServerSecurity = LOCAL_ONLY,
+    policy: Policy | None = None,
+) -> AsyncIterator[str]:
     """Serve the registrations with every common interceptor; yields host:port, ends all calls at the end."""
-    server = GrpcServer(service=service, address="127.0.0.1:0")
+    server = GrpcServer(service=service, address="127.0.0.1:0", security=security, policy=policy)
     for registrar, servicer, full_name in registrations:
         server.add(registrar, servicer, full_name=full_name)
     port = await server.start()

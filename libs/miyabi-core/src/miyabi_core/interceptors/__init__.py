@@ -5,6 +5,7 @@ from __future__ import annotations
 from miyabi_core.interceptors.calls import Call, CallInterceptor
 from miyabi_core.interceptors.context import ContextInterceptor
 from miyabi_core.interceptors.errors import ErrorInterceptor
+from miyabi_core.interceptors.identity import IdentityInterceptor, Policy
 from miyabi_core.interceptors.telemetry import TelemetryInterceptor
 from miyabi_core.interceptors.validation import ValidationInterceptor
 
@@ -13,6 +14,8 @@ __all__ = [
     "CallInterceptor",
     "ContextInterceptor",
     "ErrorInterceptor",
+    "IdentityInterceptor",
+    "Policy",
     "TelemetryInterceptor",
     "ValidationInterceptor",
 ]

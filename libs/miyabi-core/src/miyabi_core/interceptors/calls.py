@@ -37,8 +37,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     async def on_request(self, call: Call, request: Any) -> None:
         """See each request before the handler does; raise or abort to refuse it."""
 
-    def on_response(self, call: Call) -> None:
-        """Learn that a response is about to be sent."""
+    async def on_response(self, call: Call, response: Any) -> None:
+        """See each response before it is sent; abort to send none."""
 
     async def intercept_service(
         self,
@@ -103,7 +103,7 @@ def _unary_response(
         async with interceptor.around(call):
             shown = await _show(interceptor, call, request, streams_in=streams_in)
             response = await behaviour(shown, context)
-            interceptor.on_response(call)
+            await interceptor.on_response(call, response)
             return response
 
     return handle
@@ -119,7 +119,7 @@ def _stream_response(
         async with interceptor.around(call):
             shown = await _show(interceptor, call, request, streams_in=streams_in)
             async for response in behaviour(shown, context):
-                interceptor.on_response(call)
+                await interceptor.on_response(call, response)
                 yield response
 
     return handle

@@ -33,7 +33,7 @@ class TelemetryInterceptor(CallInterceptor):
                 raise
             finally:
                 seconds = time.perf_counter() - began
-                code = "CANCELLED" if cancelled else _code_of(call.context)
+                code = "CANCELLED" if cancelled else code_of(call.context)
                 metrics.RPC_SECONDS.labels(call.service, call.method, code).observe(seconds)
                 _LOG.info("rpc.ended", method=call.method, code=code, seconds=round(seconds, 6))
 
@@ -42,12 +42,13 @@ class TelemetryInterceptor(CallInterceptor):
         del request
         metrics.RPC_MESSAGES.labels(call.service, call.method, "received").inc()
 
-    def on_response(self, call: Call) -> None:
+    async def on_response(self, call: Call, response: Any) -> None:
         """Count a message that goes out."""
+        del response
         metrics.RPC_MESSAGES.labels(call.service, call.method, "sent").inc()
 
 
-def _code_of(context: Any) -> str:
+def code_of(context: Any) -> str:
     """Return the name of the code that the handler set; gRPC keeps it as a name, a number, or nothing for OK."""
     code = context.code()
     if isinstance(code, grpc.StatusCode):

@@ -1,0 +1,30 @@
+"""Which call to the gateway asks for which role."""
+
+from __future__ import annotations
+
+from miyabi_core.identity import Role
+from miyabi_core.interceptors import Policy
+
+#: The coordinator reads as a viewer, agents read for their tasks.
+_READ = (Role.VIEWER, Role.AGENT)
+#: Only agents write, for the lease that they hold.
+_WRITE = (Role.AGENT,)
+
+#: Every RPC with the roles of which it asks for one; what is not in it is closed to everyone.
+POLICY: Policy = {
+    "miyabi.github_gateway.v1.GitHubGatewayService": {
+        "BatchGetIssues": _READ,
+        "SearchIssues": _READ,
+        "GetRepository": _READ,
+        "GetPullRequest": _READ,
+        "SetLabels": _WRITE,
+        "UpsertComment": _WRITE,
+        "CreatePullRequest": _WRITE,
+        "CreateIssue": _WRITE,
+        "GetRateLimits": _READ,
+        "WatchRateLimits": _READ,
+    },
+}
+
+#: Git through the proxy: fetches and pushes are the work of agents.
+GIT = (Role.AGENT,)
