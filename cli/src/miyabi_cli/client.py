@@ -15,6 +15,7 @@ from miyabi.coordinator.v1.coordinator_service_pb2_grpc import CoordinatorServic
 from miyabi_cli.errors import CliError, from_service
 from miyabi_cli.settings import CliSettings
 from miyabi_core.channel import open_channel
+from miyabi_core.errors import MiyabiError
 from miyabi_core.status import from_rpc_error
 
 if TYPE_CHECKING:
@@ -118,10 +119,14 @@ def _is_broken(error: grpc.aio.AioRpcError) -> bool:
 @asynccontextmanager
 async def coordinator(settings: CliSettings, *, target: str | None = None) -> AsyncIterator[CoordinatorClient]:
     """Open a channel to the coordinator of the settings, or of *target*, for the length of the block."""
-    token = settings.token.get_secret_value() if settings.token else None
-    channel = open_channel(
-        target or settings.coordinator, service="miyabi.coordinator.v1.CoordinatorService", token=token
-    )
+    try:
+        channel = open_channel(
+            target or settings.coordinator,
+            service="miyabi.coordinator.v1.CoordinatorService",
+            security=settings.security(),
+        )
+    except MiyabiError as error:
+        raise CliError(error.message) from error
     try:
         yield CoordinatorClient(channel)
     finally:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import AliasChoices, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from miyabi_core.security import ClientSecurity
+from miyabi_core.settings import CallerSettings
 
 
 def default_data_dir() -> Path:
@@ -17,10 +21,10 @@ def default_data_dir() -> Path:
     return home / ".local" / "share" / "miyabi"
 
 
-class CliSettings(BaseSettings):
+class CliSettings(CallerSettings):
     """What the command reads from the environment; options on the command line come first."""
 
-    model_config = SettingsConfigDict(env_prefix="MIYABI_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="MIYABI_", frozen=True, extra="ignore", populate_by_name=True)
 
     #: host:port of the coordinator that commands talk to.
     coordinator: str = "localhost:50051"
@@ -36,7 +40,20 @@ class CliSettings(BaseSettings):
     anthropic_base_url: str | None = Field(default=None, validation_alias="ANTHROPIC_BASE_URL")
     #: Bearer token for a coordinator that asks for identity.
     token: SecretStr | None = None
+    #: File that holds it; comes first, and is kept out of the environment.
+    identity_token_file: Path | None = Field(default=None, validation_alias="MIYABI_TOKEN_FILE")
     #: Page of the dashboard; the alias is kept from older set-ups.
     dashboard_url: str = Field(
         default="http://localhost:3001", validation_alias=AliasChoices("MIYABI_DASHBOARD_URL", "DASHBOARD_SERVER_URL")
     )
+
+    def security(self) -> ClientSecurity:
+        """Return what calls show.
+
+        Raises:
+            FailedPreconditionError: a file cannot be used.
+        """
+        security = ClientSecurity.of(self)
+        if security.token is None and self.token is not None:
+            return replace(security, token=self.token.get_secret_value)
+        return security

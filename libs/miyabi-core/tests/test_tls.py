@@ -170,9 +170,7 @@ async def test_health_is_served_in_plain_text_beside_tls(tmp_path: Path) -> None
     """Kubernetes' probes speak no TLS: they have an address of their own that serves nothing else."""
     certificate, key = Authority(tmp_path / "ca").server()
     security = ServerSecurity(certificates=CertificateFiles(certificate, key))
-    server = GrpcServer(
-        service="test", address="127.0.0.1:0", security=security, health_address="127.0.0.1:0"
-    )
+    server = GrpcServer(service="test", address="127.0.0.1:0", security=security, health_address="127.0.0.1:0")
     server.add(add_to_server, EchoService(), full_name=NAME)
     await server.start()
     await server.set_ready()

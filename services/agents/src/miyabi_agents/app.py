@@ -27,6 +27,7 @@ from miyabi_agents.workspace import GitWorkspaces
 from miyabi_core.channel import open_channel
 from miyabi_core.health import HealthServer
 from miyabi_core.logging import get_logger
+from miyabi_core.security import ClientSecurity
 
 if TYPE_CHECKING:
     from miyabi_agents.ports import TaskAgent
@@ -79,10 +80,11 @@ async def serve(settings: AgentsSettings, stop: asyncio.Event) -> None:
     sandbox = _sandbox(settings)
     models = ModelClient(settings)
     locator = Locator()
+    security = ClientSecurity.of(settings)
     async with (
         _probes(settings.health_address) as attached,
-        open_channel(settings.coordinator, service=DISPATCH) as coordinator,
-        open_channel(settings.gateway, service=GATEWAY) as gateway,
+        open_channel(settings.coordinator, service=DISPATCH, security=security) as coordinator,
+        open_channel(settings.gateway, service=GATEWAY, security=security) as gateway,
     ):
         runner = TaskRunner(
             agents={kind: agent for agent in all_agents(locator) for kind in agent.capabilities},

@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from miyabi_core.settings import ServiceSettings
+from miyabi_core.settings import CallerSettings, ServiceSettings
 
 
 def _default_id() -> str:
@@ -18,7 +18,7 @@ def _default_id() -> str:
     return f"{socket.gethostname()[:60]}-{secrets.token_hex(3)}"
 
 
-class AgentsSettings(ServiceSettings):
+class AgentsSettings(ServiceSettings, CallerSettings):
     """Settings of an agent; the prefix is `MIYABI_AGENTS_`."""
 
     model_config = SettingsConfigDict(env_prefix="MIYABI_AGENTS_", frozen=True, extra="ignore")

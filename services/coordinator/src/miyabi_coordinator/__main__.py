@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from miyabi_coordinator.app import serve
 from miyabi_coordinator.settings import CoordinatorSettings
+from miyabi_core.lifecycle import run_service
 from miyabi_core.logging import configure_logging
 from miyabi_core.metrics import serve_metrics
 from miyabi_core.tracing import configure_tracing
@@ -18,7 +17,7 @@ def main() -> None:
     configure_tracing(service="coordinator")
     if settings.metrics_address:
         serve_metrics(settings.metrics_address)
-    asyncio.run(serve(settings))
+    run_service(lambda stop: serve(settings, stop))
 
 
 if __name__ == "__main__":

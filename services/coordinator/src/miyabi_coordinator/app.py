@@ -9,12 +9,13 @@ from contextlib import asynccontextmanager
 from miyabi.coordinator.v1 import coordinator_service_pb2_grpc, dispatch_service_pb2_grpc
 from miyabi_coordinator.adapters import gateway
 from miyabi_coordinator.adapters.redis_store import Durability, RedisStore, ShardConnection, open_primaries
+from miyabi_coordinator.policy import POLICY
 from miyabi_coordinator.service.dispatch import Timing
 from miyabi_coordinator.service.shard import Shard, ShardTable
 from miyabi_coordinator.servicer import CoordinatorServicer, DispatchServicer
 from miyabi_coordinator.settings import CoordinatorSettings
 from miyabi_core.channel import open_channel
-from miyabi_core.lifecycle import run_until_signal
+from miyabi_core.security import ClientSecurity, ServerSecurity
 from miyabi_core.server import GrpcServer
 
 _PACKAGE = "miyabi.coordinator.v1"
@@ -23,7 +24,9 @@ _PACKAGE = "miyabi.coordinator.v1"
 @asynccontextmanager
 async def running(settings: CoordinatorSettings) -> AsyncIterator[int]:
     """Serve for the length of the block; yields the port. At the end agents are told, then calls are ended."""
-    channel = open_channel(settings.gateway, service=gateway.SERVICE)
+    security = ServerSecurity.of(settings)
+    security.check(settings.address)
+    channel = open_channel(settings.gateway, service=gateway.SERVICE, security=ClientSecurity.of(settings))
     primaries = open_primaries(settings.redis_url.get_secret_value(), shards=settings.shards)
     durability = Durability(settings.min_replicas, settings.store_patience)
     try:
@@ -31,7 +34,7 @@ async def running(settings: CoordinatorSettings) -> AsyncIterator[int]:
         stores = [RedisStore(way, shard=number) for number, way in enumerate(ways)]
         timing = Timing(settings.lease_duration, settings.heartbeat_interval, settings.task_deadline)
         shards = ShardTable([Shard(store, gateway.GatewayClient(channel), timing=timing) for store in stores])
-        server = _server(settings, shards)
+        server = _server(settings, shards, security)
         async with asyncio.TaskGroup() as group:
             serving = [group.create_task(loop) for shard in shards.all for loop in shard.loops()]
             serving += [group.create_task(store.committer.run()) for store in stores]
@@ -58,23 +61,21 @@ async def _end(tasks: list[asyncio.Task[None]]) -> None:
         _, pending = await asyncio.wait(pending, timeout=0.5)
 
 
-async def serve(settings: CoordinatorSettings) -> None:
-    """Serve until SIGTERM or SIGINT."""
-
-    async def main(stop: asyncio.Event) -> None:
-        async with running(settings):
-            await stop.wait()
-
-    await run_until_signal(main)
+async def serve(settings: CoordinatorSettings, stop: asyncio.Event) -> None:
+    """Serve until *stop* is set."""
+    async with running(settings):
+        await stop.wait()
 
 
-def _server(settings: CoordinatorSettings, shards: ShardTable) -> GrpcServer:
+def _server(settings: CoordinatorSettings, shards: ShardTable, security: ServerSecurity) -> GrpcServer:
     """Return the server with both services."""
     server = GrpcServer(
         service="coordinator",
         address=settings.address,
         drain_delay=settings.drain_delay,
         health_address=settings.health_address,
+        security=security,
+        policy=POLICY,
     )
     operators = CoordinatorServicer(shards, simulated=settings.simulated)
     register = coordinator_service_pb2_grpc.add_CoordinatorServiceServicer_to_server

@@ -7,10 +7,10 @@ from datetime import timedelta
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from miyabi_core.settings import RedisSettings, ServiceSettings
+from miyabi_core.settings import RedisSettings, ServiceSettings, ServingSettings
 
 
-class CoordinatorSettings(ServiceSettings, RedisSettings):
+class CoordinatorSettings(ServiceSettings, RedisSettings, ServingSettings):
     """Environment variables `MIYABI_COORDINATOR_*`, and `MIYABI_REDIS_URL`."""
 
     model_config = SettingsConfigDict(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-
-from miyabi_core.lifecycle import run_until_signal
+from miyabi_core.lifecycle import run_service
 from miyabi_core.logging import configure_logging
 from miyabi_core.metrics import serve_metrics
 from miyabi_core.tracing import configure_tracing
@@ -19,7 +17,7 @@ def main() -> None:
     configure_tracing(service="dashboard")
     if settings.metrics_address:
         serve_metrics(settings.metrics_address)
-    asyncio.run(run_until_signal(lambda stop: serve(settings, stop)))
+    run_service(lambda stop: serve(settings, stop))
 
 
 if __name__ == "__main__":

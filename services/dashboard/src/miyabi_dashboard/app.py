@@ -12,11 +12,13 @@ from miyabi.coordinator.v1.event_pb2 import BatchEvent
 from miyabi.dashboard.v1.telemetry_service_pb2_grpc import add_TelemetryServiceServicer_to_server
 from miyabi_core.errors import UnavailableError
 from miyabi_core.redis import connect
+from miyabi_core.security import ClientSecurity, ServerSecurity
 from miyabi_core.server import GrpcServer
 from miyabi_dashboard.http import HttpInterface
 from miyabi_dashboard.hub import Hub
 from miyabi_dashboard.intake import IntakeStore
 from miyabi_dashboard.performance import Monitor
+from miyabi_dashboard.policy import POLICY
 from miyabi_dashboard.servicer import TelemetryServicer
 from miyabi_dashboard.settings import DashboardSettings
 from miyabi_dashboard.upstream import Upstream, as_dict
@@ -30,10 +32,11 @@ class Dashboard:
 
     def __init__(self, settings: DashboardSettings) -> None:
         self._settings = settings
+        self.security = ServerSecurity.of(settings)
         self._redis = connect(settings.redis_url.get_secret_value(), max_connections=8)
         self.hub = Hub()
         self.monitor = Monitor()
-        self.upstream = Upstream(settings.coordinator)
+        self.upstream = Upstream(settings.coordinator, ClientSecurity.of(settings))
         self.intake = IntakeStore(self._redis)
         self.http = HttpInterface(
             intake=self.intake,
@@ -48,6 +51,8 @@ class Dashboard:
             address=settings.address,
             drain_delay=settings.drain_delay,
             health_address=settings.health_address,
+            security=self.security,
+            policy=POLICY,
         )
         servicer = TelemetryServicer(self.upstream, self.monitor)
         self.grpc.add(add_TelemetryServiceServicer_to_server, servicer, full_name=SERVICE)

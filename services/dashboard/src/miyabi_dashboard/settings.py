@@ -5,10 +5,10 @@ from __future__ import annotations
 from pydantic import AliasChoices, Field
 from pydantic_settings import SettingsConfigDict
 
-from miyabi_core.settings import RedisSettings, ServiceSettings
+from miyabi_core.settings import RedisSettings, ServiceSettings, ServingSettings
 
 
-class DashboardSettings(ServiceSettings, RedisSettings):
+class DashboardSettings(ServiceSettings, RedisSettings, ServingSettings):
     """Settings of the dashboard; the prefix is `MIYABI_DASHBOARD_`."""
 
     model_config = SettingsConfigDict(env_prefix="MIYABI_DASHBOARD_", frozen=True, extra="ignore")

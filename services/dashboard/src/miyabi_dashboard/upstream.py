@@ -15,6 +15,7 @@ from miyabi.coordinator.v1.coordinator_service_pb2_grpc import CoordinatorServic
 from miyabi.coordinator.v1.event_pb2 import BatchEvent
 from miyabi_core.channel import open_channel
 from miyabi_core.logging import get_logger
+from miyabi_core.security import PLAIN, ClientSecurity
 
 if TYPE_CHECKING:
     from miyabi.coordinator.v1.coordinator_service_pb2_grpc import CoordinatorServiceAsyncStub
@@ -39,10 +40,11 @@ class Upstream:
 
     Args:
         target: host:port.
+        security: What the dashboard shows.
     """
 
-    def __init__(self, target: str) -> None:
-        self._channel = open_channel(target, service="miyabi.coordinator.v1.CoordinatorService")
+    def __init__(self, target: str, security: ClientSecurity = PLAIN) -> None:
+        self._channel = open_channel(target, service="miyabi.coordinator.v1.CoordinatorService", security=security)
         self.stub: CoordinatorServiceAsyncStub = CoordinatorServiceStub(self._channel)
         self.connected = False
 

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from miyabi.github_gateway.v1.github_gateway_service_pb2_grpc import add_GitHubGatewayServiceServicer_to_server
 from miyabi_core.redis import connect
+from miyabi_core.security import ServerSecurity
 from miyabi_core.server import GrpcServer
 from miyabi_github_gateway.adapters.allowed_repositories import AllowedRepositories
 from miyabi_github_gateway.adapters.credentials import AppCredentials, TokenCredentials
@@ -21,6 +22,7 @@ from miyabi_github_gateway.adapters.reading import Reading, ReadingOptions
 from miyabi_github_gateway.adapters.secret_files import RotatingSecret
 from miyabi_github_gateway.adapters.webhooks import MAX_BYTES, Webhooks
 from miyabi_github_gateway.adapters.writer import GitHubApiWriter
+from miyabi_github_gateway.policy import POLICY
 from miyabi_github_gateway.service.allow_list import AllowList
 from miyabi_github_gateway.service.freshness import Freshness
 from miyabi_github_gateway.service.governor import Governor
@@ -55,12 +57,15 @@ class Gateway:
             governor=self.governor,
             simulated=settings.simulated,
         )
+        self.security = ServerSecurity.of(settings)
         self.grpc = GrpcServer(
             service="github-gateway",
             address=settings.address,
             drain_delay=settings.drain_delay,
             health_address=settings.health_address,
             interceptors=[AllowedRepositories(allow_list)],
+            security=self.security,
+            policy=POLICY,
         )
         self.grpc.add(add_GitHubGatewayServiceServicer_to_server, servicer, full_name=SERVICE)
         self.git = GitService(

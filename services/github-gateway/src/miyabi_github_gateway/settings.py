@@ -9,13 +9,13 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from miyabi_core.settings import RedisSettings, ServiceSettings
+from miyabi_core.settings import RedisSettings, ServiceSettings, ServingSettings
 
 #: GitHub's own host; its API has a host beside it. So have the hosts of GitHub's data residency.
 GITHUB_HOST, RESIDENCY_SUFFIX = "github.com", ".ghe.com"
 
 
-class GatewaySettings(ServiceSettings, RedisSettings):
+class GatewaySettings(ServiceSettings, RedisSettings, ServingSettings):
     """Settings of the gateway; the prefix is `MIYABI_GITHUB_GATEWAY_`."""
 
     model_config = SettingsConfigDict(env_prefix="MIYABI_GITHUB_GATEWAY_", frozen=True, extra="ignore")

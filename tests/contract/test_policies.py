@@ -1,0 +1,44 @@
+"""Every RPC of the interfaces stands in the policy of the service that answers it, and nothing else does."""
+
+from __future__ import annotations
+
+from test_every_rpc import rpcs
+
+from miyabi_coordinator.policy import POLICY as COORDINATOR
+from miyabi_core.identity import Role
+from miyabi_dashboard.policy import POLICY as DASHBOARD
+from miyabi_github_gateway.policy import POLICY as GATEWAY
+
+#: The policy of each package of protos.
+POLICIES = {
+    "miyabi.coordinator.v1": COORDINATOR,
+    "miyabi.dashboard.v1": DASHBOARD,
+    "miyabi.github_gateway.v1": GATEWAY,
+}
+
+
+def entries() -> list[tuple[str, str]]:
+    """Return service and method of every entry of every policy."""
+    return [
+        (service, method) for policy in POLICIES.values() for service, methods in policy.items() for method in methods
+    ]
+
+
+def test_policies_hold_every_rpc_and_no_other() -> None:
+    """An RPC without an entry would be closed to everyone, an entry without an RPC is a mistake."""
+    assert sorted(entries()) == sorted((service, method) for service, method, _ in rpcs())
+
+
+def test_policy_is_of_the_package_that_answers() -> None:
+    """No service is in the table of another one, where nobody would look at it."""
+    found = {service.rpartition(".")[0] for service, _ in entries()}
+    assert found == set(POLICIES)
+    for package, policy in POLICIES.items():
+        assert {service.rpartition(".")[0] for service in policy} == {package}
+
+
+def test_every_entry_asks_for_a_role() -> None:
+    """Nothing is open to a caller without a role."""
+    for policy in POLICIES.values():
+        for methods in policy.values():
+            assert all(roles and all(isinstance(role, Role) for role in roles) for roles in methods.values())
