@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from test_every_rpc import rpcs
+import importlib
+from pathlib import Path
 
+import miyabi
 from miyabi_coordinator.policy import POLICY as COORDINATOR
 from miyabi_core.identity import Role
 from miyabi_dashboard.policy import POLICY as DASHBOARD
@@ -24,9 +26,22 @@ def entries() -> list[tuple[str, str]]:
     ]
 
 
+def rpcs() -> list[tuple[str, str]]:
+    """Return service and method of every RPC in the generated stubs."""
+    root = Path(next(iter(miyabi.__path__)))
+    modules = [".".join(path.relative_to(root.parent).with_suffix("").parts) for path in root.rglob("*_pb2.py")]
+    return [
+        (service.full_name, method.name)
+        for module in modules
+        for service in importlib.import_module(module).DESCRIPTOR.services_by_name.values()
+        for method in service.methods
+    ]
+
+
 def test_policies_hold_every_rpc_and_no_other() -> None:
     """An RPC without an entry would be closed to everyone, an entry without an RPC is a mistake."""
-    assert sorted(entries()) == sorted((service, method) for service, method, _ in rpcs())
+    assert len(rpcs()) >= 28
+    assert sorted(entries()) == sorted(rpcs())
 
 
 def test_policy_is_of_the_package_that_answers() -> None:
