@@ -8,6 +8,8 @@ from msgspec.structs import replace
 
 from miyabi.coordinator.v1 import state_pb2
 from miyabi_coordinator import shards
+from miyabi_coordinator.adapters.redis_store import codec
+from miyabi_coordinator.adapters.redis_store.committer import pack_commit
 from miyabi_coordinator.decide import COUNTER_OF_STATE, decide, new_run
 from miyabi_coordinator.models import (
     ApprovalDecided,
@@ -31,6 +33,7 @@ from miyabi_coordinator.models import (
     TaskState,
     Usage,
 )
+from miyabi_coordinator.ports.store import Commit
 from miyabi_coordinator.service.dependencies import dependencies_of, find_cycle
 
 SPEC = Spec("acme/forms", (1,))
@@ -42,7 +45,7 @@ def run_of(spec=SPEC):
 
 
 def done(kind, **facts):
-    return Done(FIELDS[kind - 1], b"x", **{"files": 1, "steps": (PlannedStep("a"), PlannedStep("b", (0,))), **facts})
+    return Done(FIELDS[kind - 1], b"", **{"files": 1, "steps": (PlannedStep("a"), PlannedStep("b", (0,))), **facts})
 
 
 def finish(run, spec, **facts):
@@ -65,7 +68,7 @@ def event_of(move, run):
     result = done(task.kind, passed=flag, files=int(flag))
     failure = Failed(FailureReason.AGENT_ERROR, "x", retryable=flag)
     return (
-        LeaseGranted(task.id, "agent", 10, 1000, 5),
+        LeaseGranted(task.id, "agent", 10.0, 1000.0, 5),
         OutcomeReceived(task.id, task.fence, result, Usage(cost_usd_micros=3)),
         OutcomeReceived(task.id, task.fence, failure, Usage(cost_usd_micros=2)),
         OutcomeReceived(task.id, task.fence - 1, result, Usage(cost_usd_micros=9)),
@@ -77,17 +80,28 @@ def event_of(move, run):
     )[kind]
 
 
+def packed(decision):
+    """Return the bytes that the store would be sent."""
+    return pack_commit(Commit(decision, 1), now=1.0)
+
+
 @given(moves(), st.booleans(), st.sampled_from(Pipeline), st.integers(0, 3))
 @settings(max_examples=200, deadline=None)
 def test_random_histories(history, gate, pipeline, rounds):
-    """Ended tasks and runs stay as they are, versions grow by one, fencing tokens never repeat, counters add up."""
+    """Ended tasks stay as they are, versions grow by one, fencing tokens never repeat, counters add up.
+
+    The same run, event and time give the same bytes.
+    """
     spec = replace(SPEC, pipeline=pipeline, require_approval=gate, max_fix_rounds=rounds)
     run = run_of(spec)
     counters = {"pending": 1}
     fences = set()
     for step, move in enumerate(history):
         before = run
-        decision = decide(run, spec, event_of(move, run), step)
+        decision = decide(run, spec, event_of(move, run), float(step))
+        assert packed(decision) == packed(
+            decide(codec.decode_run(codec.encode_run(run)), spec, event_of(move, run), float(step))
+        )
         run = decision.run
         if not decision.changed:
             assert run is before

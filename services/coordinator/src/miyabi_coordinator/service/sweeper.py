@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
 
 from miyabi_coordinator.models import (
@@ -35,13 +35,22 @@ class Sweeper:
         transitions: Of the shard.
         respite: How long leases are not taken back once a store that was away is back: no agent could renew them,
             and with its next heartbeat each will. None by default.
+        clock: Returns seconds since 1970.
     """
 
-    def __init__(self, store: Store, transitions: Transitions, *, respite: timedelta = timedelta(0)) -> None:
+    def __init__(
+        self,
+        store: Store,
+        transitions: Transitions,
+        *,
+        respite: timedelta = timedelta(0),
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._respite = respite.total_seconds()
         self._away = False
         self._spared_until = 0.0
         self._store = store
+        self._clock = clock
         self._transitions = transitions
         self._retrying = Retrying(store, transitions)
         self._wake = asyncio.Event()
@@ -69,7 +78,7 @@ class Sweeper:
 
     async def sweep(self) -> None:
         """Do what is due now."""
-        now = time.time()
+        now = self._clock()
         expired = await self._expired(now)
         due = await self._store.due(now)
         await self._store.restore_claims()

@@ -41,8 +41,9 @@ class Applied:
 class Transitions:
     """The one way in which runs change."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, clock: Callable[[], float] = time.time) -> None:
         self._store = store
+        self._clock = clock
         self._runs: OrderedDict[tuple[str, int], Run] = OrderedDict()
 
     async def apply(
@@ -92,7 +93,7 @@ class Transitions:
         for _ in range(MOST_TRIES):
             if run is None:
                 run, fresh = await self._load(batch, issue), True
-            decision = make(run, spec, time.time())
+            decision = make(run, spec, self._clock())
             if not decision.changed and fresh:
                 return Applied(run, "refused", decision.refusal)
             if decision.changed:

@@ -59,13 +59,17 @@ class Rebuilt:
         return Counter(COUNTER_OF_STATE[run.state] for run in self.runs.values())
 
 
-def rebuild(events: Iterable[event_pb2.BatchEvent]) -> Rebuilt:
+def rebuild(events: Iterable[event_pb2.BatchEvent], *, onto: Rebuilt | None = None) -> Rebuilt:
     """Return the batch that committed events, in order and from the first one, tell of; transient ones do not count.
 
     Problems that it names: a gap or repeat in the sequence, a state that does not follow from the one before, a task
     that was leased before its prerequisites succeeded, an event of an issue or task that nobody told of.
+
+    Args:
+        events: In order; the first one is sequence 1 unless there is an *onto*.
+        onto: What earlier events were rebuilt to; it is changed. Default: nothing.
     """
-    rebuilt = Rebuilt()
+    rebuilt = onto or Rebuilt()
     for event in events:
         if not event.sequence:
             continue

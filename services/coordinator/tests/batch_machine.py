@@ -1,0 +1,358 @@
+"""Drives the real use cases through any interleaving, on any store: what both machines of `test_machine` share."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from dataclasses import dataclass
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from miyabi.coordinator.v1 import event_pb2, result_pb2
+from miyabi_coordinator import shards
+from miyabi_coordinator.adapters.redis_store.committer import member_of
+from miyabi_coordinator.decide import decide, new_run, record_progress
+from miyabi_coordinator.decide.outcomes import RESULT_FIELDS
+from miyabi_coordinator.models import (
+    Batch,
+    BatchState,
+    Budget,
+    BudgetRefused,
+    Counters,
+    Done,
+    Encoded,
+    Failed,
+    FailureReason,
+    LeaseGranted,
+    LeaseReference,
+    OutcomeReceived,
+    Pipeline,
+    PlannedStep,
+    Released,
+    RunState,
+    Spec,
+    TaskKind,
+    TaskState,
+    Usage,
+)
+from miyabi_coordinator.ports.store import REFUSED_BUDGET
+from miyabi_coordinator.service.batches import Batches
+from miyabi_coordinator.service.dependencies import dependents_of
+from miyabi_coordinator.service.sweeper import Sweeper
+from miyabi_coordinator.service.transitions import Transitions
+from miyabi_coordinator.translate import values
+from miyabi_coordinator.translate.events import header
+from miyabi_coordinator.translate.replay import Rebuilt, differences, rebuild
+from miyabi_core.errors import MiyabiError
+
+LEASE_SECONDS = 15
+DEADLINE_SECONDS = 900
+#: Serialised messages that stand for any result, by field.
+SAMPLES = {
+    "triage": result_pb2.TriageResult(type="bug", labels=["type:bug"]).SerializeToString(),
+    "change_set": result_pb2.ChangeSet(digest="d" * 64, files=[result_pb2.FileChange(path="a.py")]).SerializeToString(),
+}
+
+
+@dataclass(frozen=True)
+class Held:
+    """A lease as its agent knows it; it may be lost by now."""
+
+    reference: LeaseReference
+    kind: TaskKind
+
+
+class Replica:
+    """The use cases of one process."""
+
+    def __init__(self, store, clock):
+        self.transitions = Transitions(store, clock=clock)
+        self.sweeper = Sweeper(store, self.transitions, clock=clock)
+        self.batches = Batches(store, self.transitions)
+
+
+class BatchMachine(RuleBasedStateMachine):
+    """Two replicas, one batch of up to five issues, agents that do anything; subclasses say on which store."""
+
+    def __init__(self):
+        super().__init__()
+        self.offset = 0.0
+        self.runner = asyncio.Runner()
+        self.store = self.make_store()
+        self.replicas = [Replica(self.store, self.clock), Replica(self.store, self.clock)]
+        self.leases = []
+        self.told = Rebuilt()
+        self.batch = shards.new_batch_id(0)
+
+    def make_store(self):
+        raise NotImplementedError
+
+    def clock(self):
+        return time.time() + self.offset
+
+    def do(self, work):
+        return self.runner.run(work)
+
+    @initialize(
+        pipeline=st.sampled_from([Pipeline.FIX, Pipeline.FIX, Pipeline.TRIAGE, Pipeline.REVIEW]),
+        gate=st.booleans(),
+        rounds=st.integers(0, 2),
+        concurrency=st.integers(1, 3),
+        parallel=st.integers(1, 4),
+        budgets=st.sampled_from([(0, 0), (0, 0), (40, 0), (0, 12), (1000, 100)]),
+        weight=st.integers(1, 3),
+        priority=st.integers(-2, 2),
+        edges=st.lists(st.tuples(st.integers(1, 5), st.integers(1, 5)), max_size=6),
+        count=st.integers(1, 5),
+    )
+    def submit(self, *, pipeline, gate, rounds, concurrency, parallel, budgets, weight, priority, edges, count):
+        """Hand over a batch whose later issues wait for earlier ones."""
+        issues = tuple(range(1, count + 1))
+        spec = Spec(
+            "acme/forms",
+            issues,
+            pipeline=pipeline,
+            require_approval=gate,
+            max_fix_rounds=rounds,
+            concurrency=concurrency,
+            max_parallel_tasks=parallel,
+            budget=Budget(usd_micros=budgets[0]),
+            issue_budget=Budget(usd_micros=budgets[1]),
+            weight=weight,
+            priority=priority,
+        )
+        before = {issue: tuple(sorted({a for a, b in edges if b == issue and a < issue})) for issue in issues}
+        after = dependents_of(before)
+        runs = [
+            new_run(self.batch, issue, spec=spec, title="", url="", depends_on=before[issue], dependents=after[issue])
+            for issue in issues
+        ]
+        batch = Batch(self.batch, spec, counters=Counters(pending=count), created=time.time())
+        self.do(self.store.create(batch, runs=runs, digest="d"))
+
+    @rule(count=st.integers(1, 4), replica=st.integers(0, 1), lose=st.booleans(), reserve=st.sampled_from([0, 3]))
+    def lease(self, count, replica, lose, reserve):
+        """Free slots pull work; a dispatcher may die between claim and lease."""
+        self.do(self._lease(count, self.replicas[replica], lose=lose, reserve=reserve))
+
+    async def _lease(self, count, replica, *, lose=False, reserve=0):
+        claims = await self.store.claim(dict.fromkeys(map(int, TaskKind), count))
+        for claim in claims:
+            if lose and claim is claims[-1]:
+                await self.lose_claim(claim)
+                continue
+
+            def make(run, spec, now, claim=claim):
+                expires = now + LEASE_SECONDS
+                event = LeaseGranted(claim.task_id, f"agent-{count}", expires, now + DEADLINE_SECONDS, reserve)
+                return decide(run, spec, event, now)
+
+            applied = await replica.transitions.apply_decision(claim.batch, claim.issue, make=make, known=claim.run)
+            task = applied.run.task(claim.task_id)
+            if applied.done and task is not None and task.state is TaskState.LEASED:
+                reference = LeaseReference(claim.batch, claim.issue, claim.task_id, task.fence)
+                self.leases.append(Held(reference, task.kind))
+            elif applied.answer == REFUSED_BUDGET:
+                event = BudgetRefused(claim.task_id)
+                await replica.transitions.apply(claim.batch, claim.issue, event=event)
+            elif applied.refusal:
+                await self.store.drop_claims([claim])
+
+    async def lose_claim(self, claim):
+        """Nobody leases a claimed task: it is ready again when the claim runs out."""
+
+    @rule(
+        index=st.integers(0, 30),
+        what=st.sampled_from(["done", "done", "done", "no", "failed", "again", "back", "odd", "report", "silence"]),
+        cost=st.integers(0, 5),
+        replica=st.integers(0, 1),
+        twice=st.booleans(),
+    )
+    def outcome(self, *, index, what, cost, replica, twice):
+        """An agent ends a task in some way, says it twice, or says it too late."""
+        if not self.leases:
+            return
+        held = self.leases[index % len(self.leases)]
+        if what == "silence":
+            self.leases.remove(held)
+            return
+        for _ in range(1 + twice):
+            self.do(self._outcome(held, what, cost, self.replicas[replica]))
+
+    async def _outcome(self, held, what, cost, replica):
+        reference = held.reference
+        if what == "report":
+
+            def make(run, _spec, now):
+                event = header(reference.batch, now=now, issue=reference.issue, task=run.task(reference.task_id))
+                event.tool_invocation.tool = "ruff"
+                fact = Encoded(event.SerializeToString())
+                return record_progress(run, reference.task_id, fence=reference.fence, index=1 + cost, fact=fact)
+
+            await replica.transitions.apply_decision(reference.batch, reference.issue, make=make, lease=reference)
+            return
+        event = OutcomeReceived(reference.task_id, reference.fence, result_of(held.kind, what), spend(cost))
+        await replica.transitions.apply(reference.batch, reference.issue, event=event, lease=reference)
+
+    @rule(
+        answers=st.lists(
+            st.sampled_from(["done"] * 20 + ["no", "no", "failed", "again", "back"]), min_size=5, max_size=30
+        ),
+        replica=st.integers(0, 1),
+        slots=st.integers(1, 4),
+    )
+    def work(self, answers, replica, slots):
+        """Agents work through a stretch, mostly well."""
+        self.do(self._work(answers, self.replicas[replica], slots))
+
+    async def _work(self, answers, replica, slots):
+        for answer in answers:
+            if not self.leases:
+                await self._lease(slots, replica, reserve=3)
+            if self.leases:
+                await self._outcome(self.leases.pop(0), answer, 1, replica)
+            else:
+                self.offset += 61
+                await replica.sweeper.sweep()
+
+    @rule(seconds=st.sampled_from([1, 6, 16, 70, 1000]), replica=st.integers(0, 1))
+    def pass_time(self, seconds, replica):
+        """Time passes and a replica sweeps: leases expire, pauses end, what a commit left to do is done."""
+        self.offset += seconds
+        self.do(self.replicas[replica].sweeper.sweep())
+
+    @rule(replica=st.integers(0, 1))
+    def restart(self, replica):
+        """A replica dies and another takes its place, remembering nothing."""
+        self.replicas[replica] = Replica(self.store, self.clock)
+
+    @rule(
+        what=st.sampled_from(["pause", "resume", "retry", "retry some", "retry some", "cancel"]),
+        chosen=st.sets(st.integers(1, 5), min_size=1),
+        replica=st.integers(0, 1),
+        sure=st.integers(0, 9),
+    )
+    def operate(self, *, what, chosen, replica, sure):
+        """An operator does what the batch's state may forbid."""
+        batches = self.replicas[replica].batches
+        issues = tuple(sorted(chosen))
+        work = {
+            "pause": lambda: batches.pause(self.batch, reason=""),
+            "resume": lambda: batches.resume(self.batch),
+            "retry": lambda: batches.retry(self.batch, ()),
+            "retry some": lambda: batches.retry(self.batch, issues),
+            "cancel": lambda: batches.cancel(self.batch, reason=""),
+        }[what]
+        if what in {"cancel", "pause"} and sure > (what == "pause") * 3:
+            return
+        self.do(allowed(work()))
+
+    @rule(issue=st.integers(1, 5), approved=st.booleans(), replica=st.integers(0, 1))
+    def decide_approval(self, issue, approved, replica):
+        """A person decides on a pull request, or on none."""
+        batches = self.replicas[replica].batches
+        self.do(allowed(batches.approve(self.batch, issue, approved=approved, comment="")))
+
+    @invariant()
+    def nothing_contradicts_itself(self):
+        """Counters equal a recount, the log rebuilds the batch, nothing runs before its prerequisites."""
+        self.do(self._check())
+
+    async def _check(self):
+        batch = await self.store.load_batch(self.batch)
+        if batch is None:
+            return
+        runs = {run.issue: run for run in await self.store.load_runs(self.batch)}
+        log = await self.store.read_log(self.batch, after=self.told.last_sequence, limit=100_000)
+        self.told = rebuild([event_pb2.BatchEvent.FromString(event) for _, event in log], onto=self.told)
+        stored = [values.run(run) for run in runs.values()]
+        assert differences(self.told, batch=values.batch(batch), runs=stored) == []
+        tasks = [(run, task) for run in runs.values() for task in run.tasks]
+        leased = [task for _, task in tasks if task.state is TaskState.LEASED]
+        assert batch.leased == len(leased)
+        assert batch.reserved_usd_micros == sum(task.reserved_usd_micros for task in leased)
+        assert batch.counters.running <= batch.spec.concurrency
+        assert batch.leased <= batch.spec.max_parallel_tasks
+        for run in runs.values():
+            if run.state in {RunState.RUNNING, RunState.AWAITING_APPROVAL, RunState.SUCCEEDED}:
+                assert {runs[number].state for number in run.depends_on} <= {RunState.SUCCEEDED}
+            if run.state.terminal:
+                assert all(task.state.terminal for task in run.tasks)
+        if batch.ended:
+            assert batch.counters.open == 0
+        self.check_queues(batch, tasks)
+
+    def check_queues(self, batch, tasks):
+        """Look into the store's queues, where it lets one."""
+
+    def teardown(self):
+        """Let it run out: whatever happened, everything ends."""
+        try:
+            self.do(self._run_out())
+        finally:
+            self.runner.close()
+
+    async def _run_out(self):
+        replica = self.replicas[0]
+        for _ in range(300):
+            batch = await self.store.load_batch(self.batch)
+            if batch is None or batch.ended:
+                break
+            if batch.state is BatchState.PAUSED:
+                await replica.batches.resume(self.batch)
+            for run in await self.store.load_runs(self.batch):
+                if run.state is RunState.AWAITING_APPROVAL and not run.approved:
+                    await replica.batches.approve(self.batch, run.issue, approved=True, comment="")
+            await self._lease(4, replica)
+            for held in self.leases:
+                await self._outcome(held, "done", 1, replica)
+            self.leases.clear()
+            self.offset += 61
+            await replica.sweeper.sweep()
+        await self._check()
+        if batch is not None:
+            assert batch.ended
+            assert batch.state.terminal
+            assert (batch.leased, batch.reserved_usd_micros, batch.counters.open) == (0, 0, 0)
+            self.check_ended()
+
+    def check_ended(self):
+        """Look into the store's queues after the end, where it lets one."""
+
+
+async def allowed(work):
+    """Do what may be refused with a reason; anything else is a defect."""
+    try:
+        await work
+    except MiyabiError as error:
+        if error.reason not in {"BATCH_STATE", "RUN_NOT_FOUND", "APPROVAL_NOT_FOUND"}:
+            raise
+
+
+def spend(cost):
+    return Usage(input_tokens=cost, cost_usd_micros=cost, calls=1 if cost else 0)
+
+
+def result_of(kind, what):
+    """Return a result of an agent."""
+    failures = {
+        "failed": Failed(FailureReason.GITHUB, "It broke."),
+        "again": Failed(FailureReason.MODEL_UNAVAILABLE, "It was busy.", retryable=True),
+        "back": Released("Draining."),
+    }
+    if what in failures:
+        return failures[what]
+    field = RESULT_FIELDS[TaskKind(kind % 7 + 1) if what == "odd" else kind]
+    steps = (PlannedStep("a", (1,)), PlannedStep("b")) if what == "done" else ()
+    return Done(field, SAMPLES.get(field, b""), passed=what == "done", files=int(what == "done"), steps=steps)
+
+
+def queue_names(tasks):
+    """Return how often each ready task must be found in the queues: once."""
+    return Counter(
+        member_of(run, task.id, int(task.kind), needs_slot=run.state is not RunState.RUNNING)
+        for run, task in tasks
+        if task.state is TaskState.READY
+    )

@@ -1,0 +1,130 @@
+"""Any interleaving of what can happen to a batch, on the reference rules and on both stores at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import pytest
+import redis.asyncio
+from batch_machine import BatchMachine, queue_names
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from miyabi_coordinator.models import TaskState
+from miyabi_coordinator.reference import ReferenceStore
+
+
+class ReferenceMachine(BatchMachine):
+    """On the reference rules, whose queues can be looked into."""
+
+    def make_store(self):
+        return ReferenceStore(clock=self.clock)
+
+    def queues(self):
+        """Return the names in all queues, with how often they are there."""
+        shard = self.store.shard
+        facts = shard.batches[self.batch]
+        places = [*shard.ready.values(), shard.claims, facts.waiting, facts.held]
+        return Counter(member for place in places for member in place.members())
+
+    def check_queues(self, batch, tasks):
+        """Each ready task is in one queue, each lease and each pause is known by its time."""
+        shard = self.store.shard
+        assert self.queues() == queue_names(tasks)
+        leased = {
+            f"{run.batch}|{run.issue}|{task.id}|{task.fence}" for run, task in tasks if task.state is TaskState.LEASED
+        }
+        assert set(shard.leases.members()) == set(shard.deadlines.members()) == leased
+        paused = {
+            f"backoff|{run.batch}|{run.issue}|{task.id}" for run, task in tasks if task.state is TaskState.BACKOFF
+        }
+        assert {name for name in shard.timers.members() if name.startswith("backoff|")} == paused
+
+    def check_ended(self):
+        """Nothing is left to do."""
+        assert self.queues() == Counter()
+        assert self.store.shard.timers.members() == []
+
+
+class PairedStore:
+    """Does everything on both stores, one call after the other, and demands the same answers."""
+
+    def __init__(self, ours, theirs):
+        self.ours, self.theirs = ours, theirs
+        self._turn = asyncio.Lock()
+
+    def __getattr__(self, name):
+        ours, theirs = getattr(self.ours, name), getattr(self.theirs, name)
+
+        async def both(*arguments, **options):
+            async with self._turn:
+                mine, other = await ours(*arguments, **options), await theirs(*arguments, **options)
+            assert comparable(name, mine) == comparable(name, other)
+            return mine
+
+        return both
+
+
+def comparable(name, answer):
+    """Return an answer without the moments, which two stores cannot share."""
+    match name:
+        case "due" | "expired":
+            return sorted(map(str, answer))
+        case "load_batch" if answer is not None:
+            fields = (answer.state, answer.counters, answer.leased, answer.spent, answer.reserved_usd_micros)
+            return (*fields, answer.last_sequence, bool(answer.ended))
+        case "read_log":
+            return [sequence for sequence, _ in answer]
+        case "load_runs":
+            return list(answer)
+        case _:
+            return answer
+
+
+def paired_machine(url):
+    """Return the machine that runs on a server and on the reference rules."""
+
+    class PairedMachine(BatchMachine):
+        def make_store(self):
+            from miyabi_coordinator.adapters.redis_store import OneServer, RedisStore, ShardConnection
+
+            async def opened():
+                client = redis.asyncio.Redis.from_url(url)
+                await client.flushall()
+                store = RedisStore(ShardConnection(OneServer(client, client), 0), shard=0)
+                return client, store, asyncio.create_task(store.committer.run())
+
+            self.client, store, self.committing = self.do(opened())
+            return PairedStore(store, ReferenceStore())
+
+        async def lose_claim(self, claim):
+            """Put it back at once: the stores' clocks are the wall's."""
+            await self.store.unclaim([claim])
+
+        def teardown(self):
+            async def closed():
+                self.committing.cancel()
+                await asyncio.gather(self.committing, return_exceptions=True)
+                await self.client.aclose()
+
+            try:
+                self.do(self._run_out())
+            finally:
+                self.do(closed())
+                self.runner.close()
+
+    return PairedMachine
+
+
+def test_any_interleaving_ends_and_adds_up():
+    """Whatever happens in whatever order, on two replicas: nothing is lost, counted twice or run too early."""
+    options = settings(max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck))
+    run_state_machine_as_test(ReferenceMachine, settings=options)
+
+
+@pytest.mark.timeout(120)
+def test_scripts_and_reference_agree(valkey):
+    """The scripts on a real server answer every call as the reference does, the order of leases included."""
+    options = settings(max_examples=12, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck))
+    run_state_machine_as_test(paired_machine(valkey.url), settings=options)
