@@ -95,6 +95,13 @@ class MalformedAnswerError(InternalError):
         super().__init__("GitHub's answer could not be understood", reason="GITHUB_MALFORMED_ANSWER")
 
 
+class CredentialMissingError(UnavailableError):
+    """A file that should hold a secret is not there, or is empty."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"no secret can be read from {path}", reason="GITHUB_UNAVAILABLE", metadata={"path": path})
+
+
 class AppNotInstalledError(NotFoundError):
     """The GitHub App is not installed at the repository's owner, or is suspended there."""
 

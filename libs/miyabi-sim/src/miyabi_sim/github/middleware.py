@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from miyabi_core.logging import get_logger
+from miyabi_sim.github.apps import Apps
 from miyabi_sim.github.dials import Dials, Fault
 from miyabi_sim.github.errors import GitHubError, not_found
 from miyabi_sim.github.limits import RateLimiter
-from miyabi_sim.github.rest import CONTENT_OPERATIONS
+from miyabi_sim.github.rest import CONTENT_OPERATIONS, VIEWER_KEY
 from miyabi_sim.github.wire import read_json
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -54,11 +55,12 @@ class RequestRecord:
 class Pipeline:
     """The one middleware; control routes and pages pass through it untouched."""
 
-    def __init__(self, dials: Dials, limiter: RateLimiter, *, token: str | None) -> None:
+    def __init__(self, dials: Dials, limiter: RateLimiter, *, token: str | None, apps: Apps) -> None:
         self.records: list[RequestRecord] = []
         self._dials = dials
         self._limiter = limiter
         self._token = token
+        self._apps = apps
 
     async def handle(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Answer a request."""
@@ -89,6 +91,9 @@ class Pipeline:
         is_git = operation.startswith("git.") and request.path.split("/")[2].endswith(".git")
         if not is_git and "User-Agent" not in request.headers:
             raise GitHubError(403, "Please make sure your request has a User-Agent header")
+        if operation.startswith("apps."):
+            self._apps.check_jwt(_credential(request.headers.get("Authorization", "")))
+            return await handler(request)
         self._check_token(request, is_git=is_git)
         with ExitStack() as slot:
             if not is_git:
@@ -122,10 +127,17 @@ class Pipeline:
         Raises:
             GitHubError: 401 if there is none or another one.
         """
-        if self._token is None:
+        if self._token is None and self._apps.app is None:
             return
         given = _credential(request.headers.get("Authorization", ""))
-        if given is not None and hmac.compare_digest(given.encode(), self._token.encode()):
+        if given and self._token and hmac.compare_digest(given.encode(), self._token.encode()):
+            return
+        account = self._apps.account_of(given or "")
+        if account is not None:
+            # What the installation may not see is not there.
+            if request.match_info.get("owner", account).casefold() != account.casefold():
+                raise not_found()
+            request[VIEWER_KEY] = self._apps.login
             return
         message = "Requires authentication" if given is None else "Bad credentials"
         raise GitHubError(401, message, headers={"WWW-Authenticate": 'Basic realm="GitHub"'} if is_git else {})

@@ -89,6 +89,7 @@ class Repository:
     private: bool = False
     created_at: str = ""
     labels: list[Label] = field(default_factory=list)
+    collaborators: dict[str, str] = field(default_factory=dict)
     items: dict[int, Issue] = field(default_factory=dict)
 
     @property
@@ -122,6 +123,12 @@ class Repository:
     def next_number(self) -> int:
         """Return the number of the next issue or pull request."""
         return max(self.items, default=0) + 1
+
+    def role_of(self, login: str) -> str:
+        """Return what an account may do: `admin`, `maintain`, `write`, `triage`, `read` or `none`."""
+        if login.casefold() == self.owner.casefold():
+            return "admin"
+        return self.collaborators.get(login, "none" if self.private else "read")
 
     def header(self) -> dict[str, Any]:
         """Return what is stored of the repository itself, without its issues."""

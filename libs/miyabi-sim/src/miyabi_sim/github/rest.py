@@ -23,6 +23,15 @@ CONTENT_OPERATIONS = frozenset({"issues.create", "comments.create", "pulls.creat
 _REPO = "/repos/{owner}/{repo}"
 
 
+#: Who a request writes as, where it is not the one account.
+VIEWER_KEY = web.RequestKey("viewer", str)
+
+
+def viewer_of(request: web.Request) -> str:
+    """Return the account that a request writes as: an App's own where it came with its token."""
+    return str(request.get(VIEWER_KEY, VIEWER))
+
+
 class RestApi:
     """Handlers that read the request, let the forge act, and write the answer."""
 
@@ -38,6 +47,12 @@ class RestApi:
             ("GET", "/rate_limit", self.rate_limit, "rate_limit.get"),
             ("GET", "/user", self.user, "users.get_authenticated"),
             ("GET", _REPO, self.repository, "repos.get"),
+            (
+                "GET",
+                f"{_REPO}/collaborators/{{login}}/permission",
+                self.permission,
+                "repos.get_collaborator_permission",
+            ),
             ("GET", f"{_REPO}/branches/{{branch:.+}}", self.branch, "repos.get_branch"),
             ("GET", f"{_REPO}/git/ref/heads/{{branch:.+}}", self.git_ref, "git.get_ref"),
             ("GET", f"{_REPO}/labels", self.labels, "labels.list_for_repo"),
@@ -67,9 +82,20 @@ class RestApi:
         }
         return web.json_response({"resources": resources, "rate": resources["core"]})
 
-    async def user(self, _request: web.Request) -> web.Response:
-        """Answer who the credential stands for."""
+    async def user(self, request: web.Request) -> web.Response:
+        """Answer who the credential stands for; an App's token stands for nobody."""
+        if VIEWER_KEY in request:
+            raise GitHubError(403, "Resource not accessible by integration")
         return web.json_response(self._shapes.user(VIEWER))
+
+    async def permission(self, request: web.Request) -> web.Response:
+        """Answer what an account may do in a repository."""
+        repository, login = self._repository(request), request.match_info["login"]
+        role = repository.role_of(login)
+        # `maintain` and `triage` are roles; as a permission GitHub names the older one that they include.
+        permission = {"maintain": "write", "triage": "read"}.get(role, role)
+        shape = {"permission": permission, "role_name": role, "user": self._shapes.user(login)}
+        return web.json_response(shape)
 
     async def repository(self, request: web.Request) -> web.Response:
         """Answer a repository."""
@@ -146,7 +172,7 @@ class RestApi:
             body=text_of(body, "body", resource="Issue", default=""),
             labels=texts_of(body, "labels", resource="Issue"),
             assignees=texts_of(body, "assignees", resource="Issue"),
-            author=VIEWER,
+            author=viewer_of(request),
         )
         return self._issue_response(repository, issue, status=201)
 
@@ -207,7 +233,7 @@ class RestApi:
         """Comment on an issue."""
         repository, item = self._item(request)
         text = text_of(await read_json(request), "body", resource="IssueComment")
-        comment = self._forge.add_comment(repository, item, body=text, author=VIEWER)
+        comment = self._forge.add_comment(repository, item, body=text, author=viewer_of(request))
         return web.json_response(self._shapes.comment(repository, item, comment=comment), status=201)
 
     async def comment(self, request: web.Request) -> web.Response:
@@ -260,5 +286,6 @@ def _listed(item: Issue, query: Any) -> bool:
         state in ("all", item.state)
         and set(wanted) <= {label.casefold() for label in item.labels}
         and query.get("assignee", "*") in ("*", *item.assignees)
+        and query.get("creator", item.author) == item.author
         and item.updated_at >= query.get("since", "")
     )

@@ -11,7 +11,7 @@ from miyabi_sim.github import gitrepo
 from miyabi_sim.github.errors import GitHubError, not_found, validation_failed
 from miyabi_sim.github.forge import IDS_PER_REPOSITORY, Forge, check_texts
 from miyabi_sim.github.models import PullRequest, Repository
-from miyabi_sim.github.rest import VIEWER
+from miyabi_sim.github.rest import viewer_of
 from miyabi_sim.github.wire import number_in_path, page_response, read_json, text_of, texts_of
 
 _PULLS = "/repos/{owner}/{repo}/pulls"
@@ -74,7 +74,7 @@ class PullsApi:
                 number=number,
                 title=title,
                 body=text,
-                author=VIEWER,
+                author=viewer_of(request),
                 created_at=now,
                 updated_at=now,
                 head_ref=head,

@@ -59,6 +59,7 @@ def _seed_repository(store: Store, raw: dict[str, Any], *, folder: Path) -> None
             default_branch=raw.get("default_branch", "main"),
             private=raw.get("private", False),
             created_at=raw.get("created_at", SEED_TIME),
+            collaborators=dict(raw.get("collaborators", {})),
         )
         repository.labels = [_label(repository, entry) for entry in raw.get("labels", [])]
         _number_labels(repository)

@@ -12,6 +12,7 @@ from typing import Self
 
 from aiohttp import web
 
+from miyabi_sim.github.apps import Apps, SimulatedApp
 from miyabi_sim.github.control import Control
 from miyabi_sim.github.dials import Dials
 from miyabi_sim.github.forge import Forge
@@ -46,7 +47,8 @@ class SimulatedGitHub:
         port: Where to listen; 0 takes a free port.
         host: Address to listen on.
         url: What its answers call it; without one, its host and port.
-        token: The one credential that is accepted; None accepts everyone.
+        token: The one credential that is accepted; None accepts everyone, unless there is an App.
+        app: A GitHub App whose JWTs and installation tokens are accepted beside it.
         webhook: Where events are posted to.
         clock: Seconds since 1970; limits and time stamps follow it.
     """
@@ -60,6 +62,7 @@ class SimulatedGitHub:
         host: str = HOST,
         url: str = "",
         token: str | None = None,
+        app: SimulatedApp | None = None,
         webhook: WebhookTarget | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -72,7 +75,8 @@ class SimulatedGitHub:
         self._shapes = Shapes("")
         self._forge = Forge(self.store, self._shapes, webhooks=self.webhooks, clock=clock)
         self._limiter = RateLimiter(self._dials, clock)
-        self._pipeline = Pipeline(self._dials, self._limiter, token=token)
+        self.apps = Apps(app, self.store, self._shapes, clock=clock)
+        self._pipeline = Pipeline(self._dials, self._limiter, token=token, apps=self.apps)
         self._runner: web.AppRunner | None = None
 
     @property
@@ -145,6 +149,7 @@ class SimulatedGitHub:
         )
         application.add_routes(control.routes())
         application.add_routes(GraphQLApi(self._forge, self._limiter, dials=self.dials).routes())
+        application.add_routes(self.apps.routes())
         application.add_routes(RestApi(self._forge, self._limiter).routes())
         application.add_routes(PullsApi(self._forge).routes())
         application.add_routes(GitHttp(self._forge).routes())

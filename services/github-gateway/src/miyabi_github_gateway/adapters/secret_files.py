@@ -1,4 +1,4 @@
-"""Secrets that may come from a file, which is read again when it is rotated."""
+"""Secrets that are given, or lie in a file that is read again when it is rotated."""
 
 from __future__ import annotations
 
@@ -6,51 +6,37 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from miyabi_core.errors import FailedPreconditionError
-
-
-class CredentialMissingError(FailedPreconditionError):
-    """A file that should hold a secret cannot be read, or is empty."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(f"no secret can be read from {path}", reason="GITHUB_FORBIDDEN", metadata={"repository": ""})
+from miyabi_core.secret_file import SecretFile
+from miyabi_github_gateway.errors import CredentialMissingError
 
 
 class RotatingSecret:
-    """A secret that is given, or lies in a file.
-
-    Kubernetes rotates a mounted secret by swapping a symbolic link, so that the file behind the path is another one:
-    its inode or its time differs. Looking costs one `stat`.
+    """A secret that is given, or lies in a file; looking whether the file has changed costs one `stat`.
 
     Args:
         value: The secret; used where there is no file.
-        path: File that holds it, with or without a newline at its end; None: only *value* counts.
+        path: File that holds it; None: only *value* counts.
     """
 
     def __init__(self, value: SecretStr | None = None, *, path: Path | None = None) -> None:
         self._value = value.get_secret_value() if value else ""
         self._path = path
-        self._seen: tuple[int, int, int] | None = None
+        self._file = SecretFile(path) if path else None
+
+    @property
+    def is_set(self) -> bool:
+        """Whether there is a secret, or should be one."""
+        return bool(self._file or self._value)
 
     def read(self) -> str:
         """Return the secret as it is now; empty where none is configured.
 
         Raises:
-            CredentialMissingError: the file is not there, or empty, and was never read before.
+            CredentialMissingError: its file was never there, or is empty.
         """
-        if self._path is None:
+        if self._file is None:
             return self._value
-        try:
-            about = self._path.stat()
-            seen = (about.st_ino, about.st_mtime_ns, about.st_size)
-            if seen != self._seen:
-                # While a file is replaced it may be empty or away for a moment: what was read last still counts.
-                text = self._path.read_text("utf-8").strip()
-                if text:
-                    self._value, self._seen = text, seen
-        except OSError as error:
-            if not self._value:
-                raise CredentialMissingError(self._path) from error
-        if not self._value:
-            raise CredentialMissingError(self._path)
-        return self._value
+        secret = self._file.read()
+        if not secret:
+            raise CredentialMissingError(str(self._path))
+        return secret

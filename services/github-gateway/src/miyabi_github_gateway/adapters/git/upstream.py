@@ -113,10 +113,13 @@ class GitUpstream:
             GitHubUnavailableError: no answer, or one that leads to another host.
             RepositoryNotAllowedError: its new name is not on the list.
         """
+        is_stream = isinstance(body, AsyncIterator)
         for _ in range(MOST_RENAMES + 1):
             name = self._renamed.get(repository.casefold(), repository)
             try:
                 async with self._sent(method, name, rest, headers=headers, body=body) as answer:
+                    if answer.status == 401 and not is_stream and await self._has_another(name, answer):
+                        continue
                     yield answer
                     return
             except _RenamedError as renamed:
@@ -125,7 +128,7 @@ class GitUpstream:
                 if len(self._renamed) >= _REMEMBERED:
                     self._renamed.clear()
                 self._renamed[repository.casefold()] = renamed.name
-                if isinstance(body, AsyncIterator):
+                if is_stream:
                     raise GitHubUnavailableError("the repository was renamed; repeat") from renamed
         raise GitHubUnavailableError("it leads from one name to the next")
 
@@ -144,8 +147,7 @@ class GitUpstream:
         credential = await self.credential(name)
         own = dict(headers)
         if credential.token:
-            password = base64.b64encode(f"x-access-token:{credential.token}".encode()).decode()
-            own["authorization"] = f"Basic {password}"
+            own["authorization"] = _authorization(credential)
         url = f"{self._git_url}/{name}.git/{rest}"
         metrics.UPSTREAM_REQUESTS.labels(
             rest.partition("?")[0].removeprefix("git-").replace("-", "_").replace("/", "_")
@@ -160,6 +162,11 @@ class GitUpstream:
         except (aiohttp.ClientError, TimeoutError) as error:
             _LOG.warning("git.unavailable", error_type=type(error).__name__, repository=name)
             raise GitHubUnavailableError(type(error).__name__) from error
+
+    async def _has_another(self, name: str, answer: aiohttp.ClientResponse) -> bool:
+        """Tell whether there is another credential than the one that was refused."""
+        now = await self.credential(name)
+        return _authorization(now) != answer.request_info.headers.get("authorization", "")
 
     def _redirect(self, url: str, location: str) -> Exception:
         """Return what a redirect means: another name at the same host, or nothing that is followed."""
@@ -211,6 +218,11 @@ class GitUpstream:
             said = (await answer.content.read(_REASON_BYTES)).decode("utf-8", "replace").strip()
             raise GitHubForbiddenError(repository, " ".join(said.split())[:200] or "HTTP 403")
         raise GitHubUnavailableError(f"HTTP {answer.status}", status=answer.status)
+
+
+def _authorization(credential: Credential) -> str:
+    """Return the header's value; git's own scheme has an account and a password."""
+    return "Basic " + base64.b64encode(f"x-access-token:{credential.token}".encode()).decode()
 
 
 def _refs(data: bytes) -> Refs:
