@@ -35,11 +35,10 @@ class Stack:
         self.gateway_address = gateway_address
 
     @asynccontextmanager
-    async def coordinator(self, *, lease=timedelta(seconds=15)):
+    async def coordinator(self, *, lease=timedelta(seconds=15), **fields):
         """Serve; yields a channel."""
-        settings = CoordinatorSettings(
-            address="127.0.0.1:0", gateway=self.gateway_address, redis_url=self.redis_url, lease_duration=lease
-        )
+        fields = {"redis_url": self.redis_url, "lease_duration": lease, **fields}
+        settings = CoordinatorSettings(address="127.0.0.1:0", gateway=self.gateway_address, **fields)
         async with running(settings) as port, grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
             yield channel
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import fcntl
 import os
 import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +30,13 @@ STOP_TIMEOUT = timedelta(seconds=10)
 _POLL = timedelta(milliseconds=20)
 #: prctl(2): the signal that a child gets when its parent dies.
 _PR_SET_PDEATHSIG = 1
+#: Becomes the server after it has asked Linux to end it when we end, even when we are killed; its file is safe.
+#: A hook between fork and exec would do the same, and die now and then in gRPC's handlers of forks.
+_LAUNCH = f"""
+import ctypes, os, sys
+ctypes.CDLL(None).prctl({_PR_SET_PDEATHSIG}, {int(signal.SIGTERM)})
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 
 
 class EmbeddedValkey:
@@ -39,14 +46,24 @@ class EmbeddedValkey:
         data_dir: Folder of its own; made where it is missing, locked while the server runs.
         port: On 127.0.0.1; 0 takes a free one.
         appendfsync: `everysec` may lose a second of writes in a power cut; `always` loses none.
+        options: More of the server's options, each with its value; they win over ours.
+        binary: Another server, a Redis for example; the embedded one by default.
 
     Evicts nothing but keys with an expiry (`volatile-lru`), so state keys must have none.
     """
 
     def __init__(
-        self, data_dir: Path, *, port: int = 0, appendfsync: Literal["everysec", "always", "no"] = "everysec"
+        self,
+        data_dir: Path,
+        *,
+        port: int = 0,
+        appendfsync: Literal["everysec", "always", "no"] = "everysec",
+        options: Mapping[str, str] | None = None,
+        binary: Path | None = None,
     ) -> None:
         self._data_dir = data_dir
+        self._options = dict(options or {})
+        self._binary = binary
         self._appendfsync = appendfsync
         self.port = port
         self._process: asyncio.subprocess.Process | None = None
@@ -88,7 +105,7 @@ class EmbeddedValkey:
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.DEVNULL,
                 start_new_session=True,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+                restore_signals=False,  # a limit on file sizes is an error to the server then, and does not end it
             )
             async with asyncio.timeout(START_TIMEOUT.total_seconds()):
                 await self._wait_ready()
@@ -113,14 +130,24 @@ class EmbeddedValkey:
             os.close(self._lock)
             self._lock = None
 
+    async def kill(self) -> None:
+        """End the server at once, as a crash does; `start` brings it back on its port with what its file has."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
+        await self.stop()
+
     def _command(self) -> list[str]:
         """Return the server's command line."""
+        launcher = (sys.executable, "-I", "-S", "-c", _LAUNCH) if sys.platform == "linux" else ()
         return [
-            str(get_binary_path()),
+            *launcher,
+            str(self._binary or get_binary_path()),
             *("--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self._data_dir.resolve())),
             *("--appendonly", "yes", "--appendfsync", self._appendfsync, "--save", ""),
             *("--maxmemory-policy", "volatile-lru", "--protected-mode", "yes", "--daemonize", "no"),
             *("--logfile", str(self._log_file.resolve())),
+            *(part for name, value in self._options.items() for part in (f"--{name}", value)),
         ]
 
     @property
@@ -168,11 +195,6 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def _die_with_parent() -> None:
-    """Ask Linux to end the server when we end, even when we are killed; its file is safe."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def binary_version() -> str:

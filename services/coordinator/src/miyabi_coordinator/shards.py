@@ -12,6 +12,8 @@ _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _TIME = 10
 #: Slots of a Redis cluster; primaries hold ranges of them.
 SLOTS = 16384
+#: Multiplier and word of the paper's generator.
+_JUMP_FACTOR, _WORD = 2862933555777941757, (1 << 64) - 1
 #: Most shards that the table knows.
 MAX_SHARDS = 64
 
@@ -26,21 +28,16 @@ def slot_of(tag: str) -> int:
     return crc % SLOTS
 
 
-def _spread_tags() -> tuple[str, ...]:
-    """Choose tags so that any first n of them spread over equal ranges of slots: positions of a van der Corput row."""
-    targets = [int(f"{index:06b}"[::-1], 2) * SLOTS // MAX_SHARDS for index in range(MAX_SHARDS)]
-    width = SLOTS // MAX_SHARDS
-    tags: dict[int, str] = {}
-    candidate = 0
-    while len(tags) < MAX_SHARDS:
-        tag = f"s{candidate}"
-        tags.setdefault(slot_of(tag) // width, tag)
-        candidate += 1
-    return tuple(tags[target // width] for target in targets)
-
-
-#: Hash tag of each shard, in the order in which shards are added; never reordered.
-TAGS = _spread_tags()
+#: Hash tag of each shard, in the order in which shards are added; never reordered. Found by a search: however many of
+#: them are used, 2 to 6 primaries with equal ranges of slots have the same number of shards each or one more, up to 16
+#: primaries differ by three at most (`s0 s1 s2` leave a primary without any).
+TAGS = tuple(  # one a line would take a page
+    """
+    s18 s0 s3 s1 s11 s12 s22 s61 s34 s50 s28 s9 s45 s42 s10 s35 s23 s20 s2 s13 s7 s40 s29 s8 s123 s41
+    s33 s159 s16 s32 s75 s51 s162 s30 s14 s173 s58 s44 s60 s161 s4 s21 s62 s166 s108 s142 s109 s78 s27
+    s15 s17 s163 s48 s46 s43 s52 s238 s31 s152 s158 s64 s49 s138 s5
+    """.split()  # noqa: SIM905
+)
 
 
 def prefix(shard: int) -> str:
@@ -48,9 +45,26 @@ def prefix(shard: int) -> str:
     return f"{{{TAGS[shard]}}}:"
 
 
-def shard_for(request_id: str, *, shards: int) -> int:
-    """Return the shard that a request's batch lives in, so that a repeat asks the same one."""
-    return int.from_bytes(hashlib.sha256(request_id.encode()).digest()[:4], "big") % shards
+def homes_of(request_id: str, *, shards: int) -> tuple[int, ...]:
+    """Return the shards that a request's batch can live in, so that a repeat finds it.
+
+    The last is where it goes now; the others are where it went while there were fewer shards. That few are enough is
+    what jump hashing gives: with one more shard a request stays or goes to the new one.
+
+    Args:
+        request_id: Of the submission.
+        shards: How many there are.
+
+    Source: Lamping and Veach, "A Fast, Minimal Memory, Consistent Hash Algorithm", 2014.
+    """
+    key = int.from_bytes(hashlib.sha256(request_id.encode()).digest()[:8], "big")
+    homes = []
+    shard = 0
+    while shard < shards:
+        homes.append(shard)
+        key = (key * _JUMP_FACTOR + 1) & _WORD
+        shard = int((shard + 1) * ((1 << 31) / ((key >> 33) + 1)))
+    return tuple(homes)
 
 
 def new_batch_id(shard: int) -> str:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -71,11 +71,19 @@ class ScriptedAgent:
     """Attaches, answers every lease as the script says, and keeps what it saw."""
 
     def __init__(
-        self, channel: grpc.aio.Channel, *, agent_id: str = "agent-1", slots: int = 10, answer: Answer | None = None
+        self,
+        channel: grpc.aio.Channel,
+        *,
+        agent_id: str = "agent-1",
+        slots: int = 10,
+        answer: Answer | None = None,
+        held: Sequence[dispatch_pb.LeaseReference] = (),
     ) -> None:
         stub: DispatchServiceAsyncStub = dispatch_service_pb2_grpc.DispatchServiceStub(channel)
         self._call = stub.Attach()
-        self._hello = dispatch_pb.Hello(agent_id=agent_id, capabilities=list(range(1, 8)), slots=slots)  # type: ignore[arg-type]
+        kinds: Any = list(range(1, 8))
+        self._hello = dispatch_pb.Hello(agent_id=agent_id, capabilities=kinds, slots=slots, held=held)
+        self.lost: list[dispatch_pb.LeaseReference] = []
         self._answer = answer or succeed
         self.leases: asyncio.Queue[dispatch_pb.Lease] = asyncio.Queue()
         self.acknowledgements: asyncio.Queue[dispatch_pb.OutcomeAcknowledgement] = asyncio.Queue()
@@ -107,6 +115,7 @@ class ScriptedAgent:
     async def _take(self, response: dispatch_pb.AttachResponse) -> None:
         """Note what came, answer the leases in one message."""
         if response.HasField("welcome"):
+            self.lost.extend(response.welcome.lost)
             self.attached.set()
         if response.HasField("drain"):
             self.drained.set()

@@ -166,8 +166,8 @@ class Store(Protocol):
         """Record an agent; returns whether it was told to drain."""
         ...
 
-    async def remove_agent(self, agent_id: str) -> None:
-        """Forget an agent."""
+    async def remove_agent(self, agent: AgentInfo) -> None:
+        """Forget an agent, unless it has attached again since, here or elsewhere."""
         ...
 
     async def list_agents(self) -> list[AgentInfo]:

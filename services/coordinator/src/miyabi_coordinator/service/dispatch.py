@@ -89,7 +89,7 @@ class Dispatcher:
         agent.close()
         if self.agents.get(agent.info.id) is agent:
             del self.agents[agent.info.id]
-            await self._store.remove_agent(agent.info.id)
+            await self._store.remove_agent(agent.info)
 
     async def heartbeat(self, agent: AttachedAgent, held: list[LeaseReference], *, draining: bool) -> None:
         """Renew leases, tell the agent which are lost, note that it lives."""

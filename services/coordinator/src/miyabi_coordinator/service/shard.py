@@ -14,7 +14,7 @@ from miyabi_coordinator.service.submit import Submit
 from miyabi_coordinator.service.sweeper import Sweeper
 from miyabi_coordinator.service.transitions import Transitions
 from miyabi_coordinator.service.watch import WatchHub
-from miyabi_coordinator.shards import shard_for, shard_of
+from miyabi_coordinator.shards import homes_of, shard_of
 
 
 class Shard:
@@ -27,7 +27,7 @@ class Shard:
         self.batches = Batches(store, transitions)
         self.dispatcher = Dispatcher(store, transitions, timing=timing)
         self.intake = Intake(transitions)
-        self.sweeper = Sweeper(store, transitions, respite=timing.heartbeat)
+        self.sweeper = Sweeper(store, transitions, respite=timing.heartbeat, on_ready=self.dispatcher.wake)
         self.hub = WatchHub(store, on_commit=self._committed)
 
     def loops(self) -> tuple[Coroutine[Any, Any, None], ...]:
@@ -51,6 +51,14 @@ class ShardTable:
         number = shard_of(batch)
         return self.all[number] if number < len(self.all) else None
 
-    def number_for(self, request_id: str) -> int:
-        """Return the number of the shard that a request's batch lives in."""
-        return shard_for(request_id, shards=len(self.all))
+    async def number_for(self, request_id: str) -> int:
+        """Return the number of the shard that a request's batch lives in, or is to live in.
+
+        Raises:
+            UnavailableError: a shard did not answer.
+        """
+        *older, home = homes_of(request_id, shards=len(self.all))
+        for number in older:
+            if await self.all[number].store.find_request(request_id, digest="") is not None:
+                return number
+        return home

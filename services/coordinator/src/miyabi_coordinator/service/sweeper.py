@@ -36,6 +36,7 @@ class Sweeper:
         respite: How long leases are not taken back once a store that was away is back: no agent could renew them,
             and with its next heartbeat each will. None by default.
         clock: Returns seconds since 1970.
+        on_ready: Called when tasks are ready again that somebody had claimed.
     """
 
     def __init__(
@@ -45,7 +46,9 @@ class Sweeper:
         *,
         respite: timedelta = timedelta(0),
         clock: Callable[[], float] = time.time,
+        on_ready: Callable[[], None] = lambda: None,
     ) -> None:
+        self._on_ready = on_ready
         self._respite = respite.total_seconds()
         self._away = False
         self._spared_until = 0.0
@@ -81,7 +84,8 @@ class Sweeper:
         now = self._clock()
         expired = await self._expired(now)
         due = await self._store.due(now)
-        await self._store.restore_claims()
+        if await self._store.restore_claims():
+            self._on_ready()
         async with asyncio.TaskGroup() as group:
             for reference in expired:
                 group.create_task(self._guarded(self._expire(reference), reference.member))
@@ -104,8 +108,8 @@ class Sweeper:
         found = await self._store.expired(now)
         if self._away:
             self._away = False
-            self._spared_until = time.monotonic() + self._respite
-        return found if time.monotonic() >= self._spared_until else []
+            self._spared_until = self._clock() + self._respite
+        return found if self._clock() >= self._spared_until else []
 
     async def _expire(self, reference: LeaseReference) -> None:
         """Take a lease back."""

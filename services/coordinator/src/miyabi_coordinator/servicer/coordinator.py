@@ -35,7 +35,7 @@ class CoordinatorServicer(coordinator_service_pb2_grpc.CoordinatorServiceService
         """Accept a batch and stream its events to the end."""
         del context
         request_id = requests.request_id_of(request.request_id)
-        number = self._shards.number_for(request_id)
+        number = await self._shards.number_for(request_id)
         shard = self._shards.all[number]
         spec = requests.spec_of(request, request_id=request_id, traceparent=current_traceparent() or "")
         digest = requests.body_digest(request)

@@ -11,8 +11,9 @@ from redis.exceptions import NoScriptError
 from miyabi_coordinator import shards
 from miyabi_coordinator.adapters.redis_store.connection import ShardConnection
 
-#: Scripts whose effect needs no replica: a claim runs out by itself, a lease that was not renewed is given again.
-FLEETING = frozenset({"claim", "restore", "renew"})
+#: Scripts whose effect needs no replica: a claim runs out by itself, a lease that was not renewed is given again,
+#: an agent's entry is written with each heartbeat.
+FLEETING = frozenset({"claim", "restore", "renew", "leave"})
 _FOLDER = resources.files("miyabi_coordinator.adapters.redis_store") / "lua"
 
 

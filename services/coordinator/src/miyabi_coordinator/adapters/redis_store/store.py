@@ -270,10 +270,11 @@ class RedisStore:
         answers = await self._connection.run(write)
         return bool(answers[1])
 
-    async def remove_agent(self, agent_id: str) -> None:
-        """Forget an agent."""
-        await self._connection.run(lambda redis: redis.hdel(f"{self._prefix}agents", agent_id))
-        await self._connection.run(lambda redis: redis.srem(f"{self._prefix}draining", agent_id))
+    async def remove_agent(self, agent: AgentInfo) -> None:
+        """Forget an agent, unless it has attached again since, here or elsewhere."""
+        value = await self._connection.run(lambda redis: redis.hget(f"{self._prefix}agents", agent.id))
+        if value is not None and codec.decode_agent(value).attached == agent.attached:
+            await self._scripts.call("leave", agent.id, value)
 
     async def list_agents(self) -> list[AgentInfo]:
         """Return all agents by id."""
