@@ -8,7 +8,7 @@ PYTEST_FLAGS ?=
 WEB := services/dashboard/web
 NPM = PATH="$(CURDIR)/.tools/node/bin:$$PATH" npm --prefix $(WEB) run --silent
 .PHONY: help setup setup-dev proto proto-check proto-release fmt fmt-check lint typecheck imports web-check test \
-        test-unit test-integration test-e2e cov check run demo bench clean
+        test-unit test-integration test-e2e cov check run demo bench chaos clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,10 @@ test-integration: setup-dev ## Tests that cross a service boundary, without the 
 
 test-e2e: setup-dev ## Tests with real processes
 	$(BIN)/pytest tests -m e2e $(PYTEST_FLAGS)
+
+chaos: setup-dev ## Kill a random process every second for 3 minutes: make chaos [SEED=n] [SECONDS=180] [ISSUES=300]
+	@GRPC_VERBOSITY=ERROR $(BIN)/python tests/chaos/chaos.py $(if $(SEED),--seed $(SEED)) \
+		--seconds $(or $(SECONDS),180) $(if $(ISSUES),--issues $(ISSUES))
 
 cov: setup-dev ## All tests, with coverage
 	$(MAKE) --no-print-directory test PYTEST_FLAGS="--cov --cov-report=term:skip-covered $(PYTEST_FLAGS)"

