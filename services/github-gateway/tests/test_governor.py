@@ -2,97 +2,205 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
+from governed import Clock, governor, heard, send
 from pydantic import ValidationError
 
 from miyabi_github_gateway.errors import RateLimitedError
-from miyabi_github_gateway.service.governor import Cost, Governor
+from miyabi_github_gateway.service.governor import Ask, Cost, Lane, Limits
 from miyabi_github_gateway.settings import GatewaySettings
 
-
-class Clock:
-    """Time that passes only while someone sleeps."""
-
-    def __init__(self) -> None:
-        self.now = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    async def sleep(self, seconds: float) -> None:
-        self.now += seconds
-
-
-def governor(**more: float) -> tuple[Governor, Clock]:
-    """Return a governor on a clock."""
-    clock = Clock()
-    return Governor(clock=clock, sleep=clock.sleep, **more), clock  # type: ignore[arg-type]
-
-
-async def send(subject: Governor, cost: Cost, *, times: int = 1, resource: str = "core", patience: float = 1e9) -> None:
-    """Send requests one after another."""
-    for _ in range(times):
-        async with subject.admitted(resource, cost, deadline=subject.clock() + patience):
-            pass
+WRITE, NOTIFY = Ask("core", Cost.WRITE), Ask("core", Cost.NOTIFY)
+READ, BATCH = Ask("core"), Ask("core", lane=Lane.BATCH)
 
 
 async def test_writes_are_a_second_apart() -> None:
     """Ten writes take at least nine seconds."""
     subject, clock = governor()
     start = clock.now
-    await send(subject, Cost.WRITE, times=10)
-    assert clock.now - start >= 9
+    await send(subject, WRITE, times=10)
+    assert 9 <= clock.now - start < 9.1
 
 
 async def test_notifying_writes_are_three_seconds_apart() -> None:
     """Ten comments take at least 27 seconds."""
     subject, clock = governor()
     start = clock.now
-    await send(subject, Cost.NOTIFY, times=10)
-    assert clock.now - start >= 27
+    await send(subject, NOTIFY, times=10)
+    assert 27 <= clock.now - start < 27.1
 
 
 async def test_content_is_at_most_80_a_minute_and_500_an_hour() -> None:
     """Without pauses the windows still hold."""
-    subject, clock = governor(pacing_scale=0.0)
+    subject, clock = governor(Limits(write_gap_ms=0, notify_gap_ms=0))
     start = clock.now
-    await send(subject, Cost.NOTIFY, times=81)
-    assert clock.now - start >= 60
-    await send(subject, Cost.NOTIFY, times=420)
-    assert clock.now - start >= 3600
+    await send(subject, NOTIFY, times=81)
+    assert 60 <= clock.now - start < 61
+    await send(subject, NOTIFY, times=420)
+    assert 3600 <= clock.now - start < 3601
 
 
 async def test_points_of_a_minute_hold() -> None:
-    """The 901st read of a minute waits."""
+    """What reads leave to writes is theirs; the next read waits for the minute."""
     subject, clock = governor()
     start = clock.now
-    await send(subject, Cost.READ, times=901)
-    assert clock.now - start >= 59
+    await send(subject, READ, times=882)
+    assert clock.now == start
+    await send(subject, WRITE, times=1)
+    assert clock.now == start
+    await send(subject, READ)
+    assert 60 <= clock.now - start < 61
+
+
+async def test_batches_leave_a_tenth_to_those_who_wait() -> None:
+    """When batch reads have taken their part, an interactive read still passes at once and a batch read waits."""
+    subject, clock = governor()
+    start = clock.now
+    await send(subject, BATCH, times=810)
+    await send(subject, READ)
+    assert clock.now == start
+    await send(subject, BATCH)
+    assert clock.now - start >= 60
 
 
 async def test_used_up_limit_waits_for_its_reset() -> None:
     """Nothing is sent before the hour is over."""
     subject, clock = governor()
-    subject.heard({
-        "x-ratelimit-resource": "core", "x-ratelimit-limit": "5000", "x-ratelimit-remaining": "0",
-        "x-ratelimit-reset": str(int(clock.now) + 100),
-    })  # fmt: skip
     start = clock.now
-    await send(subject, Cost.READ)
-    assert clock.now - start >= 99
+    async with subject.admitted(READ, deadline=clock() + 1) as outcome:
+        outcome.heard = heard(clock, remaining=0, resets_in=100)
+    await send(subject, READ)
+    assert 100 <= clock.now - start < 101
+
+
+async def test_lower_number_of_the_hour_wins_until_it_begins_anew() -> None:
+    """An answer that comes late cannot raise what is left, nor revive a window that is over."""
+    subject, clock = governor()
+    for remaining in (150, 3000):
+        async with (
+            subject.admitted(READ, deadline=clock() + 1),
+            subject.admitted(READ, deadline=clock() + 1) as outcome,
+        ):
+            outcome.heard = heard(clock, remaining=remaining, resets_in=100)
+    assert [limit.remaining for limit in await subject.rate_limits() if limit.resource == "core"] == [148]
+    late = heard(clock, remaining=1, resets_in=100)
+    clock.now += 101
+    async with subject.admitted(READ, deadline=clock() + 1), subject.admitted(READ, deadline=clock() + 1) as outcome:
+        outcome.heard = late
+    assert [limit.remaining for limit in await subject.rate_limits() if limit.resource == "core"] == [4998]
 
 
 async def test_wait_beyond_the_deadline_is_refused_at_once() -> None:
-    """A caller without the time learns when to come back."""
-    subject, _ = governor()
-    subject.refused("core", 90.0)
+    """A caller without the time learns when to come back, before it has waited."""
+    subject, clock = governor()
+    await refuse(subject, clock, seconds=90)
     with pytest.raises(RateLimitedError) as caught:
-        await send(subject, Cost.READ, patience=5)
+        await send(subject, READ, patience=5)
     assert caught.value.retry_after is not None
-    assert 89 <= caught.value.retry_after.total_seconds() <= 90
+    assert (caught.value.metadata["limit"], round(caught.value.retry_after.total_seconds())) == ("blocked", 90)
 
 
-def test_pauses_cannot_be_skipped_on_real_github() -> None:
-    """Only a simulated GitHub may be written to without pauses."""
-    with pytest.raises(ValidationError, match="pacing_scale"):
-        GatewaySettings(pacing_scale=0.0, simulated=False)
+async def refuse(subject, clock: Clock, *, seconds: float, strike: bool = False) -> None:
+    """Let GitHub refuse a request."""
+    async with subject.admitted(READ, deadline=clock() + 1e6) as outcome:
+        outcome.pause_ms, outcome.strike = int(seconds * 1000), strike
+
+
+async def test_refusals_in_a_row_double_the_pause_and_success_ends_it() -> None:
+    """GitHub says to wait longer each time; the first answer that succeeds begins anew."""
+    subject, clock = governor()
+    pauses = []
+    for succeeds in (False, False, False, True, False):
+        start = clock.now
+        if succeeds:
+            async with subject.admitted(READ, deadline=clock() + 1e6) as outcome:
+                outcome.succeeded = True
+        await refuse(subject, clock, seconds=60, strike=True)
+        pauses.append(round(subject.budget.local.blocked / 1000 - clock.now))
+        del start
+    assert pauses == [60, 120, 240, 60, 120]
+
+
+async def test_used_up_hour_of_one_resource_leaves_the_other() -> None:
+    """GraphQL used up does not stop REST."""
+    subject, clock = governor()
+    async with subject.admitted(Ask("graphql"), deadline=clock() + 1) as outcome:
+        outcome.pause_ms, outcome.used_up = 60_000, True
+    start = clock.now
+    await send(subject, READ)
+    assert clock.now == start
+    await send(subject, Ask("graphql"))
+    assert clock.now - start >= 60
+
+
+async def test_interactive_read_passes_those_who_wait() -> None:
+    """Ten batch reads wait for the minute; the interactive read that comes last goes first."""
+    passed: list[str] = []
+    subject, clock = governor(Limits(minute_rest=50, concurrency=100), steps=True)
+    await send(subject, BATCH, times=45)
+    await send(subject, READ, times=4)
+
+    async def one(ask: Ask, name: str) -> None:
+        async with subject.admitted(ask, deadline=clock() + 1e6):
+            passed.append(name)
+
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(10):
+            tasks.create_task(one(BATCH, f"batch {number}"))
+        await asyncio.sleep(0)
+        tasks.create_task(one(READ, "interactive"))
+    assert passed == ["interactive", *(f"batch {number}" for number in range(10))]
+
+
+async def test_request_that_was_not_sent_is_given_back() -> None:
+    """What never reached GitHub counts in no limit."""
+    subject, clock = governor(Limits(content_minute=1))
+    for _ in range(3):
+        async with subject.admitted(NOTIFY, deadline=clock() + 100) as outcome:
+            outcome.sent = False
+    assert {limit.resource: limit.used for limit in await subject.rate_limits()}["content-minute"] == 0
+
+
+async def test_at_most_so_many_at_once() -> None:
+    """The third of three requests waits for the end of the first."""
+    subject, clock = governor(Limits(concurrency=2))
+    async with subject.admitted(READ, deadline=clock() + 1), subject.admitted(READ, deadline=clock() + 1):
+        with pytest.raises(RateLimitedError) as caught:
+            await send(subject, READ, patience=0.01)
+    assert caught.value.metadata["limit"] == "concurrent"
+    await send(subject, READ, patience=0.01)
+
+
+async def test_lease_of_a_lost_request_ends_by_itself() -> None:
+    """A request whose end is never told frees its place when its lease is over."""
+    subject, clock = governor(Limits(concurrency=1))
+    await subject.budget.acquire(READ, ticket="lost")
+    with pytest.raises(RateLimitedError):
+        await send(subject, READ, patience=0.01)
+    clock.now += 26
+    await send(subject, READ, patience=0.01)
+
+
+async def test_forecast_says_when_the_hour_runs_out() -> None:
+    """At 100 points a minute, 200 points last two minutes; at a pace that outlasts the hour there is no forecast."""
+    subject, clock = governor()
+    for minute in range(5):
+        del minute
+        await send(subject, Ask("core", primary=50), times=2)
+        clock.now += 60
+    async with subject.admitted(READ, deadline=clock() + 1) as outcome:
+        outcome.heard = heard(clock, remaining=200, resets_in=3000)
+    core = next(limit for limit in await subject.rate_limits() if limit.resource == "core")
+    assert core.exhaust_time is not None
+    assert core.reset_time is not None
+    left = (core.reset_time - core.exhaust_time).total_seconds()
+    assert 2840 <= left <= 2900
+
+
+@pytest.mark.parametrize("name", ["pacing_scale", "time_scale"])
+def test_clock_and_pauses_cannot_be_changed_on_real_github(name: str) -> None:
+    """Only a simulated GitHub may be written to without pauses or on another clock."""
+    with pytest.raises(ValidationError, match=name):
+        GatewaySettings(**{name: 0.5 if name == "pacing_scale" else 2.0}, simulated=False)

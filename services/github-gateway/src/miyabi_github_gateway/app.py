@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
 from aiohttp import web
 
 from miyabi.github_gateway.v1.github_gateway_service_pb2_grpc import add_GitHubGatewayServiceServicer_to_server
+from miyabi_core.errors import MiyabiError
 from miyabi_core.redis import connect
 from miyabi_core.security import ServerSecurity
 from miyabi_core.server import GrpcServer
 from miyabi_github_gateway.adapters.allowed_repositories import AllowedRepositories
+from miyabi_github_gateway.adapters.calling import CallingInterceptor
 from miyabi_github_gateway.adapters.credentials import AppCredentials, TokenCredentials
 from miyabi_github_gateway.adapters.git.service import GitService
+from miyabi_github_gateway.adapters.governing import caps_of, governors_of
 from miyabi_github_gateway.adapters.http import GitHubHttp
 from miyabi_github_gateway.adapters.listener import Listener
 from miyabi_github_gateway.adapters.reading import Reading, ReadingOptions
@@ -25,7 +28,7 @@ from miyabi_github_gateway.adapters.writer import GitHubApiWriter
 from miyabi_github_gateway.policy import POLICY
 from miyabi_github_gateway.service.allow_list import AllowList
 from miyabi_github_gateway.service.freshness import Freshness
-from miyabi_github_gateway.service.governor import Governor
+from miyabi_github_gateway.service.limits import LimitBoard
 from miyabi_github_gateway.servicer import GitHubGatewayServicer
 from miyabi_github_gateway.settings import GatewaySettings
 
@@ -40,13 +43,15 @@ class Gateway:
         allow_list = AllowList(settings.repositories.split(","))
         self.credentials = credentials_of(settings)
         self.redis = connect(settings.redis_url.get_secret_value())
-        self.governor = Governor(max_concurrency=settings.max_concurrency, pacing_scale=settings.pacing_scale)
+        self.governors = governors_of(settings, self.redis)
         self.http = GitHubHttp(
-            api_url=settings.api_url,
-            graphql_url=settings.graphql_url,
-            credentials=self.credentials,
-            governor=self.governor,
+            settings.api_url,
+            settings.graphql_url,
+            self.credentials,
+            self.governors,
+            max_connections=settings.max_concurrency,
         )
+        self.caps = caps_of(settings, self.redis, self.http)
         self.reading = Reading(self.http, reading_options(settings), scope=self._scope)
         reader = self.reading.reader
         servicer = GitHubGatewayServicer(
@@ -54,7 +59,7 @@ class Gateway:
             writer=GitHubApiWriter(self.http, reader),
             reads=self.reading.reads,
             issues=self.reading.issues,
-            governor=self.governor,
+            limits=LimitBoard(self.governors, self.caps, asyncio.sleep),
             simulated=settings.simulated,
         )
         self.security = ServerSecurity.of(settings)
@@ -63,7 +68,7 @@ class Gateway:
             address=settings.address,
             drain_delay=settings.drain_delay,
             health_address=settings.health_address,
-            interceptors=[AllowedRepositories(allow_list)],
+            interceptors=[AllowedRepositories(allow_list), CallingInterceptor()],
             security=self.security,
             policy=POLICY,
         )
@@ -96,11 +101,17 @@ class Gateway:
         Raises:
             UnavailableError: an address is taken, or the folder of the mirrors.
         """
+        await self._first_governor()
         await self.git.start()
         await self.listener.start()
         await self.grpc.start()
         await self.reading.start()
         await self.grpc.set_ready(ready=True)
+
+    async def _first_governor(self) -> None:
+        """Make the governor of the credential that is there from the start, so that its limits can be asked for."""
+        with suppress(MiyabiError):
+            self.governors.of((await self.credentials.of("")).scope)
 
     async def stop(self) -> None:
         """End in order: gRPC drains, git transfers end, then the connections to GitHub and the store."""

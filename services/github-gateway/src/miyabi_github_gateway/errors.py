@@ -15,14 +15,23 @@ from miyabi_core.errors import (
     UnavailableError,
 )
 
+#: GitHub answers 404 where the credential may not know of a thing; what it takes is said with it.
+_HINTS = {
+    "repository": "if it exists, the credential lacks access to it: `metadata:read` of a fine-grained token or App "
+    "that is installed there, or the scope `repo` of a classic token",
+    "issue": "if it exists, the credential lacks `issues:read` (for writes `issues:write`)",
+    "pull request": "if it exists, the credential lacks `pull_requests:read` (for writes `pull_requests:write`)",
+}
+
 
 class RepositoryNotFoundError(NotFoundError):
     """There is no such repository or branch, or the credential may not see it."""
 
     def __init__(self, repository: str, *, branch: str = "") -> None:
         what = f"{repository} has no branch {branch}" if branch else f"there is no repository {repository} to be seen"
+        message = what if branch else f"{what}; {_HINTS['repository']}"
         metadata = {"repository": repository} | ({"branch": branch} if branch else {})
-        super().__init__(what, reason="REPOSITORY_NOT_FOUND", metadata=metadata)
+        super().__init__(message, reason="REPOSITORY_NOT_FOUND", metadata=metadata)
 
 
 class IssueNotFoundError(NotFoundError):
@@ -31,7 +40,8 @@ class IssueNotFoundError(NotFoundError):
     def __init__(self, repository: str, numbers: Iterable[int]) -> None:
         listed = ",".join(map(str, list(numbers)[:20]))
         metadata = {"repository": repository, "issues": listed}
-        super().__init__(f"{repository} has no issue {listed}", reason="ISSUE_NOT_FOUND", metadata=metadata)
+        message = f"{repository} has no issue {listed}; {_HINTS['issue']}"
+        super().__init__(message, reason="ISSUE_NOT_FOUND", metadata=metadata)
 
 
 class PullRequestNotFoundError(NotFoundError):
@@ -39,15 +49,17 @@ class PullRequestNotFoundError(NotFoundError):
 
     def __init__(self, repository: str, which: str) -> None:
         metadata = {"repository": repository, "pullRequest": which}
-        message = f"{repository} has no pull request {which}"
+        message = f"{repository} has no pull request {which}; {_HINTS['pull request']}"
         super().__init__(message, reason="PULL_REQUEST_NOT_FOUND", metadata=metadata)
 
 
 class GitHubForbiddenError(PermissionDeniedError):
-    """GitHub refuses the credential for this operation."""
+    """GitHub refuses the credential for this operation; `missing` says which permission it lacks, where it is known."""
 
-    def __init__(self, repository: str, message: str) -> None:
-        super().__init__(f"GitHub refuses: {message}", reason="GITHUB_FORBIDDEN", metadata={"repository": repository})
+    def __init__(self, repository: str, message: str, *, missing: str = "") -> None:
+        hint = f"; the credential lacks {missing}" if missing else ""
+        metadata = {"repository": repository} | ({"missing": missing} if missing else {})
+        super().__init__(f"GitHub refuses: {message}{hint}", reason="GITHUB_FORBIDDEN", metadata=metadata)
 
 
 class GitHubRefusedError(FailedPreconditionError):
@@ -63,20 +75,43 @@ class GitHubUnavailableError(UnavailableError):
     `too_much` is true where a smaller query may succeed: GitHub's own timeout (502, 504) or a resource limit.
     """
 
-    def __init__(self, what: str, *, status: int = 0, too_much: bool = False) -> None:
+    def __init__(
+        self, what: str, *, status: int = 0, too_much: bool = False, retry_after: timedelta | None = None
+    ) -> None:
         metadata = {"status": str(status)} if status else {}
-        super().__init__(f"GitHub is not available: {what}", reason="GITHUB_UNAVAILABLE", metadata=metadata)
+        super().__init__(
+            f"GitHub is not available: {what}",
+            reason="GITHUB_UNAVAILABLE",
+            metadata=metadata,
+            retry_after=retry_after,
+        )
         self.too_much = too_much or status in {502, 504}
 
 
-class RateLimitedError(ResourceExhaustedError):
-    """A limit of GitHub would be passed before the caller's deadline."""
+class MayHaveActedError(GitHubUnavailableError):
+    """A write that must not be done twice failed, and GitHub may have done it: look before it is tried again."""
 
-    def __init__(self, resource: str, retry_after: timedelta) -> None:
+
+class RateLimitedError(ResourceExhaustedError):
+    """A limit of GitHub would be passed before the caller's deadline, or a cap of ours is reached.
+
+    Args:
+        resource: `core`, `graphql`, or the cap.
+        retry_after: When to come back.
+        limit: Which limit of it, for example `minute`, `content-hour`, `blocked`; empty where there is only one.
+        repository: Where the limit is a repository's.
+    """
+
+    def __init__(self, resource: str, retry_after: timedelta, *, limit: str = "", repository: str = "") -> None:
+        name = f"{resource} ({limit})" if limit else resource
+        message = (
+            f"{repository}'s limit {name} is reached" if repository else f"GitHub's {name} limit is used up for now"
+        )
+        metadata = {"resource": resource, "limit": limit, "repository": repository}
         super().__init__(
-            f"GitHub's {resource} limit is used up for now",
+            message,
             reason="GITHUB_RATE_LIMITED",
-            metadata={"resource": resource},
+            metadata={key: value for key, value in metadata.items() if value},
             retry_after=retry_after,
         )
 

@@ -231,11 +231,15 @@ class Answer:
 
 @dataclass(frozen=True)
 class RateLimit:
-    """What is left of one of GitHub's limits."""
+    """What is left of one of GitHub's limits, or of one of ours for a repository."""
 
     resource: str
-    limit: int
-    remaining: int
-    reset_time: datetime | None = None
+    limit: int  #: 0: none
+    remaining: int  #: -1: not known yet
+    used: int = 0
     window: timedelta | None = None
-    labels: dict[str, str] = field(default_factory=dict)
+    reset_time: datetime | None = None
+    blocked_until_time: datetime | None = None
+    observe_time: datetime | None = None
+    exhaust_time: datetime | None = None  #: at the pace of the last minutes; None: not before it starts anew
+    repository: str = ""

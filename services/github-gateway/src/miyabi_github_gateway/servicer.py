@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, timedelta
 from typing import Any
@@ -21,17 +20,15 @@ from miyabi_github_gateway.models import (
     Label,
     NewPullRequest,
     PullRequest,
+    RateLimit,
     Read,
     Repository,
     Shape,
 )
 from miyabi_github_gateway.ports import GitHubReader, GitHubWriter
-from miyabi_github_gateway.service.governor import Governor
 from miyabi_github_gateway.service.issues import IssueLoader
+from miyabi_github_gateway.service.limits import LimitBoard
 from miyabi_github_gateway.service.reads import PATIENCE, ReadThrough
-
-#: At most one answer a second, as the proto says.
-_LIMITS_INTERVAL_SECONDS = 1.0
 
 
 class GitHubGatewayServicer(GitHubGatewayServiceServicer):
@@ -44,14 +41,14 @@ class GitHubGatewayServicer(GitHubGatewayServiceServicer):
         writer: GitHubWriter,
         reads: ReadThrough,
         issues: IssueLoader,
-        governor: Governor,
+        limits: LimitBoard,
         simulated: bool,
     ) -> None:
         self._reader = reader
         self._reads = reads
         self._writer = writer
         self._issues = issues
-        self._governor = governor
+        self._limits = limits
         self._simulated = simulated
 
     async def BatchGetIssues(  # noqa: N802 - the proto's name
@@ -138,7 +135,13 @@ class GitHubGatewayServicer(GitHubGatewayServiceServicer):
             labels=tuple(_labels(request.labels)),
             reviewers=tuple(request.reviewers),
         )
-        found, created = await self._writer.create_pull_request(request.repository, wanted)
+
+        async def exists() -> bool:
+            return await self._reader.pull_request_of(request.repository, request.head_branch) is not None
+
+        async with self._limits.caps.opening(request.repository, request.head_branch, exists=exists) as opening:
+            found, created = await self._writer.create_pull_request(request.repository, wanted)
+            opening.is_new = created
         await self._reads.invalidate(request.repository, number=found.number)
         return pb.CreatePullRequestResponse(pull_request=_pull_request(found), created=created)
 
@@ -157,27 +160,15 @@ class GitHubGatewayServicer(GitHubGatewayServiceServicer):
     async def GetRateLimits(self, request: pb.GetRateLimitsRequest, context: Any) -> pb.GetRateLimitsResponse:  # noqa: N802
         """Answer the limits."""
         del request, context
-        return pb.GetRateLimitsResponse(limits=self._limits())
+        return pb.GetRateLimitsResponse(limits=map(_rate_limit, await self._limits.limits()))
 
     async def WatchRateLimits(  # noqa: N802
         self, request: pb.WatchRateLimitsRequest, context: Any
     ) -> AsyncIterator[pb.WatchRateLimitsResponse]:
         """Stream the limits: at once, then on each change."""
-        del request, context
-        while True:
-            yield pb.WatchRateLimitsResponse(limits=self._limits())
-            await asyncio.sleep(_LIMITS_INTERVAL_SECONDS)
-            await self._governor.changed()
-
-    def _limits(self) -> list[pb.RateLimit]:
-        """Render the governor's limits."""
-        rendered = []
-        for entry in self._governor.limits():
-            limit = pb.RateLimit(resource=entry.resource, limit=entry.limit, remaining=entry.remaining)
-            if entry.reset_time is not None:
-                limit.reset_time.CopyFrom(to_timestamp(entry.reset_time))
-            rendered.append(limit)
-        return rendered
+        del context
+        async for limits in self._limits.watch(list(request.repositories)):
+            yield pb.WatchRateLimitsResponse(limits=map(_rate_limit, limits))
 
 
 def _time(context: Any) -> timedelta:
@@ -259,3 +250,19 @@ def _pull_request(found: PullRequest) -> pb.PullRequest:
         url=found.url,
         labels=found.labels,
     )
+
+
+def _rate_limit(found: RateLimit) -> pb.RateLimit:
+    """Render a limit."""
+    limit = pb.RateLimit(
+        resource=found.resource,
+        limit=found.limit,
+        remaining=found.remaining,
+        used=found.used,
+        repository=found.repository,
+    )
+    for name in ("reset_time", "blocked_until_time", "observe_time", "exhaust_time"):
+        moment = getattr(found, name)
+        if moment is not None:
+            getattr(limit, name).CopyFrom(to_timestamp(moment))
+    return limit

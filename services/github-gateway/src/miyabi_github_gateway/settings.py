@@ -48,8 +48,14 @@ class GatewaySettings(ServiceSettings, RedisSettings, ServingSettings):
     simulated: bool = False
     #: Scales the pauses between writes; anything but 1 is allowed only against a simulated GitHub.
     pacing_scale: float = Field(default=1.0, ge=0, le=1)
-    #: Requests to GitHub at once; GitHub's own limit is 100.
+    #: How fast GitHub's clock runs; anything but 1 is allowed only against a simulated GitHub of the same speed.
+    time_scale: float = Field(default=1.0, ge=1, le=1000)
+    #: Requests to GitHub at once over all replicas; GitHub's own limit is 100.
     max_concurrency: int = Field(default=10, ge=1, le=100)
+    #: Our open pull requests (head `miyabi/**`) that a repository may have; 0: no cap.
+    max_open_pull_requests: int = Field(default=20, ge=0)
+    #: Pull requests that are opened in a repository within an hour; 0: no cap.
+    max_pull_requests_per_hour: int = Field(default=30, ge=0)
     #: Folder of the mirrors from which clones are served, of this process alone; default: a temporary one.
     mirror_dir: Path | None = None
     #: Bytes that all mirrors may take; 0: no mirrors, every clone goes to GitHub.
@@ -116,8 +122,8 @@ class GatewaySettings(ServiceSettings, RedisSettings, ServingSettings):
     @model_validator(mode="after")
     def _no_haste_on_real_github(self) -> Self:
         """Refuse to skip the pauses that GitHub asks for."""
-        if self.pacing_scale != 1.0 and not self.simulated:
-            raise ValueError("pacing_scale may differ from 1 only where GitHub is simulated")
+        if (self.pacing_scale != 1.0 or self.time_scale != 1.0) and not self.simulated:
+            raise ValueError("pacing_scale and time_scale may differ from 1 only where GitHub is simulated")
         return self
 
 

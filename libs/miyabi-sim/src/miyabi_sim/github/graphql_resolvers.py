@@ -241,6 +241,7 @@ RESOLVERS: dict[str, dict[str, Callable[..., Any]]] = {
     "PullRequest": _ITEM
     | {
         "isDraft": _plain(lambda pull: pull.draft),
+        "isCrossRepository": _plain(lambda _pull: False),
         "headRefName": _plain(lambda pull: pull.head_ref),
         "headRefOid": _plain(lambda pull: pull.head_sha),
         "baseRefName": _plain(lambda pull: pull.base_ref),

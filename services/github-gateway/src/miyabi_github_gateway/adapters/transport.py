@@ -9,7 +9,9 @@ from gql import GraphQLRequest
 from gql.transport import AsyncTransport
 from graphql import ExecutionResult, GraphQLError
 
+from miyabi_github_gateway.adapters.answers import message_of, missing_permission
 from miyabi_github_gateway.adapters.http import TRIES, GitHubHttp, json_of
+from miyabi_github_gateway.adapters.query_cost import query_points
 from miyabi_github_gateway.errors import GitHubForbiddenError, GitHubRefusedError, MalformedAnswerError
 
 
@@ -32,7 +34,7 @@ class GitHubTransport(AsyncTransport):
 
         Args:
             request: What is asked.
-            owner: Account of the repositories that are asked for: its credential is used.
+            owner: Account of the repositories that are asked for, whose credential is used; default: the variable `owner`.
             patient: Repeat what fails on the way; False for batches, which are halved rather than repeated.
 
         Raises:
@@ -41,14 +43,19 @@ class GitHubTransport(AsyncTransport):
             MalformedAnswerError: the answer is no GraphQL answer.
         """
         payload = request.payload
-        operation = str(payload.get("operationName") or "query")
-        tries = TRIES if patient else 1
-        answer = await self._http.graphql(payload, operation=operation, owner=owner, tries=tries)
-        body = json_of(answer)
+        variables = payload.get("variables") or {}
+        answer = await self._http.graphql(
+            payload,
+            operation=str(payload.get("operationName") or "query"),
+            owner=owner or str(variables.get("owner", "")),
+            tries=TRIES if patient else 1,
+            points=query_points(request.document, variables),
+        )
         if answer.status_code in {401, 403}:
-            raise GitHubForbiddenError("", str(body.get("message", "")))
+            raise GitHubForbiddenError("", message_of(answer), missing=missing_permission(answer))
         if answer.status_code >= 400:
-            raise GitHubRefusedError(str(body.get("message", f"HTTP {answer.status_code}")))
+            raise GitHubRefusedError(message_of(answer))
+        body = json_of(answer)
         if not isinstance(body, dict) or not ({"data", "errors"} & set(body)):
             raise MalformedAnswerError
         errors = [

@@ -1,0 +1,219 @@
+"""Reads GitHub's answers: what they say of the limits, what they refuse and why, and whether they are whole."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from enum import Enum
+from typing import Any
+
+import httpx
+
+from miyabi_github_gateway.errors import MalformedAnswerError
+from miyabi_github_gateway.service.governor import Heard
+
+#: Pause after a secondary limit without `retry-after`, as GitHub documents it; each further one in a row doubles it.
+SECONDARY_PAUSE_SECONDS = 60.0
+#: What GitHub says where it refuses for a secondary limit, now and formerly.
+_SECONDARY = re.compile(
+    r"secondary rate limit|abuse detection|rate limit exceeded|submitted too quickly", re.IGNORECASE
+)
+#: Statuses that a repeat may mend.
+REPEATABLE = frozenset({500, 502, 503, 504})
+#: Statuses by which GitHub ends a request that takes it too long.
+TOO_LONG = frozenset({502, 504})
+
+
+class Verdict(Enum):
+    """What an answer is to the one who sent the request."""
+
+    GOOD = "answered"  #: an answer, or a refusal that a repeat does not mend
+    LIMITED = "limited"  #: refused for a limit: GitHub did nothing
+    UNSENT = "unsent"  #: nothing reached GitHub
+    FAILED = "failed"  #: a server error or no answer: GitHub may have acted
+    MALFORMED = "malformed"  #: an answer that is not what GitHub documents: it has acted
+
+
+@dataclass(frozen=True)
+class Limited:
+    """How GitHub refuses for a limit.
+
+    Args:
+        seconds: How long to wait, on GitHub's clock.
+        is_primary: The hour of one resource is used up; else a secondary limit, which stops everything.
+        is_guess: GitHub did not say for how long.
+    """
+
+    seconds: float
+    is_primary: bool
+    is_guess: bool = False
+
+
+def judge(answer: httpx.Response | Exception, *, is_graphql: bool) -> tuple[Verdict, Limited | None]:
+    """Return what an answer, or the lack of one, means."""
+    if isinstance(answer, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
+        return Verdict.UNSENT, None
+    if not isinstance(answer, httpx.Response):
+        return Verdict.FAILED, None
+    limited = limited_by(answer)
+    if limited is not None:
+        return Verdict.LIMITED, limited
+    if answer.status_code in REPEATABLE:
+        return Verdict.FAILED, None
+    return (Verdict.GOOD if _is_whole(answer, is_graphql=is_graphql) else Verdict.MALFORMED), None
+
+
+def limited_by(answer: httpx.Response) -> Limited | None:
+    """Return how GitHub refuses for a limit, or None where the answer is no such refusal.
+
+    A limit is 403 or 429 with `retry-after`, with nothing remaining, or with words on a secondary limit; for GraphQL it
+    is also 200 with an error of type RATE_LIMITED or with those words.
+
+    Source: docs.github.com, "Exceeding the rate limit" of REST and of GraphQL.
+    """
+    headers = answer.headers
+    used_up = headers.get("x-ratelimit-remaining") == "0" and "retry-after" not in headers
+    if answer.status_code in {403, 429}:
+        if used_up:
+            return Limited(_until_reset(answer), is_primary=True)
+        if "retry-after" in headers:
+            return _after(headers["retry-after"])
+        if answer.status_code == 429 or _SECONDARY.search(answer.text):
+            return Limited(SECONDARY_PAUSE_SECONDS, is_primary=False, is_guess=True)
+    if answer.status_code == 422 and "submitted too quickly" in answer.text:
+        return Limited(SECONDARY_PAUSE_SECONDS, is_primary=False, is_guess=True)
+    if answer.status_code == 200 and b'"errors"' in answer.content:
+        return _limited_in_errors(answer, used_up=used_up)
+    return None
+
+
+def _limited_in_errors(answer: httpx.Response, *, used_up: bool) -> Limited | None:
+    """Find a limit among the errors of a GraphQL answer 200."""
+    try:
+        body = json_of(answer)
+    except MalformedAnswerError:
+        return None
+    errors = body.get("errors") if isinstance(body, dict) else None
+    for error in errors if isinstance(errors, list) else ():
+        if not isinstance(error, dict):
+            continue
+        is_secondary = _SECONDARY.search(str(error.get("message", ""))) is not None
+        if error.get("type") != "RATE_LIMITED" and not (is_secondary and body.get("data") is None):
+            continue
+        if "retry-after" in answer.headers:
+            return _after(answer.headers["retry-after"])
+        if used_up:
+            return Limited(_until_reset(answer), is_primary=True)
+        return Limited(SECONDARY_PAUSE_SECONDS, is_primary=False, is_guess=True)
+    return None
+
+
+def _after(value: str) -> Limited:
+    """Read `retry-after`, which is seconds with GitHub and may be a date before it."""
+    try:
+        return Limited(max(1.0, float(value)), is_primary=False)
+    except ValueError:
+        pass
+    try:
+        return Limited(max(1.0, parsedate_to_datetime(value).timestamp() - time.time()), is_primary=False)
+    except ValueError:
+        return Limited(SECONDARY_PAUSE_SECONDS, is_primary=False, is_guess=True)
+
+
+def _now_of(answer: httpx.Response) -> float:
+    """Return GitHub's own time, seconds since 1970; ours where it does not tell."""
+    try:
+        return parsedate_to_datetime(answer.headers.get("date", "")).astimezone(UTC).timestamp()
+    except ValueError:
+        return time.time()
+
+
+def _until_reset(answer: httpx.Response) -> float:
+    """Return the seconds until the hour begins anew; a second more, since `date` is cut to whole seconds."""
+    try:
+        return max(1.0, float(answer.headers.get("x-ratelimit-reset", "0")) - _now_of(answer) + 1)
+    except ValueError:
+        return SECONDARY_PAUSE_SECONDS
+
+
+def heard_of(answer: httpx.Response) -> Heard | None:
+    """Return what the headers say of the hour; None where they say nothing."""
+    headers = answer.headers
+    resource = headers.get("x-ratelimit-resource", "")
+    numbers = [headers.get(f"x-ratelimit-{name}", "") for name in ("limit", "remaining", "reset")]
+    if not resource or not all(number.isdecimal() for number in numbers):
+        return None
+    limit, remaining, reset = map(int, numbers)
+    return Heard(resource, limit, remaining, reset, int(_until_reset(answer) * 1000))
+
+
+def points_of(answer: httpx.Response) -> int | None:
+    """Return the points that a request took off the hour, where it is told: `rateLimit.cost`, or 304, which is free."""
+    if answer.status_code == 304:
+        return 0
+    if answer.status_code != 200 or b'"rateLimit"' not in answer.content:
+        return None
+    data = json_of(answer).get("data") if isinstance(json_of(answer), dict) else None
+    cost = ((data or {}).get("rateLimit") or {}).get("cost")
+    return cost if isinstance(cost, int) else None
+
+
+def _is_whole(answer: httpx.Response, *, is_graphql: bool) -> bool:
+    """Return whether a successful answer is JSON as it should be; refusals may come as any text."""
+    if answer.status_code >= 300 or answer.status_code == 204:
+        return True
+    if "json" not in answer.headers.get("content-type", ""):
+        return False
+    try:
+        body = json_of(answer)
+    except MalformedAnswerError:
+        return False
+    return not is_graphql or (isinstance(body, dict) and bool({"data", "errors"} & set(body)))
+
+
+def json_of(answer: httpx.Response) -> Any:
+    """Return the answer's JSON; it is parsed once.
+
+    Raises:
+        MalformedAnswerError: it is none.
+    """
+    if "miyabi.json" not in answer.extensions:
+        try:
+            answer.extensions["miyabi.json"] = answer.json()
+        except ValueError as error:
+            raise MalformedAnswerError from error
+    return answer.extensions["miyabi.json"]
+
+
+def message_of(answer: httpx.Response) -> str:
+    """Return what GitHub says of a refusal, with the fields at fault."""
+    try:
+        body = answer.json()
+    except ValueError:
+        return f"HTTP {answer.status_code}"
+    if not isinstance(body, dict):
+        return f"HTTP {answer.status_code}"
+    details = [
+        str(error.get("message") or error.get("code") or error) if isinstance(error, dict) else str(error)
+        for error in body.get("errors") or []
+    ]
+    return "; ".join([str(body.get("message", f"HTTP {answer.status_code}")), *details])
+
+
+def missing_permission(answer: httpx.Response) -> str:
+    """Return which permission the credential lacks, as far as GitHub tells; empty where it does not.
+
+    Source: docs.github.com, `x-accepted-github-permissions` of fine-grained tokens and Apps, `x-accepted-oauth-scopes`
+    and `x-oauth-scopes` of classic tokens.
+    """
+    permissions = answer.headers.get("x-accepted-github-permissions", "")
+    if permissions:
+        return f"the permission {permissions.replace('=', ':').replace('; ', ' or ')}"
+    accepted = {scope.strip() for scope in answer.headers.get("x-accepted-oauth-scopes", "").split(",")} - {""}
+    granted = {scope.strip() for scope in answer.headers.get("x-oauth-scopes", "").split(",")} - {""}
+    if accepted and not accepted & granted:
+        return f"the scope {' or '.join(sorted(accepted))}"
+    return ""
