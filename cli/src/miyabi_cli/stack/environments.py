@@ -16,6 +16,12 @@ PASSED_ON = (
     "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy", "UV_DEFAULT_INDEX",
     "PIP_INDEX_URL", "UV_CACHE_DIR", "XDG_CACHE_HOME", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG",
 )  # fmt: skip
+#: A simulated GitHub is written to without pauses and without our caps of repositories: nobody there is bothered.
+SIMULATED_GATEWAY = {
+    "MIYABI_GITHUB_GATEWAY_PACING_SCALE": "0",
+    "MIYABI_GITHUB_GATEWAY_MAX_OPEN_PULL_REQUESTS": "0",
+    "MIYABI_GITHUB_GATEWAY_MAX_PULL_REQUESTS_PER_HOUR": "0",
+}
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,7 @@ class Environments:
             "MIYABI_GITHUB_GATEWAY_GIT_URL": up.github_git,
             "MIYABI_GITHUB_GATEWAY_TOKEN": up.github_token,
             "MIYABI_GITHUB_GATEWAY_SIMULATED": str(up.github_simulated).lower(),
-            **({"MIYABI_GITHUB_GATEWAY_PACING_SCALE": "0"} if up.github_simulated else {}),
+            **(SIMULATED_GATEWAY if up.github_simulated else {}),
             **self._overrides("MIYABI_GITHUB_GATEWAY_"),
         }
 

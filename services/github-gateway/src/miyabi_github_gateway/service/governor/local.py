@@ -126,11 +126,12 @@ class LocalBudget:
         ask, hour = grant.ask, self.hours[grant.ask.resource]
         if self._leases.pop(grant.id, None) is not None:
             hour.in_flight -= ask.primary
-        for window in (self.minutes[ask.resource], self.content_minute, self.content_hour):
-            if outcome.sent:
-                window.move(grant.id, now)
-            else:
-                window.take(grant.id)
+        if self.minutes[ask.resource].take(grant.id) and outcome.sent:
+            self.minutes[ask.resource].add(now, grant.id, ask.cost.points)
+        self.content_minute.take(grant.id)
+        if self.content_hour.take(grant.id) and outcome.sent:
+            for window in (self.content_minute, self.content_hour):
+                window.add(now, grant.id, 1)
         if self.write_id == grant.id:
             self.write_id, self.write_until, self.write_done = "", 0, now
             self.notify_done = now if ask.cost is Cost.NOTIFY else self.notify_done

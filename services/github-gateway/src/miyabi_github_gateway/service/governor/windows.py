@@ -41,12 +41,6 @@ class Window:
                 return points
         return 0
 
-    def move(self, entry_id: str, moment: int) -> None:
-        """Count an entry from another moment on; nothing happens where it is gone already."""
-        points = self.take(entry_id)
-        if points:
-            self.add(moment, entry_id, points)
-
     def fits_at(self, now: int, points: int, *, limit: int) -> int:
         """Return the earliest moment, not before *now*, at which *points* more stay within *limit*."""
         over = self.total + points - max(limit, points)
