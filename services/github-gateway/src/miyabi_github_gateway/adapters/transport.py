@@ -34,7 +34,7 @@ class GitHubTransport(AsyncTransport):
 
         Args:
             request: What is asked.
-            owner: Account of the repositories that are asked for, whose credential is used; default: the variable `owner`.
+            owner: Account of the repositories that are asked for, for the credential; default: the variable `owner`.
             patient: Repeat what fails on the way; False for batches, which are halved rather than repeated.
 
         Raises:
