@@ -35,11 +35,18 @@ class Stack:
         self.gateway_address = gateway_address
 
     @asynccontextmanager
+    async def serving(self, **fields):
+        """Serve; yields host:port."""
+        fields = {"redis_url": self.redis_url, **fields}
+        settings = CoordinatorSettings(address="127.0.0.1:0", gateway=self.gateway_address, **fields)
+        async with running(settings) as port:
+            yield f"127.0.0.1:{port}"
+
+    @asynccontextmanager
     async def coordinator(self, *, lease=timedelta(seconds=15), **fields):
         """Serve; yields a channel."""
-        fields = {"redis_url": self.redis_url, "lease_duration": lease, **fields}
-        settings = CoordinatorSettings(address="127.0.0.1:0", gateway=self.gateway_address, **fields)
-        async with running(settings) as port, grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        serving = self.serving(lease_duration=lease, **fields)
+        async with serving as target, grpc.aio.insecure_channel(target) as channel:
             yield channel
 
     @asynccontextmanager

@@ -8,11 +8,13 @@ from contextlib import asynccontextmanager
 
 from miyabi.coordinator.v1 import coordinator_service_pb2_grpc, dispatch_service_pb2_grpc
 from miyabi_coordinator.adapters import gateway
-from miyabi_coordinator.adapters.redis_store import Durability, RedisStore, ShardConnection, open_primaries
+from miyabi_coordinator.adapters.redis_store import Durability, RedisAudit, RedisStore, ShardConnection, open_primaries
 from miyabi_coordinator.policy import POLICY
+from miyabi_coordinator.ports.audit import AuditTrail
+from miyabi_coordinator.service.audit import AuditLog
 from miyabi_coordinator.service.dispatch import Timing
 from miyabi_coordinator.service.shard import Shard, ShardTable
-from miyabi_coordinator.servicer import CoordinatorServicer, DispatchServicer
+from miyabi_coordinator.servicer import AuditInterceptor, CoordinatorServicer, DispatchServicer
 from miyabi_coordinator.settings import CoordinatorSettings
 from miyabi_core.channel import open_channel
 from miyabi_core.security import ClientSecurity, ServerSecurity
@@ -34,10 +36,13 @@ async def running(settings: CoordinatorSettings) -> AsyncIterator[int]:
         stores = [RedisStore(way, shard=number) for number, way in enumerate(ways)]
         timing = Timing(settings.lease_duration, settings.heartbeat_interval, settings.task_deadline)
         shards = ShardTable([Shard(store, gateway.GatewayClient(channel), timing=timing) for store in stores])
-        server = _server(settings, shards, security)
+        trail = RedisAudit(ways[0])
+        audit = AuditLog(trail)
+        server = _server(settings, shards, security, audit=audit, trail=trail)
         async with asyncio.TaskGroup() as group:
             serving = [group.create_task(loop) for shard in shards.all for loop in shard.loops()]
             serving += [group.create_task(store.committer.run()) for store in stores]
+            serving.append(group.create_task(audit.run()))
             port = await server.start()
             await server.set_ready(ready=True)
             try:
@@ -46,6 +51,7 @@ async def running(settings: CoordinatorSettings) -> AsyncIterator[int]:
                 for shard in shards.all:
                     shard.dispatcher.drain_all("The coordinator is shutting down.")
                 await server.stop()
+                await audit.flush()
                 await _end(serving)
     finally:
         await primaries.aclose()
@@ -67,7 +73,9 @@ async def serve(settings: CoordinatorSettings, stop: asyncio.Event) -> None:
         await stop.wait()
 
 
-def _server(settings: CoordinatorSettings, shards: ShardTable, security: ServerSecurity) -> GrpcServer:
+def _server(
+    settings: CoordinatorSettings, shards: ShardTable, security: ServerSecurity, *, audit: AuditLog, trail: AuditTrail
+) -> GrpcServer:
     """Return the server with both services."""
     server = GrpcServer(
         service="coordinator",
@@ -76,8 +84,9 @@ def _server(settings: CoordinatorSettings, shards: ShardTable, security: ServerS
         health_address=settings.health_address,
         security=security,
         policy=POLICY,
+        outer=[AuditInterceptor(audit)],
     )
-    operators = CoordinatorServicer(shards, simulated=settings.simulated)
+    operators = CoordinatorServicer(shards, trail, simulated=settings.simulated)
     register = coordinator_service_pb2_grpc.add_CoordinatorServiceServicer_to_server
     server.add(register, operators, full_name=f"{_PACKAGE}.CoordinatorService")
     register_dispatch = dispatch_service_pb2_grpc.add_DispatchServiceServicer_to_server

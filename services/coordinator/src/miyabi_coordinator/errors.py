@@ -11,6 +11,7 @@ from miyabi_core.errors import (
     FieldViolation,
     InvalidArgumentError,
     NotFoundError,
+    PermissionDeniedError,
     ResourceExhaustedError,
     UnavailableError,
     UnimplementedError,
@@ -122,3 +123,15 @@ def not_implemented(method: str) -> UnimplementedError:
     """The RPC is part of the contract and not served yet."""
     message = f"{method} is not served yet."
     return UnimplementedError(message, reason="NOT_IMPLEMENTED", metadata={"method": method})
+
+
+def not_owner(batch: str, caller: str) -> PermissionDeniedError:
+    """The batch was submitted by someone else, and the caller is no operator."""
+    message = f"batches/{batch} was not submitted by {caller}: it takes an operator to change it."
+    return PermissionDeniedError(message, reason="ROLE_REQUIRED", metadata={"role": "operator"})
+
+
+def not_its_agent_id(agent: str, caller: str) -> PermissionDeniedError:
+    """The identity may not attach under that agent id."""
+    message = f"{caller} may not attach as {agent}."
+    return PermissionDeniedError(message, reason="ROLE_REQUIRED", metadata={"role": "agent"})

@@ -6,8 +6,10 @@ from miyabi_coordinator import errors
 from miyabi_coordinator.decide import retry_order
 from miyabi_coordinator.models import ApprovalDecided, Batch, BatchState, Run
 from miyabi_coordinator.ports.store import Store
+from miyabi_coordinator.service.ownership import check_may_change
 from miyabi_coordinator.service.retrying import Retrying, retry_entry
 from miyabi_coordinator.service.transitions import Transitions
+from miyabi_core.identity import Identity
 
 #: So often is a change of state tried while other writers change it too.
 _MOST_TRIES = 10
@@ -48,27 +50,30 @@ class Batches:
             raise errors.run_not_found(batch, issue)
         return found[0]
 
-    async def cancel(self, batch: str, *, reason: str) -> Batch:
-        """End a batch; its runs are cancelled one by one, soon. Raises as `get`, or FailedPreconditionError."""
+    async def cancel(self, batch: str, *, reason: str, caller: Identity) -> Batch:
+        """End a batch; its runs are cancelled one by one, soon. Raises as `_change`."""
         allowed = (BatchState.RUNNING, BatchState.PAUSED)
-        return await self._change(batch, allowed, BatchState.CANCELLED, reason=reason, outbox=f"cancel|{batch}")
+        outbox = f"cancel|{batch}"
+        return await self._change(batch, allowed, BatchState.CANCELLED, caller=caller, reason=reason, outbox=outbox)
 
-    async def pause(self, batch: str, *, reason: str) -> Batch:
-        """Give no more leases. Raises as `get`, or FailedPreconditionError."""
-        return await self._change(batch, (BatchState.RUNNING,), BatchState.PAUSED, reason=reason)
+    async def pause(self, batch: str, *, reason: str, caller: Identity) -> Batch:
+        """Give no more leases. Raises as `_change`."""
+        return await self._change(batch, (BatchState.RUNNING,), BatchState.PAUSED, caller=caller, reason=reason)
 
-    async def resume(self, batch: str) -> Batch:
-        """Give leases again. Raises as `get`, or FailedPreconditionError."""
-        return await self._change(batch, (BatchState.PAUSED,), BatchState.RUNNING)
+    async def resume(self, batch: str, *, caller: Identity) -> Batch:
+        """Give leases again. Raises as `_change`."""
+        return await self._change(batch, (BatchState.PAUSED,), BatchState.RUNNING, caller=caller)
 
-    async def retry(self, batch: str, issues: tuple[int, ...]) -> Batch:
+    async def retry(self, batch: str, issues: tuple[int, ...], *, caller: Identity) -> Batch:
         """Run failed and skipped issues again; without *issues* all of them.
 
         Raises:
             NotFoundError: there is no such batch or run.
             FailedPreconditionError: the batch has not failed.
+            PermissionDeniedError: it is not the caller's, who is no operator.
         """
         found = await self.get(batch)
+        check_may_change(found, caller)
         runs = {run.issue: run for run in await self._store.load_runs(batch)}
         for number in issues:
             if number not in runs:
@@ -77,13 +82,13 @@ class Batches:
         if found.state is BatchState.FAILED and not order:
             return found
         entry = retry_entry(batch, [runs[number] for number in order])
-        changed = await self._change(batch, (BatchState.FAILED,), BatchState.RUNNING, outbox=entry)
+        changed = await self._change(batch, (BatchState.FAILED,), BatchState.RUNNING, caller=caller, outbox=entry)
         if found.state is BatchState.FAILED:
             await self._retrying.carry_out(entry)
             changed = await self.get(batch)
         return changed
 
-    async def approve(self, batch: str, issue: int, *, approved: bool, comment: str) -> Run:
+    async def approve(self, batch: str, issue: int, *, approved: bool, comment: str, caller: Identity) -> Run:
         """Decide on the pull request of a run that awaits it.
 
         Raises:
@@ -91,22 +96,32 @@ class Batches:
         """
         await self.run(batch, issue)
         event = ApprovalDecided(approved, comment)
-        applied = await self._transitions.apply(batch, issue, event=event, actor="local")
+        applied = await self._transitions.apply(batch, issue, event=event, actor=caller.name)
         if not applied.done:
             raise errors.approval_not_found(batch, issue)
         return applied.run
 
     async def _change(
-        self, batch: str, allowed: tuple[BatchState, ...], state: BatchState, *, reason: str = "", outbox: str = ""
+        self,
+        batch: str,
+        allowed: tuple[BatchState, ...],
+        state: BatchState,
+        *,
+        caller: Identity,
+        reason: str = "",
+        outbox: str = "",
     ) -> Batch:
         """Change a batch's state; one that has it already stays as it is.
 
         Raises:
             NotFoundError: there is no such batch.
             FailedPreconditionError: its state forbids it.
+            PermissionDeniedError: it is not the caller's, who is no operator.
         """
         for _ in range(_MOST_TRIES):
-            before = (await self.get(batch)).state
+            current = await self.get(batch)
+            check_may_change(current, caller)
+            before = current.state
             if before is state:
                 # A repeat: the first call may have had no answer because no replica had it yet.
                 found = await self._store.load_batch(batch, confirmed=True)
@@ -116,7 +131,7 @@ class Batches:
             if before not in allowed:
                 raise errors.batch_state(batch, before.name)
             if await self._store.set_state(
-                batch, before=before, state=state, reason=reason, actor="local", outbox=outbox
+                batch, before=before, state=state, reason=reason, actor=caller.name, outbox=outbox
             ):
                 break
         return await self.get(batch)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from miyabi_coordinator.servicer.audit import AuditInterceptor
 from miyabi_coordinator.servicer.coordinator import CoordinatorServicer
 from miyabi_coordinator.servicer.dispatch import DispatchServicer
 
-__all__ = ["CoordinatorServicer", "DispatchServicer"]
+__all__ = ["AuditInterceptor", "CoordinatorServicer", "DispatchServicer"]

@@ -6,29 +6,36 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1 import coordinator_service_pb2_grpc, event_pb2
 from miyabi_coordinator import errors
+from miyabi_coordinator.ports.audit import AuditTrail
 from miyabi_coordinator.service.all_events import AllEvents
 from miyabi_coordinator.service.shard import Shard, ShardTable
 from miyabi_coordinator.service.submit import Submission
 from miyabi_coordinator.shards import new_batch_id
 from miyabi_coordinator.translate import requests, values
+from miyabi_core.identity import current_identity
 from miyabi_core.proto_time import now, to_timestamp
 from miyabi_core.tracing import current_traceparent
 
 #: Batches or agents of a page where the request says nothing.
 DEFAULT_PAGE = 50
+#: Audit entries of a page where the request says nothing.
+DEFAULT_AUDIT_PAGE = 100
+_STREAM_POSITION = re.compile(r"\d{1,20}-\d{1,20}")
 
 
 class CoordinatorServicer(coordinator_service_pb2_grpc.CoordinatorServiceServicer):
     """Translates between messages and use cases; no rule lives here."""
 
-    def __init__(self, shards: ShardTable, *, simulated: bool = False) -> None:
+    def __init__(self, shards: ShardTable, audit: AuditTrail, *, simulated: bool = False) -> None:
         self._shards = shards
+        self._audit = audit
         self._simulated = simulated
 
     async def SubmitBatch(self, request: pb.SubmitBatchRequest, context: Any) -> AsyncIterator[pb.SubmitBatchResponse]:
@@ -37,7 +44,9 @@ class CoordinatorServicer(coordinator_service_pb2_grpc.CoordinatorServiceService
         request_id = requests.request_id_of(request.request_id)
         number = await self._shards.number_for(request_id)
         shard = self._shards.all[number]
-        spec = requests.spec_of(request, request_id=request_id, traceparent=current_traceparent() or "")
+        requester = current_identity().name
+        trace = current_traceparent() or ""
+        spec = requests.spec_of(request, request_id=request_id, requester=requester, traceparent=trace)
         digest = requests.body_digest(request)
         submission = Submission(new_batch_id(number), spec, requests.filter_of(request), digest)
         batch, repeated = await shard.submit.submit(submission)
@@ -96,7 +105,7 @@ class CoordinatorServicer(coordinator_service_pb2_grpc.CoordinatorServiceService
         """End a batch."""
         del context
         shard, batch = self._find(request.name)
-        changed = await shard.batches.cancel(batch, reason=request.reason)
+        changed = await shard.batches.cancel(batch, reason=request.reason, caller=current_identity())
         shard.sweeper.wake()
         return pb.CancelBatchResponse(batch=values.batch(changed))
 
@@ -104,19 +113,21 @@ class CoordinatorServicer(coordinator_service_pb2_grpc.CoordinatorServiceService
         """Give no more leases for a batch."""
         del context
         shard, batch = self._find(request.name)
-        return pb.PauseBatchResponse(batch=values.batch(await shard.batches.pause(batch, reason=request.reason)))
+        paused = await shard.batches.pause(batch, reason=request.reason, caller=current_identity())
+        return pb.PauseBatchResponse(batch=values.batch(paused))
 
     async def ResumeBatch(self, request: pb.ResumeBatchRequest, context: Any) -> pb.ResumeBatchResponse:
         """Give leases again."""
         del context
         shard, batch = self._find(request.name)
-        return pb.ResumeBatchResponse(batch=values.batch(await shard.batches.resume(batch)))
+        resumed = await shard.batches.resume(batch, caller=current_identity())
+        return pb.ResumeBatchResponse(batch=values.batch(resumed))
 
     async def RetryBatch(self, request: pb.RetryBatchRequest, context: Any) -> pb.RetryBatchResponse:
         """Run failed and skipped issues again."""
         del context
         shard, batch = self._find(request.name)
-        retried = await shard.batches.retry(batch, tuple(request.issue_numbers))
+        retried = await shard.batches.retry(batch, tuple(request.issue_numbers), caller=current_identity())
         return pb.RetryBatchResponse(batch=values.batch(retried))
 
     async def GetIssueRun(self, request: pb.GetIssueRunRequest, context: Any) -> pb.GetIssueRunResponse:
@@ -153,7 +164,10 @@ class CoordinatorServicer(coordinator_service_pb2_grpc.CoordinatorServiceService
         del context
         shard, batch = self._find(request.name)
         issue = int(request.name.split("/")[3])
-        run = await shard.batches.approve(batch, issue, approved=request.approved, comment=request.comment)
+        caller = current_identity()
+        run = await shard.batches.approve(
+            batch, issue, approved=request.approved, comment=request.comment, caller=caller
+        )
         return pb.ResolveApprovalResponse(run=values.run(run))
 
     async def WatchEvents(self, request: pb.WatchEventsRequest, context: Any) -> AsyncIterator[pb.WatchEventsResponse]:
@@ -170,8 +184,18 @@ class CoordinatorServicer(coordinator_service_pb2_grpc.CoordinatorServiceService
 
     async def ListAuditEntries(self, request: pb.ListAuditEntriesRequest, context: Any) -> pb.ListAuditEntriesResponse:
         """Return who called what that changes something."""
-        del request, context
-        raise errors.not_implemented("ListAuditEntries")
+        del context
+        before = _read_token(request.page_token)
+        if before and _STREAM_POSITION.fullmatch(before) is None:
+            raise errors.bad_cursor("page_token")
+        size = request.page_size or DEFAULT_AUDIT_PAGE
+        found, position = await self._audit.page(
+            before=before, limit=size, actor=request.actor, resource=request.resource
+        )
+        token = _make_token(position) if position else ""
+        return pb.ListAuditEntriesResponse(
+            entries=[values.audit_entry(entry) for entry in found], next_page_token=token
+        )
 
     async def _is_of(self, name: str, repository: str) -> bool:
         """Tell whether a batch works on a repository."""

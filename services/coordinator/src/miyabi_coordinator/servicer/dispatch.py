@@ -19,6 +19,7 @@ from miyabi_coordinator.service.agents import AttachedAgent, Mail
 from miyabi_coordinator.service.shard import Shard, ShardTable
 from miyabi_coordinator.shards import shard_of
 from miyabi_coordinator.translate import dispatch
+from miyabi_core.identity import current_identity
 
 
 class DispatchServicer(dispatch_service_pb2_grpc.DispatchServiceServicer):
@@ -35,6 +36,9 @@ class DispatchServicer(dispatch_service_pb2_grpc.DispatchServiceServicer):
         first = await anext(aiter(request_iterator), None)
         if first is None or not first.HasField("hello"):
             raise errors.hello_expected()
+        caller = current_identity()
+        if not caller.may_attach_as(first.hello.agent_id):
+            raise errors.not_its_agent_id(first.hello.agent_id, caller.name)
         if not self._shards.all[0].dispatcher.accepting:
             raise errors.shutting_down()
         agent = AttachedAgent(_info_of(first.hello))

@@ -44,7 +44,9 @@ def body_digest(request: coordinator_service_pb2.SubmitBatchRequest) -> str:
     return hashlib.sha256(body.SerializeToString(deterministic=True)).hexdigest()
 
 
-def spec_of(request: coordinator_service_pb2.SubmitBatchRequest, *, request_id: str, traceparent: str) -> Spec:
+def spec_of(
+    request: coordinator_service_pb2.SubmitBatchRequest, *, request_id: str, requester: str, traceparent: str
+) -> Spec:
     """Return what was asked for with defaults; what the gateway knows is still missing."""
     concurrency = request.concurrency or DEFAULT_CONCURRENCY
     rounds = request.max_fix_rounds if request.HasField("max_fix_rounds") else DEFAULT_FIX_ROUNDS
@@ -63,6 +65,7 @@ def spec_of(request: coordinator_service_pb2.SubmitBatchRequest, *, request_id: 
         max_fix_rounds=rounds,
         base_branch=request.base_branch,
         request_id=request_id,
+        requester=requester,
         traceparent=traceparent,
     )
 

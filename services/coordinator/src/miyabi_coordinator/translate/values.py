@@ -6,7 +6,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from miyabi.common.v1 import usage_pb2
-from miyabi.coordinator.v1 import batch_pb2, result_pb2
+from miyabi.coordinator.v1 import batch_pb2, coordinator_service_pb2, result_pb2
 from miyabi_coordinator.models import (
     AgentInfo,
     Batch,
@@ -20,6 +20,7 @@ from miyabi_coordinator.models import (
     Usage,
     task_name,
 )
+from miyabi_coordinator.models.audit import AuditEntry
 
 #: Result fields of a run with their message types; also what an outcome's field is called.
 RESULT_TYPES = {
@@ -228,3 +229,16 @@ def varint(value: int) -> bytes:
         value >>= 7
     out.append(value)
     return bytes(out)
+
+
+def audit_entry(value: AuditEntry) -> coordinator_service_pb2.AuditEntry:
+    """Return an entry of the audit."""
+    return coordinator_service_pb2.AuditEntry(
+        time=timestamp(value.time),
+        actor=value.actor,
+        method=value.method,
+        resource=value.resource,
+        code=value.code,
+        request_id=value.request_id,
+        traceparent=value.traceparent,
+    )

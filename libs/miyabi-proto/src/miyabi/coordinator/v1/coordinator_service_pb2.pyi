@@ -816,7 +816,7 @@ class ListAuditEntriesRequest(_message.Message):
     actor: _builtins.str
     """Only calls of this identity. Default: all."""
     resource: _builtins.str
-    """Only calls that named this resource, for example `batches/{ulid}`. Default: all."""
+    """Only calls that named this resource or something below it, for example `batches/{ulid}`. Default: all."""
     def __init__(
         self,
         *,

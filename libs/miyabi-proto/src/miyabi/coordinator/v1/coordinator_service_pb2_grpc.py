@@ -229,6 +229,7 @@ class CoordinatorServiceServicer:
     def ListAuditEntries(self, request, context):
         """ListAuditEntries returns who called what that changes something, newest first; refused calls too.
         Entries are kept by count (roughly the newest 100,000), whatever becomes of their batches.
+        Of callers that nobody knows at most 60 a minute and replica are kept. A page may be shorter than asked for though more follow.
         Errors: INVALID_ARGUMENT `BAD_CURSOR`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

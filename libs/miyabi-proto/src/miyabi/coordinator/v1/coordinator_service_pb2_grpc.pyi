@@ -96,6 +96,7 @@ class CoordinatorServiceStub:
     ListAuditEntries: _grpc.UnaryUnaryMultiCallable[_coordinator_service_pb2.ListAuditEntriesRequest, _coordinator_service_pb2.ListAuditEntriesResponse]
     """ListAuditEntries returns who called what that changes something, newest first; refused calls too.
     Entries are kept by count (roughly the newest 100,000), whatever becomes of their batches.
+    Of callers that nobody knows at most 60 a minute and replica are kept. A page may be shorter than asked for though more follow.
     Errors: INVALID_ARGUMENT `BAD_CURSOR`.
     """
 
@@ -167,6 +168,7 @@ class CoordinatorServiceAsyncStub(CoordinatorServiceStub):
     ListAuditEntries: _aio.UnaryUnaryMultiCallable[_coordinator_service_pb2.ListAuditEntriesRequest, _coordinator_service_pb2.ListAuditEntriesResponse]  # type: ignore[assignment]
     """ListAuditEntries returns who called what that changes something, newest first; refused calls too.
     Entries are kept by count (roughly the newest 100,000), whatever becomes of their batches.
+    Of callers that nobody knows at most 60 a minute and replica are kept. A page may be shorter than asked for though more follow.
     Errors: INVALID_ARGUMENT `BAD_CURSOR`.
     """
 
@@ -319,6 +321,7 @@ class CoordinatorServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_coordinator_service_pb2.ListAuditEntriesResponse, _abc.Awaitable[_coordinator_service_pb2.ListAuditEntriesResponse]]:
         """ListAuditEntries returns who called what that changes something, newest first; refused calls too.
         Entries are kept by count (roughly the newest 100,000), whatever becomes of their batches.
+        Of callers that nobody knows at most 60 a minute and replica are kept. A page may be shorter than asked for though more follow.
         Errors: INVALID_ARGUMENT `BAD_CURSOR`.
         """
 
