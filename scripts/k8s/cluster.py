@@ -113,9 +113,11 @@ def _problems() -> list[tuple[str, str, bool]]:
     found = []
     for pod in read("pods")["items"]:
         name, status = pod["metadata"]["name"], pod.get("status", {})
-        for condition in status.get("conditions", ()):
-            if condition["type"] == "PodScheduled" and condition["status"] == "False":
-                found.append((name, f"cannot be scheduled: {condition.get('message', '')}", False))
+        found += [
+            (name, f"cannot be scheduled: {condition.get('message', '')}", False)
+            for condition in status.get("conditions", ())
+            if condition["type"] == "PodScheduled" and condition["status"] == "False"
+        ]
         for container in [*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())]:
             waiting = container.get("state", {}).get("waiting", {})
             reason = waiting.get("reason", "")

@@ -114,11 +114,14 @@ def build(*, targets: Sequence[str] = IMAGES, valkey: bool = False, force: bool 
 def _build(builder: Builder, target: str, name: str) -> None:
     """Build one image."""
     revision = run("git", "rev-parse", "--short=12", "HEAD", check=False).strip() or "unknown"
-    arguments = [f"REVISION={revision}"]
-    if os.environ.get("MIYABI_BASE_IMAGE"):
-        arguments.append(f"BASE={os.environ['MIYABI_BASE_IMAGE']}")
-    arguments += [f"{key}={os.environ[key]}" for key in ("PIP_INDEX_URL", "UV_DEFAULT_INDEX") if os.environ.get(key)]
-    options = [option for argument in arguments for option in ("--build-arg", argument)]
+    labels = {
+        "org.opencontainers.image.revision": revision,
+        "org.opencontainers.image.version": name.rpartition(":")[2],
+    }
+    options = [option for key, value in labels.items() for option in ("--label", f"{key}={value}")]
+    arguments = {"BASE": os.environ.get("MIYABI_BASE_IMAGE", "")}
+    arguments |= {key: os.environ.get(key, "") for key in ("PIP_INDEX_URL", "UV_DEFAULT_INDEX")}
+    options += [option for key, value in arguments.items() if value for option in ("--build-arg", f"{key}={value}")]
     run(
         *builder.build, *options, "--target", target, "--tag", name, "--file", "deploy/images/Dockerfile", ".",
         timeout=3600,
@@ -146,29 +149,40 @@ def load(images: Iterable[str], context: str) -> None:
                 _load_archive(image, command)
 
 
+#: How images get into a cluster, by how its context is called: the command for Docker's images, the one for an archive.
+#: `{image}`, `{cluster}` and `{context}` are filled in; an archive's path is added.
+_LOADERS = (
+    ("kind-", "kind load docker-image --name {cluster} {image}", "kind load image-archive --name {cluster}"),
+    ("minikube", "minikube --profile {context} image load {image}", "minikube --profile {context} image load"),
+    ("k3d-", "k3d image import --cluster {cluster} {image}", "k3d image import --cluster {cluster}"),
+)
+#: Contexts of clusters that share the images of the Docker beside them.
+_SHARED = ("docker-desktop", "rancher-desktop", "orbstack")
+
+
 def _load_command(image: str, context: str) -> tuple[str, ...] | list[str] | None:
-    """Return the command that loads an image; a list takes the image's archive as one more argument."""
+    """Return the command that loads an image; a list takes the image's archive as one more argument.
+
+    Raises:
+        K8sError: it is not known how.
+    """
     if os.environ.get("MIYABI_K8S_LOAD"):
         return (*shlex.split(os.environ["MIYABI_K8S_LOAD"]), image)
-    if os.environ.get("MIYABI_K8S_REGISTRY"):
-        builder = choose_builder()
-        return (builder.name, "push", image)
-    docker = choose_builder().name == "docker"
-    cluster = context.partition("-")[2]
-    if context.startswith("kind-"):
-        single = ("kind", "load", "docker-image", "--name", cluster, image)
-        return single if docker else ["kind", "load", "image-archive", "--name", cluster]
-    if context == "minikube" or context.startswith("minikube"):
-        return ("minikube", "--profile", context, "image", "load", image) if docker else ["minikube", "image", "load"]
-    if context.startswith("k3d-"):
-        return ("k3d", "image", "import", "--cluster", cluster, image) if docker else ["k3d", "image", "import"]
-    if context in {"docker-desktop", "rancher-desktop", "orbstack"}:
+    if context in _SHARED:
         return None
+    builder = choose_builder()
+    if os.environ.get("MIYABI_K8S_REGISTRY"):
+        return (builder.name, "push", image)
+    words = {"image": image, "cluster": context.partition("-")[2], "context": context}
+    for prefix, from_docker, archive in _LOADERS:
+        if context.startswith(prefix):
+            filled = [part.format(**words) for part in (from_docker if builder.name == "docker" else archive).split()]
+            return tuple(filled) if builder.name == "docker" else filled
     if works("k3s", "--version"):
         return ["k3s", "ctr", "images", "import"]
     return fail(
-        f"it is not known how images get into the cluster of context {context!r}. Set MIYABI_K8S_REGISTRY to a registry "
-        "that it pulls from, or MIYABI_K8S_LOAD to a command that takes an image's name, "
+        f"it is not known how images get into the cluster of context {context!r}. Set MIYABI_K8S_REGISTRY to a "
+        "registry that it pulls from, or MIYABI_K8S_LOAD to a command that takes an image's name, "
         'for example MIYABI_K8S_LOAD="ssh node load-image".'
     )
 

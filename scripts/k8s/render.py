@@ -117,7 +117,11 @@ def images_of(manifests: Iterable[Manifest]) -> list[str]:
     """Return every image that the manifests name, sorted."""
     found = set()
     for manifest in manifests:
-        pod = manifest.get("spec", {}).get("template", {}).get("spec", {}) if isinstance(manifest.get("spec"), dict) else {}
+        pod = (
+            manifest.get("spec", {}).get("template", {}).get("spec", {})
+            if isinstance(manifest.get("spec"), dict)
+            else {}
+        )
         for container in [*pod.get("containers", ()), *pod.get("initContainers", ())]:
             found.add(container["image"])
     return sorted(found)

@@ -30,7 +30,11 @@ def say(text: str) -> None:
 
 
 def run(
-    *command: str, stdin: str | None = None, check: bool = True, timeout: float = 600, env: Mapping[str, str] | None = None
+    *command: str,
+    stdin: str | None = None,
+    check: bool = True,
+    timeout: float = 600,
+    env: Mapping[str, str] | None = None,
 ) -> str:
     """Run a program and return its output.
 
@@ -47,7 +51,14 @@ def run(
     environment = {**os.environ, **(env or {})}
     try:
         done = subprocess.run(
-            command, input=stdin, capture_output=True, text=True, check=False, timeout=timeout, cwd=ROOT, env=environment
+            command,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=timeout,
+            cwd=ROOT,
+            env=environment,
         )
     except FileNotFoundError as error:
         raise K8sError(f"{command[0]} is not installed") from error

@@ -107,12 +107,16 @@ def _check_apis(manifests: Sequence[Manifest]) -> None:
 
 def addresses(*, simulated: bool) -> str:
     """Return how the system is reached, as lines that work when pasted."""
-    issues = '"repository":"django/django","issue_numbers":[13933,14155]' if simulated else '"repository":"OWNER/REPO","issue_numbers":[1]'
+    issues = (
+        '"repository":"django/django","issue_numbers":[13933,14155]'
+        if simulated
+        else '"repository":"OWNER/REPO","issue_numbers":[1]'
+    )
     forward = f"kubectl --namespace {cluster.NAMESPACE} port-forward"
     return (
         f"page:  {forward} service/dashboard 3001:3001    then http://localhost:3001\n"
         f"batch: {forward} service/coordinator 50051:50051 >/dev/null & "
         "until grpcurl -plaintext localhost:50051 list >/dev/null 2>&1; do sleep 0.2; done; "
-        f"grpcurl -plaintext -d '{{{issues},\"pipeline\":\"PIPELINE_FIX\",\"concurrency\":2}}' "
+        f'grpcurl -plaintext -d \'{{{issues},"pipeline":"PIPELINE_FIX","concurrency":2}}\' '
         "localhost:50051 miyabi.coordinator.v1.CoordinatorService/SubmitBatch"
     )

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from miyabi.coordinator.v1 import coordinator_service_pb2_grpc, dispatch_service_pb2_grpc
+from miyabi.keda.v1 import external_scaler_pb2_grpc
 from miyabi_coordinator.adapters import gateway
 from miyabi_coordinator.adapters.redis_store import Durability, RedisAudit, RedisStore, ShardConnection, open_primaries
 from miyabi_coordinator.policy import POLICY
@@ -14,7 +15,12 @@ from miyabi_coordinator.ports.audit import AuditTrail
 from miyabi_coordinator.service.audit import AuditLog
 from miyabi_coordinator.service.dispatch import Timing
 from miyabi_coordinator.service.shard import Shard, ShardTable
-from miyabi_coordinator.servicer import AuditInterceptor, CoordinatorServicer, DispatchServicer
+from miyabi_coordinator.servicer import (
+    AuditInterceptor,
+    CoordinatorServicer,
+    DispatchServicer,
+    ExternalScalerServicer,
+)
 from miyabi_coordinator.settings import CoordinatorSettings
 from miyabi_core.channel import open_channel
 from miyabi_core.security import ClientSecurity, ServerSecurity
@@ -91,4 +97,6 @@ def _server(
     server.add(register, operators, full_name=f"{_PACKAGE}.CoordinatorService")
     register_dispatch = dispatch_service_pb2_grpc.add_DispatchServiceServicer_to_server
     server.add(register_dispatch, DispatchServicer(shards), full_name=f"{_PACKAGE}.DispatchService")
+    register_scaler = external_scaler_pb2_grpc.add_ExternalScalerServicer_to_server
+    server.add(register_scaler, ExternalScalerServicer(shards), full_name="externalscaler.ExternalScaler")
     return server

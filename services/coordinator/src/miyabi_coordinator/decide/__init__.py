@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from miyabi_coordinator.decide.core import decide, record_progress
 from miyabi_coordinator.decide.effects import COUNTER_OF_STATE, SPENT_COUNTERS, effects_of
-from miyabi_coordinator.decide.pipeline import new_run
+from miyabi_coordinator.decide.pipeline import kind_of_task, new_run
 from miyabi_coordinator.decide.retrying import retry_order, retry_waits
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "SPENT_COUNTERS",
     "decide",
     "effects_of",
+    "kind_of_task",
     "new_run",
     "record_progress",
     "retry_order",

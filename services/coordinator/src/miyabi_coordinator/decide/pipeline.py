@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from msgspec.structs import replace
 
 from miyabi_coordinator.models import Pipeline, PlannedStep, Run, Spec, Task, TaskKind, TaskState
@@ -67,6 +69,19 @@ def _satisfied(step: PlannedStep, *, index: int, remaining: list[int]) -> bool:
 def _prefix(generation: int) -> str:
     """Return what tells the task ids of a retried run from those before."""
     return "" if generation == 1 else f"retry-{generation - 1}-"
+
+
+def kind_of_task(task_id: str) -> TaskKind:
+    """Return the kind of a task by the id that this module gave it.
+
+    Raises:
+        ValueError: it is no such id.
+    """
+    step = re.sub(r"^retry-\d+-", "", task_id)
+    for kind in TaskKind:
+        if re.fullmatch(kind.name.lower().replace("_", "-") + r"(-step)?(-\d+)?", step):
+            return kind
+    raise ValueError(f"{task_id!r} is no id of a task")
 
 
 def _checks(*, after: str, fix_round: int, prefix: str) -> tuple[Task, ...]:

@@ -114,6 +114,10 @@ class Store(Protocol):
         """Return committed events after a sequence, oldest first."""
         ...
 
+    async def queue_sizes(self) -> dict[int, int]:
+        """Return how many tasks of each kind are ready or leased; kinds without any are left out."""
+        ...
+
     async def last_event(self) -> str:
         """Return the position of the newest event of the shard."""
         ...

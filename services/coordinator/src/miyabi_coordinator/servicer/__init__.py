@@ -5,5 +5,6 @@ from __future__ import annotations
 from miyabi_coordinator.servicer.audit import AuditInterceptor
 from miyabi_coordinator.servicer.coordinator import CoordinatorServicer
 from miyabi_coordinator.servicer.dispatch import DispatchServicer
+from miyabi_coordinator.servicer.scaler import ExternalScalerServicer
 
-__all__ = ["AuditInterceptor", "CoordinatorServicer", "DispatchServicer"]
+__all__ = ["AuditInterceptor", "CoordinatorServicer", "DispatchServicer", "ExternalScalerServicer"]

@@ -14,7 +14,7 @@ from miyabi_coordinator.adapters.redis_store import codec
 from miyabi_coordinator.adapters.redis_store.committer import EVENTS_KEPT, Committer, member_of
 from miyabi_coordinator.adapters.redis_store.connection import ShardConnection
 from miyabi_coordinator.adapters.redis_store.scripts import Scripts
-from miyabi_coordinator.decide import SPENT_COUNTERS, effects_of
+from miyabi_coordinator.decide import SPENT_COUNTERS, effects_of, kind_of_task
 from miyabi_coordinator.models import (
     AgentInfo,
     Batch,
@@ -23,6 +23,7 @@ from miyabi_coordinator.models import (
     LeaseReference,
     Run,
     Spec,
+    TaskKind,
     Usage,
 )
 from miyabi_coordinator.ports.store import Claim, Commit, Created, LoggedEvent
@@ -257,6 +258,24 @@ class RedisStore:
         )
         loaded = [await self.load_batch(member.decode()) for member in found]
         return [batch for batch in loaded if batch is not None]
+
+    async def queue_sizes(self) -> dict[int, int]:
+        """Return how many tasks of each kind are ready or leased; a lease names its task, whose id names its kind."""
+
+        async def ask(redis: Any) -> list[Any]:
+            pipe = redis.pipeline(transaction=False)
+            for kind in TaskKind:
+                pipe.zcard(f"{self._prefix}ready:{int(kind)}")
+            pipe.zrange(f"{self._prefix}leases", 0, -1)
+            answers: list[Any] = await pipe.execute()
+            return answers
+
+        *ready, leases = await self._connection.run(ask)
+        sizes = {int(kind): int(count) for kind, count in zip(TaskKind, ready, strict=True)}
+        for member in leases:
+            kind = kind_of_task(LeaseReference.of_member(member.decode()).task_id)
+            sizes[int(kind)] += 1
+        return {kind: count for kind, count in sizes.items() if count}
 
     async def put_agent(self, agent: AgentInfo) -> bool:
         """Record an agent; returns whether it was told to drain."""
