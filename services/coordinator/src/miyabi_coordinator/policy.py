@@ -29,4 +29,11 @@ POLICY: Policy = {
     "miyabi.coordinator.v1.DispatchService": {
         "Attach": (Role.AGENT,),
     },
+    # KEDA asks how much work there is; it can show a certificate, but no token.
+    "externalscaler.ExternalScaler": {
+        "IsActive": _VIEWER,
+        "StreamIsActive": _VIEWER,
+        "GetMetricSpec": _VIEWER,
+        "GetMetrics": _VIEWER,
+    },
 }
