@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
 
-from benchmarks import dispatch, fetching, intake, makespan
+from benchmarks import dispatch, fairness, fetching, intake, makespan, queue, watch
 from benchmarks.report import Options, Row
 from miyabi_core.logging import configure_logging
 
@@ -19,12 +19,16 @@ Measure = Callable[[], AsyncIterator[Row]]
 
 def _measures(options: Options) -> dict[str, Measure]:
     """Return what measures each row; rows that share a set-up share a module."""
+    makespans = partial(makespan.rows, options)
     return {
         "1": intake.rows,
-        "2": makespan.rows,
+        "2": makespans,
         "3": fetching.rows,
-        "6": makespan.rows,
+        "6": makespans,
         "dispatch": partial(dispatch.rows, options),
+        "fairness": partial(fairness.rows, options),
+        "queue": partial(queue.rows, options),
+        "watch": partial(watch.rows, options),
     }
 
 
