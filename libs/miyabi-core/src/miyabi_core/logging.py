@@ -14,9 +14,9 @@ import structlog
 SECRET_KEYS = frozenset(
     {"token", "authorization", "password", "secret", "api_key", "prompt", "redis_url", "x-api-key", "cookie"}
 )
-#: Shapes of credentials that may hide in any text: GitHub's and Anthropic's tokens, passwords in URLs.
+#: Shapes of credentials that may hide in any text: GitHub's, Anthropic's and our own tokens, passwords in URLs.
 _SECRET_SHAPES = re.compile(
-    r"(gh[pousr]_[A-Za-z0-9]{16,}|github_pat_[A-Za-z0-9_]{20,}|sk-ant-[A-Za-z0-9_-]{8,}|(?<=://)[^/\s:@]*:[^/\s@]+(?=@))"
+    r"(gh[pousr]_[A-Za-z0-9]{16,}|github_pat_[A-Za-z0-9_]{20,}|sk-ant-[A-Za-z0-9_-]{8,}|mybt_[A-Za-z0-9_-]{32,}|(?<=://)[^/\s:@]*:[^/\s@]+(?=@))"
 )
 #: Stands where a secret was.
 REDACTED = "[redacted]"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
 import grpc
 
@@ -15,7 +17,7 @@ from miyabi_core.errors import FailedPreconditionError
 from miyabi_core.identities import Identities
 from miyabi_core.secret_file import SecretFile
 from miyabi_core.settings import CallerSettings, ServingSettings
-from miyabi_core.tls import CertificateFiles, channel_credentials, read_file
+from miyabi_core.tls import CertificateFiles, channel_credentials, http_context, read_file
 
 #: A gRPC name: an optional resolver (with or without an authority), then host and port.
 _TARGET = re.compile(r"^(?:(?:dns|ipv4|ipv6):(?://[^/]*/)?)?(?P<host>\[[^\]]*\]|[^:/]*)(?::\d+)?$")
@@ -88,6 +90,18 @@ class ServerSecurity:
                 f" and {self.prefix}TLS_KEY_FILE, or {self.prefix}ALLOW_PLAINTEXT=true where the network encrypts"
             )
 
+    def http_context(self, address: str) -> ssl.SSLContext | None:
+        """Return what encrypts an HTTP server; None: plain text.
+
+        Args:
+            address: host:port to serve at.
+
+        Raises:
+            FailedPreconditionError: as `check`, or a file cannot be used.
+        """
+        self.check(address)
+        return http_context(self.certificates) if self.certificates is not None else None
+
 
 #: A server on loopback for the person at this machine; anywhere else it refuses to start.
 LOCAL_ONLY = ServerSecurity()
@@ -142,6 +156,17 @@ class ClientSecurity:
                 f"the token is not sent to {target} in plain text: set {self.prefix}TLS_CA_FILE,"
                 f" or {self.prefix}ALLOW_PLAINTEXT=true where the network encrypts"
             )
+
+    def token_for(self, url: str) -> Callable[[], str] | None:
+        """Return the token for an HTTP server; None where there is none.
+
+        Raises:
+            FailedPreconditionError: the URL is plain HTTP to somewhere beyond loopback.
+        """
+        parts = urlsplit(url)
+        if self.token is not None and parts.scheme != "https" and not self.allow_plaintext:
+            replace(self, tls=None).check(parts.netloc)
+        return self.token
 
 
 def _token_of(path: Path) -> Callable[[], str]:

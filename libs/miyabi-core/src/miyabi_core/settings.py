@@ -55,6 +55,11 @@ class CallerSettings(BaseSettings):
     #: Let tokens cross a network in plain text: for a network that encrypts by itself, such as a service mesh.
     allow_plaintext: bool = False
 
+    @property
+    def tls_ca_path(self) -> Path | None:
+        """The file of `tls_ca_file`; None where the platform's authorities count."""
+        return self.tls_ca_file if isinstance(self.tls_ca_file, Path) else None
+
 
 class ServingSettings(CallerSettings):
     """Who may call a server; subclasses set `env_prefix`."""

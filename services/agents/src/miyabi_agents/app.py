@@ -24,6 +24,7 @@ from miyabi_agents.model import ModelClient
 from miyabi_agents.sandbox import ContainerSandbox, ProcessSandbox
 from miyabi_agents.settings import AgentsSettings
 from miyabi_agents.workspace import GitWorkspaces
+from miyabi_agents.workspace.access import GitAccess
 from miyabi_core.channel import open_channel
 from miyabi_core.health import HealthServer
 from miyabi_core.logging import get_logger
@@ -75,12 +76,13 @@ async def _probes(address: str | None) -> AsyncIterator[Attached | None]:
 
 async def serve(settings: AgentsSettings, stop: asyncio.Event) -> None:
     """Run tasks until *stop* is set; then finish or hand back what there is."""
-    workspaces = GitWorkspaces(settings.git_url, settings.data_dir, shared_dir=settings.shared_dir)
+    security = ClientSecurity.of(settings)
+    access = GitAccess(settings.git_url.rstrip("/"), security.token_for(settings.git_url), settings.tls_ca_path)
+    workspaces = GitWorkspaces(settings.git_url, settings.data_dir, shared_dir=settings.shared_dir, access=access)
     await asyncio.to_thread(workspaces.remove_leftovers)
     sandbox = _sandbox(settings)
     models = ModelClient(settings)
     locator = Locator()
-    security = ClientSecurity.of(settings)
     async with (
         _probes(settings.health_address) as attached,
         open_channel(settings.coordinator, service=DISPATCH, security=security) as coordinator,

@@ -14,6 +14,7 @@ from miyabi_core.errors import UnavailableError
 from miyabi_core.redis import connect
 from miyabi_core.security import ClientSecurity, ServerSecurity
 from miyabi_core.server import GrpcServer
+from miyabi_dashboard.door import Door
 from miyabi_dashboard.http import HttpInterface
 from miyabi_dashboard.hub import Hub
 from miyabi_dashboard.intake import IntakeStore
@@ -45,7 +46,9 @@ class Dashboard:
             monitor=self.monitor,
             max_body_bytes=settings.max_body_bytes,
             simulated=settings.simulated,
+            door=Door(self.security.identities),
         )
+        self._tls = self.security.http_context(settings.http_address)
         self.grpc = GrpcServer(
             service="dashboard",
             address=settings.address,
@@ -75,7 +78,7 @@ class Dashboard:
         await self._runner.setup()
         host, _, port = self._settings.http_address.rpartition(":")
         try:
-            await web.TCPSite(self._runner, host, int(port)).start()
+            await web.TCPSite(self._runner, host, int(port), ssl_context=self._tls).start()
         except OSError as error:
             message = f"cannot listen on {self._settings.http_address}"
             raise UnavailableError(message, reason="ADDRESS_IN_USE") from error

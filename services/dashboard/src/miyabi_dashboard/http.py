@@ -9,12 +9,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import grpc
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 from prometheus_client import generate_latest
 
 from miyabi_core import metrics
-from miyabi_core.errors import MiyabiError
+from miyabi_core.errors import MiyabiError, PermissionDeniedError, UnauthenticatedError
 from miyabi_core.status import from_rpc_error
+from miyabi_dashboard.door import Door
 from miyabi_dashboard.hub import Client, Hub
 from miyabi_dashboard.intake import IntakeStore
 from miyabi_dashboard.intake_events import InvalidEventError, check
@@ -54,7 +55,9 @@ class HttpInterface:
         monitor: Monitor,
         max_body_bytes: int,
         simulated: bool,
+        door: Door,
     ) -> None:
+        self._door = door
         self._intake = intake
         self._hub = hub
         self._upstream = upstream
@@ -65,7 +68,9 @@ class HttpInterface:
 
     def application(self) -> web.Application:
         """Return the application; bodies are bounded before and after they are decompressed."""
-        app = web.Application(client_max_size=self._max_body_bytes, middlewares=[_answer_errors, _refuse_strangers])
+        app = web.Application(
+            client_max_size=self._max_body_bytes, middlewares=[_answer_errors, _refuse_strangers, self._door.guard]
+        )
         app.on_response_prepare.append(_add_headers)
         app.add_routes(
             [
@@ -82,6 +87,7 @@ class HttpInterface:
                 web.get("/metrics", _metrics),
                 web.get("/ws", self._websocket),
                 web.get("/", _page),
+                *self._door.routes(),
             ]
         )
         if STATIC.is_dir():
@@ -160,7 +166,7 @@ class HttpInterface:
             elif missed:
                 await socket.send_str(json.dumps({"type": "events", "events": missed}))
             async with asyncio.TaskGroup() as tasks:
-                sender = tasks.create_task(self._send(socket, client))
+                sender = tasks.create_task(self._send(socket, client, request))
                 async for message in socket:
                     if message.type in {WSMsgType.ERROR, WSMsgType.CLOSE}:
                         break
@@ -178,7 +184,7 @@ class HttpInterface:
             batches = []
         return json.dumps({"type": "snapshot", "sequence": sequence, "batches": batches, "simulated": self._simulated})
 
-    async def _send(self, socket: web.WebSocketResponse, client: Client) -> None:
+    async def _send(self, socket: web.WebSocketResponse, client: Client, request: web.Request) -> None:
         """Send what is queued; a client that fell behind gets a new snapshot."""
         while not socket.closed:
             if client.lost:
@@ -186,8 +192,13 @@ class HttpInterface:
                     client.queue.get_nowait()
                 client.lost = False
                 await socket.send_str(await self._snapshot())
+            text = await client.queue.get()
             try:
-                await socket.send_str(await client.queue.get())
+                self._door.check(request)
+                await socket.send_str(text)
+            except (UnauthenticatedError, PermissionDeniedError):
+                await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"not known any more")
+                return
             except ConnectionError:
                 return
 
@@ -242,8 +253,9 @@ async def _refuse_strangers(request: web.Request, handler: Any) -> web.StreamRes
 
 
 async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:
-    """Add the security headers."""
-    response.headers.update(SECURITY_HEADERS)
+    """Add the security headers, where the handler did not set its own."""
+    for name, value in SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)
 
 
 async def _metrics(_request: web.Request) -> web.Response:

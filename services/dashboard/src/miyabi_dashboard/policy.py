@@ -17,5 +17,5 @@ POLICY: Policy = {
 INTAKE = (Role.SUBMITTER, Role.AGENT)
 READ = (Role.VIEWER,)
 #: Paths that everyone may read: probes, the way in, and the page's own files, which hold no data.
-OPEN_PATHS = frozenset({"/healthz", "/readyz", "/login"})
+OPEN_PATHS = frozenset({"/healthz", "/readyz", "/login", "/login.css", "/icon.svg"})
 OPEN_PREFIXES = ("/assets/",)

@@ -18,6 +18,7 @@ from miyabi_github_gateway.adapters.allowed_repositories import AllowedRepositor
 from miyabi_github_gateway.adapters.calling import CallingInterceptor
 from miyabi_github_gateway.adapters.credentials import AppCredentials, TokenCredentials
 from miyabi_github_gateway.adapters.git.service import GitService
+from miyabi_github_gateway.adapters.git_identity import git_guard
 from miyabi_github_gateway.adapters.governing import caps_of, governors_of
 from miyabi_github_gateway.adapters.http import GitHubHttp
 from miyabi_github_gateway.adapters.listener import Listener
@@ -84,7 +85,14 @@ class Gateway:
         self.webhooks = Webhooks(secret=settings.webhook_secret, on_issue_changed=self.reading.reads.invalidate)
         routes = [*self.git.routes(), *self.webhooks.routes(), web.get("/healthz", _healthy)]
         grace = timedelta(seconds=settings.transfer_grace_seconds)
-        self.listener = Listener(settings.http_address, routes, largest_body=MAX_BYTES, grace=grace)
+        self.listener = Listener(
+            settings.http_address,
+            routes,
+            largest_body=MAX_BYTES,
+            grace=grace,
+            middlewares=[git_guard(self.security.identities)],
+            tls=self.security.http_context(settings.http_address),
+        )
 
     @property
     def http_port(self) -> int:

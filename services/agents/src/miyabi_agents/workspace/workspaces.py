@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from miyabi_agents.errors import WorkspaceError
+from miyabi_agents.workspace.access import OPEN, GitAccess
 from miyabi_agents.workspace.git import NETWORK_TIMEOUT, git
 from miyabi_agents.workspace.worktree import GitWorktree
 
@@ -28,12 +29,16 @@ class GitWorkspaces:
         git_url: Base of the git proxy; repositories are at `{git_url}/OWNER/NAME.git`.
         data_dir: Mirrors, worktrees and git directories go below it.
         shared_dir: Worktrees go below it instead, where a sandbox in a container of its own sees nothing else.
+        access: What git shows to the proxy.
 
     A mirror is fetched under a lock, by one task at a time, and only when a commit is missing.
     """
 
-    def __init__(self, git_url: str, data_dir: Path, *, shared_dir: Path | None = None) -> None:
+    def __init__(
+        self, git_url: str, data_dir: Path, *, shared_dir: Path | None = None, access: GitAccess = OPEN
+    ) -> None:
         self._git_url = git_url.rstrip("/")
+        self._access = access
         self._data_dir = data_dir.resolve()
         self._worktrees = (shared_dir or data_dir).resolve() / "worktrees"
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -57,7 +62,8 @@ class GitWorkspaces:
         path, git_dir = self._worktrees / name, self._data_dir / "gitdirs" / name
         try:
             await _check_out(mirror, sha, path=path, git_dir=git_dir)
-            yield GitWorktree(path=path, git_dir=git_dir, base_sha=sha, remote=self._remote(repository))
+            remote = self._remote(repository)
+            yield GitWorktree(path=path, git_dir=git_dir, base_sha=sha, remote=remote, access=self._access)
         finally:
             await asyncio.shield(asyncio.to_thread(_remove, path, git_dir))
 
@@ -84,7 +90,7 @@ class GitWorkspaces:
             mirror.parent.mkdir(parents=True, exist_ok=True)
             await git("init", "--quiet", "--bare", str(mirror))
         refspec = "+refs/heads/*:refs/heads/*"
-        variables = {"GIT_DIR": str(mirror)}
+        variables = {"GIT_DIR": str(mirror), **self._access.variables()}
         fetch = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", self._remote(repository), refspec)
         await git(*fetch, variables=variables, timeout=NETWORK_TIMEOUT)
         if not await _has(mirror, sha):

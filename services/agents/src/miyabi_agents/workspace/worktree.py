@@ -10,6 +10,7 @@ from pathlib import Path
 from miyabi.coordinator.v1.result_pb2 import ChangeSet, FileChange
 from miyabi_agents.errors import WorkspaceError
 from miyabi_agents.workspace import linkfree
+from miyabi_agents.workspace.access import OPEN, GitAccess
 from miyabi_agents.workspace.changes import change_set
 from miyabi_agents.workspace.git import NETWORK_TIMEOUT, git
 
@@ -27,9 +28,11 @@ class GitWorktree:
         git_dir: Its git directory, outside of it.
         base_sha: The commit that was checked out.
         remote: URL to push to.
+        access: What git shows there.
     """
 
-    def __init__(self, *, path: Path, git_dir: Path, base_sha: str, remote: str) -> None:
+    def __init__(self, *, path: Path, git_dir: Path, base_sha: str, remote: str, access: GitAccess = OPEN) -> None:
+        self._access = access
         self._path = path
         self._git_dir = git_dir
         self._base_sha = base_sha
@@ -139,7 +142,7 @@ class GitWorktree:
         """Push one commit to one branch."""
         refspec = f"+{sha}:refs/heads/{branch}"
         try:
-            variables = {"GIT_DIR": str(self._git_dir)}
+            variables = {"GIT_DIR": str(self._git_dir), **self._access.variables()}
             await git("push", "--porcelain", self._remote, refspec, variables=variables, timeout=NETWORK_TIMEOUT)
         except WorkspaceError as error:
             if error.code != "GIT_FAILED":

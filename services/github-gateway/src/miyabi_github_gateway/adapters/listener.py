@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Sequence
 from datetime import timedelta
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from miyabi_core.errors import UnavailableError
 
@@ -18,13 +20,20 @@ class Listener:
         routes: What is served.
         largest_body: Bytes of a body that a handler reads at once; streams have no limit.
         grace: How long handlers under way may take after `stop`.
+        middlewares: Run before the handlers.
+        tls: Encrypts; None: plain text.
     """
 
-    def __init__(self, address: str, routes: Sequence[web.RouteDef], *, largest_body: int, grace: timedelta) -> None:
+    def __init__(
+        self, address: str, routes: Sequence[web.RouteDef], *, largest_body: int, grace: timedelta,
+        middlewares: Sequence[Middleware] = (), tls: ssl.SSLContext | None = None,
+    ) -> None:  # fmt: skip
         self._address = address
         self._routes = routes
         self._largest_body = largest_body
         self._grace = grace
+        self._middlewares = middlewares
+        self._tls = tls
         self._runner: web.AppRunner | None = None
         self.port = 0
 
@@ -34,7 +43,7 @@ class Listener:
         Raises:
             UnavailableError: the address is taken.
         """
-        application = web.Application(client_max_size=self._largest_body)
+        application = web.Application(client_max_size=self._largest_body, middlewares=self._middlewares)
         application.add_routes(self._routes)
         self._runner = web.AppRunner(
             application,
@@ -46,7 +55,7 @@ class Listener:
         await self._runner.setup()
         host, _, port = self._address.rpartition(":")
         try:
-            await web.TCPSite(self._runner, host, int(port)).start()
+            await web.TCPSite(self._runner, host, int(port), ssl_context=self._tls).start()
         except OSError as error:
             raise UnavailableError(f"cannot listen on {self._address}", reason="ADDRESS_IN_USE") from error
         self.port = self._runner.addresses[0][1]
