@@ -231,9 +231,7 @@ async def test_compressed_push_is_read(running_gateway: Running) -> None:
     assert (answer.status, "ng refs/heads/main agents push below" in said) == (200, True)
 
 
-@pytest.mark.parametrize(
-    ("encoding", "body"), [("gzip", b"no gzip"), ("br", b"x"), ("gzip", gzip.compress(b"0000")[:-5])]
-)
+@pytest.mark.parametrize(("encoding", "body"), [("gzip", b"no gzip"), ("br", b"x"), ("gzip", b"")])
 async def test_broken_body_is_refused(running_gateway: Running, encoding: str, body: bytes) -> None:
     """A body that is not what its headers say is answered 400 and goes nowhere."""
     async with (
@@ -243,8 +241,7 @@ async def test_broken_body_is_refused(running_gateway: Running, encoding: str, b
         ) as answer,
     ):
         await answer.read()
-    # A lone flush is a whole probe already, whatever follows it.
-    assert answer.status in {200, 400}
+    assert answer.status == 400
     assert seen(running_gateway, "git.receive_pack") == 0
 
 

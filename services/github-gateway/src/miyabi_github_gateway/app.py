@@ -23,9 +23,11 @@ from miyabi_github_gateway.adapters.governing import caps_of, governors_of
 from miyabi_github_gateway.adapters.http import GitHubHttp
 from miyabi_github_gateway.adapters.listener import Listener
 from miyabi_github_gateway.adapters.reading import Reading, ReadingOptions
+from miyabi_github_gateway.adapters.redis_locks import RedisLocks
 from miyabi_github_gateway.adapters.secret_files import RotatingSecret
 from miyabi_github_gateway.adapters.webhooks import MAX_BYTES, Webhooks
 from miyabi_github_gateway.adapters.writer import GitHubApiWriter
+from miyabi_github_gateway.adapters.written import Written
 from miyabi_github_gateway.policy import POLICY
 from miyabi_github_gateway.service.allow_list import AllowList
 from miyabi_github_gateway.service.freshness import Freshness
@@ -57,7 +59,7 @@ class Gateway:
         reader = self.reading.reader
         servicer = GitHubGatewayServicer(
             reader=reader,
-            writer=GitHubApiWriter(self.http, reader),
+            writer=self._writer(),
             reads=self.reading.reads,
             issues=self.reading.issues,
             limits=LimitBoard(self.governors, self.caps, asyncio.sleep),
@@ -98,6 +100,16 @@ class Gateway:
     def http_port(self) -> int:
         """Port of the HTTP server, once it has started."""
         return self.listener.port
+
+    def _writer(self) -> GitHubApiWriter:
+        """Return what writes, one replica at a time an object."""
+        return GitHubApiWriter(
+            self.http,
+            credentials=self.credentials,
+            locks=RedisLocks(self.redis),
+            written=Written(self.redis),
+            invalidator=self.reading.reads,
+        )
 
     async def _scope(self, owner: str) -> str:
         """Name the credential of an owner's repositories; it is in every key of the caches."""

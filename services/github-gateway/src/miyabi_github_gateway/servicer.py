@@ -109,7 +109,6 @@ class GitHubGatewayServicer(GitHubGatewayServiceServicer):
         labels, changed = await self._writer.set_labels(
             request.repository, request.number, add=_labels(request.add), remove=list(request.remove)
         )
-        await self._reads.invalidate(request.repository, number=request.number)
         return pb.SetLabelsResponse(labels=labels, changed=changed)
 
     async def UpsertComment(self, request: pb.UpsertCommentRequest, context: Any) -> pb.UpsertCommentResponse:  # noqa: N802
@@ -118,7 +117,6 @@ class GitHubGatewayServicer(GitHubGatewayServiceServicer):
         url, created = await self._writer.upsert_comment(
             request.repository, request.number, marker=request.marker, body=request.body
         )
-        await self._reads.invalidate(request.repository, number=request.number)
         return pb.UpsertCommentResponse(url=url, created=created)
 
     async def CreatePullRequest(  # noqa: N802
@@ -142,7 +140,6 @@ class GitHubGatewayServicer(GitHubGatewayServiceServicer):
         async with self._limits.caps.opening(request.repository, request.head_branch, exists=exists) as opening:
             found, created = await self._writer.create_pull_request(request.repository, wanted)
             opening.is_new = created
-        await self._reads.invalidate(request.repository, number=found.number)
         return pb.CreatePullRequestResponse(pull_request=_pull_request(found), created=created)
 
     async def CreateIssue(self, request: pb.CreateIssueRequest, context: Any) -> pb.CreateIssueResponse:  # noqa: N802

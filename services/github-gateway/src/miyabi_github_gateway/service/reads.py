@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
 from miyabi_core.errors import MiyabiError
@@ -183,6 +183,9 @@ class ReadThrough:
     async def invalidate(self, repository: str, *, number: int = 0, kinds: frozenset[Kind] = ALL_KINDS) -> None:
         """Forget; see `ports.Invalidator`."""
         change = Change(repository, number, kinds)
+        # A replica that has only written so far knows no scope yet, while the shared cache has what others read.
+        with suppress(MiyabiError):
+            self._scopes.add(await self._scope(repository.partition("/")[0]))
         self.changed(change)
         keys = [key for scope in self._scopes for key in change.keys(scope)]
         await self._shared.drop(repository, keys, change)

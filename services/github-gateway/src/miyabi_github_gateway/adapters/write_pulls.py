@@ -1,0 +1,92 @@
+"""Opens the one pull request of a head branch, or brings it up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from miyabi_core.logging import get_logger
+from miyabi_github_gateway.adapters.http import GitHubHttp, json_of
+from miyabi_github_gateway.adapters.once import once
+from miyabi_github_gateway.adapters.rest_values import pull_request
+from miyabi_github_gateway.adapters.written import Written
+from miyabi_github_gateway.errors import GitHubRefusedError, RepositoryNotFoundError
+from miyabi_github_gateway.models import NewPullRequest, PullRequest
+from miyabi_github_gateway.service.governor import Cost
+
+_LOG = get_logger(__name__)
+
+
+class PullRequestWriter:
+    """Makes a head branch's pull request; the branch is the marker."""
+
+    def __init__(self, http: GitHubHttp, written: Written) -> None:
+        self._http = http
+        self._written = written
+
+    async def create(self, repository: str, wanted: NewPullRequest) -> tuple[PullRequest, bool]:
+        """Open the pull request, or change title and body of the open one where they differ.
+
+        Raises:
+            GitHubRefusedError: no such head, or nothing between head and base.
+            RepositoryNotFoundError: there is no such repository, or the credential may not open pull requests there.
+        """
+        found, is_new = await once(
+            lambda: self._open_one(repository, wanted.head_branch), lambda: self._open(repository, wanted)
+        )
+        if not is_new:
+            found = await self._update(repository, found, wanted)
+        if wanted.reviewers:
+            await self._ask(repository, found.number, wanted.reviewers)
+        return found, is_new
+
+    async def _open_one(self, repository: str, head_branch: str) -> PullRequest | None:
+        """Look for the open pull request of a head branch; not through any cache."""
+        parameters = {"head": f"{repository.partition('/')[0]}:{head_branch}", "state": "open"}
+        answer = await self._http.rest("GET", f"/repos/{repository}/pulls", params=parameters)
+        if answer.status_code == 404:
+            raise RepositoryNotFoundError(repository)
+        found = json_of(answer)
+        return pull_request(found[0]) if found else None
+
+    async def _open(self, repository: str, wanted: NewPullRequest) -> PullRequest:
+        """Open a pull request; one that appeared meanwhile is taken as ours."""
+        body = {
+            "title": wanted.title,
+            "body": wanted.body,
+            "head": wanted.head_branch,
+            "base": wanted.base_branch,
+            "draft": wanted.draft,
+        }
+        try:
+            answer = await self._http.rest("POST", f"/repos/{repository}/pulls", cost=Cost.NOTIFY, json=body)
+        except GitHubRefusedError as error:
+            existing = await self._open_one(repository, wanted.head_branch)
+            if existing is None or "already exists" not in error.message:
+                raise
+            return existing
+        if answer.status_code == 404:
+            raise RepositoryNotFoundError(repository)
+        return pull_request(json_of(answer))
+
+    async def _update(self, repository: str, existing: PullRequest, wanted: NewPullRequest) -> PullRequest:
+        """Change title and body where they differ."""
+        if (existing.title, existing.body) == (wanted.title, wanted.body):
+            return existing
+        path = f"/repos/{repository}/pulls/{existing.number}"
+        body = {"title": wanted.title, "body": wanted.body}
+        answer = await self._http.rest("PATCH", path, cost=Cost.WRITE, json=body)
+        if answer.status_code == 404:
+            raise RepositoryNotFoundError(repository)
+        return pull_request(json_of(answer))
+
+    async def _ask(self, repository: str, number: int, reviewers: Sequence[str]) -> None:
+        """Ask for reviews, once: whoever has answered is not asked again. Nobody's absence fails the pull request."""
+        name = f"reviewers:{repository}:{number}"
+        if await self._written.where(name):
+            return
+        path = f"/repos/{repository}/pulls/{number}/requested_reviewers"
+        try:
+            await self._http.rest("POST", path, cost=Cost.NOTIFY, json={"reviewers": list(reviewers)})
+        except GitHubRefusedError as error:
+            _LOG.warning("reviewers.refused", repository=repository, number=number, error=error.message[:200])
+        await self._written.note(name, "asked")
