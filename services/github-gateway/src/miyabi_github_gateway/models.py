@@ -177,6 +177,9 @@ class Read:
     number: int = 0  #: of an issue or pull request
     name: str = ""  #: branch, where a repository is read with the head of another than its default branch
 
+    def __hash__(self) -> int:
+        return hash((self.repository, self.number, self.name))
+
     @property
     def owner(self) -> str:
         """Account of the repository."""

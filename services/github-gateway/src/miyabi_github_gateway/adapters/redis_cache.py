@@ -240,19 +240,24 @@ class RedisCache:
             missed: Is called whenever some may have been missed.
         """
         async with asyncio.TaskGroup() as tasks:
-            listener = tasks.create_task(self._listen(changed, missed))
+            begun = asyncio.Event()
+            listener = tasks.create_task(self._listen(changed, missed, begun))
+            await begun.wait()
             try:
                 yield
             finally:
                 listener.cancel()
 
-    async def _listen(self, changed: Callable[[Change], None], missed: Callable[[], None]) -> None:
-        """Listen, and begin again where the connection is lost."""
+    async def _listen(
+        self, changed: Callable[[Change], None], missed: Callable[[], None], begun: asyncio.Event
+    ) -> None:
+        """Listen, and begin again where the connection is lost; *begun* is set after the first try."""
         while True:
             try:
                 async with self._redis.pubsub() as channel:
                     await channel.subscribe(f"{self._prefix}:news")
                     missed()
+                    begun.set()
                     while True:
                         message = await channel.get_message(ignore_subscribe_messages=True, timeout=LOOK_SECONDS)
                         if message is None:
@@ -261,6 +266,7 @@ class RedisCache:
                             self._tell(message["data"], changed)
             except (RedisError, OSError) as error:
                 _LOG.warning("cache.news_lost", error=type(error).__name__)
+                begun.set()
                 await asyncio.sleep(REST_SECONDS)
 
     def _tell(self, data: bytes, changed: Callable[[Change], None]) -> None:

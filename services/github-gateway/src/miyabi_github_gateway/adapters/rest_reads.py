@@ -12,7 +12,7 @@ from miyabi_github_gateway.adapters.http import GitHubHttp, json_of
 from miyabi_github_gateway.adapters.rest_values import pull_request
 from miyabi_github_gateway.errors import RepositoryNotFoundError
 from miyabi_github_gateway.models import PullRequest
-from miyabi_github_gateway.service.cache_metrics import READS
+from miyabi_github_gateway.service.cache_metrics import reads
 
 #: GitHub's largest page.
 PAGE = 100
@@ -43,9 +43,9 @@ class RestReads:
         headers = {"if-none-match": tag} if tag else {}
         answer = await self._http.rest("GET", path, params=dict(parameters), headers=headers)
         if answer.status_code == 304:
-            READS.labels("rest", "unchanged").inc()
+            reads("rest", "unchanged").inc()
             return msgspec.json.decode(known)
-        READS.labels("rest", "miss").inc()
+        reads("rest", "miss").inc()
         if answer.status_code == 404:
             self._kept.pop(key, None)
             return None

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from prometheus_client import Counter, Gauge, Histogram
 
 from miyabi_core.metrics import REGISTRY
 
-READS = Counter(
+_READS = Counter(
     "miyabi_github_cache_reads_total",
     "Reads by kind and where their answer came from: l1, l2, joined, other_replica, unchanged (304), miss, bypassed.",
     ["kind", "outcome"],
     registry=REGISTRY,
 )
+
+
+@lru_cache(maxsize=64)
+def reads(kind: str, outcome: str) -> Counter:
+    """Return the counter of a kind and an outcome; looking it up by its labels would cost as much as a read."""
+    return _READS.labels(kind, outcome)
+
+
 STALE = Counter(
     "miyabi_github_cache_stale_total",
     "Answers that were older than they should be, by kind and why: revalidating, or unavailable (limited or away).",

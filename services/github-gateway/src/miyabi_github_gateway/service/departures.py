@@ -15,7 +15,7 @@ from miyabi_github_gateway.errors import GitHubUnavailableError, RateLimitedErro
 from miyabi_github_gateway.models import Answer, Entry, Read, Shape, Value
 from miyabi_github_gateway.ports import Fetched, SharedCache
 from miyabi_github_gateway.service.batching import Batcher
-from miyabi_github_gateway.service.cache_metrics import READS, STALE
+from miyabi_github_gateway.service.cache_metrics import STALE, reads
 from miyabi_github_gateway.service.flights import Deadline, Flight, Outcome, merged, projected
 from miyabi_github_gateway.service.freshness import Age, Freshness, answer_of
 from miyabi_github_gateway.service.local_cache import LocalCache
@@ -111,7 +111,7 @@ class Departures:
         age = self._freshness.judge(kind, entry, now)
         self._learn(flight.read, entry.value)
         if age in {Age.FRESH, Age.REVALIDATE}:
-            READS.labels(kind.value, "l2").inc()
+            reads(kind.value, "l2").inc()
             flight.land(answer_of(entry, now, stale=age is Age.REVALIDATE))
             if flight.is_valid:
                 self._local.put(flight.key, entry)
@@ -142,7 +142,7 @@ class Departures:
             for key, entry in found.items():
                 if self._freshness.judge(waiting[key].read.shape.kind, entry, self._clock()) is Age.FRESH:
                     flight = waiting.pop(key)
-                    READS.labels(flight.read.shape.kind.value, "other_replica").inc()
+                    reads(flight.read.shape.kind.value, "other_replica").inc()
                     flight.land(answer_of(entry, self._clock()))
                     if flight.is_valid:
                         self._local.put(key, entry)
@@ -158,7 +158,7 @@ class Departures:
         deadline = Deadline(max(flight.deadline for flight in flights))
         for flight in flights:
             flight.batch = deadline
-            READS.labels(flight.read.shape.kind.value, "bypassed" if flight.is_fresh else "miss").inc()
+            reads(flight.read.shape.kind.value, "bypassed" if flight.is_fresh else "miss").inc()
         async with asyncio.TaskGroup() as tasks:
             for (_, shape), things in merged(flights).items():
                 ids = {read: known for read in things if (known := self._ids.get(_name(read)))}

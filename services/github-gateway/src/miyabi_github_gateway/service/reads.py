@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import timedelta
 
 from miyabi_core.errors import MiyabiError
 from miyabi_github_gateway.errors import ReadTimedOutError
 from miyabi_github_gateway.models import ALL_KINDS, Answer, Change, Kind, Read
 from miyabi_github_gateway.ports import SharedCache
-from miyabi_github_gateway.service.cache_metrics import READS, STALE
+from miyabi_github_gateway.service.cache_metrics import STALE, reads
 from miyabi_github_gateway.service.departures import Departures
 from miyabi_github_gateway.service.flights import Caller, Flight, Outcome
 from miyabi_github_gateway.service.freshness import Age, Freshness, answer_of
@@ -81,8 +81,9 @@ class ReadThrough:
         Raises:
             MiyabiError: it cannot be read.
         """
-        async for found in self.load([read], fresh=fresh, timeout=timeout):
-            for outcome in found.values():
+        async with aclosing(self.load([read], fresh=fresh, timeout=timeout)) as loading:
+            async for found in loading:
+                outcome = found[read]
                 if isinstance(outcome, MiyabiError):
                     raise outcome
                 return outcome
@@ -90,7 +91,7 @@ class ReadThrough:
 
     async def load(
         self, reads: Sequence[Read], *, fresh: bool = False, timeout: timedelta = PATIENCE
-    ) -> AsyncIterator[dict[Read, Outcome]]:
+    ) -> AsyncGenerator[dict[Read, Outcome], None]:
         """Yield outcomes as they come, each read once.
 
         Args:
@@ -108,7 +109,6 @@ class ReadThrough:
         scope = await self._scope(reads[0].owner)
         self._scopes.add(scope)
         self._note(reads[0])
-        caller = Caller()
         here: dict[Read, Outcome] = {}
         wanted: dict[str, Read] = {}
         for read in reads:
@@ -116,18 +116,25 @@ class ReadThrough:
             answer = None if fresh else self._at_hand(read, key, deadline)
             if answer is None:
                 wanted[key] = read
-                self._join(read, key, deadline, is_fresh=fresh).join(caller, deadline)
             else:
                 here[read] = answer
+        caller = self._joined(wanted, deadline, is_fresh=fresh) if wanted else None
         if here:
             yield here
-        while wanted:
+        while wanted and caller is not None:
             try:
                 async with asyncio.timeout_at(deadline):
                     arrived = await caller.next()
             except TimeoutError as error:
                 raise ReadTimedOutError from error
             yield {wanted.pop(key): outcome for key, outcome in arrived if key in wanted}
+
+    def _joined(self, wanted: Mapping[str, Read], deadline: float, *, is_fresh: bool) -> Caller:
+        """Return where the outcomes of what is not at hand arrive."""
+        caller = Caller()
+        for key, read in wanted.items():
+            self._join(read, key, deadline, is_fresh=is_fresh).join(caller, deadline)
+        return caller
 
     def _at_hand(self, read: Read, key: str, deadline: float) -> Answer | None:
         """Return what the process knows; what is a little old is read anew behind the answer."""
@@ -138,10 +145,10 @@ class ReadThrough:
         now = self._clock()
         match self._freshness.judge(kind, entry, now):
             case Age.FRESH:
-                READS.labels(kind.value, "l1").inc()
+                reads(kind.value, "l1").inc()
                 return answer_of(entry, now)
             case Age.REVALIDATE:
-                READS.labels(kind.value, "l1").inc()
+                reads(kind.value, "l1").inc()
                 STALE.labels(kind.value, "revalidating").inc()
                 self._join(read, key, deadline, is_fresh=False)
                 return answer_of(entry, now, stale=True)
@@ -153,7 +160,7 @@ class ReadThrough:
         flight = self._flights.get(key)
         if flight is not None and not (is_fresh and flight.batch is not None):
             flight.is_fresh = flight.is_fresh or is_fresh
-            READS.labels(read.shape.kind.value, "joined").inc()
+            reads(read.shape.kind.value, "joined").inc()
             return flight
         flight = self._flights[key] = Flight(read, key, is_fresh, deadline)
         if not self._gathered:

@@ -14,6 +14,8 @@ START = 25
 MOST = 100
 #: A full batch that was quick lets the next ones be this much larger; ten at once double it.
 STEP = 3
+#: Larger batches are multiples of this, so that there are few different texts, here and at GitHub.
+GRAIN = 25
 #: Slower answers than this do not let batches grow: GitHub gives up at 10 s.
 QUICK_SECONDS = 4.0
 
@@ -42,7 +44,8 @@ class BatchSizes:
         start: each query costs a round trip and a point.
         """
         limit = self.limit(shape)
-        return min(waiting, limit, max(min(self.start, limit), math.ceil(waiting / at_once)))
+        size = min(waiting, limit, max(min(self.start, limit), math.ceil(waiting / at_once)))
+        return size if size <= self.start else size - size % GRAIN
 
     def succeeded(self, shape: Shape, *, count: int, seconds: float) -> None:
         """Take note of an answer; only a batch at its limit says anything about a larger one."""
