@@ -12,6 +12,7 @@ from store_checks import assert_decided_once, assert_gapless, assert_recount, co
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1 import state_pb2
 from miyabi_coordinator.shards import TAGS, homes_of, shard_of, slot_of
+from miyabi_coordinator.testing import succeed
 from miyabi_core.ids import new_ulid
 from miyabi_core.valkey_cluster import ask, running_cluster, until
 
@@ -92,6 +93,33 @@ async def test_promotion_loses_nothing_acknowledged(cluster, stack, operators):
         assert len({lease.reference.task for lease in leases}) == SHARDS * (3 * 7 + 3)
         assert max(Counter(lease.reference.task for lease in leases).values()) == 1
         assert Counter(shard_of(events[0].batch) for events in seen) == dict.fromkeys(range(SHARDS), 4)
+
+
+async def test_dead_shard_holds_up_no_other(cluster, stack, operators):
+    """While a shard has neither primary nor replica, the agent's work on another is taken, its own once it is back."""
+    victim = await cluster.holder_of(slot_of(TAGS[0]))
+    pair = (victim, cluster.replica_of(victim))
+    async with stack.coordinator(**FIELDS) as channel, stack.agent(channel, answer=lambda _: None) as agent:
+        stub = operators(channel)
+        calls = {shard: stub.SubmitBatch(request_for(shard, 1, pipeline=state_pb2.PIPELINE_TRIAGE)) for shard in (0, 1)}
+        async with asyncio.timeout(10):
+            leases = {
+                shard_of(lease.reference.task.split("/")[1]): lease
+                for lease in [await agent.leases.get() for _ in range(2)]
+            }
+        for server in pair:
+            await server.kill()
+        await agent.beat(*leases.values())
+        await agent.send(succeed(leases[0]))
+        await agent.send(succeed(leases[1]))
+        events = await collect(calls[1])
+        assert events[-1].batch_finished.state == state_pb2.BATCH_STATE_SUCCEEDED
+        assert agent.acknowledgements.get_nowait().reference == leases[1].reference
+        for server in pair:
+            await server.start()
+        events = await collect(calls[0])
+        assert events[-1].batch_finished.state == state_pb2.BATCH_STATE_SUCCEEDED
+        assert agent.acknowledgements.get_nowait().accepted
 
 
 async def test_shards_are_on_all_primaries(cluster, stack, operators):

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
@@ -20,6 +20,12 @@ from miyabi_coordinator.service.shard import Shard, ShardTable
 from miyabi_coordinator.shards import shard_of
 from miyabi_coordinator.translate import dispatch
 from miyabi_core.identity import current_identity
+from miyabi_core.logging import get_logger
+
+#: Messages of an agent that wait for one shard; beyond them the stream waits, so that a dead shard fills no memory.
+LANE = 64
+
+_LOG = get_logger(__name__)
 
 
 class DispatchServicer(dispatch_service_pb2_grpc.DispatchServiceServicer):
@@ -42,13 +48,10 @@ class DispatchServicer(dispatch_service_pb2_grpc.DispatchServiceServicer):
         if not self._shards.all[0].dispatcher.accepting:
             raise errors.shutting_down()
         agent = AttachedAgent(_info_of(first.hello))
-        lost: list[LeaseReference] = []
-        held = [dispatch.reference_of(message) for message in first.hello.held]
-        for number, shard in enumerate(self._shards.all):
-            mine = [reference for reference in held if shard_of(reference.batch) == number]
-            lost.extend(await shard.dispatcher.attach(agent, mine))
-        reader = asyncio.create_task(self._read(agent, first, request_iterator))
+        reader: asyncio.Task[None] | None = None
         try:
+            lost = await self._attach(agent, first.hello)
+            reader = asyncio.create_task(self._read(agent, first, request_iterator))
             yield pb.AttachResponse(welcome=self._welcome(lost))
             while (mail := await agent.mail()) is not None:
                 yield _response(mail)
@@ -57,41 +60,85 @@ class DispatchServicer(dispatch_service_pb2_grpc.DispatchServiceServicer):
             elif agent.gone:
                 raise errors.shutting_down()
         finally:
-            reader.cancel()
-            await asyncio.gather(reader, return_exceptions=True)
-            for shard in self._shards.all:
-                await asyncio.shield(shard.dispatcher.detach(agent))
+            if reader is not None:
+                reader.cancel()
+                await asyncio.gather(reader, return_exceptions=True)
+            await asyncio.shield(self._detach(agent))
+
+    async def _attach(self, agent: AttachedAgent, hello: pb.Hello) -> list[LeaseReference]:
+        """Take the agent in on every shard; returns the held leases that are lost."""
+        lost: list[LeaseReference] = []
+        held = [dispatch.reference_of(message) for message in hello.held]
+        for number, shard in enumerate(self._shards.all):
+            mine = [reference for reference in held if shard_of(reference.batch) == number]
+            lost.extend(await shard.dispatcher.attach(agent, mine))
+        return lost
+
+    async def _detach(self, agent: AttachedAgent) -> None:
+        """Forget the stream on every shard; one whose store is away keeps the agent's entry until it is back."""
+        for answer in await asyncio.gather(
+            *(shard.dispatcher.detach(agent) for shard in self._shards.all), return_exceptions=True
+        ):
+            if isinstance(answer, BaseException):
+                _LOG.warning("dispatch.agent_not_removed", agent=agent.info.id, error=str(answer))
 
     async def _read(self, agent: AttachedAgent, first: pb.AttachRequest, rest: AsyncIterator[pb.AttachRequest]) -> None:
-        """Handle what the agent says until it hangs up."""
+        """Handle what the agent says until it hangs up; what concerns one shard does not wait for another."""
+        lanes: list[asyncio.Queue[pb.AttachRequest | None]] = [asyncio.Queue(LANE) for _ in self._shards.all]
         try:
-            await self._handle(agent, first)
-            async for message in rest:
-                if message.HasField("hello"):
-                    raise errors.hello_expected()
-                await self._handle(agent, message)
+            async with asyncio.TaskGroup() as group:
+                for number, lane in enumerate(lanes):
+                    group.create_task(self._serve_lane(agent, number, lane))
+                await self._sort(first, lanes)
+                async for message in rest:
+                    if message.HasField("hello"):
+                        raise errors.hello_expected()
+                    await self._sort(message, lanes)
+                for lane in lanes:
+                    await lane.put(None)
         finally:
             agent.close()
 
-    async def _handle(self, agent: AttachedAgent, message: pb.AttachRequest) -> None:
+    async def _sort(self, message: pb.AttachRequest, lanes: Sequence[asyncio.Queue[pb.AttachRequest | None]]) -> None:
+        """Put each part of a message into the lane of its shard; every shard gets the heartbeat."""
+        if len(lanes) == 1:
+            await lanes[0].put(message)
+            return
+        parts: dict[int, pb.AttachRequest] = {}
+        for number in range(len(lanes)) if message.HasField("heartbeat") else ():
+            part = parts.setdefault(number, pb.AttachRequest())
+            part.heartbeat.draining = message.heartbeat.draining
+            held = [(entry, shard_of(dispatch.reference_of(entry).batch)) for entry in message.heartbeat.held]
+            part.heartbeat.held.extend(entry for entry, home in held if home == number)
+        for entry in message.progress:
+            number = self._number(dispatch.reference_of(entry.reference))
+            parts.setdefault(number, pb.AttachRequest()).progress.append(entry)
+        for outcome in message.outcomes:
+            number = self._number(dispatch.reference_of(outcome.reference))
+            parts.setdefault(number, pb.AttachRequest()).outcomes.append(outcome)
+        for number, part in parts.items():
+            await lanes[number].put(part)
+
+    async def _serve_lane(
+        self, agent: AttachedAgent, number: int, lane: asyncio.Queue[pb.AttachRequest | None]
+    ) -> None:
+        """Handle what concerns one shard, in order."""
+        while (message := await lane.get()) is not None:
+            await self._handle(agent, self._shards.all[number], message)
+
+    async def _handle(self, agent: AttachedAgent, shard: Shard, message: pb.AttachRequest) -> None:
         """Handle one message: all of its outcomes go into one commit."""
         if message.HasField("heartbeat"):
-            await self._heartbeat(agent, message.heartbeat)
+            held = [dispatch.reference_of(entry) for entry in message.heartbeat.held]
+            await shard.dispatcher.heartbeat(agent, held, draining=message.heartbeat.draining)
         for entry in message.progress:
             await self._progress(agent, entry)
         if message.outcomes:
             async with asyncio.TaskGroup() as group:
                 for outcome in message.outcomes:
                     group.create_task(self._outcome(agent, outcome))
-            for shard in self._shards.all:
-                shard.dispatcher.wake()
-
-    async def _heartbeat(self, agent: AttachedAgent, message: pb.Heartbeat) -> None:
-        """Renew what the agent names."""
-        held = [dispatch.reference_of(entry) for entry in message.held]
-        for number, shard in enumerate(self._shards.all):
-            mine = [reference for reference in held if shard_of(reference.batch) == number]
-            await shard.dispatcher.heartbeat(agent, mine, draining=message.draining)
+            for other in self._shards.all:
+                other.dispatcher.wake()
 
     async def _progress(self, agent: AttachedAgent, message: pb.Progress) -> None:
         """Log a call or a text; send a piece of text on."""
@@ -120,16 +167,20 @@ class DispatchServicer(dispatch_service_pb2_grpc.DispatchServiceServicer):
         outcome = dispatch.outcome_of(message)
         await self._shard(reference).intake.outcome(agent, reference, outcome=outcome, calls=calls)
 
-    def _shard(self, reference: LeaseReference) -> Shard:
-        """Return the shard of a lease.
+    def _number(self, reference: LeaseReference) -> int:
+        """Return the number of a lease's shard.
 
         Raises:
             NotFoundError: there is none.
         """
-        shard = self._shards.of_batch(reference.batch)
-        if shard is None:
+        number = shard_of(reference.batch)
+        if number >= len(self._shards.all):
             raise errors.batch_not_found(reference.batch)
-        return shard
+        return number
+
+    def _shard(self, reference: LeaseReference) -> Shard:
+        """Return the shard of a lease; raises as `_number`."""
+        return self._shards.all[self._number(reference)]
 
     def _welcome(self, lost: list[LeaseReference]) -> pb.Welcome:
         """Answer the hello."""
