@@ -73,11 +73,35 @@ web-check: setup-dev ## Types and tests of the page; setup built it
 	$(NPM) check
 	$(NPM) test
 
-check: fmt-check lint typecheck imports proto-check web-check cov ## What CI runs
+check: fmt-check lint typecheck imports proto-check k8s-validate web-check cov ## What CI runs
 
 bench: setup ## Measure: make bench ROW=1 [REPEATS=3] [PEERS=folder] [PROFILE=1], or all rows
 	@$(BIN)/python -m benchmarks $(if $(ROW),--row $(ROW)) $(if $(REPEATS),--repeats $(REPEATS)) \
 		$(if $(PEERS),--peers $(PEERS)) $(if $(PROFILE),--profile)
+
+images: setup ## Build the images with docker, podman or buildah; VALKEY=1: a stand-in for Valkey's too
+	@$(BIN)/python -m scripts.k8s images
+
+k8s-render: setup ## Print the manifests of OVERLAY (dev or prod), with MIYABI_K8S_COMPONENTS
+	@$(BIN)/python -m scripts.k8s render
+
+k8s-validate: setup-dev ## Render every combination and check it strictly
+	@$(BIN)/python -m scripts.k8s validate
+
+up: setup ## The whole system on the cluster that KUBECONFIG points to; again after a change: an upgrade; OVERLAY=prod
+	@$(BIN)/python -m scripts.k8s up
+
+down: setup ## Remove it; volumes stay unless PURGE=1
+	@$(BIN)/python -m scripts.k8s down
+
+status: setup ## What runs on the cluster
+	@$(BIN)/python -m scripts.k8s status
+
+logs: setup ## Follow the logs of every pod, or of SERVICE
+	@$(BIN)/python -m scripts.k8s logs
+
+test-k8s: setup-dev ## Prove it on a cluster: STEP=name for one step; not part of check
+	@$(BIN)/python -m tests.k8s $(STEP)
 
 clean: ## Remove what was installed and built
 	rm -rf .venv .tools build $(WEB)/node_modules services/dashboard/src/miyabi_dashboard/static

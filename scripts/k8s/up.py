@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
-from scripts.k8s import cluster, credentials, images
-from scripts.k8s.render import Choice, Manifest, chosen, images_of, keys, parse, render
-from scripts.k8s.shell import run, say, timed
+from scripts.k8s import certificates, cluster, credentials, identities, images
+from scripts.k8s.render import BUILD, Choice, Manifest, chosen, images_of, keys, parse, render
+from scripts.k8s.shell import ROOT, fail, run, say, timed
 
 #: Kinds whose left-overs are removed: what an older version of the manifests had and this one has not.
 PRUNED = (
@@ -26,7 +29,7 @@ def up() -> None:
     """
     began = time.monotonic()
     context = cluster.require_cluster()
-    choice = chosen(repository=images.repository(), tag=images.content_tag())
+    choice = _with_certificates(chosen(repository=images.repository(), tag=images.content_tag()))
     say(f"context {context or '(none)'}, overlay {choice.overlay}{_also(choice)}, images {choice.tag}")
     manifests = parse(render(choice))
     _check_apis(manifests)
@@ -35,23 +38,38 @@ def up() -> None:
     targets = [image.rpartition("/")[2].partition(":")[0] for image in ours]
     built = images.build(targets=targets)
     images.load([*built, *_local_valkey(manifests)], context)
-    apply(choice, manifests, simulated=simulated)
+    apply(manifests, simulated=simulated)
     say(f"up after {time.monotonic() - began:.1f} s")
-    say(addresses(simulated=simulated))
+    say(addresses(simulated=simulated, secured=f'"{identities.SECRET}"' in _dump(manifests)))
 
 
-def apply(choice: Choice, manifests: Sequence[Manifest], *, simulated: bool) -> None:
-    """Apply manifests, wait for them, remove what is left of older ones."""
-    namespaces = [entry for entry in manifests if entry["kind"] == "Namespace"]
-    for namespace in namespaces:
-        run("kubectl", "apply", "--server-side", "--filename", "-", stdin=_dump([namespace]))
+def _with_certificates(choice: Choice) -> Choice:
+    """Return *choice* with cert-manager's certificates where TLS is asked for and cert-manager is there."""
+    secured = any(f"secretName: tls-{name}" in render(choice) for name in certificates.SERVERS)
+    if secured and cluster.serves("cert-manager.io") and "cert-manager" not in choice.components:
+        return replace(choice, components=(*choice.components, "cert-manager"))
+    return choice
+
+
+def apply(manifests: Sequence[Manifest], *, simulated: bool) -> None:
+    """Apply manifests, wait for them, remove what is left of older ones.
+
+    Raises:
+        K8sError: something was refused, or a pod does not start.
+    """
+    for namespace in [entry for entry in manifests if entry["kind"] == "Namespace"]:
+        run("kubectl", "apply", "--server-side", "--field-manager=miyabi", "--filename", "-", stdin=_dump([namespace]))
     credentials.ensure(simulated=simulated)
+    text = _dump(manifests)
+    if f'"{identities.SECRET}"' in text:
+        identities.ensure()
+        if "Certificate" not in {entry["kind"] for entry in manifests}:
+            certificates.ensure()
     with timed("applying"):
         cluster.apply(_dump([entry for entry in manifests if entry["kind"] != "Namespace"]))
     wanted = [(entry["kind"], entry["metadata"]["name"]) for entry in manifests if entry["kind"] in _WORKLOADS]
     cluster.wait_ready(wanted)
     prune(manifests)
-    del choice
 
 
 def prune(manifests: Sequence[Manifest]) -> None:
@@ -69,8 +87,6 @@ def prune(manifests: Sequence[Manifest]) -> None:
 
 def _dump(manifests: Sequence[Manifest]) -> str:
     """Return manifests as a List, which kubectl reads at once."""
-    import json  # noqa: PLC0415 - only here
-
     return json.dumps({"apiVersion": "v1", "kind": "List", "items": list(manifests)})
 
 
@@ -100,12 +116,10 @@ def _check_apis(manifests: Sequence[Manifest]) -> None:
         "monitoring.coreos.com": "the Prometheus operator, or leave the component `monitoring` out",
     }
     for group in sorted(needed - known):
-        from scripts.k8s.shell import fail  # noqa: PLC0415 - beside its one use
-
         fail(f"the cluster does not know {group}: install {hints.get(group, 'what serves it')}")
 
 
-def addresses(*, simulated: bool) -> str:
+def addresses(*, simulated: bool, secured: bool) -> str:
     """Return how the system is reached, as lines that work when pasted."""
     issues = (
         '"repository":"django/django","issue_numbers":[13933,14155]'
@@ -113,10 +127,26 @@ def addresses(*, simulated: bool) -> str:
         else '"repository":"OWNER/REPO","issue_numbers":[1]'
     )
     forward = f"kubectl --namespace {cluster.NAMESPACE} port-forward"
-    return (
-        f"page:  {forward} service/dashboard 3001:3001    then http://localhost:3001\n"
-        f"batch: {forward} service/coordinator 50051:50051 >/dev/null & "
-        "until grpcurl -plaintext localhost:50051 list >/dev/null 2>&1; do sleep 0.2; done; "
-        f'grpcurl -plaintext -d \'{{{issues},"pipeline":"PIPELINE_FIX","concurrency":2}}\' '
-        "localhost:50051 miyabi.coordinator.v1.CoordinatorService/SubmitBatch"
-    )
+    keys = f"{BUILD.relative_to(ROOT)}/operator"
+    plain = "-plaintext" if not secured else f"-cacert {keys}/ca.crt -cert {keys}/tls.crt -key {keys}/tls.key"
+    ready = f"until grpcurl {plain} localhost:50051 list >/dev/null 2>&1; do sleep 0.2; done"
+    body = f'{{{issues},"pipeline":"PIPELINE_FIX","concurrency":2}}'
+    call = f"grpcurl {plain} -d '{body}' localhost:50051 miyabi.coordinator.v1.CoordinatorService/SubmitBatch"
+    lines = [
+        f"page:  {forward} service/dashboard 3001:3001    then http{'s' if secured else ''}://localhost:3001",
+        f"batch: {forward} service/coordinator 50051:50051 >/dev/null & {ready}; {call}",
+    ]
+    if secured:
+        _write_operator_keys()
+        lines.append(f"the operator's certificate and key are in {keys}, readable by you alone")
+    return "\n".join(lines)
+
+
+def _write_operator_keys() -> None:
+    """Fetch the operator's certificate for grpcurl."""
+    folder = BUILD / "operator"
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    for name, value in cluster.read("secret", "tls-operator")["data"].items():
+        (folder / name).touch(mode=0o600)
+        (folder / name).write_bytes(base64.b64decode(value))

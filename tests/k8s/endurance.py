@@ -1,0 +1,327 @@
+"""Steps: pods that die, an upgrade under load, and agents that come and go with the queue."""
+
+from __future__ import annotations
+
+import collections
+import json
+import os
+import random
+import subprocess
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from scripts.k8s import cluster, images
+from scripts.k8s.shell import ROOT, run, say
+from tests.k8s.rig import (
+    COORDINATOR,
+    Figures,
+    StepError,
+    call,
+    environment,
+    events_of,
+    expect,
+    forward,
+    github_items,
+    grpcurl,
+    is_ready,
+    pods,
+    pull_requests,
+    wait_for_end,
+)
+from tests.k8s.security import prober
+
+SYNTHETIC = "acme/synthetic"
+#: Longest wait for the batches of these steps; the machine of the figures has two cores.
+BATCH_SECONDS = float(environment("MIYABI_K8S_BATCH_SECONDS", "3600"))
+
+
+def submit(port: int, issues: list[int], *, concurrency: int, pipeline: str = "PIPELINE_FIX") -> str:
+    """Hand a batch over and hang up; the same request is made again until it is accepted. Returns its name."""
+    body = {
+        "repository": SYNTHETIC, "issue_numbers": issues, "pipeline": pipeline, "concurrency": concurrency,
+        "request_id": str(uuid.uuid4()),
+    }  # fmt: skip
+    command = [
+        grpcurl(),
+        "-plaintext",
+        "-max-time",
+        "8",
+        "-d",
+        json.dumps(body),
+        f"127.0.0.1:{port}",
+        f"{COORDINATOR}/SubmitBatch",
+    ]
+    for _ in range(30):
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        for part in done.stdout.split('"'):
+            if part.startswith("batches/") and part.count("/") == 1:
+                return part
+        time.sleep(1)
+    raise StepError(f"the batch was not accepted: {done.stderr[-500:]}")
+
+
+def check_effects(github: int, port: int, name: str, issues: list[int]) -> dict[str, int]:
+    """Nothing is lost and nothing was done twice: the log, the pull requests, the labels, the comments."""
+    events = events_of(port, name)
+    sequences = [int(event["sequence"]) for event in events]
+    expect(sequences == list(range(1, len(sequences) + 1)), "the log has gaps or repeats")
+    items = github_items(github, SYNTHETIC)
+    pulls = [pull for pull in pull_requests(items) if any(f"#{number}\n" in f"{pull['body']}\n" for number in issues)]
+    closing = collections.Counter(
+        number for pull in pull_requests(items) for number in issues if f"Closes #{number}\n" in f"{pull['body']}\n"
+    )
+    expect(sorted(closing) == sorted(issues), f"issues without a pull request: {sorted(set(issues) - set(closing))}")
+    expect(set(closing.values()) == {1}, f"more than one pull request: {closing.most_common(3)}")
+    marked = 0
+    for item in items:
+        bodies = [comment["body"].split("\n", 1)[0] for comment in item["comments"]]
+        expect(len(bodies) == len(set(bodies)), f"#{item['number']} has a comment twice: {bodies}")
+        expect(len(item["labels"]) == len(set(item["labels"])), f"#{item['number']} has a label twice")
+        marked += len(bodies)
+    return {"events": len(events), "pull_requests": len(pulls), "comments": marked}
+
+
+def _mentioned_fresh(github: int, count: int) -> list[int]:
+    """Return issues of the synthetic repository that have no pull request yet."""
+    items = github_items(github, SYNTHETIC)
+    taken = "\n".join(f"{pull['body']}\n" for pull in pull_requests(items))
+    free = [item["number"] for item in items if "head_ref" not in item and f"Closes #{item['number']}\n" not in taken]
+    expect(len(free) >= count, f"only {len(free)} issues are left: start anew with the step `start`")
+    return sorted(free)[:count]
+
+
+def chaos(figures: Figures) -> None:
+    """A random pod, Valkey's too, is deleted every 3 s for two minutes; nothing is lost and nothing is done twice."""
+    count, seconds = int(environment("MIYABI_K8S_ISSUES", "100")), float(environment("MIYABI_K8S_CHAOS_SECONDS", "120"))
+    chosen = random.Random(int(environment("MIYABI_K8S_SEED", "1")))
+    with forward("coordinator", 50051) as port, forward("simulators", 8080) as github:
+        issues = _mentioned_fresh(github, count)
+        began = time.monotonic()
+        name = submit(port, issues, concurrency=20)
+        deleted: collections.Counter[str] = collections.Counter()
+        while time.monotonic() < began + seconds:
+            due = time.monotonic() + 3
+            candidates = [
+                pod for pod in pods()
+                if "deletionTimestamp" not in pod["metadata"] and _service(pod) not in {"simulators", "prober"}
+            ]  # fmt: skip
+            if candidates:
+                victim = chosen.choice(candidates)
+                cluster.kubectl(
+                    "delete", "pod", victim["metadata"]["name"], "--grace-period=1", "--wait=false", check=False
+                )
+                deleted[_service(victim)] += 1
+            time.sleep(max(0.0, due - time.monotonic()))
+        say(f"  deleted: {dict(deleted)}")
+        batch = wait_for_end(port, name, seconds=BATCH_SECONDS)
+        expect(batch["state"] == "BATCH_STATE_SUCCEEDED", f"the batch is {batch['state']}: {batch}")
+        effects = check_effects(github, port, name, issues)
+    figures.add("chaos", issues=count, pods_deleted=sum(deleted.values()), deleted=dict(deleted),
+                seconds=round(time.monotonic() - began, 1), **effects)  # fmt: skip
+
+
+def _service(pod: dict[str, Any]) -> str:
+    """Return the service that a pod is one of."""
+    return str(pod["metadata"]["labels"].get("app.kubernetes.io/name", ""))
+
+
+_LOAD = """
+import asyncio, collections, json, sys, time
+from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
+from miyabi.coordinator.v1.coordinator_service_pb2_grpc import CoordinatorServiceStub
+from miyabi_core.channel import open_channel
+import grpc
+NAME, SECONDS = %r, %f
+async def main():
+    seen = collections.Counter()
+    slowest = 0.0
+    async with open_channel('dns:///coordinator:50051', service='miyabi.coordinator.v1.CoordinatorService') as channel:
+        stub = CoordinatorServiceStub(channel)
+        end = time.monotonic() + SECONDS
+        async def worker():
+            nonlocal slowest
+            while time.monotonic() < end:
+                began = time.monotonic()
+                try:
+                    await stub.GetBatch(pb.GetBatchRequest(name=NAME), timeout=15)
+                    seen['OK'] += 1
+                except grpc.aio.AioRpcError as error:
+                    seen[error.code().name] += 1
+                    print(json.dumps({'failed': error.code().name, 'details': error.details()[:200]}), flush=True)
+                slowest = max(slowest, time.monotonic() - began)
+                await asyncio.sleep(0.2)
+        await asyncio.gather(*(worker() for _ in range(5)))
+    print(json.dumps({'calls': dict(seen), 'slowest_ms': round(slowest * 1000)}), flush=True)
+asyncio.run(main())
+"""
+
+_PROBER_POLICY = [
+    {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": f"test-prober-{direction.lower()}"},
+        "spec": {
+            "podSelector": {"matchLabels": {"app.kubernetes.io/name": pod}},
+            "policyTypes": [direction],
+            direction.lower(): [
+                {side: [{"podSelector": {"matchLabels": {"app.kubernetes.io/name": peer}}}], "ports": [{"port": 50051}]}
+            ],
+        },
+    }
+    for direction, pod, side, peer in (
+        ("Egress", "prober", "to", "coordinator"),
+        ("Ingress", "coordinator", "from", "prober"),
+    )
+]
+
+
+@contextmanager
+def name_service_keeps(seconds: int) -> Iterator[bool]:
+    """Let CoreDNS answer with that TTL and keep answers as long; True where it could be set."""
+    text = run("kubectl", "-n", "kube-system", "get", "configmap", "coredns", "--output", "json", check=False)
+    before = json.loads(text) if text else {}
+    file = before.get("data", {}).get("Corefile", "")
+    lines = [
+        f"{line[: len(line) - len(line.lstrip())]}{line.split()[0]} {seconds}"
+        if line.split()[:1] in (["ttl"], ["cache"]) and not line.rstrip().endswith("{") else line
+        for line in file.splitlines()
+    ]  # fmt: skip
+    if not file:
+        yield False
+        return
+    _set_corefile("\n".join(lines) + "\n")
+    try:
+        yield True
+    finally:
+        _set_corefile(file)
+
+
+def _set_corefile(text: str) -> None:
+    """Replace CoreDNS's configuration and start it anew."""
+    patch = json.dumps({"data": {"Corefile": text}})
+    run("kubectl", "-n", "kube-system", "patch", "configmap", "coredns", "--type", "merge", "--patch", patch)
+    run("kubectl", "-n", "kube-system", "rollout", "restart", "deployment", "coredns")
+    run("kubectl", "-n", "kube-system", "rollout", "status", "deployment", "coredns", "--timeout=120s")
+
+
+def rolling(figures: Figures) -> None:
+    """An upgrade of every Deployment during a batch loses nothing and fails no unary call."""
+    _rolling(figures, "as it is")
+
+
+def rolling_slow_dns(figures: Figures) -> None:
+    """The same where names are kept for 30 s."""
+    with name_service_keeps(30) as could:
+        expect(could, "CoreDNS has no configuration to change here")
+        _rolling(figures, "ttl 30, cache 30")
+
+
+def _rolling(figures: Figures, names: str) -> None:
+    """Upgrade under load."""
+    count = int(environment("MIYABI_K8S_ROLLING_ISSUES", "12"))
+    tag = images.content_tag()
+    next_tag = tag.removesuffix("-next") if tag.endswith("-next") else f"{tag}-next"
+    with forward("coordinator", 50051) as port, forward("simulators", 8080) as github:
+        issues = _mentioned_fresh(github, count)
+        name = submit(port, issues, concurrency=4)
+        stop_after = float(environment("MIYABI_K8S_ROLLING_SECONDS", "300"))
+        image = pods("app.kubernetes.io/name=coordinator")[0]["spec"]["containers"][0]["image"]
+        pod = prober("prober", image, namespace=cluster.NAMESPACE, labels={"app.kubernetes.io/name": "prober"},
+                     code=_LOAD % (name, stop_after))  # fmt: skip
+        cluster.kubectl("delete", "pod", "prober", "--ignore-not-found", "--grace-period=0", "--force", check=False)
+        cluster.kubectl(
+            "apply",
+            "--filename",
+            "-",
+            stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": [*_PROBER_POLICY, pod]}),
+        )
+        try:
+            cluster.kubectl("wait", "pod/prober", "--for=condition=Ready", "--timeout=60s")
+            began = time.monotonic()
+            done = subprocess.run(["make", "up"], cwd=ROOT, check=False, env={**os.environ, "MIYABI_K8S_TAG": next_tag})
+            seconds = time.monotonic() - began
+            expect(done.returncode == 0, "the upgrade failed")
+            cluster.kubectl("wait", "pod/prober", "--for=jsonpath={.status.phase}=Succeeded",
+                            f"--timeout={stop_after + 120:.0f}s", timeout=stop_after + 150)  # fmt: skip
+            lines = [
+                json.loads(line) for line in cluster.kubectl("logs", "prober").splitlines() if line.startswith("{")
+            ]
+        finally:
+            cluster.kubectl("delete", "pod,networkpolicy", "prober", "test-prober-egress", "test-prober-ingress",
+                            "--ignore-not-found", "--grace-period=0", "--force", check=False)  # fmt: skip
+        calls = lines[-1]["calls"]
+        os.environ["MIYABI_K8S_TAG"] = next_tag
+        expect(
+            seconds < stop_after,
+            f"the upgrade took {seconds:.0f} s, longer than the load: set MIYABI_K8S_ROLLING_SECONDS",
+        )
+        expect(set(calls) == {"OK"}, f"calls failed: {lines}")
+        batch = wait_for_end(port, name, seconds=BATCH_SECONDS)
+        expect(batch["state"] == "BATCH_STATE_SUCCEEDED", f"the batch is {batch['state']}")
+        effects = check_effects(github, port, name, issues)
+    figures.add("rolling", name_service=names, upgrade_seconds=round(seconds, 1), calls=calls["OK"], failed=0,
+                slowest_ms=lines[-1]["slowest_ms"], issues=count, **effects)  # fmt: skip
+
+
+def keda(figures: Figures) -> None:
+    """Agents go from 1 to 4 and back to 1 with the queue, by the real KEDA; no task is cut."""
+    expect(cluster.serves("keda.sh"), "KEDA is not installed: https://keda.sh/docs/latest/deploy/")
+    os.environ["MIYABI_K8S_COMPONENTS"] = ",".join(
+        sorted({*filter(None, os.environ.get("MIYABI_K8S_COMPONENTS", "").split(",")), "keda"})
+    )
+    expect(subprocess.run(["make", "up"], cwd=ROOT, check=False).returncode == 0, "`make up` with keda failed")
+    cluster.kubectl("wait", "scaledobject/agents", "--for=condition=Ready", "--timeout=120s")
+    cluster.kubectl("patch", "scaledobject", "agents", "--type", "merge", "--patch", '{"spec":{"maxReplicaCount":4}}')
+    seen: list[tuple[float, int, int]] = []
+    stop = threading.Event()
+    began = time.monotonic()
+
+    def watch() -> None:
+        while not stop.wait(2):
+            found = cluster.read("deployment", "agents")
+            entry = (found["spec"]["replicas"], found.get("status", {}).get("readyReplicas", 0))
+            if not seen or seen[-1][1:] != entry:
+                seen.append((round(time.monotonic() - began, 1), *entry))
+                say(f"  after {seen[-1][0]} s: {entry[0]} wanted, {entry[1]} ready")
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        with forward("coordinator", 50051) as port, forward("simulators", 8080) as github:
+            count = int(environment("MIYABI_K8S_KEDA_ISSUES", "20"))
+            issues = _mentioned_fresh(github, count)
+            name = submit(port, issues, concurrency=count)
+            batch = wait_for_end(port, name, seconds=BATCH_SECONDS)
+            expect(batch["state"] == "BATCH_STATE_SUCCEEDED", f"the batch is {batch['state']}")
+            effects = check_effects(github, port, name, issues)
+            lost = [event for event in events_of(port, name) if "LEASE_EXPIRED" in json.dumps(event)]
+        expect(not lost, f"{len(lost)} tasks were cut")
+        deadline = time.monotonic() + 600
+        while time.monotonic() < deadline and not (seen and seen[-1][1:] == (1, 1) and _agents_left() == 1):
+            time.sleep(2)
+    finally:
+        stop.set()
+        watcher.join(timeout=10)
+    most = max(entry[2] for entry in seen)
+    expect(most == 4, f"there were at most {most} agents: {seen}")
+    expect(seen[-1][1] == 1, f"agents did not go back to 1: {seen}")
+    figures.add("keda", agents_over_time=seen, issues=count, **effects)
+
+
+def _agents_left() -> int:
+    """Return how many agents there are, those that end included."""
+    return len(pods("app.kubernetes.io/name=agents"))
+
+
+def ready_agents() -> int:
+    """Return how many agents are attached."""
+    return sum(is_ready(pod) for pod in pods("app.kubernetes.io/name=agents"))
+
+
+def fair_call(port: int) -> dict[str, Any]:
+    """Make one unary call, for a look by hand."""
+    return call(port, "ListBatches", {})
