@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from miyabi.coordinator.v1.result_pb2 import ChangeSet
+from miyabi.coordinator.v1.result_pb2 import ChangeSet, PlannedTask
 from miyabi_agents.agents.documenter import DocumenterAgent
-from miyabi_agents.agents.planner import PlannerAgent, acyclic, checklist
+from miyabi_agents.agents.planner import PlannerAgent, acyclic
 from miyabi_agents.localisation import Locator
 from miyabi_sim.model.scenarios import Scenario
 
@@ -36,29 +36,41 @@ async def test_the_models_plan_counts_with_the_likely_files_in_its_prompt(worksh
     assert "- toy/numbers.py (" in first
 
 
-async def test_without_a_model_the_open_boxes_are_the_plan(workshop, planner) -> None:
-    """Each open box is a step after the one above it; ticked ones, and those in hidden text, are none."""
-    workshop.gateway.issue.body = "- [x] I have searched\n- [ ] Mend `double`\n* [ ] Mend shout\n<!-- - [ ] hidden -->"
-    outcome = await workshop.run(planner, with_model=False)
-    assert [(step.title, list(step.depends_on)) for step in outcome.plan.tasks] == [
-        ("Mend `double`", []),
-        ("Mend shout", [0]),
-    ]
+LISTED = [
+    PlannedTask(title="Mend `double`", description="It adds."),
+    PlannedTask(title="Mend shout", depends_on=[0]),
+]
+
+
+async def test_without_a_model_the_listed_steps_are_the_plan(workshop, planner) -> None:
+    """Steps that come with the lease are the plan's steps, with their order."""
+    outcome = await workshop.run(planner, with_model=False, inputs={"listed_steps": LISTED})
+    found = [(step.title, step.description, list(step.depends_on)) for step in outcome.plan.tasks]
+    assert found == [("Mend `double`", "It adds.", []), ("Mend shout", "Mend shout", [0])]
     assert outcome.plan.by_rules
     assert outcome.plan.files[0] == "toy/numbers.py"
 
 
-async def test_without_boxes_there_is_one_step(workshop, planner) -> None:
+async def test_a_model_describes_listed_steps_and_adds_none(workshop, planner) -> None:
+    """Whatever the model plans, the listed steps stay; it is shown them, and its files count."""
+    steps = [
+        {"title": "Mend shout", "description": "Louder.", "depends_on": []},
+        {"title": "Rewrite all", "description": "", "depends_on": []},
+    ]
+    answer = {"tasks": steps, "files": ["toy/words.py"], "notes": ""}
+    plan = Scenario("plan", [[{"tool": "record_plan", "input": answer}]], tool="record_plan")
+    outcome = await workshop.run(planner, plan, inputs={"listed_steps": LISTED})
+    found = [(step.title, step.description, list(step.depends_on)) for step in outcome.plan.tasks]
+    assert found == [("Mend `double`", "It adds.", []), ("Mend shout", "Louder.", [0])]
+    assert (list(outcome.plan.files), outcome.plan.by_rules) == (["toy/words.py"], False)
+    (first,) = workshop.first_messages
+    assert "- Mend shout" in first
+
+
+async def test_without_listed_steps_there_is_one_step(workshop, planner) -> None:
     """The issue's title is the step."""
     outcome = await workshop.run(planner, with_model=False)
     assert [step.title for step in outcome.plan.tasks] == ["double adds"]
-
-
-def test_a_checklist_is_cut_to_what_a_plan_may_hold() -> None:
-    """No more than fifty steps, no title longer than three hundred characters."""
-    found = checklist("\n".join(f"- [ ] {'x' * 400}{number}" for number in range(60)))
-    assert len(found) == 50
-    assert {len(item) for item in found} == {300}
 
 
 @given(st.lists(st.lists(st.integers(0, 12), max_size=12), min_size=1, max_size=12))

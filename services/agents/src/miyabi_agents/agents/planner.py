@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,8 +16,8 @@ from miyabi_agents.ports import TaskContext
 
 #: Steps that a plan may have.
 MAX_STEPS = 50
-#: Open boxes only: a ticked one is done, or is a template's "I have searched".
-_CHECKBOX = re.compile(r"^\s*[-*+] \[ \] (.+)$", re.MULTILINE)
+#: Longest title of a step.
+MAX_TITLE = 300
 
 TOOL = {
     "name": "record_plan",
@@ -48,13 +47,10 @@ TOOL = {
 }
 
 
-def checklist(body: str) -> list[str]:
-    """Return the open items of an issue's checklist, in order."""
-    return [item.strip()[:300] for item in _CHECKBOX.findall(body)][:MAX_STEPS]
-
-
 class PlannerAgent:
-    """Asks the model for a plan with the likely files at hand; without one, the checklist or one step.
+    """Asks the model for a plan with the likely files at hand; without one, the plan is one step.
+
+    Steps that the issue itself lists come with the lease and are kept: the model may describe them, and adds files.
 
     Args:
         locator: Finds the likely files.
@@ -78,31 +74,31 @@ class PlannerAgent:
         candidates = await locate(context, self._locator, f"{issue.title}\n{prompts.clean(issue.body)}")
         found, ruled = await self._decide(task, context, prompts.issue_text(task, issue), candidates)
         if ruled:
-            items = checklist(prompts.clean(issue.body))
+            title = issue.title[:MAX_TITLE] or "Make the change"
             found = {
-                "tasks": [
-                    {"title": item, "description": item, "depends_on": [position - 1] if position else []}
-                    for position, item in enumerate(items or [issue.title[:300] or "Make the change"])
-                ],
+                "tasks": [{"title": title, "description": title, "depends_on": []}],
                 "files": [candidate.path for candidate in candidates],
                 "notes": "",
             }
+        if listed := list(task.inputs.listed_steps):
+            found |= {"tasks": [_kept(step, found["tasks"]) for step in listed]}
         return Outcome(plan=_result(found, ruled=ruled))
 
     async def _decide(
         self, task: Lease, context: TaskContext, issue: str, candidates: list[Candidate]
     ) -> tuple[dict[str, Any], bool]:
         """Ask the model; the second value says that none answered."""
-        del task
         if context.model is None:
             return {}, True
         await context.progress.step("planning")
         files = prompts.listing(
             "Files that may matter:", [f"{entry.path} ({', '.join(entry.reasons)})" for entry in candidates]
         )
+        steps = prompts.listing("The issue lists these steps:", [step.title for step in task.inputs.listed_steps])
+        kept = "Keep to the listed steps and their titles." if steps else "Use one task unless the change has parts."
         prompt = (
-            f"{issue}\n\n{files}\n\nPlan the smallest change that resolves the issue. Use one task unless the issue "
-            "has a checklist. Then call record_plan."
+            f"{issue}\n\n{files}\n\n{prompts.fence(steps) if steps else ''}\n\nPlan the smallest change that resolves "
+            f"the issue. {kept} Then call record_plan."
         )
         try:
             found = await context.model.call_tool(step="plan", system=prompts.SYSTEM, prompt=prompt, tool=TOOL)
@@ -110,6 +106,16 @@ class PlannerAgent:
             return {}, True
         await context.progress.text_done("plan")
         return found, False
+
+
+def _kept(step: PlannedTask, planned: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return a listed step, described by the plan where the plan has it and the issue does not describe it."""
+    same = next((entry["description"] for entry in planned if entry["title"] == step.title), "")
+    return {
+        "title": step.title,
+        "description": step.description or same or step.title,
+        "depends_on": list(step.depends_on),
+    }
 
 
 def _result(found: dict[str, Any], *, ruled: bool) -> PlanResult:

@@ -111,7 +111,9 @@ class GatewayClient:
 
 def _facts(issue: pb.Issue) -> IssueFacts:
     """Return what a batch needs of an issue."""
-    return IssueFacts(issue.number, issue.title, issue.url, issue.body, tuple(issue.blocked_by))
+    return IssueFacts(
+        issue.number, issue.title, issue.url, issue.body, tuple(issue.blocked_by), tuple(issue.sub_issues)
+    )
 
 
 def _translated(error: grpc.aio.AioRpcError, repository: str) -> Exception:

@@ -157,7 +157,7 @@ def _outcome(run: Run, spec: Spec, event: OutcomeReceived, now: float) -> Decisi
     if task is None:
         return _refused(run, "LEASE_LOST")
     facts: tuple[Fact, ...] = ()
-    event = replace(event, result=outcomes.checked(task, event.result))
+    event = replace(event, result=outcomes.checked(run, task, event.result))
     if isinstance(event.result, Done):
         facts = (ResultRecorded(task, event.result.field, event.result.value),)
     return _moved(run, outcomes.end_lease(run, task, event, spec=spec, now=now), spec, facts=facts)

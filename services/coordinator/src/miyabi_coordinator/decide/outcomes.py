@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 
 from msgspec.structs import replace
 
@@ -11,7 +12,9 @@ from miyabi_coordinator.models import (
     Done,
     Failed,
     FailureReason,
+    ListedStep,
     OutcomeReceived,
+    PlannedStep,
     Released,
     Results,
     Run,
@@ -45,17 +48,24 @@ RESULT_FIELDS = {
 }
 
 
-def checked(task: Task, result: Done | Failed | Released) -> Done | Failed | Released:
-    """Return the result, or why it is none: one of another kind of step, a plan without a step, no changed file."""
+def checked(run: Run, task: Task, result: Done | Failed | Released) -> Done | Failed | Released:
+    """Return the result, or why it is none: another kind of step's, a plan that is none, no changed file."""
     if not isinstance(result, Done):
         return result
     if result.field != RESULT_FIELDS[task.kind]:
         return Failed(FailureReason.AGENT_ERROR, f"The agent answered {task.kind.name} with {result.field}.")
     if task.kind is TaskKind.PLAN and not result.steps:
         return Failed(FailureReason.MODEL_ANSWER, "The plan has no step.", retryable=True)
+    if task.kind is TaskKind.PLAN and run.listed and _titles(result.steps) != _titles(run.listed):
+        message = "The plan does not keep to the steps that the issue lists."
+        return Failed(FailureReason.MODEL_ANSWER, message, retryable=True)
     if task.kind is TaskKind.IMPLEMENT and not result.files:
         return Failed(FailureReason.NO_CHANGE, "The step changed no file.")
     return result
+
+
+def _titles(steps: Sequence[PlannedStep | ListedStep]) -> list[str]:
+    return [step.title for step in steps]
 
 
 def end_lease(run: Run, task: Task, outcome: OutcomeReceived, *, spec: Spec, now: float) -> Run:
@@ -140,8 +150,8 @@ def _done(run: Run, task: Task, done: Done, *, spec: Spec, now: float) -> Run:
 
 
 def _planned(run: Run, task: Task, done: Done) -> tuple[Task, ...]:
-    """Return the tasks that the plan asks for."""
-    return pipeline.planned_tasks(done.steps, after=task, generation=run.generation)
+    """Return the tasks that the plan asks for, in the order that the issue itself declares where it lists steps."""
+    return pipeline.planned_tasks(run.listed or done.steps, after=task, generation=run.generation)
 
 
 def _record(results: Results, done: Done, *, kind: TaskKind) -> Results:

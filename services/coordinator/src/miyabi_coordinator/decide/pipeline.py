@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from miyabi_coordinator.models import Pipeline, PlannedStep, Run, Spec, Task, TaskKind, TaskState
+from miyabi_coordinator.models import ListedStep, Pipeline, PlannedStep, Run, Spec, Task, TaskKind, TaskState
 
 
 def first_tasks(pipeline: Pipeline, *, generation: int = 1) -> tuple[Task, ...]:
@@ -20,7 +21,7 @@ def first_tasks(pipeline: Pipeline, *, generation: int = 1) -> tuple[Task, ...]:
     return (triage, Task(f"{prefix}plan", TaskKind.PLAN, depends_on=(triage.id,), title="Plan the change"))
 
 
-def planned_tasks(steps: tuple[PlannedStep, ...], *, after: Task, generation: int) -> tuple[Task, ...]:
+def planned_tasks(steps: Sequence[PlannedStep | ListedStep], *, after: Task, generation: int) -> tuple[Task, ...]:
     """Return the tasks that follow a plan: its steps one after the other on one change, then the checks."""
     prefix = _prefix(generation)
     tasks: list[Task] = []
@@ -32,7 +33,7 @@ def planned_tasks(steps: tuple[PlannedStep, ...], *, after: Task, generation: in
     return (*tasks, *_checks(after=tasks[-1].id, fix_round=0, prefix=prefix))
 
 
-def declared_order(steps: tuple[PlannedStep, ...]) -> list[int]:
+def declared_order(steps: Sequence[PlannedStep | ListedStep]) -> list[int]:
     """Return positions so that each step follows those that it depends on; what cannot be ordered keeps its place.
 
     A dependency on itself or on a position that is not there is ignored, and so is what closes a circle.
@@ -61,7 +62,7 @@ def fix_round(run: Run, number: int) -> Run:
     return replace(run, tasks=(*run.tasks, *added), fix_rounds=number)
 
 
-def _satisfied(step: PlannedStep, *, index: int, remaining: list[int]) -> bool:
+def _satisfied(step: PlannedStep | ListedStep, *, index: int, remaining: list[int]) -> bool:
     """Tell whether nothing that the step depends on is still to be placed."""
     return all(other == index or other not in remaining for other in step.depends_on)
 
@@ -119,6 +120,7 @@ def new_run(
     url: str,
     depends_on: tuple[int, ...],
     dependents: tuple[int, ...],
+    listed: tuple[ListedStep, ...] = (),
 ) -> Run:
     """Return the run of an issue as a new batch has it."""
     run = Run(
@@ -130,5 +132,6 @@ def new_run(
         depends_on=depends_on,
         waits_for=depends_on,
         dependents=dependents,
+        listed=listed,
     )
     return start(run)

@@ -100,6 +100,7 @@ class IssueFacts(Value, frozen=True):
     url: str
     body: str = ""
     blocked_by: tuple[int, ...] = ()
+    sub_issues: tuple[int, ...] = ()
 
 
 class RepositoryFacts(Value, frozen=True):

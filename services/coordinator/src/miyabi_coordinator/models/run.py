@@ -79,6 +79,14 @@ class Task(Value, frozen=True):
     spent: Usage = NO_USAGE
 
 
+class ListedStep(Value, frozen=True):
+    """A step that the issue itself lists; `depends_on` are positions from 0."""
+
+    title: str
+    description: str = ""
+    depends_on: tuple[int, ...] = ()
+
+
 class Results(Value, frozen=True):
     """The newest result of each step, as the agent's serialised message; empty where there is none."""
 
@@ -120,6 +128,7 @@ class Run(Value, frozen=True):
     reason: FailureReason = FailureReason.NONE
     message: str = ""
     progress: dict[str, int] = field(default_factory=dict)
+    listed: tuple[ListedStep, ...] = ()
 
     def task(self, task_id: str) -> Task | None:
         """Return the task of that id."""

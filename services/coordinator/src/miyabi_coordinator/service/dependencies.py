@@ -6,23 +6,42 @@ import re
 from collections.abc import Sequence
 
 from miyabi_coordinator.models import IssueFacts
+from miyabi_coordinator.service.listed_steps import prose
 
-#: `Depends on #12`, `Blocked by: #12, #13 and #14`.
+_NUMBERS = r"#\d{1,9}(?:\s*(?:,|and|&|、|と)\s*(?:and\s+)?#\d{1,9})*"
+#: `Depends on #12`, `Blocked by: #12, #13 and #14`, `#12 に依存`.
 _PHRASE = re.compile(
-    r"\b(?:depends\s+on|blocked\s+by)\b[:\s]*(#\d{1,9}(?:\s*(?:,|and|&)\s*(?:and\s+)?#\d{1,9})*)",
+    rf"\b(?:depend(?:s|ent)?\s+(?:up)?on|blocked\s+(?:by|on))\b[:\s]*({_NUMBERS})"
+    rf"|({_NUMBERS})\s*(?:に依存|にブロック|の完了後|の(?:後|あと)に)",
     re.IGNORECASE,
 )
+#: `- [ ] #12`: how a parent lists its sub-issues in its text.
+_SUB_ISSUE = re.compile(r"^\[[ xX]\] #(\d{1,9})\b", re.MULTILINE)
 _NUMBER = re.compile(r"#(\d+)")
 
 
 def dependencies_of(issues: Sequence[IssueFacts]) -> dict[int, tuple[int, ...]]:
-    """Return for each issue those of the same batch that come first; the issue itself and others do not count."""
+    """Return for each issue those of the same batch that come first; the issue itself and others do not count.
+
+    They are named in its text (code and quotations aside), are known to GitHub as blocking it, or are its sub-issues.
+    """
     numbers = {issue.number for issue in issues}
     found: dict[int, tuple[int, ...]] = {}
     for issue in issues:
-        named = {int(number) for phrase in _PHRASE.findall(issue.body) for number in _NUMBER.findall(phrase)}
-        found[issue.number] = tuple(sorted((named | set(issue.blocked_by)) & numbers - {issue.number}))
+        named = _named(issue.body) | set(issue.blocked_by) | set(issue.sub_issues)
+        found[issue.number] = tuple(sorted(named & numbers - {issue.number}))
     return found
+
+
+def _named(body: str) -> set[int]:
+    """Return the issues that a text puts before its own."""
+    if "#" not in body:
+        return set()
+    text = prose(body)
+    phrases = (part for pair in _PHRASE.findall(text) for part in pair)
+    return {int(number) for phrase in phrases for number in _NUMBER.findall(phrase)} | {
+        int(number) for number in _SUB_ISSUE.findall(text)
+    }
 
 
 def find_cycle(dependencies: dict[int, tuple[int, ...]]) -> list[int]:

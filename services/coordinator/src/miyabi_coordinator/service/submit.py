@@ -13,6 +13,7 @@ from miyabi_coordinator.models import Batch, Counters, IssueFacts, IssueFilter, 
 from miyabi_coordinator.ports.gateway import Gateway
 from miyabi_coordinator.ports.store import Store
 from miyabi_coordinator.service.dependencies import dependencies_of, dependents_of, find_cycle
+from miyabi_coordinator.service.listed_steps import listed_steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,7 @@ def _runs(batch: str, spec: Spec, issues: list[IssueFacts]) -> list[Run]:
             url=issue.url,
             depends_on=before[issue.number],
             dependents=after[issue.number],
+            listed=listed_steps(issue.body) if spec.pipeline is Pipeline.FIX else (),
         )
         for issue in issues
     ]

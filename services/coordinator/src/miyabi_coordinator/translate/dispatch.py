@@ -17,6 +17,7 @@ from miyabi_coordinator.models import (
     Run,
     Spec,
     Task,
+    TaskKind,
     parse_task_name,
     task_name,
 )
@@ -94,6 +95,8 @@ def lease(run: Run, task: Task, *, spec: Spec) -> dispatch_service_pb2.Lease:
     inputs.plan_step, inputs.pipeline = task.plan_step, int(spec.pipeline)  # type: ignore[assignment]
     inputs.requester = spec.requester
     inputs.spent.CopyFrom(values.usage(run.spent))
+    for step in run.listed if task.kind is TaskKind.PLAN else ():
+        inputs.listed_steps.add(title=step.title, description=step.description, depends_on=step.depends_on)
     for field in values.RESULT_TYPES:
         if field != "pull_request" and (content := getattr(run.results, field)):
             getattr(inputs, field).MergeFromString(content)
