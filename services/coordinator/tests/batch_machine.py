@@ -46,7 +46,10 @@ from miyabi_coordinator.translate import values
 from miyabi_coordinator.translate.events import header
 from miyabi_coordinator.translate.replay import Rebuilt, differences, rebuild
 from miyabi_core.errors import MiyabiError
+from miyabi_core.identity import LOCAL
 
+#: Nobody is asked who they are.
+CALLER = LOCAL
 LEASE_SECONDS = 15
 DEADLINE_SECONDS = 900
 #: Serialised messages that stand for any result, by field.
@@ -239,11 +242,11 @@ class BatchMachine(RuleBasedStateMachine):
         batches = self.replicas[replica].batches
         issues = tuple(sorted(chosen))
         work = {
-            "pause": lambda: batches.pause(self.batch, reason=""),
-            "resume": lambda: batches.resume(self.batch),
-            "retry": lambda: batches.retry(self.batch, ()),
-            "retry some": lambda: batches.retry(self.batch, issues),
-            "cancel": lambda: batches.cancel(self.batch, reason=""),
+            "pause": lambda: batches.pause(self.batch, reason="", caller=CALLER),
+            "resume": lambda: batches.resume(self.batch, caller=CALLER),
+            "retry": lambda: batches.retry(self.batch, (), caller=CALLER),
+            "retry some": lambda: batches.retry(self.batch, issues, caller=CALLER),
+            "cancel": lambda: batches.cancel(self.batch, reason="", caller=CALLER),
         }[what]
         if what in {"cancel", "pause"} and sure > (what == "pause") * 3:
             return
@@ -253,7 +256,7 @@ class BatchMachine(RuleBasedStateMachine):
     def decide_approval(self, issue, approved, replica):
         """A person decides on a pull request, or on none."""
         batches = self.replicas[replica].batches
-        self.do(allowed(batches.approve(self.batch, issue, approved=approved, comment="")))
+        self.do(allowed(batches.approve(self.batch, issue, approved=approved, comment="", caller=CALLER)))
 
     @invariant()
     def nothing_contradicts_itself(self):
@@ -301,10 +304,10 @@ class BatchMachine(RuleBasedStateMachine):
             if batch is None or batch.ended:
                 break
             if batch.state is BatchState.PAUSED:
-                await replica.batches.resume(self.batch)
+                await replica.batches.resume(self.batch, caller=CALLER)
             for run in await self.store.load_runs(self.batch):
                 if run.state is RunState.AWAITING_APPROVAL and not run.approved:
-                    await replica.batches.approve(self.batch, run.issue, approved=True, comment="")
+                    await replica.batches.approve(self.batch, run.issue, approved=True, comment="", caller=CALLER)
             await self._lease(4, replica)
             for held in self.leases:
                 await self._outcome(held, "done", 1, replica)
