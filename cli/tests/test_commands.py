@@ -15,9 +15,9 @@ from miyabi.coordinator.v1.state_pb2 import RunState
 from miyabi_core.testing import running_server
 
 
-async def miyabi(*arguments: str, target: str = "127.0.0.1:1") -> tuple[int, str, str]:
+async def miyabi(*arguments: str, target: str = "127.0.0.1:1", **variables: str) -> tuple[int, str, str]:
     """Run the real command in a process of its own; returns exit code, output and errors."""
-    environment = {**os.environ, "MIYABI_COORDINATOR": target, "COLUMNS": "200", "NO_COLOR": "1"}
+    environment = {**os.environ, "MIYABI_COORDINATOR": target, "COLUMNS": "200", "NO_COLOR": "1", **variables}
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "miyabi_cli", *arguments,
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=environment,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from miyabi_cli.commands import batches, doctor, stack
+from miyabi_cli.commands import audit, batches, doctor, stack
+from miyabi_cli.runtime import GIVEN
 from miyabi_core import __version__
 
 app = typer.Typer(
@@ -28,15 +30,24 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def options(
     *,
+    token_file: Annotated[
+        Path | None, typer.Option(help="File with your bearer token; default: MIYABI_TOKEN_FILE, MIYABI_TOKEN.")
+    ] = None,
+    tls_ca: Annotated[
+        str | None, typer.Option(help="PEM of who signs the coordinator's certificate, or system: MIYABI_TLS_CA_FILE.")
+    ] = None,
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Take what comes before the command."""
     del version
+    given = {"identity_token_file": token_file, "tls_ca_file": tls_ca}
+    GIVEN.set({name: value for name, value in given.items() if value is not None})
 
 
 for command in (
     stack.up, stack.demo, batches.submit, batches.watch, batches.batches, batches.cancel, batches.label, doctor.doctor,
+    audit.audit, audit.token,
 ):  # fmt: skip
     app.command()(command)

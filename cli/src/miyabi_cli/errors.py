@@ -38,6 +38,9 @@ def from_service(error: MiyabiError) -> CliError:
     lines += [f"  {violation.field}: {violation.description}" for violation in error.violations]
     if error.retry_after is not None:
         lines.append(f"  try again in {error.retry_after.total_seconds():.0f} s")
+    if error.reason == "IDENTITY_REQUIRED":
+        hint = "who are you? set MIYABI_TOKEN_FILE, or give --token-file before the command"
+        return CliError("\n".join(lines), hint=hint)
     unavailable = error.code.name in {"UNAVAILABLE", "DEADLINE_EXCEEDED"}
     return CliError(
         "\n".join(lines),

@@ -6,7 +6,10 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
 
 import typer
 from pydantic import ValidationError
@@ -18,6 +21,8 @@ from miyabi_cli.triage_view import TriageView
 
 #: Columns of the table where the output is no terminal.
 LOG_WIDTH = 200
+#: Settings that stand before the command on the command line; they come before the environment's.
+GIVEN: ContextVar[Mapping[str, Any]] = ContextVar("miyabi_given", default=MappingProxyType({}))
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ def run(main: Callable[[Runtime], Awaitable[int]]) -> None:
     """
     errors = Console(stderr=True)
     try:
-        runtime = Runtime(CliSettings(), dict(os.environ), errors=errors)
+        runtime = Runtime(CliSettings(**GIVEN.get()), dict(os.environ), errors=errors)
         raise typer.Exit(asyncio.run(_awaited(main, runtime)))
     except ValidationError as error:
         for entry in error.errors():

@@ -14,7 +14,7 @@ from rich.table import Table
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi_agents.sandbox import probe_layers
 from miyabi_cli.client import coordinator
-from miyabi_cli.errors import EXIT_ISSUE_FAILED, EXIT_OK, CliError
+from miyabi_cli.errors import EXIT_ISSUE_FAILED, EXIT_OK, EXIT_UNAVAILABLE, CliError
 from miyabi_cli.runtime import Runtime, run
 from miyabi_core.valkey import binary_version
 
@@ -93,7 +93,9 @@ async def _coordinator(runtime: Runtime) -> Finding:
     try:
         async with coordinator(runtime.settings) as client:
             answer = await client.call(client.stub.ListAgents(pb.ListAgentsRequest(), timeout=CHECK_SECONDS))
-    except CliError:
+    except CliError as error:
+        if error.exit_code != EXIT_UNAVAILABLE:
+            return Finding("coordinator", good=False, detail=f"{target}: {error}", required=False)
         return Finding(
             "coordinator", good=False, detail=f"{target} does not answer; `miyabi up` starts one", required=False
         )

@@ -39,13 +39,17 @@ def up(
     simulate: Annotated[
         bool, typer.Option("--simulate", help="Simulate GitHub and the model even where credentials are set.")
     ] = False,
+    identity: Annotated[
+        bool, typer.Option("--identity", help="Let nobody in without a token; yours is made and named at the start.")
+    ] = False,
 ) -> None:
     """Start the whole system and keep it running until Ctrl-C."""
 
     async def main(runtime: Runtime) -> int:
         options = StackOptions(
-            any_ports() if any_port else Ports(), runtime.settings.data_dir, simulate=simulate, agents=agents
-        )
+            any_ports() if any_port else Ports(), runtime.settings.data_dir, simulate=simulate, agents=agents,
+            identity=identity,
+        )  # fmt: skip
         async with _running(runtime, options) as stack:
             _say_where(runtime, stack)
             await _serve(runtime, stack)
@@ -137,6 +141,9 @@ def _say_where(runtime: Runtime, stack: LocalStack) -> None:
     if stack.simulated:
         runtime.errors.print(f"[yellow]simulated: {' and '.join(stack.simulated)}[/]")
     runtime.errors.print(f"page         {stack.page}", highlight=False)
+    if stack.options.identity:
+        token = stack.options.identities.token_file("operator")
+        runtime.errors.print(f"your token   {token}: export MIYABI_TOKEN_FILE={token}", highlight=False, soft_wrap=True)
     runtime.errors.print(f"coordinator  {stack.coordinator_target} (gRPC, reflection)", highlight=False)
 
 

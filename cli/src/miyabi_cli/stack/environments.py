@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from miyabi_cli.settings import CliSettings
+from miyabi_cli.stack.identities import LocalIdentities
 from miyabi_cli.stack.ports import Ports
 
 #: Variables that every process gets from ours: the platform's, never a credential.
@@ -48,6 +49,17 @@ class Environments:
     upstreams: Upstreams
     redis_url: str
     data_dir: Path
+    #: None: identity is off, which is fine on loopback.
+    identities: LocalIdentities | None = None
+
+    def _identity(self, prefix: str, name: str) -> dict[str, str]:
+        """Return what a process knows its callers by, and what it shows to those that it calls."""
+        if self.identities is None:
+            return {}
+        return {
+            f"{prefix}IDENTITIES_FILE": str(self.identities.path),
+            f"{prefix}IDENTITY_TOKEN_FILE": str(self.identities.token_file(name)),
+        }
 
     def _base(self) -> dict[str, str]:
         passed = {name: self.inherited[name] for name in PASSED_ON if name in self.inherited}
@@ -72,6 +84,7 @@ class Environments:
             "MIYABI_GITHUB_GATEWAY_TOKEN": up.github_token,
             "MIYABI_GITHUB_GATEWAY_SIMULATED": str(up.github_simulated).lower(),
             **(SIMULATED_GATEWAY if up.github_simulated else {}),
+            **self._identity("MIYABI_GITHUB_GATEWAY_", "github-gateway"),
             **self._overrides("MIYABI_GITHUB_GATEWAY_"),
         }
 
@@ -85,6 +98,7 @@ class Environments:
             "MIYABI_COORDINATOR_SIMULATED": str(
                 self.upstreams.github_simulated or self.upstreams.model_simulated
             ).lower(),
+            **self._identity("MIYABI_COORDINATOR_", "coordinator"),
             **self._overrides("MIYABI_COORDINATOR_"),
         }
 
@@ -103,6 +117,7 @@ class Environments:
             "MIYABI_AGENTS_SIMULATED_GITHUB": str(up.github_simulated).lower(),
             "ANTHROPIC_API_KEY": up.model_key,
             **({"ANTHROPIC_BASE_URL": up.model_base_url} if up.model_base_url else {}),
+            **self._identity("MIYABI_AGENTS_", "local"),
             **self._overrides("MIYABI_AGENTS_"),
         }
 
@@ -117,6 +132,7 @@ class Environments:
             "MIYABI_DASHBOARD_COORDINATOR": f"127.0.0.1:{self.ports.coordinator}",
             "MIYABI_DASHBOARD_SIMULATED": str(up.github_simulated or up.model_simulated).lower(),
             **{name: self.inherited[name] for name in ("GRAPH_CACHE_TTL",) if name in self.inherited},
+            **self._identity("MIYABI_DASHBOARD_", "dashboard"),
             **self._overrides("MIYABI_DASHBOARD_"),
         }
 

@@ -17,6 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from miyabi_cli.errors import StackError
 from miyabi_cli.settings import CliSettings
 from miyabi_cli.stack.environments import Environments, Upstreams, python_module
+from miyabi_cli.stack.identities import LocalIdentities
 from miyabi_cli.stack.ports import Ports, check_free
 from miyabi_cli.stack.processes import START_TIMEOUT, ChildProcess, ProcessSpec, start
 from miyabi_core.valkey import EmbeddedValkey
@@ -44,6 +45,13 @@ class StackOptions:
     simulate: bool = False
     #: Agent processes.
     agents: int = 1
+    #: Every call shows a token; off, everyone at this machine is `local` and may do everything.
+    identity: bool = False
+
+    @property
+    def identities(self) -> LocalIdentities:
+        """Where the tokens of the stack lie."""
+        return LocalIdentities(self.data_dir / "identity")
 
 
 @dataclass
@@ -192,7 +200,12 @@ async def local_stack(
             redis_url = valkey.url
         else:
             redis_url = settings.redis_url.get_secret_value()
-        environments = Environments(settings, inherited, options.ports, upstreams, redis_url, options.data_dir)
+        identities = options.identities if options.identity else None
+        if identities is not None:
+            identities.make()
+        environments = Environments(
+            settings, inherited, options.ports, upstreams, redis_url, options.data_dir, identities
+        )
         running = LocalStack(options, upstreams, environments)
         stack.push_async_callback(_stop_all, running)
         await _start_all(running, announce)
