@@ -1,7 +1,7 @@
 """Installs what the project needs into the checkout, with nothing but Python's standard library to begin with.
 
 Steps: `tools` (uv and the locked Python packages), `web` (Node where there is none, the page), `schemas` (GitHub's
-published schema, for tests). A step whose inputs have not changed since it last succeeded is skipped.
+published schema and webhooks, for tests). A step whose inputs have not changed since it last succeeded is skipped.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ TOOLS = ROOT / ".tools"
 WEB = ROOT / "services/dashboard/web"
 STATIC = ROOT / "services/dashboard/src/miyabi_dashboard/static"
 SCHEMA = ROOT / "build/github/schema.graphql"
+WEBHOOKS = ROOT / "build/github/webhooks.json"
 
 #: uv's release, with the SHA-256 of its wheel for each platform that is supported.
 UV_VERSION = "0.13.9"
@@ -57,6 +58,9 @@ NODE_MINIMUM = 20
 #: GitHub's published GraphQL schema, with the digest that npm's registry gives for it.
 SCHEMA_PACKAGE = "@octokit/graphql-schema@15.26.1"
 SCHEMA_SHA512 = "RFDC2MpRBd4AxSRvUeBIVeBU7ojN/SxDfALUd7iVYOSeEK3gZaqR2MGOysj4Zh2xj2RY5fQAUT+Oqq7hWTraMA=="
+#: GitHub's published examples of webhooks, likewise.
+WEBHOOKS_PACKAGE = "@octokit/webhooks-examples@7.6.1"
+WEBHOOKS_SHA512 = "De6U3XB6O3DtCa7bKgCMzTHdeopqqZ6SNivMYJnK65ierKL1AnNIA0tkRYCRS7lwGT792d+Ps1WbfHlso6MynQ=="
 #: A download is tried this often.
 TRIES = 3
 
@@ -174,18 +178,28 @@ def build_web() -> None:
 
 
 def fetch_schema() -> None:
-    """Fetch GitHub's published GraphQL schema from npm's registry and check its digest."""
-    target = SCHEMA.parent
-    target.mkdir(parents=True, exist_ok=True)
-    npm("pack", "--silent", "--pack-destination", str(target), SCHEMA_PACKAGE, cwd=target)
-    package = next(target.glob("octokit-graphql-schema-*.tgz"))
+    """Fetch GitHub's published GraphQL schema."""
+    fetch_published(SCHEMA_PACKAGE, SCHEMA_SHA512, member="schema.graphql", target=SCHEMA)
+
+
+def fetch_webhooks() -> None:
+    """Fetch GitHub's published examples of webhooks."""
+    fetch_published(WEBHOOKS_PACKAGE, WEBHOOKS_SHA512, member="api.github.com/index.json", target=WEBHOOKS)
+
+
+def fetch_published(name: str, sha512: str, *, member: str, target: Path) -> None:
+    """Fetch a package of GitHub's from npm's registry, check its digest, and keep one file of it."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    npm("pack", "--silent", "--pack-destination", str(target.parent), name, cwd=target.parent)
+    stem = name.removeprefix("@").rpartition("@")[0].replace("/", "-")
+    package = next(target.parent.glob(f"{stem}-*.tgz"))
     actual = base64.b64encode(hashlib.sha512(package.read_bytes()).digest()).decode()
-    if actual != SCHEMA_SHA512:
-        fail(f"{SCHEMA_PACKAGE} has SHA-512 {actual}, expected {SCHEMA_SHA512}")
+    if actual != sha512:
+        fail(f"{name} has SHA-512 {actual}, expected {sha512}")
     with tarfile.open(package) as archive:
-        member = archive.extractfile("package/schema.graphql")
-        assert member is not None
-        SCHEMA.write_bytes(member.read())
+        found = archive.extractfile(f"package/{member}")
+        assert found is not None
+        target.write_bytes(found.read())
     package.unlink()
 
 
@@ -221,6 +235,7 @@ def main() -> None:
             once("web page", digest(web_sources()), build_web, proof=STATIC / "index.html")
         if "schemas" in steps:
             once("GitHub schema", SCHEMA_PACKAGE, fetch_schema, proof=SCHEMA)
+            once("GitHub webhooks", WEBHOOKS_PACKAGE, fetch_webhooks, proof=WEBHOOKS)
 
 
 if __name__ == "__main__":

@@ -12,16 +12,19 @@ from aiohttp import web
 from miyabi.github_gateway.v1.github_gateway_service_pb2_grpc import add_GitHubGatewayServiceServicer_to_server
 from miyabi_core.errors import MiyabiError
 from miyabi_core.redis import connect
-from miyabi_core.security import ServerSecurity
+from miyabi_core.security import ClientSecurity, ServerSecurity
 from miyabi_core.server import GrpcServer
 from miyabi_github_gateway.adapters.allowed_repositories import AllowedRepositories
 from miyabi_github_gateway.adapters.calling import CallingInterceptor
+from miyabi_github_gateway.adapters.coordinator import CoordinatorBatches
 from miyabi_github_gateway.adapters.credentials import AppCredentials, TokenCredentials
+from miyabi_github_gateway.adapters.deliveries import RedisDeliveries
 from miyabi_github_gateway.adapters.git.service import GitService
 from miyabi_github_gateway.adapters.git_identity import git_guard
 from miyabi_github_gateway.adapters.governing import caps_of, governors_of
 from miyabi_github_gateway.adapters.http import GitHubHttp
 from miyabi_github_gateway.adapters.listener import Listener
+from miyabi_github_gateway.adapters.permissions import GitHubPermissions
 from miyabi_github_gateway.adapters.reading import Reading, ReadingOptions
 from miyabi_github_gateway.adapters.redis_locks import RedisLocks
 from miyabi_github_gateway.adapters.secret_files import RotatingSecret
@@ -30,6 +33,7 @@ from miyabi_github_gateway.adapters.writer import GitHubApiWriter
 from miyabi_github_gateway.adapters.written import Written
 from miyabi_github_gateway.policy import POLICY
 from miyabi_github_gateway.service.allow_list import AllowList
+from miyabi_github_gateway.service.batch_triggers import BatchTriggers
 from miyabi_github_gateway.service.freshness import Freshness
 from miyabi_github_gateway.service.limits import LimitBoard
 from miyabi_github_gateway.servicer import GitHubGatewayServicer
@@ -84,7 +88,8 @@ class Gateway:
             mirror_dir=settings.mirror_dir,
             mirror_bytes=settings.mirror_bytes,
         )
-        self.webhooks = Webhooks(secret=settings.webhook_secret, on_issue_changed=self.reading.reads.invalidate)
+        self.batches: CoordinatorBatches | None = None
+        self.webhooks = self._webhooks(settings, allow_list)
         routes = [*self.git.routes(), *self.webhooks.routes(), web.get("/healthz", _healthy)]
         grace = timedelta(seconds=settings.transfer_grace_seconds)
         self.listener = Listener(
@@ -100,6 +105,25 @@ class Gateway:
     def http_port(self) -> int:
         """Port of the HTTP server, once it has started."""
         return self.listener.port
+
+    def _webhooks(self, settings: GatewaySettings, allow_list: AllowList) -> Webhooks:
+        """Return what takes webhooks; they start batches only where a coordinator is named."""
+        window = timedelta(seconds=settings.webhook_replay_seconds)
+        deliveries, triggers = RedisDeliveries(self.redis, window=window), None
+        if settings.webhook_coordinator:
+            self.batches = CoordinatorBatches(settings.webhook_coordinator, security=ClientSecurity.of(settings))
+            triggers = BatchTriggers(
+                permissions=GitHubPermissions(self.http),
+                starter=self.batches,
+                deliveries=deliveries,
+                allow_list=allow_list,
+                label=settings.webhook_label,
+                word=settings.webhook_mention,
+                window=window,
+                per_hour=settings.webhook_batches_per_hour,
+            )
+        secret = RotatingSecret(settings.webhook_secret, path=settings.webhook_secret_file)
+        return Webhooks(secret=secret, deliveries=deliveries, invalidator=self.reading.reads, triggers=triggers)
 
     def _writer(self) -> GitHubApiWriter:
         """Return what writes, one replica at a time an object."""
@@ -138,6 +162,8 @@ class Gateway:
         await self.grpc.stop()
         await self.listener.stop()
         await self.git.close()
+        if self.batches is not None:
+            await self.batches.close()
         await self.reading.stop()
         await self.http.close()
         await self.credentials.close()

@@ -20,6 +20,16 @@ class Credential:
     scope: str  #: for example `token:3f9a0c12` or `installation:4711`; safe in logs and keys
 
 
+@dataclass(frozen=True)
+class Mention:
+    """What an event says that may start a batch."""
+
+    repository: str
+    number: int
+    actor: str  #: who set the label or wrote the words
+    time: datetime  #: when, by GitHub's clock
+
+
 class IssueField(StrEnum):
     """What of an issue is wanted beside the heading."""
 

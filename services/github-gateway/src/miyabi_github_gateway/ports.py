@@ -165,6 +165,50 @@ class Credentials(Protocol):
         """
 
 
+class Permissions(Protocol):
+    """Knows who may do what in a repository."""
+
+    async def may_write(self, repository: str, login: str) -> bool:
+        """Tell whether an account has write access or more; asked of GitHub each time.
+
+        Raises:
+            GitHubUnavailableError: GitHub did not answer.
+            RateLimitedError: the wait would be too long.
+        """
+
+
+class BatchStarter(Protocol):
+    """Hands batches to the coordinator."""
+
+    async def start(self, repository: str, number: int, *, request_id: str) -> str:
+        """Start a batch for one issue and return its name; the same *request_id* starts no second one.
+
+        Raises:
+            MiyabiError: the coordinator refused it, or did not answer.
+        """
+
+
+class Deliveries(Protocol):
+    """Remembers, on all replicas, which webhooks were taken and what they started."""
+
+    async def claim(self, names: Sequence[str]) -> bool:
+        """Claim a delivery by its names; False where one of them was claimed before.
+
+        Raises:
+            UnavailableError: the state store does not answer.
+        """
+
+    async def release(self, names: Sequence[str]) -> None:
+        """Forget a claim: the delivery could not be acted on, and may come again."""
+
+    async def allowed(self, repository: str, *, per_hour: int) -> bool:
+        """Count a batch of a repository; False where the hour has had enough.
+
+        Raises:
+            UnavailableError: the state store does not answer.
+        """
+
+
 class Locks(Protocol):
     """Lets one replica at a time do something."""
 
