@@ -202,6 +202,25 @@ async def test_retry_runs_failed_and_skipped_issues_again(stack, operators):
         assert differences(rebuild(events), batch=stored.batch, runs=stored.runs) == []
 
 
+async def test_end_of_a_batch_is_expected_once_its_steps_were_measured(stack, operators):
+    """GetBatch and ListBatches tell when a batch will end as soon as such tasks were measured, and not before."""
+    async with stack.coordinator() as channel:
+        stub = operators(channel)
+        first = stub.SubmitBatch(submit(1, 2, pipeline=state_pb2.PIPELINE_TRIAGE))
+        name = (await anext(aiter(first))).events[0].batch
+        assert not (await stub.GetBatch(pb.GetBatchRequest(name=name))).batch.HasField("eta")
+        async with stack.agent(channel):
+            await collect(first)
+        second = stub.SubmitBatch(submit(3, 4, pipeline=state_pb2.PIPELINE_TRIAGE))
+        name = (await anext(aiter(second))).events[0].batch
+        async with asyncio.timeout(20):
+            while not (await stub.GetBatch(pb.GetBatchRequest(name=name))).batch.HasField("eta"):
+                pass
+        listed = (await stub.ListBatches(pb.ListBatchesRequest())).batches
+        assert [batch.HasField("eta") for batch in listed] == [True, False]
+        second.cancel()
+
+
 async def test_retry_without_anything_to_retry_changes_nothing(stack, operators):
     """A retry of issues that succeeded leaves a failed batch ended."""
 

@@ -9,7 +9,14 @@ from contextlib import asynccontextmanager
 from miyabi.coordinator.v1 import coordinator_service_pb2_grpc, dispatch_service_pb2_grpc
 from miyabi.keda.v1 import external_scaler_pb2_grpc
 from miyabi_coordinator.adapters import gateway
-from miyabi_coordinator.adapters.redis_store import Durability, RedisAudit, RedisStore, ShardConnection, open_primaries
+from miyabi_coordinator.adapters.redis_store import (
+    Durability,
+    RedisAudit,
+    RedisKeeper,
+    RedisStore,
+    ShardConnection,
+    open_primaries,
+)
 from miyabi_coordinator.policy import POLICY
 from miyabi_coordinator.ports.audit import AuditTrail
 from miyabi_coordinator.service.audit import AuditLog
@@ -41,7 +48,13 @@ async def running(settings: CoordinatorSettings) -> AsyncIterator[int]:
         ways = [ShardConnection(primaries, number, durability=durability) for number in range(settings.shards)]
         stores = [RedisStore(way, shard=number) for number, way in enumerate(ways)]
         timing = Timing(settings.lease_duration, settings.heartbeat_interval, settings.task_deadline)
-        shards = ShardTable([Shard(store, gateway.GatewayClient(channel), timing=timing) for store in stores])
+        client = gateway.GatewayClient(channel)
+        shards = ShardTable(
+            [
+                Shard(store, client, RedisKeeper(way, shard=number), timing=timing, retention=settings.retention)
+                for number, (store, way) in enumerate(zip(stores, ways, strict=True))
+            ]
+        )
         trail = RedisAudit(ways[0])
         audit = AuditLog(trail)
         server = _server(settings, shards, security, audit=audit, trail=trail)

@@ -29,6 +29,8 @@ class CoordinatorSettings(ServiceSettings, RedisSettings, ServingSettings):
     heartbeat_interval: timedelta = Field(default=timedelta(seconds=5), gt=timedelta(0))
     #: How long a task may take, whatever the heartbeats.
     task_deadline: timedelta = Field(default=timedelta(minutes=15), gt=timedelta(0))
+    #: How long a batch is kept after its end, then it is removed with its log.
+    retention: timedelta = Field(default=timedelta(days=30), gt=timedelta(0))
     #: Shards; may only grow. In a cluster one or a few for each primary.
     shards: int = Field(default=1, ge=1, le=64)
     #: Replicas that have to have a write before it is acknowledged; 0 trusts the primary's disk alone.

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Sequence
+from datetime import timedelta
 from typing import Any
 
 from miyabi_coordinator.ports.gateway import Gateway
+from miyabi_coordinator.ports.keeper import Keeper
 from miyabi_coordinator.ports.store import Store
 from miyabi_coordinator.service.batches import Batches
 from miyabi_coordinator.service.dispatch import Dispatcher, Timing
+from miyabi_coordinator.service.measuring import Measuring
 from miyabi_coordinator.service.outcomes import Intake
+from miyabi_coordinator.service.retention import KEEP, Retention
 from miyabi_coordinator.service.submit import Submit
 from miyabi_coordinator.service.sweeper import Sweeper
 from miyabi_coordinator.service.transitions import Transitions
@@ -20,8 +24,12 @@ from miyabi_coordinator.shards import homes_of, shard_of
 class Shard:
     """The use cases of one shard; `loops` serve it."""
 
-    def __init__(self, store: Store, gateway: Gateway, *, timing: Timing) -> None:
-        transitions = Transitions(store)
+    def __init__(
+        self, store: Store, gateway: Gateway, keeper: Keeper, *, timing: Timing, retention: timedelta = KEEP
+    ) -> None:
+        self.measuring = Measuring(store, keeper)
+        self.retention = Retention(keeper, keep=retention)
+        transitions = Transitions(store, on_commit=self.measuring.note)
         self.store = store
         self.submit = Submit(store, gateway)
         self.batches = Batches(store, transitions)
@@ -32,7 +40,13 @@ class Shard:
 
     def loops(self) -> tuple[Coroutine[Any, Any, None], ...]:
         """Return what serves until it is cancelled; each is a task of its own, so that each can be cancelled again."""
-        return (self.dispatcher.run(), self.sweeper.run(), self.hub.run())
+        return (
+            self.dispatcher.run(),
+            self.sweeper.run(),
+            self.hub.run(),
+            self.measuring.run(),
+            self.retention.run(),
+        )
 
     def _committed(self) -> None:
         """Something changed, here or on another replica: there may be work."""

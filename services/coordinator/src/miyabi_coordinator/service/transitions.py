@@ -41,8 +41,15 @@ class Applied:
 class Transitions:
     """The one way in which runs change."""
 
-    def __init__(self, store: Store, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        on_commit: Callable[[Commit, bool], None] = lambda _commit, _due: None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._store = store
+        self._on_commit = on_commit
         self._clock = clock
         self._runs: OrderedDict[tuple[str, int], Run] = OrderedDict()
 
@@ -101,6 +108,7 @@ class Transitions:
                 answer = await self._store.commit(commit)
                 if answer == OK:
                     self._remember(decision.run)
+                    self._on_commit(commit, False)
                     return Applied(decision.run, answer)
                 if answer != CONFLICT:
                     return Applied(run, answer)

@@ -17,7 +17,7 @@ from miyabi_coordinator.ports.audit import AuditTrail
 from miyabi_coordinator.service.all_events import AllEvents
 from miyabi_coordinator.service.shard import Shard, ShardTable
 from miyabi_coordinator.service.submit import Submission
-from miyabi_coordinator.shards import new_batch_id
+from miyabi_coordinator.shards import new_batch_id, shard_of
 from miyabi_coordinator.translate import requests, values
 from miyabi_core.identity import current_identity
 from miyabi_core.proto_time import now, to_timestamp
@@ -81,7 +81,11 @@ class CoordinatorServicer(coordinator_service_pb2_grpc.CoordinatorServiceService
         shard, batch = self._find(request.name)
         found = await shard.batches.get(batch)
         runs = await shard.batches.runs(batch)
-        return pb.GetBatchResponse(batch=values.batch(found), runs=[values.run(run) for run in runs])
+        eta = None
+        if not found.ended:
+            agents = await self._shards.all[0].store.list_agents()
+            eta = await shard.measuring.eta(found, runs, slots=sum(agent.slots for agent in agents))
+        return pb.GetBatchResponse(batch=values.batch(found, eta=eta), runs=[values.run(run) for run in runs])
 
     async def ListBatches(self, request: pb.ListBatchesRequest, context: Any) -> pb.ListBatchesResponse:
         """Return batches, newest first."""
@@ -94,11 +98,15 @@ class CoordinatorServicer(coordinator_service_pb2_grpc.CoordinatorServiceService
         found.sort(key=lambda batch: batch.id, reverse=True)
         page = found[:size]
         token = _make_token(page[-1].id) if len(found) > size else ""
-        shown = [
-            values.batch(batch)
+        wanted = [
+            batch
             for batch in page
             if request.repository in {"", batch.spec.repository} and int(request.state) in {0, int(batch.state)}
         ]
+        etas: dict[str, float] = {}
+        for number, shard in enumerate(self._shards.all):
+            etas |= await shard.measuring.rough_etas([batch for batch in wanted if shard_of(batch.id) == number])
+        shown = [values.batch(batch, eta=etas.get(batch.id)) for batch in wanted]
         return pb.ListBatchesResponse(batches=shown, next_page_token=token)
 
     async def CancelBatch(self, request: pb.CancelBatchRequest, context: Any) -> pb.CancelBatchResponse:

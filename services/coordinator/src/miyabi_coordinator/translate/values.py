@@ -113,8 +113,8 @@ def counters(value: Counters) -> batch_pb2.BatchCounters:
     )
 
 
-def batch(value: Batch) -> batch_pb2.Batch:
-    """Return a batch."""
+def batch(value: Batch, *, eta: float | None = None) -> batch_pb2.Batch:
+    """Return a batch; *eta* are the seconds to its end, where they are known."""
     return batch_pb2.Batch(
         name=value.name,
         spec=spec(value.spec),
@@ -126,6 +126,7 @@ def batch(value: Batch) -> batch_pb2.Batch:
         end_time=timestamp(value.ended),
         last_sequence=value.last_sequence,
         simulated=value.spec.simulated,
+        eta=None if eta is None else duration(eta),
     )
 
 
