@@ -6,39 +6,37 @@ import argparse
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable
-from functools import partial
+from importlib import import_module
+from inspect import signature
 from pathlib import Path
 
-from benchmarks import dispatch, fairness, fetching, intake, makespan, queue, watch
 from benchmarks.report import Options, Row
 from miyabi_core.logging import configure_logging
 
-#: Measures one or more rows.
-Measure = Callable[[], AsyncIterator[Row]]
+#: Module of each row, imported when it is measured: a row may lean on packages that the others do not need.
+MODULES = {
+    "1": "intake",
+    "2": "makespan",
+    "3": "fetching",
+    "6": "makespan",
+    "dispatch": "dispatch",
+    "fairness": "fairness",
+    "queue": "queue",
+    "watch": "watch",
+}
 
 
-def _measures(options: Options) -> dict[str, Measure]:
-    """Return what measures each row; rows that share a set-up share a module."""
-    makespans = partial(makespan.rows, options)
-    return {
-        "1": intake.rows,
-        "2": makespans,
-        "3": fetching.rows,
-        "6": makespans,
-        "dispatch": partial(dispatch.rows, options),
-        "fairness": partial(fairness.rows, options),
-        "queue": partial(queue.rows, options),
-        "watch": partial(watch.rows, options),
-    }
+def _rows(module: str, options: Options) -> AsyncIterator[Row]:
+    """Return the rows of a module as they are measured; one that has nothing to choose takes no options."""
+    rows: Callable[..., AsyncIterator[Row]] = import_module(f"benchmarks.{module}").rows
+    return rows(options) if signature(rows).parameters else rows()
 
 
 async def _run(chosen: str, options: Options) -> bool:
     """Measure and print; returns whether every goal was reached."""
     good = True
-    measures = _measures(options)
-    modules = [measures[chosen]] if chosen else list(dict.fromkeys(measures.values()))
-    for measure in modules:
-        async for row in measure():
+    for module in [MODULES[chosen]] if chosen else dict.fromkeys(MODULES.values()):
+        async for row in _rows(module, options):
             if not chosen or row.row == chosen:
                 print(row.line(), flush=True)
                 good = good and row.passed
@@ -48,7 +46,7 @@ async def _run(chosen: str, options: Options) -> bool:
 def main() -> None:
     """Parse the command line and run; the exit code is 1 where a goal was missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--row", choices=sorted(_measures(Options())), default="")
+    parser.add_argument("--row", choices=sorted(MODULES), default="")
     parser.add_argument("--repeats", type=int, default=Options.repeats, help="turns of ours and the peers")
     parser.add_argument("--peers", type=Path, help="folder with drivers of further peers (row dispatch)")
     parser.add_argument("--profile", action="store_true", help="where the coordinator's time goes (row dispatch)")

@@ -36,7 +36,7 @@ SUBMITTED_WITHIN = 0.6
 #: Chance that a second also cuts the connections of a relay.
 CUT_CHANCE = 0.6
 #: After the last kill everything must end within this many seconds: leases expire, pauses grow.
-SETTLE_SECONDS = 150.0
+SETTLE_SECONDS = 300.0
 
 
 @dataclass(frozen=True)

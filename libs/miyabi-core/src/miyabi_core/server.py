@@ -159,6 +159,9 @@ def _options() -> list[tuple[str, Any]]:
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
         ("grpc.http2.max_pings_without_data", 0),
+        # On a busy machine the pings with which clients measure bandwidth arrive in a row, after our data was sent, and
+        # count as too many (github.com/grpc/grpc-swift-2/issues/5): connections would end for nothing.
+        ("grpc.http2.max_ping_strikes", 0),
         ("grpc.max_connection_age_ms", int(MAX_CONNECTION_AGE.total_seconds() * 1000)),
         ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
         ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
