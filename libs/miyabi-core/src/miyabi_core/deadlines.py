@@ -28,8 +28,7 @@ def remaining(context: HasDeadline, *, at_most: timedelta) -> float:
 def bind(context: HasDeadline) -> None:
     """Note the call's deadline for all that runs in its task; gRPC runs each call in a task of its own."""
     left = context.time_remaining()
-    if left is not None:
-        _ENDS.set(time.monotonic() + left)
+    _ENDS.set(float("inf") if left is None else time.monotonic() + left)
 
 
 def left_of_call(*, at_most: timedelta) -> float:
