@@ -9,6 +9,9 @@ import pytest
 from graphql import GraphQLSchema, OperationDefinitionNode, build_schema, parse, validate
 
 from miyabi_github_gateway.adapters import queries
+from miyabi_github_gateway.adapters.graphql_request import PreparedRequest
+from miyabi_github_gateway.adapters.open_pull_requests import open_pull_requests
+from miyabi_github_gateway.adapters.query_cost import query_points
 from miyabi_github_gateway.models import IssueField, Kind, Shape
 
 ALL = frozenset(IssueField)
@@ -40,6 +43,7 @@ def every_query() -> dict[str, str]:
     found["pull requests by id"] = queries.batch_by_number(PULL_REQUEST, (), ids=True)
     found["repositories"] = queries.batch_of_repositories((True, False))
     found["find repository"] = queries.FIND_REPOSITORY
+    found["open pull requests"] = open_pull_requests(["acme/toy", "acme/other"], [None, "cursor"])
     found["more pages"] = queries.more_pages(tuple(queries.CONNECTIONS))
     return found
 
@@ -83,3 +87,17 @@ def test_names_and_numbers_are_variables() -> None:
     assert isinstance(operation, OperationDefinitionNode)
     names = [definition.variable.name.value for definition in operation.variable_definitions or ()]
     assert names == ["ids", "o0", "n0", "i0", "i1", "o1", "n1", "i2"]
+
+
+@pytest.mark.parametrize("fields", FIELD_SETS, ids=str)
+def test_points_are_reckoned_as_github_documents_it(fields: frozenset[IssueField]) -> None:
+    """What a query says that it costs is what counting the connections of its text gives."""
+    shape = Shape(Kind.ISSUE, fields)
+    for text, requests in (
+        (queries.batch_by_number(shape, (60, 40), ids=False), queries.requests_of(shape, 100)),
+        (queries.batch_by_number(PULL_REQUEST, (100,), ids=False), queries.requests_of(PULL_REQUEST, 100)),
+        (queries.batch_of_repositories((True,) * 100), queries.requests_of(Shape(Kind.REPOSITORY), 100)),
+        (queries.list_issues(fields), queries.requests_of_page(fields)),
+        (queries.search_issues(fields), queries.requests_of_page(fields)),
+    ):
+        assert query_points(parse(text)) == PreparedRequest(text, {}, requests=requests).points

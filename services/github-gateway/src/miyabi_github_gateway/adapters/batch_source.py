@@ -64,7 +64,7 @@ class GitHubBatchSource:
                 place = len(paths) - len(known)
                 variables[f"i{place}"] = read.number
                 paths[read] = (f"r{index}", f"i{place}")
-        reply = await self._send(text, variables, owner=wanted[0].owner, patient=patient)
+        reply = await self._send(text, variables, wanted, patient=patient)
         found = await self._built(shape, reply, paths)
         moved = [read for read in known if found[read] is None or not _is_at_home(reply.at(*paths[read]), read)]
         if moved:
@@ -72,14 +72,16 @@ class GitHubBatchSource:
             found |= await self.read(shape, moved, ids={}, patient=patient)
         return found
 
-    async def _send(self, text: str, variables: Mapping[str, Any], *, owner: str, patient: bool) -> _Reply:
-        """Send a query.
+    async def _send(self, text: str, variables: Mapping[str, Any], wanted: Sequence[Read], *, patient: bool) -> _Reply:
+        """Send the query that asks for what is wanted.
 
         Raises:
             GitHubUnavailableError: GitHub found it too much.
             GitHubRefusedError: GitHub does not take it.
         """
-        result = await self._transport.execute(PreparedRequest(text, variables), owner=owner, patient=patient)
+        requests = queries.requests_of(wanted[0].shape, len(wanted))
+        request = PreparedRequest(text, variables, requests=requests)
+        result = await self._transport.execute(request, owner=wanted[0].owner, patient=patient)
         return _reply(result)
 
     async def _built(
@@ -103,7 +105,7 @@ class GitHubBatchSource:
             variables |= _owner_and_name(index, read.repository)
             variables |= {f"b{index}": f"refs/heads/{read.name}"} if read.name else {}
         text = queries.batch_of_repositories(tuple(bool(read.name) for read in wanted))
-        reply = await self._send(text, variables, owner=wanted[0].owner, patient=patient)
+        reply = await self._send(text, variables, wanted, patient=patient)
         found: dict[Read, Fetched] = {}
         raws: dict[Read, Any] = {}
         for index, read in enumerate(wanted):

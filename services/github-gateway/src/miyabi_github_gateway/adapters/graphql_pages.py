@@ -56,7 +56,9 @@ class Pages:
         variables |= {f"a{index}": entry.cursor for index, entry in enumerate(chosen)}
         text = queries.more_pages(tuple(entry.field for entry in chosen))
         try:
-            result = await self._transport.execute(PreparedRequest(text, variables), owner=chosen[0].read.owner)
+            result = await self._transport.execute(
+                PreparedRequest(text, variables, requests=len(chosen)), owner=chosen[0].read.owner
+            )
         except MiyabiError as error:
             failed |= {entry.read: error for entry in chosen}
             return []

@@ -15,10 +15,17 @@ class PreparedRequest(GraphQLRequest):
 
     gql parses a text and prints it again for each call, which takes 10 ms for 25 aliases; a test holds every text of
     ours against GitHub's published schema instead.
+
+    Args:
+        text: The query.
+        variables: Its variables.
+        requests: Connections that it reads, which is what GitHub's cost is reckoned from.
     """
 
-    def __init__(self, text: str, variables: Mapping[str, Any]) -> None:
+    def __init__(self, text: str, variables: Mapping[str, Any], *, requests: int) -> None:
         self._text = text
+        #: Points that it takes off the hour (docs.github.com, "Rate limits and query limits for the GraphQL API").
+        self.points = max(1, round(requests / 100))
         self.variable_values = dict(variables)
         self.operation_name = None
         self.extensions = None

@@ -51,6 +51,22 @@ def issue_fields(fields: frozenset[IssueField]) -> str:
     return f"fragment Wanted on Issue {{ {' '.join(wanted)} }}"
 
 
+def connections_of(fields: frozenset[IssueField]) -> int:
+    """Return how many connections an issue is asked for: each costs a request, by GitHub's reckoning."""
+    return len(fields & CONNECTIONS.keys())
+
+
+def requests_of(shape: Shape, count: int) -> int:
+    """Return the requests of a batch."""
+    each = {Kind.ISSUE: connections_of(shape.fields), Kind.PULL_REQUEST: 1, Kind.REPOSITORY: 0}
+    return count * each[shape.kind]
+
+
+def requests_of_page(fields: frozenset[IssueField]) -> int:
+    """Return the requests of a page of a list or a search: the page, and the connections of each issue on it."""
+    return 1 + PAGE * connections_of(fields)
+
+
 def _fragment(shape: Shape) -> str:
     """Return the fragment of a shape."""
     match shape.kind:

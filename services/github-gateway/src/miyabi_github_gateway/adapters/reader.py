@@ -27,9 +27,12 @@ class GitHubApiReader:
         self._rest = rest
         self._assembly = assembly
 
-    async def _query(self, text: str, variables: Mapping[str, Any], *, repository: str) -> ExecutionResult:
+    async def _query(
+        self, text: str, variables: Mapping[str, Any], *, repository: str, requests: int
+    ) -> ExecutionResult:
         """Send a query."""
-        return await self._transport.execute(PreparedRequest(text, variables), owner=repository.partition("/")[0])
+        request = PreparedRequest(text, variables, requests=requests)
+        return await self._transport.execute(request, owner=repository.partition("/")[0])
 
     async def search(self, repository: str, wanted: IssueSearch) -> AsyncIterator[list[Issue]]:
         """List issues page by page; without free text the repository's own list is used, which has no cap of 1,000.
@@ -57,11 +60,12 @@ class GitHubApiReader:
         fields = wanted.fields | ({IssueField.LABELS} if several else set())
         states = {"open": ["OPEN"], "closed": ["CLOSED"]}.get(wanted.state, ["OPEN", "CLOSED"])
         variables = {"owner": owner, "name": name, "labels": list(wanted.labels[:1]) or None, "states": states}
+        requests = queries.requests_of_page(fields)
         cursor: str | None = None
         more = True
         while more:
             result = await self._query(
-                queries.list_issues(fields), variables | {"after": cursor}, repository=repository
+                queries.list_issues(fields), variables | {"after": cursor}, repository=repository, requests=requests
             )
             found = _repository(result, repository)["issues"]
             page = await self._built(repository, found["nodes"], fields)
@@ -73,7 +77,9 @@ class GitHubApiReader:
     async def _searched(self, repository: str, wanted: IssueSearch) -> AsyncIterator[list[Issue]]:
         """Search, lowest number first."""
         owner, _, name = repository.partition("/")
-        found = await self._query(queries.FIND_REPOSITORY, {"owner": owner, "name": name}, repository=repository)
+        found = await self._query(
+            queries.FIND_REPOSITORY, {"owner": owner, "name": name}, repository=repository, requests=0
+        )
         _repository(found, repository)
         words = [f"repo:{repository}", "is:issue", "sort:created-asc", wanted.text]
         words += [f"state:{wanted.state}"] if wanted.state != "all" else []
@@ -81,11 +87,14 @@ class GitHubApiReader:
         words += [f'milestone:"{wanted.milestone}"'] if wanted.milestone else []
         words += [f"assignee:{wanted.assignee}"] if wanted.assignee else []
         text = " ".join(filter(None, words))
+        requests = queries.requests_of_page(wanted.fields)
         cursor: str | None = None
         more = True
         while more:
             variables = {"text": text, "after": cursor}
-            result = await self._query(queries.search_issues(wanted.fields), variables, repository=repository)
+            result = await self._query(
+                queries.search_issues(wanted.fields), variables, repository=repository, requests=requests
+            )
             if result.data is None:
                 raise GitHubRefusedError(_messages(result))
             page = result.data["search"]

@@ -10,6 +10,7 @@ from gql.transport import AsyncTransport
 from graphql import ExecutionResult, GraphQLError
 
 from miyabi_github_gateway.adapters.answers import message_of, missing_permission
+from miyabi_github_gateway.adapters.graphql_request import PreparedRequest
 from miyabi_github_gateway.adapters.http import TRIES, GitHubHttp, json_of
 from miyabi_github_gateway.adapters.query_cost import query_points
 from miyabi_github_gateway.errors import GitHubForbiddenError, GitHubRefusedError, MalformedAnswerError
@@ -49,7 +50,9 @@ class GitHubTransport(AsyncTransport):
             operation=str(payload.get("operationName") or "query"),
             owner=owner or str(variables.get("owner", "")),
             tries=TRIES if patient else 1,
-            points=query_points(request.document, variables),
+            points=request.points
+            if isinstance(request, PreparedRequest)
+            else query_points(request.document, variables),
         )
         if answer.status_code in {401, 403}:
             raise GitHubForbiddenError("", message_of(answer), missing=missing_permission(answer))

@@ -69,12 +69,13 @@ class Batcher:
             deliver: Is handed each query's answers.
         """
         queue = deque(wanted)
+        share = -(-len(queue) // self.at_once)
         slot: AbstractAsyncContextManager[object] = self._slots if len(queue) > START else nullcontext()
 
         async def work() -> None:
             while queue:
                 async with slot:
-                    count = self.sizes.chunk(shape, waiting=len(queue), at_once=self.at_once)
+                    count = self.sizes.chunk(shape, waiting=len(queue), share=share)
                     chosen = [queue.popleft() for _ in range(count)]
                     if chosen:
                         await self._send(shape, chosen, ids=ids, deadline=deadline, deliver=deliver, fortune=_Fortune())

@@ -155,7 +155,7 @@ class Departures:
 
     async def _from_github(self, flights: Sequence[Flight], tokens: Mapping[str, str]) -> None:
         """Read in batches, a shape at a time."""
-        deadline = Deadline(max(flight.deadline for flight in flights))
+        deadline = Deadline(max(flight.deadline for flight in flights), min(flight.lane for flight in flights))
         for flight in flights:
             flight.batch = deadline
             reads(flight.read.shape.kind.value, "bypassed" if flight.is_fresh else "miss").inc()

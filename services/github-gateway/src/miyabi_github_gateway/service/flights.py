@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 from miyabi_core.errors import MiyabiError
 from miyabi_github_gateway.models import Answer, Entry, Issue, IssueField, Read, Shape, Value
+from miyabi_github_gateway.service.calling import CALLING, Calling
+from miyabi_github_gateway.service.governor.model import Lane
 
 #: What a read comes to.
 Outcome = Answer | MiyabiError
@@ -33,10 +37,14 @@ class Caller:
 
 
 class Deadline:
-    """When the last caller of a batch is gone; a caller who joins later moves it."""
+    """When the last caller of a batch is gone, and how urgent it is; a caller who joins later moves the time.
 
-    def __init__(self, at: float) -> None:
+    Times are of the event loop's clock, which is `time.monotonic`.
+    """
+
+    def __init__(self, at: float, lane: Lane = Lane.INTERACTIVE) -> None:
         self.at = at
+        self.lane = lane
         self._limits: set[asyncio.Timeout] = set()
 
     def extend(self, at: float) -> None:
@@ -48,11 +56,12 @@ class Deadline:
 
     @asynccontextmanager
     async def limit(self) -> AsyncIterator[None]:
-        """Keep the block within it.
+        """Keep the block within it, and what is sent in it.
 
         Raises:
             TimeoutError: it passed.
         """
+        CALLING.set(Calling(self.at, self.lane))
         async with asyncio.timeout_at(self.at) as limit:
             self._limits.add(limit)
             try:
@@ -72,28 +81,39 @@ class Flight:
     key: str
     is_fresh: bool
     deadline: float
+    lane: Lane = Lane.BATCH
     spare: Entry | None = None
     outcome: Outcome | None = None
     is_valid: bool = True
     batch: Deadline | None = None
     _callers: list[Caller] = field(default_factory=list)
+    _landed_at: float = 0.0
 
-    def join(self, caller: Caller, deadline: float) -> None:
-        """Wait for it; one that has landed answers at once."""
+    def join(self, caller: Caller, deadline: float, lane: Lane) -> None:
+        """Wait for it; one that has landed answers at once. It is as urgent as the most urgent caller's call."""
         self.deadline = max(self.deadline, deadline)
+        self.lane = min(self.lane, lane)
         if self.batch is not None:
             self.batch.extend(deadline)
         if self.outcome is None:
             self._callers.append(caller)
         else:
-            caller.take(self.key, self.outcome)
+            caller.take(self.key, self._aged(self.outcome))
 
     def land(self, outcome: Outcome) -> None:
         """Tell everyone."""
         self.outcome = outcome
+        self._landed_at = time.monotonic()
         callers, self._callers = self._callers, []
         for caller in callers:
             caller.take(self.key, outcome)
+
+    def _aged(self, outcome: Outcome) -> Outcome:
+        """Return an outcome for one who came after it, with its age."""
+        if isinstance(outcome, MiyabiError) or outcome.value is None:
+            return outcome
+        age = timedelta(seconds=time.monotonic() - self._landed_at)
+        return replace(outcome, age=(outcome.age or timedelta()) + age)
 
 
 def merged(flights: Iterable[Flight]) -> dict[tuple[str, Shape], dict[Read, list[Flight]]]:

@@ -13,6 +13,7 @@ from miyabi_github_gateway.errors import ReadTimedOutError
 from miyabi_github_gateway.models import ALL_KINDS, Answer, Change, Kind, Read
 from miyabi_github_gateway.ports import SharedCache
 from miyabi_github_gateway.service.cache_metrics import STALE, reads
+from miyabi_github_gateway.service.calling import current
 from miyabi_github_gateway.service.departures import Departures
 from miyabi_github_gateway.service.flights import Caller, Flight, Outcome
 from miyabi_github_gateway.service.freshness import Age, Freshness, answer_of
@@ -131,9 +132,9 @@ class ReadThrough:
 
     def _joined(self, wanted: Mapping[str, Read], deadline: float, *, is_fresh: bool) -> Caller:
         """Return where the outcomes of what is not at hand arrive."""
-        caller = Caller()
+        caller, lane = Caller(), current().lane
         for key, read in wanted.items():
-            self._join(read, key, deadline, is_fresh=is_fresh).join(caller, deadline)
+            self._join(read, key, deadline, is_fresh=is_fresh).join(caller, deadline, lane)
         return caller
 
     def _at_hand(self, read: Read, key: str, deadline: float) -> Answer | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 
 from miyabi_github_gateway.models import Shape
@@ -37,14 +36,13 @@ class BatchSizes:
         """Return the most things that the next query of a shape may ask for."""
         return self._limits.get(shape, self.start)
 
-    def chunk(self, shape: Shape, *, waiting: int, at_once: int) -> int:
+    def chunk(self, shape: Shape, *, waiting: int, share: int) -> int:
         """Return how many of those that wait the next query asks for.
 
-        Work that is left is shared out over the queries that may run at once, but never in smaller pieces than the
-        start: each query costs a round trip and a point.
+        No query takes more than its share of the work, so that all that may run at once do; but none is smaller for
+        that than the start: each query costs a round trip and a point.
         """
-        limit = self.limit(shape)
-        size = min(waiting, limit, max(min(self.start, limit), math.ceil(waiting / at_once)))
+        size = min(waiting, self.limit(shape), max(self.start, share))
         return size if size <= self.start else size - size % GRAIN
 
     def succeeded(self, shape: Shape, *, count: int, seconds: float) -> None:

@@ -12,6 +12,8 @@ from miyabi_core.errors import MiyabiError
 from miyabi_core.logging import get_logger
 from miyabi_github_gateway.models import IssueField, IssueSearch, Kind, Read, Shape
 from miyabi_github_gateway.ports import GitHubReader, SharedCache
+from miyabi_github_gateway.service.calling import enter
+from miyabi_github_gateway.service.governor.model import Lane
 from miyabi_github_gateway.service.reads import ReadThrough
 
 #: Repositories and shapes that are warmed at most.
@@ -65,6 +67,7 @@ class WarmUp:
 
     async def _warm(self, repository: str, shape: Shape) -> None:
         """Read the repository, or its open issues; one that cannot be read is left out."""
+        enter(seconds=self.timeout.total_seconds(), lane=Lane.BATCH)
         try:
             reads = [Read(repository, shape)]
             if shape.kind is Kind.PULL_REQUEST:
