@@ -56,12 +56,12 @@ class _Call:
         return self._seconds
 
 
-@pytest.mark.parametrize(("seconds", "left"), [(None, 10), (4.0, 4), (60.0, 10), (-1.0, 0)])
+@pytest.mark.parametrize(("seconds", "left"), [(None, 2000), (1000.0, 1000), (5000.0, 2000), (-1.0, 0)])
 def test_waiting_ends_with_the_call(seconds: float | None, left: float) -> None:
     """A call that ends sooner than the limit cuts it, one that is over leaves nothing, one without an end all."""
 
     def ask() -> float:
         bind(_Call(seconds))
-        return left_of_call(at_most=timedelta(seconds=10))
+        return left_of_call(at_most=timedelta(seconds=2000))
 
-    assert copy_context().run(ask) == pytest.approx(left, abs=0.5)
+    assert copy_context().run(ask) == pytest.approx(left, abs=60)
