@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections import Counter
 
 import grpc
+import pytest
 import pytest_asyncio
 from store_checks import assert_decided_once, assert_gapless, assert_recount, code_of, collect, submit
 
@@ -59,8 +62,25 @@ async def promoted(server):
         await until(is_primary)
 
 
-async def test_promotion_loses_nothing_acknowledged(cluster, stack, operators):
-    """A primary is killed and its replica promoted: every batch of every shard runs to its end, as it was seen."""
+async def crash(server):
+    """End a server; returns what brings it back."""
+    await server.kill()
+    return server.start
+
+
+async def hang(server):
+    """Stop a server that keeps its connections and believes itself a primary; returns what lets it go on."""
+    os.kill(server.pid, signal.SIGSTOP)
+
+    async def go_on():
+        os.kill(server.pid, signal.SIGCONT)
+
+    return go_on
+
+
+@pytest.mark.parametrize("fail", [crash, hang])
+async def test_promotion_loses_nothing_acknowledged(cluster, stack, operators, fail):
+    """A primary dies or hangs and its replica is promoted: every batch of every shard ends, just as it was seen."""
     async with stack.coordinator(**FIELDS) as channel, stack.agent(channel, slots=6) as agent:
         stub = operators(channel)
         progress = asyncio.Semaphore(0)
@@ -73,7 +93,7 @@ async def test_promotion_loses_nothing_acknowledged(cluster, stack, operators):
         for _ in range(60):
             await progress.acquire()
         victim = await cluster.holder_of(slot_of(TAGS[0]))
-        await victim.kill()
+        recover = await fail(victim)
         meanwhile = [
             asyncio.create_task(collect(stub.SubmitBatch(request_for(shard, 4, pipeline=state_pb2.PIPELINE_TRIAGE))))
             for shard in range(SHARDS)
@@ -81,7 +101,7 @@ async def test_promotion_loses_nothing_acknowledged(cluster, stack, operators):
         ]
         await promoted(cluster.replica_of(victim))
         # Until it is back the shard has no replica, so nothing new counts there.
-        await victim.start()
+        await recover()
         seen = [await task for task in (*watching, *meanwhile)]
         for events in seen:
             assert events[-1].batch_finished.state == state_pb2.BATCH_STATE_SUCCEEDED

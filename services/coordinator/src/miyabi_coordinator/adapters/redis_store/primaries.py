@@ -17,6 +17,8 @@ from miyabi_core.redis import Address, Node, connect
 
 #: Longest wait for one answer before a call is tried again; a script takes milliseconds.
 ANSWER_TIMEOUT = timedelta(seconds=3)
+#: The same for a read that blocks: what it may block, two seconds, and then as long as any answer.
+READ_TIMEOUT = timedelta(seconds=5)
 #: Longest wait for one server's view of its cluster; the next is asked then.
 VIEW_TIMEOUT_SECONDS = 1.0
 
@@ -217,4 +219,4 @@ def _clients(address: Address, node: Node, shards: int) -> tuple[Redis, Redis]:
     """Return a server's client for commands and the one for reads that block, of which each shard has one."""
     url = address.url(node)
     client = connect(url, answer_timeout=ANSWER_TIMEOUT, retries=0)
-    return client, connect(url, retries=0, max_connections=shards + 1)
+    return client, connect(url, answer_timeout=READ_TIMEOUT, retries=0, max_connections=shards + 1)
