@@ -31,7 +31,13 @@ GATEWAY = "miyabi.github_gateway.v1.GitHubGatewayService"
 LONGEST = 0.4
 #: Codes that say that the gateway or the way to it is away: the task waits for it, as long as it has its lease.
 AWAY = frozenset(
-    {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.ABORTED, grpc.StatusCode.DEADLINE_EXCEEDED}
+    {
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.CANCELLED,
+        grpc.StatusCode.ABORTED,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+    }
 )
 
 
@@ -48,7 +54,11 @@ class SyntheticRunner:
         progress = TaskProgress(lease.reference, send)
         async with progress.invocation("chaos.sleep", detail=f"attempt {lease.attempt}"):
             await asyncio.sleep(random.uniform(0, LONGEST))
-        outcome = await self._outcome(lease)
+        try:
+            outcome = await self._outcome(lease)
+        except grpc.aio.AioRpcError as error:
+            reason = FailureReason.FAILURE_REASON_GITHUB
+            outcome = Outcome(failure=TaskFailure(reason=reason, message=f"{error.code().name}: {error.details()}"))
         outcome.reference.CopyFrom(lease.reference)
         outcome.usage.cost_usd_micros = 1000
         outcome.usage.calls = 1

@@ -19,6 +19,7 @@ from relay import Relay
 
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.coordinator_service_pb2_grpc import CoordinatorServiceStub
+from miyabi_cli.stack.environments import SIMULATED_GATEWAY
 from miyabi_cli.stack.local import wait_ready
 from miyabi_cli.stack.ports import free_port
 from miyabi_cli.stack.processes import ChildProcess, ProcessSpec, start
@@ -166,9 +167,9 @@ async def _start_services(system: ChaosSystem, ports: dict[str, int]) -> None:
     github = f"http://127.0.0.1:{relays['github']}"
     gateway = {
         "ADDRESS": f"127.0.0.1:{ports['gateway']}", "HTTP_ADDRESS": f"127.0.0.1:{free_port()}", "API_URL": github,
-        "GRAPHQL_URL": f"{github}/graphql", "GIT_URL": github, "TOKEN": TOKEN, "SIMULATED": "true", "PACING_SCALE": "0",
+        "GRAPHQL_URL": f"{github}/graphql", "GIT_URL": github, "TOKEN": TOKEN, "SIMULATED": "true",
     }  # fmt: skip
-    settings = {f"MIYABI_GITHUB_GATEWAY_{key}": value for key, value in gateway.items()}
+    settings = {**SIMULATED_GATEWAY, **{f"MIYABI_GITHUB_GATEWAY_{key}": value for key, value in gateway.items()}}
     await system.launch("gateway", ("-m", "miyabi_github_gateway"), {**redis, **settings}, announces=False)
     for index in range(COORDINATORS):
         name = f"coordinator-{index}"
