@@ -21,6 +21,7 @@ MODULES = {
     "6": "makespan",
     "dispatch": "dispatch",
     "fairness": "fairness",
+    "identity": "identity",
     "queue": "queue",
     "watch": "watch",
 }

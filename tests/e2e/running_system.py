@@ -18,6 +18,8 @@ from miyabi_cli.settings import CliSettings
 from miyabi_cli.stack.local import LocalStack, StackOptions, local_stack
 from miyabi_cli.stack.ports import any_ports
 from miyabi_core.channel import open_channel
+from miyabi_core.secret_file import SecretFile
+from miyabi_core.security import ClientSecurity
 
 
 @dataclass
@@ -56,16 +58,21 @@ class System:
 
 @asynccontextmanager
 async def running_system(
-    folder: Path, *, agents: int = 1, settings: dict[str, str] | None = None
+    folder: Path, *, agents: int = 1, settings: dict[str, str] | None = None, identity: bool = False
 ) -> AsyncIterator[System]:
     """Start everything below *folder* on free ports; nothing is left running afterwards."""
     toy = make_toy(folder / "toy")
     options = StackOptions(
-        any_ports(), folder / "data", scenarios=toy.scenarios, seed=toy.seed, simulate=True, agents=agents
-    )
+        any_ports(), folder / "data", scenarios=toy.scenarios, seed=toy.seed, simulate=True, agents=agents,
+        identity=identity,
+    )  # fmt: skip
     inherited = {**os.environ, **(settings or {})}
     async with local_stack(CliSettings(), options, inherited=inherited, announce=lambda _: None) as stack:
-        channel = open_channel(stack.coordinator_target, service="miyabi.coordinator.v1.CoordinatorService")
+        file = options.identities.token_file("operator")
+        security = ClientSecurity(token=SecretFile(file).read if identity else None)
+        channel = open_channel(
+            stack.coordinator_target, service="miyabi.coordinator.v1.CoordinatorService", security=security
+        )
         async with channel:
             client = CoordinatorClient(channel)
             assert CoordinatorServiceStub is not None
