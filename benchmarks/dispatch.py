@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.measures import main_thread_seconds
 from benchmarks.peers import engines
 from benchmarks.peers.engines import PeerResult
 from benchmarks.profiling import profiled
@@ -128,15 +129,19 @@ async def _flush(url: str) -> None:
 async def _profile(target: str, pids: dict[str, int]) -> Row:
     """Run one load while the coordinator's stacks are sampled."""
     measured: dict[str, Any] = {}
+    pid, tasks = pids["coordinator"], TASKS * 2
+    before = main_thread_seconds(pid)
 
     async def load() -> None:
-        measured.update(await client(target, "load", TASKS * 2, pids=pids))
+        measured.update(await client(target, "load", tasks, pids=pids))
 
-    shares = await profiled(pids["coordinator"], load)
-    spent = measured["cpu_s"]["coordinator"] * 1e6 / (TASKS * 2)
-    layers = {layer: round(share * spent, 1) for layer, share in shares.items()}
+    shares = await profiled(pid, load)
+    main = (main_thread_seconds(pid) - before) * 1e6 / tasks
+    spent = measured["cpu_s"]["coordinator"] * 1e6 / tasks
+    layers = {layer: round(share * main, 1) for layer, share in shares.items()}
+    layers["grpc's own threads"] = round(spent - main, 1)
     goal = "where the coordinator's CPU time of one task goes, in microseconds"
-    return Row("dispatch", {"coordinator_us": round(spent, 1), **layers}, {}, 0.0, goal, True, TASKS * 2, "profile")
+    return Row("dispatch", {"coordinator_us": round(spent, 1), **layers}, {}, 0.0, goal, True, tasks, "profile")
 
 
 def _throughput(repeats: _Repeats) -> Row:

@@ -16,6 +16,12 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
+def main_thread_seconds(pid: int) -> float:
+    """Return the CPU time of a process's main thread alone. Source: proc(5), /proc/PID/task/TID/stat."""
+    fields = Path(f"/proc/{pid}/task/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
 def rss_mib(pid: int) -> float:
     """Return the resident memory of a process now, in MiB."""
     return _status(pid, "VmRSS:") / 1024

@@ -13,7 +13,8 @@ from benchmarks.peers.environments import environment
 
 #: Samples a second; the sampler stops the process for some 100 microseconds each time.
 RATE = 250
-#: The first pattern that a frame has, from the innermost frame outwards, names its layer.
+#: The first pattern that a frame has, from the innermost frame outwards, names its layer. C code counts where it is
+#: called from: gRPC's callbacks and protobuf's in the loop and in the layer that asks.
 LAYERS = (
     ("grpc, reading and writing messages", ("grpc/aio/", "_cython", "grpc/_")),
     ("validation", ("protovalidate", "interceptors/validation", "celpy", "cel_expr")),
@@ -26,13 +27,15 @@ LAYERS = (
     ("watchers", ("service/watch", "service/all_events")),
     ("dispatch, transitions, intake", ("miyabi_coordinator/service/",)),
     ("servicers", ("miyabi_coordinator/servicer/",)),
-    ("asyncio", ("asyncio/", "selectors.py")),
+    ("loop, with gRPC's callbacks in it", ("asyncio/", "selectors.py")),
 )
+#: A frame that only the main thread's stacks have.
+_MAIN = "asyncio/runners.py"
 _REQUIREMENTS = Path(__file__).resolve().parent / "peers" / "requirements-profiler.txt"
 
 
 async def profiled(pid: int, work: Callable[[], Awaitable[None]]) -> dict[str, float]:
-    """Run *work* while a process is sampled; returns the share of each layer in its running time, largest first."""
+    """Run *work* while a process is sampled; returns the share of each layer in its main thread's time."""
     program = await asyncio.to_thread(environment, "profiler", _REQUIREMENTS)
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "stacks"
@@ -54,7 +57,8 @@ def _shares(stacks: str) -> dict[str, float]:
     counts: Counter[str] = Counter()
     for line in stacks.splitlines():
         frames, _, count = line.rpartition(" ")
-        counts[_layer(frames.split(";"))] += int(count)
+        if _MAIN in frames:
+            counts[_layer(frames.split(";"))] += int(count)
     total = counts.total()
     return {layer: count / total for layer, count in counts.most_common()}
 
