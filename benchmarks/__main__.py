@@ -22,7 +22,9 @@ MODULES = {
     "dispatch": "dispatch",
     "fairness": "fairness",
     "identity": "identity",
+    "memory": "memory",
     "queue": "queue",
+    "scale": "scale",
     "watch": "watch",
 }
 

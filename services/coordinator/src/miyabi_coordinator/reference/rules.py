@@ -130,6 +130,23 @@ class Shard:
                     left -= 1
         return found
 
+    def claim_fairest(self, kinds: Iterable[int], count: int, *, until: float) -> list[tuple[str, Run]]:
+        """Take ready tasks of several kinds, fairest first; of two alike the later step."""
+        views: dict[str, list[int]] = {}
+        found: list[tuple[str, Run]] = []
+        for _ in range(MOST_TRIED):
+            heads = [(score, -kind) for kind in kinds if (score := self.ready[kind].first()) is not None]
+            head = self.ready[-min(heads)[1]].pop() if heads and len(found) < count else None
+            if head is None:
+                break
+            member, score = head
+            facts = self.batches.get(member.split("|", 1)[0])
+            self.vtime = max(self.vtime, score + (facts.spec.priority if facts else 0))
+            run = self._try(facts, member, views=views, until=until) if facts else None
+            if run is not None:
+                found.append((member, run))
+        return found
+
     def _try(self, facts: Facts, member: str, *, views: dict[str, list[int]], until: float) -> Run | None:
         """Claim one task, if its batch allows it; claims of the same call count as leased."""
         running, leased = views.setdefault(facts.id, [facts.counters["running"], facts.counters["leased"]])

@@ -128,9 +128,8 @@ class Simulation:
             for name in due:
                 self.shard.timers.remove(name)
                 self._do(name)
-        for kind in TaskKind:
-            while self._free and self._serve(kind):
-                pass
+        while self._free and self._serve():
+            pass
 
     def _do(self, name: str) -> None:
         """Do what the sweeper does for an entry."""
@@ -147,15 +146,14 @@ class Simulation:
             facts.state, facts.ended = (BatchState.SUCCEEDED if good else BatchState.FAILED), self.now
             self.seen[batch].ended = self.now
 
-    def _serve(self, kind: TaskKind) -> bool:
-        """Lease ready tasks of a kind; tells whether there may be more."""
-        wanted = min(self._free, self._quota(kind))
-        if not wanted:
-            return False
-        claims = self.shard.claim({int(kind): wanted}, until=self.now + LEASE_SECONDS)
+    def _serve(self) -> bool:
+        """Lease ready tasks to free slots, pull requests as far as GitHub allows; tells whether there may be more."""
+        kinds = [int(kind) for kind in TaskKind if self._quota(kind)]
+        wanted = min(self._free, self._quota(TaskKind.PULL_REQUEST) or self._free)
+        claims = self.shard.claim_fairest(kinds, wanted, until=self.now + LEASE_SECONDS)
         for member, run in claims:
             self._lease(run, member.split("|")[2])
-        return len(claims) == wanted
+        return bool(claims)
 
     def _quota(self, kind: TaskKind) -> int:
         """Return how many tasks of a kind may begin now; the next hour brings new ones."""
@@ -166,7 +164,7 @@ class Simulation:
         if left <= 0 and len(self.shard.ready[int(kind)]) and not self._pulls.get(-hour - 1):
             self._pulls[-hour - 1] = 1
             self.at((hour + 1) * HOUR, _nothing)
-        return max(0, left)
+        return max(0, min(left, self._free))
 
     def _lease(self, run: Run, task_id: str) -> None:
         """Lease a claimed task and let an agent work on it."""

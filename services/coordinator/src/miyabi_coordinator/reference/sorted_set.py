@@ -36,6 +36,15 @@ class SortedSet:
         """Remove a member and tell whether it was there (ZREM)."""
         return self._scores.pop(member, None) is not None
 
+    def first(self) -> float | None:
+        """Return the score of the first member."""
+        while self._heap:
+            score, member = self._heap[0]
+            if self._scores.get(member) == score:
+                return score
+            heapq.heappop(self._heap)
+        return None
+
     def pop(self) -> tuple[str, float] | None:
         """Remove and return the first member (ZPOPMIN)."""
         while self._heap:
