@@ -49,7 +49,7 @@ class PullsApi:
         ]
         if query.get("direction", "desc") != "asc":
             found.reverse()
-        return page_response(request, found, lambda pull: self._shapes.pull(repository, pull))
+        return page_response(request, found, lambda pull: self._shapes.pull_simple(repository, pull))
 
     async def pull(self, request: web.Request) -> web.Response:
         """Answer one pull request."""
@@ -119,7 +119,7 @@ class PullsApi:
         together = list(dict.fromkeys([*pull.requested_reviewers, *reviewers]))
         changes = {"requested_reviewers": together}
         self._forge.update_item(repository, pull, changes=changes, action="review_requested")
-        return web.json_response(self._shapes.pull(repository, pull), status=201)
+        return web.json_response(self._shapes.pull_simple(repository, pull), status=201)
 
     async def _ends(self, repository: Repository, *, head: str, base: str) -> tuple[str, str]:
         """Return the commits of head and base after GitHub's checks, in GitHub's order."""

@@ -88,15 +88,17 @@ class Shapes:
         return shape
 
     def pull(self, repository: Repository, pull: PullRequest) -> dict[str, Any]:
-        """Return a pull request as the pulls routes write it."""
+        """Return a pull request as it is written where it stands alone."""
+        return self.pull_simple(repository, pull) | {"merged": pull.merged, "mergeable": None}
+
+    def pull_simple(self, repository: Repository, pull: PullRequest) -> dict[str, Any]:
+        """Return a pull request as lists, and the answer to a request for a review, write it."""
         api = self._api(repository)
         return self._common(repository, pull) | {
             "url": f"{api}/pulls/{pull.number}",
             "issue_url": f"{api}/issues/{pull.number}",
             "draft": pull.draft,
-            "merged": pull.merged,
             "merged_at": pull.closed_at if pull.merged else None,
-            "mergeable": None,
             "requested_reviewers": [self.user(login) for login in pull.requested_reviewers],
             "requested_teams": [],
             "head": self._end(repository, pull.head_ref, sha=pull.head_sha),
