@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from collections.abc import Callable
 from datetime import timedelta
 
 from miyabi_coordinator.models.audit import AuditEntry
@@ -27,15 +28,22 @@ _LOG = get_logger(__name__)
 _Waiting = tuple[AuditEntry, "asyncio.Future[None]"]
 
 
+def _minute() -> int:
+    """Return the number of the minute that runs."""
+    return int(time.monotonic() // 60)
+
+
 class AuditLog:
     """The audit of one replica; `run` has to be running.
 
     Args:
         trail: Where entries go.
         capacity: Entries that may wait.
+        minute: Tells one minute from the next.
     """
 
-    def __init__(self, trail: AuditTrail, *, capacity: int = CAPACITY) -> None:
+    def __init__(self, trail: AuditTrail, *, capacity: int = CAPACITY, minute: Callable[[], int] = _minute) -> None:
+        self._clock = minute
         self._trail = trail
         self._capacity = capacity
         self._waiting: deque[_Waiting] = deque()
@@ -96,7 +104,7 @@ class AuditLog:
         """Tell whether unknown callers have had their share of this minute."""
         if entry.actor:
             return False
-        minute = int(time.monotonic() // 60)
+        minute = self._clock()
         if minute != self._minute:
             self._minute, self._unknown = minute, 0
         self._unknown += 1
