@@ -19,7 +19,7 @@ POLL_SECONDS = 1.0
 #: Reasons that do not pass by themselves.
 _HOPELESS = {"ErrImageNeverPull", "InvalidImageName", "CreateContainerConfigError"}
 #: Restarts after which a crashing container is given up.
-_CRASHES = 4
+_CRASHES = 3
 
 
 def kubectl(*arguments: str, stdin: str | None = None, check: bool = True, timeout: float = 300) -> str:
@@ -109,15 +109,19 @@ def _rolled_out(kind: str, name: str) -> bool:
 
 
 def _problems() -> list[tuple[str, str, bool]]:
-    """Return pods that do not start: name, reason, whether waiting is hopeless."""
-    found = []
-    for pod in read("pods")["items"]:
+    """Return pods of the newest versions that do not start: name, reason, whether waiting is hopeless."""
+    found: list[tuple[str, str, bool]] = []
+    events = read("events", "--field-selector", "type=Warning")["items"]
+    warnings = {event["involvedObject"]["name"]: f"{event['reason']} {event.get('message', '')}" for event in events}
+    for pod in _newest(read("pods")["items"]):
         name, status = pod["metadata"]["name"], pod.get("status", {})
         found += [
             (name, f"cannot be scheduled: {condition.get('message', '')}", False)
             for condition in status.get("conditions", ())
             if condition["type"] == "PodScheduled" and condition["status"] == "False"
         ]
+        if not status.get("podIP") and name in warnings:
+            found.append((name, warnings[name], False))
         for container in [*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())]:
             waiting = container.get("state", {}).get("waiting", {})
             reason = waiting.get("reason", "")
@@ -126,6 +130,20 @@ def _problems() -> list[tuple[str, str, bool]]:
                 crashed = reason == "CrashLoopBackOff" and container.get("restartCount", 0) >= _CRASHES
                 found.append((name, words, reason in _HOPELESS or crashed))
     return found
+
+
+def _newest(pods: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the pods of each workload's newest version: those of an older one are on their way out."""
+
+    def version(pod: dict[str, Any]) -> tuple[str, str]:
+        labels = pod["metadata"].get("labels", {})
+        revision = labels.get("pod-template-hash") or labels.get("controller-revision-hash", "")
+        return labels.get("app.kubernetes.io/name", ""), revision
+
+    newest = {
+        version(pod)[0]: version(pod) for pod in sorted(pods, key=lambda pod: pod["metadata"]["creationTimestamp"])
+    }
+    return [pod for pod in pods if version(pod) == newest[version(pod)[0]]]
 
 
 def _give_up(problems: Sequence[tuple[str, str, bool]], left: Sequence[str]) -> None:
