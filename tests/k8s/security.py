@@ -101,7 +101,7 @@ def prober(name: str, image: str, *, namespace: str, labels: dict[str, str], cod
 
 #: What hostile code tries, and the word that its output must not have.
 ATTEMPTS = {
-    "network": "import socket; socket.create_connection(('coordinator', 50051), 2); print('GOT')",
+    "network": "import socket; socket.create_connection(('@COORDINATOR@', 50051), 2); print('GOT')",
     "loopback": "import socket; socket.create_connection(('127.0.0.1', 50059), 2); print('GOT')",
     "model key": "print(open('/etc/miyabi/model/api-key').read(), 'GOT')",
     "the agent's files": "import os; print(os.listdir('/var/lib/miyabi/agents'), 'GOT')",
@@ -126,6 +126,7 @@ listener = socket.socket(socket.AF_UNIX); listener.bind('\\0miyabi-test'); liste
 root = pathlib.Path('/workspace/worktrees')
 sandbox = ContainerSandbox(pathlib.Path('/workspace/control/sandbox.sock'))
 async def attempt(number, code):
+    code = code.replace('@COORDINATOR@', socket.gethostbyname('coordinator'))
     tree = root / f'probe-{number}'
     tree.mkdir(parents=True)
     result = await sandbox.run(['/usr/bin/env', 'python3', '-c', code], cwd=tree, writable=[tree])
@@ -134,6 +135,8 @@ async def attempt(number, code):
     return {'exit': result.exit_code, 'output': result.output[-300:], 'left': left, 'layers': result.layers}
 async def main():
     found = {name: await attempt(number, code) for number, (name, code) in enumerate(attempts.items())}
+    found['ordinary work'] = await attempt(99, "import subprocess; open('x', 'w').write('1'); "
+                                           "print(subprocess.check_output(['/bin/echo', 'WORKS']).decode())")
     tree = root / 'probe-socket'; tree.mkdir()
     code = ("import socket, json; s = socket.socket(socket.AF_UNIX); s.connect('/workspace/control/sandbox.sock'); "
             "s.sendall(json.dumps({'command': ['id'], 'cwd': '/workspace', 'writable': [], 'readable': [], 'environment': {}, 'limits': {}}).encode() + b'\\\\n'); "
@@ -170,6 +173,7 @@ def sandbox(figures: Figures) -> None:
         expect(result["output"].strip(), f"the attempt at {name} said nothing, so that it may not have run: {result}")
         expect(not result["left"], f"the attempt at {name} left {result['left']}")
         figures.add("sandbox", attempt=name, refused=result["output"].strip().splitlines()[-1][:120])
+    expect("WORKS" in found["ordinary work"]["output"], f"ordinary work does not: {found['ordinary work']}")
     layers = set(found["network"]["layers"])
     expect({"landlock", "seccomp", "landlock-scope"} <= layers, f"layers: {layers}")
     expect("REFUSED" in found["its own socket"]["output"], f"the socket: {found['its own socket']}")
