@@ -11,6 +11,7 @@ from identity_files import entry, new_token, write_identities
 
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1 import dispatch_service_pb2, dispatch_service_pb2_grpc, state_pb2
+from miyabi.keda.v1 import external_scaler_pb2
 from miyabi_coordinator.policy import POLICY
 from miyabi_coordinator.servicer.audit import AUDITED
 from miyabi_coordinator.testing import REPOSITORY
@@ -40,6 +41,10 @@ REQUESTS = {
     "WatchEvents": pb.WatchEventsRequest(cursor="nonsense"),
     "ListAuditEntries": pb.ListAuditEntriesRequest(),
     "Attach": dispatch_service_pb2.AttachRequest(heartbeat=dispatch_service_pb2.Heartbeat()),
+    "IsActive": external_scaler_pb2.ScaledObjectRef(),
+    "StreamIsActive": external_scaler_pb2.ScaledObjectRef(),
+    "GetMetricSpec": external_scaler_pb2.ScaledObjectRef(),
+    "GetMetrics": external_scaler_pb2.GetMetricsRequest(),
 }
 REFUSED = {grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED}
 
