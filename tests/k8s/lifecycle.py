@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
-import shutil
 import subprocess
-import tempfile
 import time
-from pathlib import Path
 
 from scripts.k8s import cluster, down, images
 from scripts.k8s.render import chosen, images_of, parse, render
 from scripts.k8s.shell import ROOT, run, say
+from tests.k8s.browser import find_browser, look
 from tests.k8s.rig import (
     COORDINATOR,
     Figures,
@@ -22,7 +21,6 @@ from tests.k8s.rig import (
     forward,
     github_items,
     grpcurl,
-    http_json,
     pods,
     pull_requests,
     wait_for_end,
@@ -30,8 +28,6 @@ from tests.k8s.rig import (
 
 #: The demo: real issues of Django, told in our own words.
 DEMO = ("django/django", (13933, 14155, 14534, 14752, 15347))
-#: Programs that show a page without a screen.
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "headless_shell")
 
 
 def start(figures: Figures) -> None:
@@ -106,24 +102,13 @@ def demo(figures: Figures) -> None:
 
 def page(figures: Figures) -> None:
     """The page in a browser without a screen, through a forwarded port: it shows the batches."""
-    browser = next((found for name in BROWSERS if (found := shutil.which(name))), None)
-    expect(browser, f"no browser: install one of {', '.join(BROWSERS)} (Debian: `apt-get install chromium`)")
+    find_browser()
+    shot = ROOT / "build/k8s/page.png"
+    shot.parent.mkdir(parents=True, exist_ok=True)
     with forward("dashboard", 3001) as port:
-        expect(http_json(port, "/api/batches"), "the dashboard knows no batch")
-        with tempfile.TemporaryDirectory() as profile:
-            shot = ROOT / "build/k8s/page.png"
-            shot.parent.mkdir(parents=True, exist_ok=True)
-            command = [
-                str(browser), "--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}",
-                "--virtual-time-budget=8000", "--window-size=1400,900",
-            ]  # fmt: skip
-            url = f"http://127.0.0.1:{port}/"
-            dom = run(*command, "--dump-dom", url, timeout=120)
-            run(*command, f"--screenshot={shot}", url, timeout=120)
-    expect("django/django" in dom, f"the page does not show the batch: {dom[-500:]}")
-    figures.add(
-        "page", dom_bytes=len(dom), screenshot=str(shot.relative_to(ROOT)), screenshot_bytes=shot.stat().st_size
-    )
+        text = asyncio.run(look(f"http://127.0.0.1:{port}/", words="django/django", picture=shot))
+    picture = {"screenshot": str(shot.relative_to(ROOT)), "screenshot_bytes": shot.stat().st_size}
+    figures.add("page", characters=len(text), **picture)
 
 
 def idle(figures: Figures) -> None:
@@ -178,7 +163,3 @@ def end(figures: Figures) -> None:
                      "app.kubernetes.io/part-of=miyabi", "--output", "name").split()  # fmt: skip
     expect(not everywhere, f"left: {everywhere}")
     figures.add("end", down_seconds=round(seconds, 1))
-
-
-#: Where a screenshot and what was rendered are kept.
-BUILD = Path("build/k8s")
