@@ -140,8 +140,9 @@ async def _profile(target: str, pids: dict[str, int]) -> Row:
     spent = measured["cpu_s"]["coordinator"] * 1e6 / tasks
     layers = {layer: round(share * main, 1) for layer, share in shares.items()}
     layers["grpc's own threads"] = round(spent - main, 1)
+    others = {f"{name}_us": round(used * 1e6 / tasks, 1) for name, used in measured["cpu_s"].items()}
     goal = "where the coordinator's CPU time of one task goes, in microseconds"
-    return Row("dispatch", {"coordinator_us": round(spent, 1), **layers}, {}, 0.0, goal, True, tasks, "profile")
+    return Row("dispatch", {**others, **layers}, {}, 0.0, goal, True, tasks, "profile")
 
 
 def _throughput(repeats: _Repeats) -> Row:
