@@ -19,6 +19,7 @@ MODULES = {
     "2": "makespan",
     "3": "fetching",
     "6": "makespan",
+    "8": "eviction",
     "dispatch": "dispatch",
     "fairness": "fairness",
     "identity": "identity",

@@ -85,6 +85,7 @@ class Environments:
             "MIYABI_GITHUB_GATEWAY_SIMULATED": str(up.github_simulated).lower(),
             **(SIMULATED_GATEWAY if up.github_simulated else {}),
             **self._identity("MIYABI_GITHUB_GATEWAY_", "github-gateway"),
+            **{name: self.inherited[name] for name in ("GRAPH_CACHE_TTL",) if name in self.inherited},
             **self._overrides("MIYABI_GITHUB_GATEWAY_"),
         }
 

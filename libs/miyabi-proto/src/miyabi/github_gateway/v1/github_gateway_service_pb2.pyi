@@ -222,7 +222,7 @@ class Freshness(_message.Message):
     STALE_FIELD_NUMBER: _builtins.int
     AGE_FIELD_NUMBER: _builtins.int
     stale: _builtins.bool
-    """True where it comes from the cache and could not be checked."""
+    """True where it is older than it should be: it is being read anew, or GitHub limits the gateway or is away."""
     @_builtins.property
     def age(self) -> _duration_pb2.Duration:
         """Age of the data; unset where it was just read."""
