@@ -192,3 +192,10 @@ async def test_later_caller_moves_the_deadline_of_what_is_under_way() -> None:
         await go.wait()
         await asyncio.sleep(0.02)
     assert deadline.at > loop.time() + 20
+
+
+async def test_large_answers_make_batches_smaller() -> None:
+    """Where 25 things are 10 MB the next batch asks for as many as are 2 MB."""
+    sizes = BatchSizes()
+    sizes.succeeded(SHAPE, count=25, seconds=0.1, size_bytes=10 << 20)
+    assert sizes.limit(SHAPE) == 5

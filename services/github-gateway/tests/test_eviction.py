@@ -93,6 +93,16 @@ async def test_values_above_a_kilobyte_are_compressed(small: tuple[Redis, RedisC
     assert await client.strlen(cache._value("short")) > 100
 
 
+async def test_large_value_comes_back_whole(tmp_path: Path) -> None:
+    """A megabyte of text, which is packed and unpacked beside the event loop, is the same afterwards."""
+    async with EmbeddedValkey(tmp_path / "roomy", appendfsync="no") as server:
+        cache = RedisCache(server.url, namespace="test", lifetime=timedelta(hours=1))
+        large = entry(1, size=1 << 20)
+        await put(cache, "large", large)
+        assert await cache.get_many(REPOSITORY, ["large"]) == {"large": large}
+        await cache.close()
+
+
 async def test_value_of_another_version_is_a_miss(small: tuple[Redis, RedisCache]) -> None:
     """What cannot be read is nothing, not an error."""
     client, cache = small

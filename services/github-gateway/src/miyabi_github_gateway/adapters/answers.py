@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Any
 
 import httpx
+import msgspec
 
 from miyabi_github_gateway.errors import MalformedAnswerError
 from miyabi_github_gateway.service.governor import Heard
@@ -182,8 +183,8 @@ def json_of(answer: httpx.Response) -> Any:
     """
     if "miyabi.json" not in answer.extensions:
         try:
-            answer.extensions["miyabi.json"] = answer.json()
-        except ValueError as error:
+            answer.extensions["miyabi.json"] = msgspec.json.decode(answer.content)
+        except (msgspec.MsgspecError, ValueError) as error:
             raise MalformedAnswerError from error
     return answer.extensions["miyabi.json"]
 

@@ -15,6 +15,7 @@ from miyabi_github_gateway.models import Read, Shape
 from miyabi_github_gateway.ports import BatchSource, Fetched
 from miyabi_github_gateway.service.cache_metrics import BATCHED
 from miyabi_github_gateway.service.flights import Deadline
+from miyabi_github_gateway.service.local_cache import weight
 from miyabi_github_gateway.service.sizing import START, BatchSizes
 
 #: Queries that failed without one that succeeded, after which GitHub itself is in trouble and not one of the things.
@@ -134,7 +135,8 @@ class Batcher:
             fortune.failed += 1
             return dict.fromkeys(chosen, error)
         fortune.succeeded += 1
-        self.sizes.succeeded(shape, count=len(chosen), seconds=self.clock() - began)
+        size = sum(weight(value) for value in found.values() if not isinstance(value, MiyabiError | None))
+        self.sizes.succeeded(shape, count=len(chosen), seconds=self.clock() - began, size_bytes=size)
         return dict(found)
 
 

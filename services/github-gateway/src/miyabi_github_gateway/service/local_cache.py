@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from cachetools import LRUCache
 
-from miyabi_github_gateway.models import Entry, Issue
+from miyabi_github_gateway.models import Entry, Issue, Value
 from miyabi_github_gateway.service.cache_metrics import BYTES, ENTRIES, EVICTIONS
 
 #: What an entry takes beside its texts: objects, key, place in the order.
@@ -32,7 +32,7 @@ class LocalCache:
 
     def _empty(self) -> _Counted:
         """Return an empty cache."""
-        return _Counted(self._max_bytes, getsizeof=lambda entry: max(self._least, weight(entry)))
+        return _Counted(self._max_bytes, getsizeof=lambda entry: max(self._least, weight(entry.value)))
 
     def get(self, key: str) -> Entry | None:
         """Return an entry, which thereby counts as used."""
@@ -85,9 +85,8 @@ class _Counted(LRUCache[str, Entry]):
         return super().popitem()
 
 
-def weight(entry: Entry) -> int:
-    """Return about how many bytes an entry takes."""
-    value = entry.value
+def weight(value: Value) -> int:
+    """Return about how many bytes a value takes."""
     if not isinstance(value, Issue):
         return OVERHEAD_BYTES + len(getattr(value, "body", ""))
     comments = sum(COMMENT_BYTES + len(comment.body) for comment in value.comments)

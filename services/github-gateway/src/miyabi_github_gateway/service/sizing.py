@@ -15,6 +15,8 @@ MOST = 100
 STEP = 3
 #: Larger batches are multiples of this, so that there are few different texts, here and at GitHub.
 GRAIN = 25
+#: Answers are kept below this: msgspec reads 2 MB in some 10 ms, and nothing else runs meanwhile.
+LARGE_BYTES = 2 << 20
 #: Slower answers than this do not let batches grow: GitHub gives up at 10 s.
 QUICK_SECONDS = 4.0
 
@@ -45,9 +47,11 @@ class BatchSizes:
         size = min(waiting, self.limit(shape), max(self.start, share))
         return size if size <= self.start else size - size % GRAIN
 
-    def succeeded(self, shape: Shape, *, count: int, seconds: float) -> None:
+    def succeeded(self, shape: Shape, *, count: int, seconds: float, size_bytes: int = 0) -> None:
         """Take note of an answer; only a batch at its limit says anything about a larger one."""
-        if seconds < QUICK_SECONDS and count >= min(self.limit(shape), self.start):
+        if size_bytes > LARGE_BYTES:
+            self._set(shape, max(1, min(self.limit(shape), count * LARGE_BYTES // size_bytes)))
+        elif seconds < QUICK_SECONDS and count >= min(self.limit(shape), self.start):
             self._set(shape, min(self.most, self.limit(shape) + STEP))
         elif seconds >= QUICK_SECONDS:
             self._set(shape, max(1, min(self.limit(shape), count) * 3 // 4))
