@@ -6,14 +6,16 @@ import asyncio
 import hashlib
 import hmac
 import json
+import time
 from collections.abc import Callable
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import aiohttp
 import pytest
 from aiohttp import web
 
-from miyabi_sim.github import Dials, Fault, SimulatedGitHub, WebhookTarget
+from miyabi_sim.github import Dials, Fault, SimulatedGitHub, WebhookTarget, fast_clock
 from miyabi_sim.github.seed import SeedError
 
 REPO = "/repos/acme/shop"
@@ -168,6 +170,82 @@ async def test_a_malformed_answer_is_half_a_document(github: SimulatedGitHub, ht
         assert (answer.status, answer.content_type) == (200, "application/json")
         with pytest.raises(json.JSONDecodeError):
             await answer.json()
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "content_type"),
+    [
+        (Fault(kind="html", status=502), 502, "text/html"),
+        (Fault(kind="content_type"), 200, "text/html"),
+        (Fault(kind="secondary"), 403, "application/json"),
+        (Fault(kind="graphql_limit"), 200, "application/json"),
+        (Fault(kind="status", status=429, retry_after=7), 429, "application/json"),
+        (Fault(kind="drip", seconds=0.01), 200, "application/json"),
+    ],
+)
+async def test_a_spoiled_answer_looks_as_its_fault_says(
+    github: SimulatedGitHub, http: aiohttp.ClientSession, fault: Fault, status: int, content_type: str
+) -> None:
+    """Status and content type are the fault's; a limit that is refused shows healthy headers."""
+    github.dials.faults.append(fault)
+    async with http.post("/graphql", json=QUERY) as answer:
+        body = await answer.read()
+        assert (answer.status, answer.content_type) == (status, content_type)
+    if fault.kind in {"secondary", "graphql_limit"}:
+        assert int(answer.headers["x-ratelimit-remaining"]) > 0
+    assert answer.headers.get("retry-after", "0") == str(fault.retry_after)
+    assert body
+
+
+@pytest.mark.parametrize("kind", ["reset", "timeout"])
+async def test_an_answer_that_never_ends_is_cut(
+    github: SimulatedGitHub, http: aiohttp.ClientSession, kind: str
+) -> None:
+    """A reset comes in the middle of the body, after the headers; a timeout before anything."""
+    github.dials.faults.append(Fault(kind=kind, seconds=0.01))
+
+    async def ask() -> None:
+        async with http.post("/graphql", json=QUERY) as answer:
+            assert kind == "reset"
+            await answer.read()
+
+    with pytest.raises(aiohttp.ClientError):
+        await ask()
+
+
+async def test_writes_that_come_too_close_are_refused(
+    github: SimulatedGitHub, http: aiohttp.ClientSession, clock
+) -> None:
+    """With the gaps enforced, a second write within its second is a secondary limit, and the list says why."""
+    github.dials.update({"enforce_limits": True, "limits": {"write_gap": 1.0, "notify_gap": 3.0}})
+    statuses = []
+    for wait, path, body in (
+        (0, "issues", {"title": "x"}),
+        (2, "issues", {"title": "x"}),
+        (0, "labels", {"name": "y"}),
+    ):
+        clock.now += wait
+        async with http.post(f"{REPO}/{path}", json=body) as answer:
+            statuses.append(answer.status)
+    assert statuses == [201, 403, 201]
+    assert github.refusals == ["writes 2.000 s apart, not 3.0"]
+
+
+async def test_answers_carry_the_time_of_the_limits_clock(
+    github: SimulatedGitHub, http: aiohttp.ClientSession, clock
+) -> None:
+    """`Date` follows the clock that the limits follow, so that callers can tell how long a window lasts."""
+    async with http.get(REPO) as answer:
+        assert parsedate_to_datetime(answer.headers["date"]).timestamp() == clock.now
+
+
+def test_a_fast_clock_runs_as_fast_as_it_says() -> None:
+    """Between two looks at least the scaled time of the look has passed."""
+    clock = fast_clock(1000.0)
+    before, started = time.time(), clock()
+    while time.time() - before < 0.01:
+        pass
+    assert clock() - started >= 9.9
 
 
 async def test_the_control_routes_show_and_turn(github: SimulatedGitHub, http: aiohttp.ClientSession) -> None:

@@ -13,7 +13,7 @@ from miyabi_core.lifecycle import run_until_signal
 from miyabi_core.logging import configure_logging
 from miyabi_sim.github.gitrepo import GitFailedError
 from miyabi_sim.github.seed import SeedError
-from miyabi_sim.github.server import HOST, SimulatedGitHub
+from miyabi_sim.github.server import HOST, SimulatedGitHub, fast_clock
 from miyabi_sim.github.webhooks import WebhookTarget
 
 #: Secrets come from the environment: arguments are seen by everyone on the machine.
@@ -34,6 +34,7 @@ def main() -> int:
         url=arguments.url,
         token=os.environ.get(TOKEN_VARIABLE) or None,
         webhook=webhook,
+        clock=fast_clock(arguments.time_scale),
     )
     simulated.dials.enforce_limits = arguments.enforce_limits
     if arguments.seed is not None:
@@ -62,6 +63,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=Path, help="JSON file with repositories and issues to start with")
     parser.add_argument("--webhook-url", default="", help=f"post events here, signed with ${WEBHOOK_SECRET_VARIABLE}")
     parser.add_argument("--enforce-limits", action="store_true", help="refuse what GitHub's limits refuse")
+    parser.add_argument("--time-scale", type=float, default=1.0, help="how fast the limits' clock runs (default: 1)")
     return parser.parse_args()
 
 

@@ -8,7 +8,18 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 #: What a fault does instead of answering, or to the answer.
-FAULT_KINDS = ("status", "drop", "malformed")
+FAULT_KINDS = (
+    "status",  # a status with GitHub's JSON body; `retry_after` adds the header
+    "drop",  # the connection is cut before an answer
+    "malformed",  # 200 with JSON that ends in the middle
+    "timeout",  # no answer for `seconds`, then the connection is cut
+    "reset",  # headers and half a body, then the connection is reset
+    "html",  # a status with a page of HTML, as proxies before GitHub answer
+    "secondary",  # 403 for a secondary limit while all headers look healthy
+    "graphql_limit",  # 200 with an error RATE_LIMITED
+    "content_type",  # 200 with the right body that claims to be HTML
+    "drip",  # the right answer, byte by byte, over `seconds`
+)
 
 
 @dataclass(slots=True)
@@ -27,6 +38,7 @@ class Fault:
     operation: str = ""
     after_handling: bool = False
     retry_after: int = 0
+    seconds: float = 0.0
 
     def __post_init__(self) -> None:
         if self.kind not in FAULT_KINDS:
@@ -54,6 +66,8 @@ class LimitNumbers:
     graphql_points_per_minute: int = 2000
     content_per_minute: int = 80
     content_per_hour: int = 500
+    write_gap: float = 0.0  #: seconds that GitHub asks for between writes; 0: not looked at
+    notify_gap: float = 0.0  #: seconds between writes that notify people; 0: not looked at
 
 
 @dataclass(slots=True)

@@ -80,6 +80,7 @@ class GraphQLApi:
         if cost.problems:
             return {"errors": cost.problems}
         if self._limiter.exhausted("graphql", cost.points):
+            self._limiter.refusals.append("graphql hour")
             return {"errors": [{"type": "RATE_LIMITED", "message": PRIMARY_MESSAGE}]}
         self._limiter.spend("graphql", cost.points)
         await asyncio.sleep(self._dials.latency_per_issue * cost.issues)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -104,6 +104,8 @@ class RateLimiter:
         self.windows = {name: PrimaryWindow(name, reset=now + HOUR) for name in ("core", "graphql")}
         self._minutes = {name: SlidingWindow(MINUTE) for name in ("core", "graphql")}
         self._content = (SlidingWindow(MINUTE), SlidingWindow(HOUR))
+        self._last_write = self._last_content = -HOUR
+        self.refusals: list[str] = []
 
     def limit(self, resource: str) -> int:
         """Return the hourly limit of `core` or `graphql`."""
@@ -134,7 +136,7 @@ class RateLimiter:
             GitHubError: 403 if too many requests are under way.
         """
         if self._dials.enforce_limits and self._active >= self._dials.limits.concurrent_requests:
-            raise _secondary(DEFAULT_WAIT)
+            raise self._secondary(DEFAULT_WAIT, "concurrent")
         self._active += 1
         try:
             yield
@@ -150,11 +152,11 @@ class RateLimiter:
         window = self.window(resource)
         window.used = max(0, window.used - cost)
 
-    def pace(self, resource: str, points: int, *, content: bool) -> None:
+    def pace(self, resource: str, points: int, *, content: bool, writes: bool = False) -> None:
         """Take a request off the minute, and off the content limits where it creates content.
 
         Raises:
-            GitHubError: 403 if the minute or the content limits have nothing left.
+            GitHubError: 403 if the minute or the content limits have nothing left, or writes come too close together.
         """
         now = self._clock()
         numbers = self._dials.limits
@@ -166,19 +168,42 @@ class RateLimiter:
         if self._dials.enforce_limits:
             for window, cost, limit in checks:
                 if window.total(now) + cost > limit:
-                    raise _secondary(window.wait(now))
+                    raise self._secondary(window.wait(now), f"{resource} {limit} in {window.length:.0f} s")
+            if writes:
+                self._check_gaps(now, content=content)
         for window, cost, _ in checks:
             window.add(now, cost)
+        if writes:
+            self._last_write = now
+            self._last_content = now if content else self._last_content
+
+    def _check_gaps(self, now: float, *, content: bool) -> None:
+        """Refuse writes that come too close together."""
+        numbers = self._dials.limits
+        gaps = [(self._last_write, numbers.write_gap)]
+        gaps += [(self._last_content, numbers.notify_gap)] if content else []
+        for last, gap in gaps:
+            if now - last < gap:
+                raise self._secondary(
+                    max(1, math.ceil(last + gap - now)), f"writes {now - last:.3f} s apart, not {gap}"
+                )
 
     def refuse_primary(self, resource: str) -> GitHubError:
         """Return the refusal of a REST request whose hour is used up."""
+        self.refusals.append(f"{resource} hour")
         return GitHubError(403, PRIMARY_MESSAGE, headers=self.headers(resource), documentation_url=LIMITS_URL)
 
+    def _secondary(self, wait: int, what: str) -> GitHubError:
+        """Note a refusal and return it."""
+        self.refusals.append(what)
+        return secondary_limit({"retry-after": str(wait)})
 
-def _secondary(wait: int) -> GitHubError:
+
+def secondary_limit(headers: Mapping[str, str]) -> GitHubError:
+    """Return GitHub's refusal for a secondary limit."""
     return GitHubError(
         403,
         SECONDARY_MESSAGE,
-        headers={"retry-after": str(wait)},
+        headers=headers,
         documentation_url=f"{LIMITS_URL}#about-secondary-rate-limits",
     )

@@ -7,10 +7,13 @@ import base64
 import hashlib
 import hmac
 import re
+import time
 import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import format_datetime
 
 from aiohttp import web
 
@@ -18,6 +21,7 @@ from miyabi_core.logging import get_logger
 from miyabi_sim.github.apps import Apps
 from miyabi_sim.github.dials import Dials, Fault
 from miyabi_sim.github.errors import GitHubError, not_found
+from miyabi_sim.github.faults import KEEPING_FAULTS, broken
 from miyabi_sim.github.limits import RateLimiter
 from miyabi_sim.github.rest import CONTENT_OPERATIONS, VIEWER_KEY
 from miyabi_sim.github.wire import read_json
@@ -32,9 +36,6 @@ READ_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 #: Points that a REST request takes off the minute.
 READ_POINTS, WRITE_POINTS = 1, 5
-
-#: What a malformed answer is: JSON that ends in the middle.
-MALFORMED = '{"data": {"repository": {"iss'
 
 _OPERATION = re.compile(r"\b(query|mutation|subscription)\b\s*(\w*)")
 
@@ -55,12 +56,21 @@ class RequestRecord:
 class Pipeline:
     """The one middleware; control routes and pages pass through it untouched."""
 
-    def __init__(self, dials: Dials, limiter: RateLimiter, *, token: str | None, apps: Apps) -> None:
+    def __init__(
+        self,
+        dials: Dials,
+        limiter: RateLimiter,
+        *,
+        token: str | None,
+        apps: Apps,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self.records: list[RequestRecord] = []
         self._dials = dials
         self._limiter = limiter
         self._token = token
         self._apps = apps
+        self._clock = clock
 
     async def handle(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Answer a request."""
@@ -74,13 +84,36 @@ class Pipeline:
         else:
             response = await _answered(request, lambda same: self._admitted(same, handler, operation=operation))
         if fault is not None:
-            response = _broken(request, fault, answered=response)
+            response = await self._broken(request, fault, operation=operation, handler=handler, answered=response)
         status = 0 if response is None else response.status
         self._record(RequestRecord(request.method, request.path, operation, status, is_write))
         if response is None:
             # The connection is gone already; this answer is never sent.
             return web.Response()
+        if not response.prepared:
+            # GitHub's own time: callers reckon with it when a window begins anew.
+            now = datetime.fromtimestamp(self._clock(), UTC)
+            response.headers["Date"] = format_datetime(now, usegmt=True)
         return response
+
+    async def _broken(
+        self,
+        request: web.Request,
+        fault: Fault,
+        *,
+        operation: str,
+        handler: Handler,
+        answered: web.StreamResponse | None,
+    ) -> web.StreamResponse | None:
+        """Return the answer that a fault gives; None after it has cut the connection."""
+        if answered is not None and answered.prepared and fault.kind != "drop":
+            # Git's answers are streamed: this one is with the client already and can only be dropped.
+            return answered
+        if answered is None and fault.kind in KEEPING_FAULTS:
+            # These spoil a right answer on its way, so it has to be there first.
+            answered = await _answered(request, lambda same: self._admitted(same, handler, operation=operation))
+        resource = "graphql" if request.path == "/graphql" else "core"
+        return await broken(request, fault, answered=answered, healthy=self._limiter.headers(resource))
 
     def _record(self, record: RequestRecord) -> None:
         self.records.append(record)
@@ -110,7 +143,8 @@ class Pipeline:
         points = READ_POINTS if request.method in READ_METHODS else WRITE_POINTS
         self._limiter.spend("core", 1)
         try:
-            self._limiter.pace("core", points, content=operation in CONTENT_OPERATIONS)
+            content, writes = operation in CONTENT_OPERATIONS, request.method not in READ_METHODS
+            self._limiter.pace("core", points, content=content, writes=writes)
             response = await handler(request)
         except GitHubError as error:
             response = error.response()
@@ -186,23 +220,6 @@ def _with_etag(request: web.Request, response: web.StreamResponse) -> web.Stream
         return web.Response(status=304, headers=headers)
     response.headers.update(headers)
     return response
-
-
-def _broken(request: web.Request, fault: Fault, *, answered: web.StreamResponse | None) -> web.StreamResponse | None:
-    """Return the answer that a fault gives; None after it has dropped the connection."""
-    if fault.kind == "drop":
-        if request.transport is not None:
-            request.transport.abort()
-        return None
-    if answered is not None and answered.prepared:
-        # Git's answers are streamed: this one is with the client already and can only be dropped.
-        return answered
-    match fault.kind:
-        case "malformed":
-            return web.Response(text=MALFORMED, content_type="application/json")
-        case _:
-            headers = {"retry-after": str(fault.retry_after)} if fault.retry_after else {}
-            return GitHubError(fault.status, "Server Error", headers=headers).response()
 
 
 def _credential(header: str) -> str | None:

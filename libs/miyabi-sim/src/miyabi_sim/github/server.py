@@ -76,7 +76,7 @@ class SimulatedGitHub:
         self._forge = Forge(self.store, self._shapes, webhooks=self.webhooks, clock=clock)
         self._limiter = RateLimiter(self._dials, clock)
         self.apps = Apps(app, self.store, self._shapes, clock=clock)
-        self._pipeline = Pipeline(self._dials, self._limiter, token=token, apps=self.apps)
+        self._pipeline = Pipeline(self._dials, self._limiter, token=token, apps=self.apps, clock=clock)
         self._runner: web.AppRunner | None = None
 
     @property
@@ -93,6 +93,11 @@ class SimulatedGitHub:
     def requests(self) -> list[RequestRecord]:
         """Return the records of the requests that were answered, oldest first."""
         return self._pipeline.records
+
+    @property
+    def refusals(self) -> list[str]:
+        """Return which limit each refusal was for, oldest first."""
+        return self._limiter.refusals
 
     def load_seed(self, path: Path) -> None:
         """Bring a seed's repositories and issues in, blocking while git runs; what is there stays.
@@ -163,3 +168,9 @@ class SimulatedGitHub:
         sending.cancel()
         with suppress(asyncio.CancelledError):
             await sending
+
+
+def fast_clock(scale: float) -> Callable[[], float]:
+    """Return a clock that starts now and runs *scale* times as fast as ours: hours of limits pass in minutes."""
+    start = time.time()
+    return lambda: start + (time.time() - start) * scale
