@@ -20,6 +20,7 @@ MODULES = {
     "3": "fetching",
     "6": "makespan",
     "8": "eviction",
+    "9.1": "limits",
     "dispatch": "dispatch",
     "fairness": "fairness",
     "identity": "identity",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -64,6 +65,27 @@ async def gateway_before(
         open_channel(f"127.0.0.1:{gateway.grpc.port}", service=SERVICE) as channel,
     ):
         yield Running(gateway, github, GitHubGatewayServiceStub(channel), token)
+
+
+def push_branches(gateway: Running, *names: str) -> None:
+    """Push branches that are ahead of the base."""
+    repository = gateway.github.store.repository("acme", "toy")
+    git = [
+        "git",
+        "-c",
+        "user.name=b",
+        "-c",
+        "user.email=b@b.invalid",
+        "-C",
+        str(gateway.github.store.git_dir(repository)),
+    ]
+
+    def run(*arguments: str) -> str:
+        return subprocess.run([*git, *arguments], capture_output=True, text=True, check=True).stdout.strip()
+
+    commit = run("commit-tree", run("rev-parse", "main^{tree}"), "-p", "main", "-m", "x")
+    lines = "".join(f"create refs/heads/{name} {commit}\n" for name in names)
+    subprocess.run([*git, "update-ref", "--stdin"], input=lines, text=True, check=True)
 
 
 def seed(folder: Path) -> Path:

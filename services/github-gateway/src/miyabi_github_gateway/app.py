@@ -57,6 +57,7 @@ class Gateway:
             self.credentials,
             self.governors,
             max_connections=settings.max_concurrency,
+            answer_seconds=settings.answer_seconds,
         )
         self.caps = caps_of(settings, self.redis, self.http)
         self.reading = Reading(self.http, reading_options(settings), scope=self._scope)

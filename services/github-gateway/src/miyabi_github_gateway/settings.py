@@ -52,6 +52,8 @@ class GatewaySettings(ServiceSettings, RedisSettings, ServingSettings):
     time_scale: float = Field(default=1.0, ge=1, le=1000)
     #: Requests to GitHub at once over all replicas; GitHub's own limit is 100.
     max_concurrency: int = Field(default=10, ge=1, le=100)
+    #: Seconds for one answer of GitHub, which itself gives up after ten.
+    answer_seconds: float = Field(default=15.0, ge=0.1, le=60)
     #: Our open pull requests (head `miyabi/**`) that a repository may have; 0: no cap.
     max_open_pull_requests: int = Field(default=20, ge=0)
     #: Pull requests that are opened in a repository within an hour; 0: no cap.

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import Mapping
+from contextlib import suppress
 
 from aiohttp import web
 
@@ -80,10 +81,11 @@ async def _spoiled(request: web.Request, fault: Fault, answered: web.Response) -
         _reset(request)
         return None
     pause = (fault.seconds or LONG) / max(1, len(body))
-    for start in range(len(body)):
-        await response.write(body[start : start + 1])
-        await asyncio.sleep(pause)
-    await response.write_eof()
+    with suppress(ConnectionError):  # whoever asked has lost patience
+        for start in range(len(body)):
+            await response.write(body[start : start + 1])
+            await asyncio.sleep(pause)
+        await response.write_eof()
     return response
 
 

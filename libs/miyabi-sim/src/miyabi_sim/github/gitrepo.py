@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -130,8 +131,18 @@ async def heads(git_dir: Path) -> dict[str, str]:
     return {ref.removeprefix("refs/heads/"): sha for sha, ref in pairs}
 
 
+#: A whole object name.
+_SHA = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
+#: Pairs of commits that are remembered; more than a demonstration has.
+MAX_COUNTED = 10_000
+_COUNTED: dict[tuple[Path, str, str], int] = {}
+
+
 async def resolve_ref(git_dir: Path, ref: str) -> str | None:
     """Return the object that a full ref name (`refs/...`) names, or None where there is no such ref."""
+    loose = _loose(git_dir, ref)
+    if loose:
+        return loose
     try:
         lines = await read_git(git_dir, "for-each-ref", "--format=%(objectname) %(refname)", ref)
     except GitFailedError:
@@ -140,10 +151,24 @@ async def resolve_ref(git_dir: Path, ref: str) -> str | None:
     return next((sha for sha, _, name in (line.partition(" ") for line in lines.splitlines()) if name == ref), None)
 
 
+def _loose(git_dir: Path, ref: str) -> str:
+    """Return what a ref's own file names; empty where git has packed the ref, or there is none."""
+    path = git_dir / ref
+    if not path.resolve().is_relative_to((git_dir / "refs").resolve()) or not path.is_file():
+        return ""
+    text = path.read_text().strip()
+    return text if _SHA.fullmatch(text) else ""
+
+
 async def commits_between(git_dir: Path, base: str, head: str) -> int:
-    """Return how many commits `head` has that `base` has not.
+    """Return how many commits `head` has that `base` has not; between two commits that never changes.
 
     Raises:
         GitFailedError: if one of the two is no commit.
     """
-    return int(await read_git(git_dir, "rev-list", "--count", f"{base}..{head}", "--"))
+    key = (git_dir, base, head)
+    if key not in _COUNTED:
+        if len(_COUNTED) >= MAX_COUNTED:
+            _COUNTED.clear()
+        _COUNTED[key] = int(await read_git(git_dir, "rev-list", "--count", f"{base}..{head}", "--"))
+    return _COUNTED[key]

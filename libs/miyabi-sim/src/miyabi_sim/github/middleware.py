@@ -51,6 +51,7 @@ class RequestRecord:
     operation: str
     status: int
     is_write: bool
+    moment: float = 0.0  #: of the limits' clock
 
 
 class Pipeline:
@@ -86,7 +87,7 @@ class Pipeline:
         if fault is not None:
             response = await self._broken(request, fault, operation=operation, handler=handler, answered=response)
         status = 0 if response is None else response.status
-        self._record(RequestRecord(request.method, request.path, operation, status, is_write))
+        self._record(RequestRecord(request.method, request.path, operation, status, is_write, self._clock()))
         if response is None:
             # The connection is gone already; this answer is never sent.
             return web.Response()

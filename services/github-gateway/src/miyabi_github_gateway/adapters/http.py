@@ -92,6 +92,7 @@ class GitHubHttp:
         credentials: Where the credential of a repository's owner comes from.
         governors: Let requests through, one for each credential.
         max_connections: To GitHub, at once.
+        answer_seconds: For one answer, from the request to the end of the body.
         clock: Monotonic seconds.
         jitter: Draws from 0 to 1.
     """
@@ -101,9 +102,10 @@ class GitHubHttp:
     credentials: Credentials
     governors: Governors
     max_connections: int = 10
+    answer_seconds: float = TIMEOUT_SECONDS
     clock: Callable[[], float] = time.monotonic
     jitter: Callable[[], float] = random.random
-    _circuits: dict[str, Circuit] = field(default_factory=dict)
+    circuits: dict[str, Circuit] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         headers = {
@@ -114,7 +116,7 @@ class GitHubHttp:
         self.api_url = self.api_url.rstrip("/")
         limits = httpx.Limits(max_connections=self.max_connections, max_keepalive_connections=self.max_connections)
         self._client = httpx.AsyncClient(
-            headers=headers, timeout=TIMEOUT_SECONDS, limits=limits, follow_redirects=False
+            headers=headers, timeout=self.answer_seconds, limits=limits, follow_redirects=False
         )
         self._authorized = AuthorizedClient(self._client, self.credentials)
 
@@ -224,7 +226,7 @@ class GitHubHttp:
     async def _try(self, request: _Request) -> httpx.Response | Exception:
         """Send once; a failure on the way is returned. The time holds for the whole answer, however slowly it drips."""
         try:
-            async with asyncio.timeout(min(TIMEOUT_SECONDS, max(0.0, request.deadline - self.clock()))):
+            async with asyncio.timeout(min(self.answer_seconds, max(0.0, request.deadline - self.clock()))):
                 return await self._authorized.send(request.method, request.url, owner=request.owner, **request.options)
         except (httpx.HTTPError, TimeoutError) as error:
             return error
@@ -244,7 +246,7 @@ class GitHubHttp:
 
     def _circuit(self, url: str) -> Circuit:
         """Return the circuit of an address's host."""
-        return self._circuits.setdefault(httpx.URL(url).netloc.decode(), Circuit(clock=self.clock))
+        return self.circuits.setdefault(httpx.URL(url).netloc.decode(), Circuit(clock=self.clock))
 
     def _refuse_open(self, circuit: Circuit, request: _Request, *, probe: bool = False) -> None:
         """Refuse at once where the host is left alone."""

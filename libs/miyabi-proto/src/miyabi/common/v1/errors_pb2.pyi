@@ -55,11 +55,13 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_GITHUB_UNAVAILABLE: _ErrorReason.ValueType  # 15
     """UNAVAILABLE: GitHub could not be reached or answered with a server error. Metadata: `status` where there was one."""
     ERROR_REASON_GITHUB_RATE_LIMITED: _ErrorReason.ValueType  # 16
-    """RESOURCE_EXHAUSTED: GitHub's rate limit would be passed before the caller's deadline; `RetryInfo` says when to ask again.
-    Metadata: `resource`.
+    """RESOURCE_EXHAUSTED: a limit of GitHub, or a cap of ours for a repository, would be passed before the caller's deadline;
+    `RetryInfo` says when to ask again. Metadata: `resource`; `limit`, which limit of it; `repository` where it is a cap.
     """
     ERROR_REASON_GITHUB_FORBIDDEN: _ErrorReason.ValueType  # 17
-    """PERMISSION_DENIED: GitHub refuses the credential for this operation. Metadata: `repository`."""
+    """PERMISSION_DENIED: GitHub refuses the credential for this operation. Metadata: `repository`; `missing`, the permission
+    that the credential lacks, where GitHub tells.
+    """
     ERROR_REASON_GITHUB_MALFORMED_ANSWER: _ErrorReason.ValueType  # 18
     """INTERNAL: GitHub answered with something that is not what it documents."""
     ERROR_REASON_GITHUB_REFUSED: _ErrorReason.ValueType  # 19
@@ -130,11 +132,13 @@ ERROR_REASON_SHUTTING_DOWN: ErrorReason.ValueType  # 14
 ERROR_REASON_GITHUB_UNAVAILABLE: ErrorReason.ValueType  # 15
 """UNAVAILABLE: GitHub could not be reached or answered with a server error. Metadata: `status` where there was one."""
 ERROR_REASON_GITHUB_RATE_LIMITED: ErrorReason.ValueType  # 16
-"""RESOURCE_EXHAUSTED: GitHub's rate limit would be passed before the caller's deadline; `RetryInfo` says when to ask again.
-Metadata: `resource`.
+"""RESOURCE_EXHAUSTED: a limit of GitHub, or a cap of ours for a repository, would be passed before the caller's deadline;
+`RetryInfo` says when to ask again. Metadata: `resource`; `limit`, which limit of it; `repository` where it is a cap.
 """
 ERROR_REASON_GITHUB_FORBIDDEN: ErrorReason.ValueType  # 17
-"""PERMISSION_DENIED: GitHub refuses the credential for this operation. Metadata: `repository`."""
+"""PERMISSION_DENIED: GitHub refuses the credential for this operation. Metadata: `repository`; `missing`, the permission
+that the credential lacks, where GitHub tells.
+"""
 ERROR_REASON_GITHUB_MALFORMED_ANSWER: ErrorReason.ValueType  # 18
 """INTERNAL: GitHub answered with something that is not what it documents."""
 ERROR_REASON_GITHUB_REFUSED: ErrorReason.ValueType  # 19

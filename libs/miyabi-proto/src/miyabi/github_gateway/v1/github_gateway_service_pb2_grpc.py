@@ -30,6 +30,9 @@ class GitHubGatewayServiceStub:
     Any call may fail with UNAVAILABLE `GITHUB_UNAVAILABLE`, RESOURCE_EXHAUSTED `GITHUB_RATE_LIMITED` with RetryInfo,
     PERMISSION_DENIED `GITHUB_FORBIDDEN`, INTERNAL `GITHUB_MALFORMED_ANSWER`. What the credential may not see is
     NOT_FOUND `REPOSITORY_NOT_FOUND`, as GitHub itself answers.
+
+    Callers may state how urgent their reads are in the metadata `miyabi-lane`: `interactive` or `batch`. Default: `batch` for
+    SearchIssues and for more than 25 issues at once, else `interactive`. Interactive reads go before batch reads.
     """
 
     def __init__(self, channel):
@@ -95,6 +98,9 @@ class GitHubGatewayServiceServicer:
     Any call may fail with UNAVAILABLE `GITHUB_UNAVAILABLE`, RESOURCE_EXHAUSTED `GITHUB_RATE_LIMITED` with RetryInfo,
     PERMISSION_DENIED `GITHUB_FORBIDDEN`, INTERNAL `GITHUB_MALFORMED_ANSWER`. What the credential may not see is
     NOT_FOUND `REPOSITORY_NOT_FOUND`, as GitHub itself answers.
+
+    Callers may state how urgent their reads are in the metadata `miyabi-lane`: `interactive` or `batch`. Default: `batch` for
+    SearchIssues and for more than 25 issues at once, else `interactive`. Interactive reads go before batch reads.
     """
 
     def BatchGetIssues(self, request, context):
@@ -153,6 +159,7 @@ class GitHubGatewayServiceServicer:
         """CreatePullRequest opens a pull request for a branch that was pushed.
 
         Idempotency: where the head branch has an open pull request it is updated and returned, with `created` false.
+        Our caps of a repository are kept: RESOURCE_EXHAUSTED `GITHUB_RATE_LIMITED` with RetryInfo; a repeat counts once.
         Errors: FAILED_PRECONDITION `GITHUB_REFUSED` (no such head, no commits between); NOT_FOUND `REPOSITORY_NOT_FOUND`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -174,7 +181,8 @@ class GitHubGatewayServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchRateLimits(self, request, context):
-        """WatchRateLimits streams the limits: at once, then on each change, at most one answer a second.
+        """WatchRateLimits streams the limits: at once, then on each change, at most four answers a second; what another replica
+        has changed is seen within a second or so. A repository's cap that is switched off has the limit 0.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -246,6 +254,9 @@ class GitHubGatewayService:
     Any call may fail with UNAVAILABLE `GITHUB_UNAVAILABLE`, RESOURCE_EXHAUSTED `GITHUB_RATE_LIMITED` with RetryInfo,
     PERMISSION_DENIED `GITHUB_FORBIDDEN`, INTERNAL `GITHUB_MALFORMED_ANSWER`. What the credential may not see is
     NOT_FOUND `REPOSITORY_NOT_FOUND`, as GitHub itself answers.
+
+    Callers may state how urgent their reads are in the metadata `miyabi-lane`: `interactive` or `batch`. Default: `batch` for
+    SearchIssues and for more than 25 issues at once, else `interactive`. Interactive reads go before batch reads.
     """
 
     @staticmethod

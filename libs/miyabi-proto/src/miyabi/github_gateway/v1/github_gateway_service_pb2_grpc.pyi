@@ -31,6 +31,9 @@ class GitHubGatewayServiceStub:
     Any call may fail with UNAVAILABLE `GITHUB_UNAVAILABLE`, RESOURCE_EXHAUSTED `GITHUB_RATE_LIMITED` with RetryInfo,
     PERMISSION_DENIED `GITHUB_FORBIDDEN`, INTERNAL `GITHUB_MALFORMED_ANSWER`. What the credential may not see is
     NOT_FOUND `REPOSITORY_NOT_FOUND`, as GitHub itself answers.
+
+    Callers may state how urgent their reads are in the metadata `miyabi-lane`: `interactive` or `batch`. Default: `batch` for
+    SearchIssues and for more than 25 issues at once, else `interactive`. Interactive reads go before batch reads.
     """
 
     @_typing.overload
@@ -69,6 +72,7 @@ class GitHubGatewayServiceStub:
     """CreatePullRequest opens a pull request for a branch that was pushed.
 
     Idempotency: where the head branch has an open pull request it is updated and returned, with `created` false.
+    Our caps of a repository are kept: RESOURCE_EXHAUSTED `GITHUB_RATE_LIMITED` with RetryInfo; a repeat counts once.
     Errors: FAILED_PRECONDITION `GITHUB_REFUSED` (no such head, no commits between); NOT_FOUND `REPOSITORY_NOT_FOUND`.
     """
     CreateIssue: _grpc.UnaryUnaryMultiCallable[_github_gateway_service_pb2.CreateIssueRequest, _github_gateway_service_pb2.CreateIssueResponse]
@@ -76,7 +80,9 @@ class GitHubGatewayServiceStub:
     GetRateLimits: _grpc.UnaryUnaryMultiCallable[_github_gateway_service_pb2.GetRateLimitsRequest, _github_gateway_service_pb2.GetRateLimitsResponse]
     """GetRateLimits returns what is left of each of GitHub's limits, as last heard and as reserved since."""
     WatchRateLimits: _grpc.UnaryStreamMultiCallable[_github_gateway_service_pb2.WatchRateLimitsRequest, _github_gateway_service_pb2.WatchRateLimitsResponse]
-    """WatchRateLimits streams the limits: at once, then on each change, at most one answer a second."""
+    """WatchRateLimits streams the limits: at once, then on each change, at most four answers a second; what another replica
+    has changed is seen within a second or so. A repository's cap that is switched off has the limit 0.
+    """
 
 @_typing.type_check_only
 class GitHubGatewayServiceAsyncStub(GitHubGatewayServiceStub):
@@ -84,6 +90,9 @@ class GitHubGatewayServiceAsyncStub(GitHubGatewayServiceStub):
     Any call may fail with UNAVAILABLE `GITHUB_UNAVAILABLE`, RESOURCE_EXHAUSTED `GITHUB_RATE_LIMITED` with RetryInfo,
     PERMISSION_DENIED `GITHUB_FORBIDDEN`, INTERNAL `GITHUB_MALFORMED_ANSWER`. What the credential may not see is
     NOT_FOUND `REPOSITORY_NOT_FOUND`, as GitHub itself answers.
+
+    Callers may state how urgent their reads are in the metadata `miyabi-lane`: `interactive` or `batch`. Default: `batch` for
+    SearchIssues and for more than 25 issues at once, else `interactive`. Interactive reads go before batch reads.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -119,6 +128,7 @@ class GitHubGatewayServiceAsyncStub(GitHubGatewayServiceStub):
     """CreatePullRequest opens a pull request for a branch that was pushed.
 
     Idempotency: where the head branch has an open pull request it is updated and returned, with `created` false.
+    Our caps of a repository are kept: RESOURCE_EXHAUSTED `GITHUB_RATE_LIMITED` with RetryInfo; a repeat counts once.
     Errors: FAILED_PRECONDITION `GITHUB_REFUSED` (no such head, no commits between); NOT_FOUND `REPOSITORY_NOT_FOUND`.
     """
     CreateIssue: _aio.UnaryUnaryMultiCallable[_github_gateway_service_pb2.CreateIssueRequest, _github_gateway_service_pb2.CreateIssueResponse]  # type: ignore[assignment]
@@ -126,13 +136,18 @@ class GitHubGatewayServiceAsyncStub(GitHubGatewayServiceStub):
     GetRateLimits: _aio.UnaryUnaryMultiCallable[_github_gateway_service_pb2.GetRateLimitsRequest, _github_gateway_service_pb2.GetRateLimitsResponse]  # type: ignore[assignment]
     """GetRateLimits returns what is left of each of GitHub's limits, as last heard and as reserved since."""
     WatchRateLimits: _aio.UnaryStreamMultiCallable[_github_gateway_service_pb2.WatchRateLimitsRequest, _github_gateway_service_pb2.WatchRateLimitsResponse]  # type: ignore[assignment]
-    """WatchRateLimits streams the limits: at once, then on each change, at most one answer a second."""
+    """WatchRateLimits streams the limits: at once, then on each change, at most four answers a second; what another replica
+    has changed is seen within a second or so. A repository's cap that is switched off has the limit 0.
+    """
 
 class GitHubGatewayServiceServicer(metaclass=_abc_1.ABCMeta):
     """GitHub, batched, paced and cached. Reads are coalesced; every write is idempotent: repeating it makes no second object.
     Any call may fail with UNAVAILABLE `GITHUB_UNAVAILABLE`, RESOURCE_EXHAUSTED `GITHUB_RATE_LIMITED` with RetryInfo,
     PERMISSION_DENIED `GITHUB_FORBIDDEN`, INTERNAL `GITHUB_MALFORMED_ANSWER`. What the credential may not see is
     NOT_FOUND `REPOSITORY_NOT_FOUND`, as GitHub itself answers.
+
+    Callers may state how urgent their reads are in the metadata `miyabi-lane`: `interactive` or `batch`. Default: `batch` for
+    SearchIssues and for more than 25 issues at once, else `interactive`. Interactive reads go before batch reads.
     """
 
     @_abc_1.abstractmethod
@@ -208,6 +223,7 @@ class GitHubGatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         """CreatePullRequest opens a pull request for a branch that was pushed.
 
         Idempotency: where the head branch has an open pull request it is updated and returned, with `created` false.
+        Our caps of a repository are kept: RESOURCE_EXHAUSTED `GITHUB_RATE_LIMITED` with RetryInfo; a repeat counts once.
         Errors: FAILED_PRECONDITION `GITHUB_REFUSED` (no such head, no commits between); NOT_FOUND `REPOSITORY_NOT_FOUND`.
         """
 
@@ -233,6 +249,8 @@ class GitHubGatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _github_gateway_service_pb2.WatchRateLimitsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_github_gateway_service_pb2.WatchRateLimitsResponse], _abc.AsyncIterator[_github_gateway_service_pb2.WatchRateLimitsResponse]]:
-        """WatchRateLimits streams the limits: at once, then on each change, at most one answer a second."""
+        """WatchRateLimits streams the limits: at once, then on each change, at most four answers a second; what another replica
+        has changed is seen within a second or so. A repository's cap that is switched off has the limit 0.
+        """
 
 def add_GitHubGatewayServiceServicer_to_server(servicer: GitHubGatewayServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -125,7 +125,7 @@ class Budget:
         """Describe what is left."""
         if self.shared is not None and self._may_ask():
             try:
-                return await self.shared.state() or self.local.state(self.now())
+                return await self.shared.state() or LocalBudget(self.limits).state(self.now())
             except BudgetAwayError as error:
                 self._go_away(error)
         return self.local.state(self.now())
