@@ -16,13 +16,14 @@ from miyabi_coordinator.adapters.redis_store.committer import member_of
 from miyabi_coordinator.decide import decide, new_run, record_progress
 from miyabi_coordinator.decide.outcomes import RESULT_FIELDS
 from miyabi_coordinator.models import (
+    NO_BUDGET,
     Batch,
     BatchState,
     Budget,
-    BudgetRefused,
     Counters,
     Done,
     Encoded,
+    Estimate,
     Failed,
     FailureReason,
     LeaseGranted,
@@ -31,19 +32,21 @@ from miyabi_coordinator.models import (
     Pipeline,
     PlannedStep,
     Released,
+    RepositoryLimit,
     RunState,
     Spec,
     TaskKind,
     TaskState,
     Usage,
 )
-from miyabi_coordinator.ports.store import REFUSED_BUDGET
+from miyabi_coordinator.ports.store import Wanted
 from miyabi_coordinator.service.batches import Batches
 from miyabi_coordinator.service.dependencies import dependents_of
 from miyabi_coordinator.service.sweeper import Sweeper
-from miyabi_coordinator.service.transitions import Transitions
+from miyabi_coordinator.service.transitions import Change, Transitions, only
 from miyabi_coordinator.translate import values
 from miyabi_coordinator.translate.events import header
+from miyabi_coordinator.translate.frames import split
 from miyabi_coordinator.translate.replay import Rebuilt, differences, rebuild
 from miyabi_core.errors import MiyabiError
 from miyabi_core.identity import LOCAL
@@ -52,6 +55,11 @@ from miyabi_core.identity import LOCAL
 CALLER = LOCAL
 LEASE_SECONDS = 15
 DEADLINE_SECONDS = 900
+KINDS = tuple(map(int, TaskKind))
+#: An attempt costs up to 5,000 millionths here, and is expected to cost 3,000: agents overdraw now and then.
+ESTIMATES = {int(kind): Estimate(Budget(3000, 3), Budget(1000, 1)) for kind in TaskKind}
+#: Every limit that a rule may have used, with room: brings back what waits for one.
+FREE = [RepositoryLimit("acme/forms", 0, 99), RepositoryLimit("acme/forms", 3, 99), RepositoryLimit("*", 1, 99)]
 #: Serialised messages that stand for any result, by field.
 SAMPLES = {
     "triage": result_pb2.TriageResult(type="bug", labels=["type:bug"]).SerializeToString(),
@@ -104,7 +112,7 @@ class BatchMachine(RuleBasedStateMachine):
         rounds=st.integers(0, 2),
         concurrency=st.integers(1, 3),
         parallel=st.integers(1, 4),
-        budgets=st.sampled_from([(0, 0), (0, 0), (40, 0), (0, 12), (1000, 100)]),
+        budgets=st.sampled_from([(0, 0), (0, 0), (40_000, 0), (0, 12_000), (1_000_000, 100_000)]),
         weight=st.integers(1, 3),
         priority=st.integers(-2, 2),
         edges=st.lists(st.tuples(st.integers(1, 5), st.integers(1, 5)), max_size=6),
@@ -135,13 +143,20 @@ class BatchMachine(RuleBasedStateMachine):
         batch = Batch(self.batch, spec, counters=Counters(pending=count), created=time.time())
         self.do(self.store.create(batch, runs=runs, digest="d"))
 
-    @rule(count=st.integers(1, 4), replica=st.integers(0, 1), lose=st.booleans(), reserve=st.sampled_from([0, 3]))
-    def lease(self, count, replica, lose, reserve):
+    @rule(
+        count=st.integers(1, 4),
+        kinds=st.sampled_from([KINDS, (1, 2, 3), (4, 5, 6, 7)]),
+        replica=st.integers(0, 1),
+        lose=st.booleans(),
+        limits=st.sampled_from([(), (), (("acme/forms", 0, 1),), (("acme/forms", 3, 0), ("*", 1, 2))]),
+    )
+    def lease(self, count, kinds, replica, lose, limits):
         """Free slots pull work; a dispatcher may die between claim and lease."""
-        self.do(self._lease(count, self.replicas[replica], lose=lose, reserve=reserve))
+        limits = [RepositoryLimit(*limit) for limit in limits]
+        self.do(self._lease(count, self.replicas[replica], kinds=kinds, lose=lose, limits=limits))
 
-    async def _lease(self, count, replica, *, lose=False, reserve=0):
-        claims = await self.store.claim(dict.fromkeys(map(int, TaskKind), count))
+    async def _lease(self, count, replica, *, kinds=KINDS, lose=False, limits=FREE):
+        (claims,) = await self.store.claim([Wanted(kinds, count)], limits=limits)
         for claim in claims:
             if lose and claim is claims[-1]:
                 await self.lose_claim(claim)
@@ -149,17 +164,17 @@ class BatchMachine(RuleBasedStateMachine):
 
             def make(run, spec, now, claim=claim):
                 expires = now + LEASE_SECONDS
-                event = LeaseGranted(claim.task_id, f"agent-{count}", expires, now + DEADLINE_SECONDS, reserve)
+                deadline = now + DEADLINE_SECONDS
+                event = LeaseGranted(claim.task_id, f"agent-{count}", expires, deadline, claim.funds, ESTIMATES)
                 return decide(run, spec, event, now)
 
-            applied = await replica.transitions.apply_decision(claim.batch, claim.issue, make=make, known=claim.run)
+            applied = only(
+                await replica.transitions.apply_all([Change(claim.batch, claim.issue, make, known=claim.run)])
+            )
             task = applied.run.task(claim.task_id)
             if applied.done and task is not None and task.state is TaskState.LEASED:
                 reference = LeaseReference(claim.batch, claim.issue, claim.task_id, task.fence)
                 self.leases.append(Held(reference, task.kind))
-            elif applied.answer == REFUSED_BUDGET:
-                event = BudgetRefused(claim.task_id)
-                await replica.transitions.apply(claim.batch, claim.issue, event=event)
             elif applied.refusal:
                 await self.store.drop_claims([claim])
 
@@ -194,7 +209,8 @@ class BatchMachine(RuleBasedStateMachine):
                 fact = Encoded(event.SerializeToString())
                 return record_progress(run, reference.task_id, fence=reference.fence, index=1 + cost, fact=fact)
 
-            await replica.transitions.apply_decision(reference.batch, reference.issue, make=make, lease=reference)
+            change = Change(reference.batch, reference.issue, make, lease=reference)
+            only(await replica.transitions.apply_all([change]))
             return
         event = OutcomeReceived(reference.task_id, reference.fence, result_of(held.kind, what), spend(cost))
         await replica.transitions.apply(reference.batch, reference.issue, event=event, lease=reference)
@@ -213,7 +229,7 @@ class BatchMachine(RuleBasedStateMachine):
     async def _work(self, answers, replica, slots):
         for answer in answers:
             if not self.leases:
-                await self._lease(slots, replica, reserve=3)
+                await self._lease(slots, replica)
             if self.leases:
                 await self._outcome(self.leases.pop(0), answer, 1, replica)
             else:
@@ -268,14 +284,16 @@ class BatchMachine(RuleBasedStateMachine):
         if batch is None:
             return
         runs = {run.issue: run for run in await self.store.load_runs(self.batch)}
-        log = await self.store.read_log(self.batch, after=self.told.last_sequence, limit=100_000)
-        self.told = rebuild([event_pb2.BatchEvent.FromString(event) for _, event in log], onto=self.told)
+        while chunks := await self.store.read_log(self.batch, after=self.told.last_sequence):
+            log = [event_pb2.BatchEvent.FromString(event) for chunk in chunks for event in split(chunk.frames)]
+            self.told = rebuild(log, onto=self.told)
         stored = [values.run(run) for run in runs.values()]
         assert differences(self.told, batch=values.batch(batch), runs=stored) == []
         tasks = [(run, task) for run in runs.values() for task in run.tasks]
         leased = [task for _, task in tasks if task.state is TaskState.LEASED]
         assert batch.leased == len(leased)
-        assert batch.reserved_usd_micros == sum(task.reserved_usd_micros for task in leased)
+        kept = [run.kept for run in runs.values()]
+        assert batch.reserved == sum([task.reserved for task in leased] + kept, start=NO_BUDGET)
         assert batch.counters.running <= batch.spec.concurrency
         assert batch.leased <= batch.spec.max_parallel_tasks
         for run in runs.values():
@@ -318,7 +336,7 @@ class BatchMachine(RuleBasedStateMachine):
         if batch is not None:
             assert batch.ended
             assert batch.state.terminal
-            assert (batch.leased, batch.reserved_usd_micros, batch.counters.open) == (0, 0, 0)
+            assert (batch.leased, batch.reserved, batch.counters.open) == (0, NO_BUDGET, 0)
             self.check_ended()
 
     def check_ended(self):
@@ -335,7 +353,7 @@ async def allowed(work):
 
 
 def spend(cost):
-    return Usage(input_tokens=cost, cost_usd_micros=cost, calls=1 if cost else 0)
+    return Usage(input_tokens=cost, cost_usd_micros=1000 * cost, calls=1 if cost else 0)
 
 
 def result_of(kind, what):

@@ -19,6 +19,7 @@ from miyabi_coordinator.models import (
     Done,
     Failed,
     FailureReason,
+    Funds,
     IssueFacts,
     LeaseExpired,
     LeaseGranted,
@@ -35,8 +36,12 @@ from miyabi_coordinator.models import (
 )
 from miyabi_coordinator.ports.store import Commit
 from miyabi_coordinator.service.dependencies import dependencies_of, find_cycle
+from miyabi_coordinator.service.estimates import from_table
 
 SPEC = Spec("acme/forms", (1,))
+LIMIT = Budget(usd_micros=10_000_000)
+FUNDS = Funds(LIMIT)
+ESTIMATES = from_table()
 FIELDS = ("triage", "plan", "change_set", "verification", "review", "documentation", "pull_request")
 
 
@@ -51,7 +56,7 @@ def done(kind, **facts):
 def finish(run, spec, **facts):
     """Lease and end the first ready task."""
     task = next(task for task in run.tasks if task.state is TaskState.READY)
-    run = decide(run, spec, LeaseGranted(task.id, "agent", 10, 100), 1).run
+    run = decide(run, spec, LeaseGranted(task.id, "agent", 10, 100, estimates=ESTIMATES), 1).run
     event = OutcomeReceived(task.id, run.fence, done(task.kind, **facts.get(task.kind.name, {})), Usage())
     return decide(run, spec, event, 2).run
 
@@ -68,7 +73,7 @@ def event_of(move, run):
     result = done(task.kind, passed=flag, files=int(flag))
     failure = Failed(FailureReason.AGENT_ERROR, "x", retryable=flag)
     return (
-        LeaseGranted(task.id, "agent", 10.0, 1000.0, 5),
+        LeaseGranted(task.id, "agent", 10.0, 1000.0, FUNDS, ESTIMATES),
         OutcomeReceived(task.id, task.fence, result, Usage(cost_usd_micros=3)),
         OutcomeReceived(task.id, task.fence, failure, Usage(cost_usd_micros=2)),
         OutcomeReceived(task.id, task.fence - 1, result, Usage(cost_usd_micros=9)),
@@ -92,16 +97,15 @@ def test_random_histories(history, gate, pipeline, rounds):
 
     The same run, event and time give the same bytes.
     """
-    spec = replace(SPEC, pipeline=pipeline, require_approval=gate, max_fix_rounds=rounds)
+    spec = replace(SPEC, pipeline=pipeline, require_approval=gate, max_fix_rounds=rounds, budget=LIMIT)
     run = run_of(spec)
     counters = {"pending": 1}
     fences = set()
     for step, move in enumerate(history):
         before = run
         decision = decide(run, spec, event_of(move, run), float(step))
-        assert packed(decision) == packed(
-            decide(codec.decode_run(codec.encode_run(run)), spec, event_of(move, run), float(step))
-        )
+        again = decide(codec.decode_run(codec.encode_run(run)), spec, event_of(move, run), float(step))
+        assert packed(decision) == packed(again)
         run = decision.run
         if not decision.changed:
             assert run is before
@@ -117,7 +121,8 @@ def test_random_histories(history, gate, pipeline, rounds):
             counters[name] = counters.get(name, 0) + delta
         leased = [task for task in run.tasks if task.state is TaskState.LEASED]
         assert counters.get("leased", 0) == len(leased)
-        assert counters.get("reserved", 0) == 5 * len(leased)
+        reserved = sum(task.reserved.usd_micros for task in leased) + run.kept.usd_micros
+        assert counters.get("reserved", 0) == reserved
         assert counters.get("spent_cost_usd_micros", 0) == run.spent.cost_usd_micros
         assert {name for name in COUNTER_OF_STATE.values() if counters.get(name)} == {COUNTER_OF_STATE[run.state]}
         if run.state.terminal:
@@ -175,11 +180,11 @@ def test_no_change_is_no_success():
 
 def test_issue_budget_ends_the_run():
     """Once an issue's budget is spent no further task is leased."""
-    spec = replace(SPEC, issue_budget=Budget(usd_micros=10))
+    spec = replace(SPEC, issue_budget=Budget(usd_micros=200_000))
     run = run_of(spec)
-    run = decide(run, spec, LeaseGranted("triage", "agent", 10, 100), 1).run
-    run = decide(run, spec, OutcomeReceived("triage", 1, done(1), Usage(cost_usd_micros=10)), 2).run
-    decision = decide(run, spec, LeaseGranted("plan", "agent", 10, 100), 3)
+    run = decide(run, spec, LeaseGranted("triage", "agent", 10, 100, estimates=ESTIMATES), 1).run
+    run = decide(run, spec, OutcomeReceived("triage", 1, done(1), Usage(cost_usd_micros=200_000)), 2).run
+    decision = decide(run, spec, LeaseGranted("plan", "agent", 10, 100, estimates=ESTIMATES), 3)
     assert decision.run.reason is FailureReason.BUDGET_EXHAUSTED
 
 

@@ -8,11 +8,13 @@ import grpc
 
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1 import dispatch_service_pb2, event_pb2, state_pb2
-from miyabi_coordinator.service.watch import INBOX_LIMIT
+from miyabi_coordinator.service.watch import INBOX_BYTES
 from miyabi_coordinator.testing import REPOSITORY, succeed
 
 #: Reports that travel in one message.
 TOGETHER = 200
+#: So many reports are more than a watcher's inbox holds: each is an event of more than 400 bytes.
+MANY = INBOX_BYTES // 400
 
 #: A connection of its own whose window stays as small as HTTP/2 begins, 64 KiB.
 NARROW = (("grpc.use_local_subchannel_pool", 1), ("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 65_535))
@@ -60,9 +62,9 @@ async def test_a_watcher_that_does_not_read_holds_nobody_up(stack, operators):
             lease = await agent.leases.get()
             async with asyncio.TaskGroup() as group:
                 group.create_task(read(stub.WatchBatch(watch), fast))
-                await report(agent, lease, INBOX_LIMIT + TOGETHER)
+                await report(agent, lease, MANY + TOGETHER)
                 await agent.send(succeed(lease))
-            assert len(fast) > INBOX_LIMIT > len(slow)
+            assert len(fast) > MANY > len(slow)
             await read(slow_call, slow)
         assert list(range(1, len(fast) + 1)) == fast
         assert fast == slow

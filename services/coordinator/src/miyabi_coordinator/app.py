@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from miyabi.coordinator.v1 import coordinator_service_pb2_grpc, dispatch_service_pb2_grpc
+from miyabi.coordinator.v1 import dispatch_service_pb2_grpc
 from miyabi.keda.v1 import external_scaler_pb2_grpc
 from miyabi_coordinator.adapters import gateway
 from miyabi_coordinator.adapters.redis_store import (
@@ -28,6 +28,7 @@ from miyabi_coordinator.servicer import (
     DispatchServicer,
     ExternalScalerServicer,
 )
+from miyabi_coordinator.servicer.relay import add_coordinator
 from miyabi_coordinator.settings import CoordinatorSettings
 from miyabi_core.channel import open_channel
 from miyabi_core.security import ClientSecurity, ServerSecurity
@@ -106,8 +107,7 @@ def _server(
         outer=[AuditInterceptor(audit)],
     )
     operators = CoordinatorServicer(shards, trail, simulated=settings.simulated)
-    register = coordinator_service_pb2_grpc.add_CoordinatorServiceServicer_to_server
-    server.add(register, operators, full_name=f"{_PACKAGE}.CoordinatorService")
+    server.add(add_coordinator, operators, full_name=f"{_PACKAGE}.CoordinatorService")
     register_dispatch = dispatch_service_pb2_grpc.add_DispatchServiceServicer_to_server
     server.add(register_dispatch, DispatchServicer(shards), full_name=f"{_PACKAGE}.DispatchService")
     register_scaler = external_scaler_pb2_grpc.add_ExternalScalerServicer_to_server

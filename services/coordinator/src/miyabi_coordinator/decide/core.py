@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from miyabi_coordinator.decide import outcomes, pipeline
+from miyabi_coordinator.decide import money, outcomes, pipeline
 from miyabi_coordinator.decide.effects import changes_of, effects_of
 from miyabi_coordinator.models import (
     NO_RESULTS,
     ApprovalDecided,
     ApprovalRecorded,
     BackoffElapsed,
-    BudgetRefused,
     BudgetWarned,
     CancelRequested,
     Decision,
@@ -60,8 +59,6 @@ def decide(run: Run, spec: Spec, event: Input, now: float) -> Decision:  # noqa:
             )
         case BackoffElapsed():
             return _backoff_elapsed(run, spec, event)
-        case BudgetRefused():
-            return _budget_refused(run, spec, event, now)
         case CancelRequested():
             return _cancel(run, spec, event, now)
         case ApprovalDecided():
@@ -125,7 +122,8 @@ def _lease(run: Run, spec: Spec, event: LeaseGranted, now: float) -> Decision:
     task = run.task(event.task_id)
     if task is None or task.state is not TaskState.READY or run.state.terminal:
         return _refused(run, "NOT_READY")
-    if outcomes.exhausted(run, spec):
+    reservation = money.reserve(run, spec, task, funds=event.funds, estimates=event.estimates)
+    if reservation.exhausted:
         return _exhaust(run, spec, task, now=now)
     fence = run.fence + 1
     leased = replace(
@@ -137,11 +135,13 @@ def _lease(run: Run, spec: Spec, event: LeaseGranted, now: float) -> Decision:
         started=now,
         lease_expires=event.expires,
         deadline=event.deadline,
-        reserved_usd_micros=event.reserve_usd_micros,
+        reserved=reservation.lease,
     )
     needs_slot = run.state is not RunState.RUNNING
-    after = replace(run.with_task(leased), fence=fence, state=RunState.RUNNING, started=run.started or now)
-    guards = Guards(running=True, slot=needs_slot, parallel=True, reserve_usd_micros=event.reserve_usd_micros)
+    started = run.started or now
+    after = replace(run.with_task(leased), fence=fence, state=RunState.RUNNING, started=started, kept=reservation.kept)
+    more = reservation.lease + reservation.kept - run.kept
+    guards = Guards(running=True, slot=needs_slot, parallel=True, reserve=more)
     return _moved(run, after, spec, guards=guards)
 
 
@@ -169,14 +169,6 @@ def _backoff_elapsed(run: Run, spec: Spec, event: BackoffElapsed) -> Decision:
     if task is None or task.state is not TaskState.BACKOFF:
         return _refused(run, "NOT_IN_BACKOFF")
     return _moved(run, run.with_task(replace(task, state=TaskState.READY)), spec)
-
-
-def _budget_refused(run: Run, spec: Spec, event: BudgetRefused, now: float) -> Decision:
-    """End a run that the batch's budget no longer pays for."""
-    task = run.task(event.task_id)
-    if task is None or task.state is not TaskState.READY:
-        return _refused(run, "NOT_READY")
-    return _exhaust(run, spec, task, now=now)
 
 
 def _cancel(run: Run, spec: Spec, event: CancelRequested, now: float) -> Decision:

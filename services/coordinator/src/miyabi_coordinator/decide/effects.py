@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from miyabi_coordinator.models import (
+    NO_BUDGET,
+    NO_USAGE,
     Effects,
     Enqueued,
     Fact,
@@ -40,7 +42,7 @@ SPENT_COUNTERS = (
 
 def effects_of(before: Run | None, after: Run) -> Effects:
     """Return what a commit of *after* changes beside the run itself; *before* is None for a new run."""
-    pairs = list(_pairs(before, after))
+    pairs = _changed(before, after)
     return Effects(
         enqueue=tuple(_enqueued(pairs, after)),
         dequeue=tuple(_dequeued(pairs, before)),
@@ -50,14 +52,14 @@ def effects_of(before: Run | None, after: Run) -> Effects:
             (backoff_timer(after, new), new.ready_at) for old, new in pairs if _entered(old, new, TaskState.BACKOFF)
         ),
         timers_cleared=tuple(backoff_timer(after, old) for old, new in pairs if _left(old, new, TaskState.BACKOFF)),
-        counters=_counters(before, after),
+        counters=_counters(before, after, pairs),
         ended=after.state.terminal and (before is None or not before.state.terminal),
     )
 
 
 def changes_of(before: Run, after: Run) -> Iterator[Fact]:
     """Yield a fact for each state that changed, tasks first."""
-    for old, new in _pairs(before, after):
+    for old, new in _changed(before, after):
         if old.state is not new.state:
             spent = new.spent - old.spent if old.state is TaskState.LEASED else None
             yield TaskChanged(old.state, new, spent)
@@ -72,11 +74,11 @@ def backoff_timer(run: Run, task: Task) -> str:
     return f"backoff|{run.batch}|{run.issue}|{task.id}"
 
 
-def _pairs(before: Run | None, after: Run) -> Iterator[tuple[Task, Task]]:
-    """Yield each task of *after* with what it was; a new one was PENDING."""
+def _changed(before: Run | None, after: Run) -> list[tuple[Task, Task]]:
+    """Return each task that is not what it was, with what it was; a new one was PENDING."""
     known = {task.id: task for task in before.tasks} if before else {}
-    for task in after.tasks:
-        yield known.get(task.id) or Task(task.id, task.kind), task
+    pairs = ((known.get(task.id), task) for task in after.tasks)
+    return [(old or Task(new.id, new.kind), new) for old, new in pairs if old is not new]
 
 
 def _entered(old: Task, new: Task, state: TaskState) -> bool:
@@ -101,19 +103,20 @@ def _dequeued(pairs: list[tuple[Task, Task]], before: Run | None) -> Iterator[En
             yield Enqueued(old.id, int(old.kind), needs_slot=before.state is not RunState.RUNNING)
 
 
-def _counters(before: Run | None, after: Run) -> dict[str, int]:
+def _counters(before: Run | None, after: Run, pairs: list[tuple[Task, Task]]) -> dict[str, int]:
     """Return how much each counter of the batch grows."""
     deltas: dict[str, int] = {}
-    for run, sign in ((before, -1), (after, 1)):
-        if run is None:
-            continue
-        leased = [task for task in run.tasks if task.state is TaskState.LEASED]
-        values = {
-            COUNTER_OF_STATE[run.state]: 1,
-            "leased": len(leased),
-            "reserved": sum(task.reserved_usd_micros for task in leased),
-            **dict(zip(SPENT_COUNTERS, run.spent.values(), strict=True)),
-        }
-        for name, value in values.items():
-            deltas[name] = deltas.get(name, 0) + sign * value
+    if before is None or before.state is not after.state:
+        deltas[COUNTER_OF_STATE[after.state]] = 1
+        if before is not None:
+            deltas[COUNTER_OF_STATE[before.state]] = -1
+    reserved = after.kept - (before.kept if before else NO_BUDGET)
+    leased = 0
+    for old, new in pairs:
+        leased += (new.state is TaskState.LEASED) - (old.state is TaskState.LEASED)
+        reserved += new.reserved - old.reserved
+    deltas |= {"leased": leased, "reserved": reserved.usd_micros, "reserved_tokens": reserved.tokens}
+    if before is None or before.spent is not after.spent:
+        spent = after.spent - (before.spent if before else NO_USAGE)
+        deltas |= zip(SPENT_COUNTERS, spent.values(), strict=True)
     return {name: value for name, value in deltas.items() if value}

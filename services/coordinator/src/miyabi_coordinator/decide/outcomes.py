@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from miyabi_coordinator.decide import pipeline
 from miyabi_coordinator.models import (
+    NO_BUDGET,
     Done,
     Failed,
     FailureReason,
@@ -71,7 +72,7 @@ def _titles(steps: Sequence[PlannedStep | ListedStep]) -> list[str]:
 def end_lease(run: Run, task: Task, outcome: OutcomeReceived, *, spec: Spec, now: float) -> Run:
     """Return the run after the outcome of a valid lease."""
     spent = task.spent + outcome.usage
-    task = replace(task, spent=spent, lease_expires=0.0, reserved_usd_micros=0)
+    task = replace(task, spent=spent, lease_expires=0.0, reserved=NO_BUDGET)
     run = replace(run, spent=run.spent + outcome.usage)
     match outcome.result:
         case Done() as done:
@@ -84,7 +85,7 @@ def end_lease(run: Run, task: Task, outcome: OutcomeReceived, *, spec: Spec, now
 
 def expire_lease(run: Run, task: Task, *, now: float) -> Run:
     """Return the run after a lease that nobody renewed, or whose deadline passed."""
-    task = replace(task, expiries=task.expiries + 1, lease_expires=0.0, reserved_usd_micros=0)
+    task = replace(task, expiries=task.expiries + 1, lease_expires=0.0, reserved=NO_BUDGET)
     if task.deadline and now >= task.deadline:
         return fail(run, task, Failed(FailureReason.DEADLINE, "The deadline passed.", retryable=True), now=now)
     if task.attempt >= MAX_LEASES:
@@ -115,7 +116,7 @@ def finish(run: Run, state: RunState, *, reason: FailureReason, message: str, no
     """Return the run in a terminal state; nothing of it is left to do."""
     cancelled = state is RunState.CANCELLED
     tasks = tuple(_abandon(task, cancelled=cancelled, now=now) for task in run.tasks)
-    return replace(run, state=state, tasks=tasks, reason=reason, message=message, ended=now)
+    return replace(run, state=state, tasks=tasks, reason=reason, message=message, ended=now, kept=NO_BUDGET)
 
 
 def _abandon(task: Task, *, cancelled: bool, now: float) -> Task:
@@ -129,7 +130,7 @@ def _abandon(task: Task, *, cancelled: bool, now: float) -> Task:
         reason=FailureReason.CANCELLED if stopped else FailureReason.PREREQUISITE,
         ended=now,
         lease_expires=0.0,
-        reserved_usd_micros=0,
+        reserved=NO_BUDGET,
     )
 
 
@@ -200,17 +201,7 @@ def _advance(run: Run, *, spec: Spec, now: float) -> Run:
         run = run.with_task(replace(task, state=TaskState.READY))
     if any(not task.state.terminal for task in run.tasks):
         return run
-    return replace(run, state=RunState.SUCCEEDED, ended=now, reason=FailureReason.NONE, message="")
-
-
-def exhausted(run: Run, spec: Spec) -> bool:
-    """Tell whether the issue's own budget is used up."""
-    budget = spec.issue_budget
-    spent = run.spent
-    return bool(
-        (budget.usd_micros and spent.cost_usd_micros >= budget.usd_micros)
-        or (budget.tokens and spent.tokens >= budget.tokens)
-    )
+    return replace(run, state=RunState.SUCCEEDED, ended=now, reason=FailureReason.NONE, message="", kept=NO_BUDGET)
 
 
 def near_limit(usage: Usage, spec: Spec) -> bool:

@@ -9,6 +9,7 @@ from miyabi_coordinator.models.batch import (
     IssueFacts,
     IssueFilter,
     RepositoryFacts,
+    RepositoryLimit,
     Spec,
 )
 from miyabi_coordinator.models.enums import BatchState, FailureReason, Pipeline, RunState, TaskKind, TaskState
@@ -30,7 +31,6 @@ from miyabi_coordinator.models.facts import (
 from miyabi_coordinator.models.inputs import (
     ApprovalDecided,
     BackoffElapsed,
-    BudgetRefused,
     CancelRequested,
     Done,
     Failed,
@@ -43,10 +43,10 @@ from miyabi_coordinator.models.inputs import (
     Released,
     RetryRequested,
 )
+from miyabi_coordinator.models.money import NO_BUDGET, NO_FUNDS, Budget, Estimate, Funds
 from miyabi_coordinator.models.run import (
     NO_RESULTS,
     NO_USAGE,
-    Budget,
     LeaseReference,
     ListedStep,
     Results,
@@ -56,8 +56,11 @@ from miyabi_coordinator.models.run import (
     parse_task_name,
     task_name,
 )
+from miyabi_coordinator.models.value import Value
 
 __all__ = [
+    "NO_BUDGET",
+    "NO_FUNDS",
     "NO_RESULTS",
     "NO_USAGE",
     "AgentInfo",
@@ -67,7 +70,6 @@ __all__ = [
     "Batch",
     "BatchState",
     "Budget",
-    "BudgetRefused",
     "BudgetWarned",
     "CancelRequested",
     "Counters",
@@ -76,9 +78,11 @@ __all__ = [
     "Effects",
     "Encoded",
     "Enqueued",
+    "Estimate",
     "Fact",
     "Failed",
     "FailureReason",
+    "Funds",
     "Guards",
     "Input",
     "IssueFacts",
@@ -94,6 +98,7 @@ __all__ = [
     "PrerequisiteEnded",
     "Released",
     "RepositoryFacts",
+    "RepositoryLimit",
     "ResultRecorded",
     "Results",
     "RetryRequested",
@@ -107,6 +112,7 @@ __all__ = [
     "TaskState",
     "TasksAdded",
     "Usage",
+    "Value",
     "parse_task_name",
     "task_name",
 ]

@@ -5,11 +5,9 @@ from __future__ import annotations
 from msgspec import field
 
 from miyabi_coordinator.models.enums import BatchState, Pipeline
-from miyabi_coordinator.models.run import Budget, Usage
+from miyabi_coordinator.models.money import NO_BUDGET, Budget
+from miyabi_coordinator.models.run import Usage
 from miyabi_coordinator.models.value import Value
-
-#: No limit.
-NO_BUDGET = Budget()
 
 
 class Spec(Value, frozen=True):
@@ -33,6 +31,7 @@ class Spec(Value, frozen=True):
     requester: str = "local"
     simulated: bool = False
     traceparent: str = ""
+    task_budget: Budget = NO_BUDGET
 
 
 class Counters(Value, frozen=True):
@@ -67,7 +66,7 @@ class Batch(Value, frozen=True):
     counters: Counters = field(default_factory=Counters)
     leased: int = 0
     spent: Usage = field(default_factory=Usage)
-    reserved_usd_micros: int = 0
+    reserved: Budget = NO_BUDGET
     created: float = 0.0
     ended: float = 0.0
     last_sequence: int = 0
@@ -121,3 +120,11 @@ class IssueFilter(Value, frozen=True):
     assignee: str = ""
     text: str = ""
     limit: int = 100
+
+
+class RepositoryLimit(Value, frozen=True):
+    """How many tasks of a repository may still start now; `kind` 0: of any kind."""
+
+    repository: str
+    kind: int
+    free: int

@@ -5,7 +5,8 @@ from __future__ import annotations
 from msgspec import field
 
 from miyabi_coordinator.models.enums import RunState, TaskState
-from miyabi_coordinator.models.run import Budget, Run, Task, Usage
+from miyabi_coordinator.models.money import NO_BUDGET, Budget
+from miyabi_coordinator.models.run import Run, Task, Usage
 from miyabi_coordinator.models.value import Value
 
 
@@ -84,7 +85,7 @@ class Guards(Value, frozen=True):
     running: bool = False
     slot: bool = False
     parallel: bool = False
-    reserve_usd_micros: int = 0
+    reserve: Budget = NO_BUDGET
     unended: bool = False
 
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from msgspec import field
+
 from miyabi_coordinator.models.enums import FailureReason
+from miyabi_coordinator.models.money import NO_FUNDS, Estimate, Funds
 from miyabi_coordinator.models.run import Usage
 from miyabi_coordinator.models.value import Value
 
 
 class LeaseGranted(Value, frozen=True):
-    """An agent has a free slot for a ready task."""
+    """An agent has a free slot for a ready task; money and estimates matter where there is a budget."""
 
     task_id: str
     agent: str
     expires: float
     deadline: float
-    reserve_usd_micros: int = 0
+    funds: Funds = NO_FUNDS
+    estimates: Mapping[int, Estimate] = field(default_factory=dict)
 
 
 class PlannedStep(Value, frozen=True):
@@ -83,12 +89,6 @@ class BackoffElapsed(Value, frozen=True):
     task_id: str
 
 
-class BudgetRefused(Value, frozen=True):
-    """What is left of the batch's budget does not pay for the task."""
-
-    task_id: str
-
-
 class CancelRequested(Value, frozen=True):
     """An operator cancelled the batch."""
 
@@ -121,7 +121,6 @@ Input = (
     | OutcomeReceived
     | LeaseExpired
     | BackoffElapsed
-    | BudgetRefused
     | CancelRequested
     | ApprovalDecided
     | RetryRequested

@@ -6,6 +6,7 @@ from msgspec import field
 from msgspec.structs import replace
 
 from miyabi_coordinator.models.enums import FailureReason, RunState, TaskKind, TaskState
+from miyabi_coordinator.models.money import NO_BUDGET, Budget
 from miyabi_coordinator.models.value import Value
 
 
@@ -42,13 +43,6 @@ class Usage(Value, frozen=True):
         return self.input_tokens + self.output_tokens + self.cache_write_tokens + self.cache_read_tokens
 
 
-class Budget(Value, frozen=True):
-    """A limit on model spend; 0 sets none."""
-
-    usd_micros: int = 0
-    tokens: int = 0
-
-
 #: Nothing was spent.
 NO_USAGE = Usage()
 
@@ -73,7 +67,7 @@ class Task(Value, frozen=True):
     ready_at: float = 0.0
     lease_expires: float = 0.0
     deadline: float = 0.0
-    reserved_usd_micros: int = 0
+    reserved: Budget = NO_BUDGET
     reason: FailureReason = FailureReason.NONE
     message: str = ""
     spent: Usage = NO_USAGE
@@ -129,6 +123,7 @@ class Run(Value, frozen=True):
     message: str = ""
     progress: dict[str, int] = field(default_factory=dict)
     listed: tuple[ListedStep, ...] = ()
+    kept: Budget = NO_BUDGET
 
     def task(self, task_id: str) -> Task | None:
         """Return the task of that id."""

@@ -2,14 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
-from miyabi_coordinator.models import AgentInfo, Batch, Decision, LeaseReference, Run, Spec
+from miyabi_coordinator.models import AgentInfo, Batch, Decision, Funds, LeaseReference, RepositoryLimit, Run, Spec
 from miyabi_coordinator.models.value import Value
+from miyabi_coordinator.translate.frames import skip
 
-#: A committed event: its sequence and its serialised message with that sequence.
-LoggedEvent = tuple[int, bytes]
+#: Entries of one read of a log: each holds up to 64 events or 128 KB.
+PAGE = 32
+
+
+class Chunk(Value, frozen=True):
+    """Some committed events of a batch, in order and without a gap.
+
+    Args:
+        batch: Its id.
+        first: Sequence of the first one.
+        last: Sequence of the last one.
+        frames: The events, each framed as field 1 (translate/frames.py).
+        final: The last one ends the batch.
+    """
+
+    batch: str
+    first: int
+    last: int
+    frames: bytes
+    final: bool = False
+
+    def behind(self, sequence: int) -> Chunk:
+        """Return the chunk without the events up to a sequence, which must not be its last."""
+        if sequence < self.first:
+            return self
+        frames = skip(self.frames, sequence - self.first + 1)
+        return Chunk(self.batch, sequence + 1, self.last, frames, final=self.final)
+
+
+class Growth(Value, frozen=True):
+    """A batch's log grew by the events *first* to *last*; *ready* tasks became ready with them."""
+
+    batch: str
+    first: int
+    last: int
+    ready: int = 0
+
+
+class Wanted(Value, frozen=True):
+    """Free slots that take any of these kinds of task."""
+
+    kinds: tuple[int, ...]
+    count: int
 
 
 class Created(Value, frozen=True):
@@ -29,6 +71,12 @@ class Claim(Value, frozen=True):
     kind: int
     run: Run
     member: str
+    funds: Funds
+
+    @property
+    def holder(self) -> str:
+        """Return what the task holds places of limits under."""
+        return f"{self.batch}|{self.issue}|{self.task_id}"
 
 
 class Commit(Value, frozen=True):
@@ -53,12 +101,13 @@ class Commit(Value, frozen=True):
 
 #: What a commit answers: written, another writer was first, the lease was lost, or a guard of the batch refused.
 OK = "ok"
+#: Written, and something is to be done at once: an entry among the timers.
+DUE = "due"
 CONFLICT = "conflict"
 LEASE_LOST = "lease"
 REFUSED_STATE = "state"
 REFUSED_SLOT = "slot"
 REFUSED_PARALLEL = "parallel"
-REFUSED_BUDGET = "budget"
 REFUSED_RESERVE = "reserve"
 
 
@@ -73,12 +122,12 @@ class Store(Protocol):
         """Return what a request made before; None where it is new."""
         ...
 
-    async def commit(self, commit: Commit) -> str:
-        """Write a transition; the answer is one of this module's constants."""
+    async def commit(self, commits: Sequence[Commit]) -> list[str]:
+        """Write transitions in their order; each answer is its own, and one of this module's constants."""
         ...
 
-    async def claim(self, wanted: dict[int, int]) -> list[Claim]:
-        """Take up to that many ready tasks of each kind, fairest first."""
+    async def claim(self, wanted: Sequence[Wanted], *, limits: Sequence[RepositoryLimit] = ()) -> list[list[Claim]]:
+        """Take ready tasks for groups of free slots, fairest first; returns the claims of each group."""
         ...
 
     async def unclaim(self, claims: Sequence[Claim]) -> None:
@@ -110,28 +159,40 @@ class Store(Protocol):
         """End a batch whose runs have all ended: its last event, its state."""
         ...
 
-    async def read_log(self, batch: str, *, after: int, limit: int) -> list[LoggedEvent]:
-        """Return committed events after a sequence, oldest first."""
+    async def warn(self, batch: Batch) -> bool:
+        """Log that most of a batch's budget is spent; False where it is logged already."""
         ...
 
     async def queue_sizes(self) -> dict[int, int]:
         """Return how many tasks of each kind are ready or leased; kinds without any are left out."""
         ...
 
-    async def last_event(self) -> str:
-        """Return the position of the newest event of the shard."""
+    async def read_log(self, batch: str, *, after: int) -> list[Chunk]:
+        """Return a page of a log behind a sequence, oldest first; empty at its end."""
         ...
 
-    async def read_events(self, position: str, *, limit: int = 500) -> tuple[str, list[tuple[str, int, bytes]]]:
-        """Return events of all batches after a position, oldest first: the new position; batch, sequence, message."""
+    async def read_logs(self, after: Mapping[str, int]) -> dict[str, list[Chunk]]:
+        """Return a page of each batch's log behind a sequence, in one round trip."""
         ...
 
-    def follow(self, position: str) -> AsyncIterator[tuple[str, list[tuple[str, int, bytes]]]]:
-        """Yield committed events of all batches after a position: the new position; batch, sequence, message."""
+    async def last_position(self) -> str:
+        """Return the position of the newest growth of any log of the shard."""
+        ...
+
+    async def read_growth(self, position: str) -> tuple[str, list[Growth]]:
+        """Return what logs grew after a position, oldest first, with the new position."""
+        ...
+
+    def follow(self, position: str) -> AsyncIterator[list[Growth]]:
+        """Yield what logs grow after a position, with no end; the one blocked read of the shard."""
         ...
 
     async def renew(self, leases: Sequence[LeaseReference], *, expires: float) -> list[LeaseReference]:
         """Renew leases; returns those that are no longer valid."""
+        ...
+
+    async def are_leased(self, members: Sequence[str]) -> list[bool]:
+        """Tell which leases, named by their members, are held now."""
         ...
 
     async def expired(self, now: float) -> list[LeaseReference]:
@@ -171,7 +232,7 @@ class Store(Protocol):
         ...
 
     async def remove_agent(self, agent: AgentInfo) -> None:
-        """Forget an agent, unless it has attached again since, here or elsewhere."""
+        """Forget an agent, unless it has attached again meanwhile."""
         ...
 
     async def list_agents(self) -> list[AgentInfo]:

@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from miyabi_coordinator.adapters.redis_store.committer import member_of
 from miyabi_coordinator.decide import COUNTER_OF_STATE, SPENT_COUNTERS, effects_of
-from miyabi_coordinator.models import Batch, BatchState, Effects, Guards, LeaseReference, Run, RunState, Spec, Task
+from miyabi_coordinator.models import (
+    Batch,
+    BatchState,
+    Budget,
+    Effects,
+    Funds,
+    Guards,
+    LeaseReference,
+    RepositoryLimit,
+    Run,
+    RunState,
+    Spec,
+    Task,
+)
 from miyabi_coordinator.ports.store import (
     CONFLICT,
+    DUE,
     LEASE_LOST,
     OK,
-    REFUSED_BUDGET,
     REFUSED_PARALLEL,
     REFUSED_RESERVE,
     REFUSED_SLOT,
     REFUSED_STATE,
     Commit,
+    Wanted,
 )
 from miyabi_coordinator.reference.sorted_set import SortedSet
 
@@ -26,7 +42,8 @@ from miyabi_coordinator.reference.sorted_set import SortedSet
 REPEATED = "repeated"
 #: Heads of a queue that one claim looks at for a kind, as in `claim.lua`.
 MOST_TRIED = 1000
-_FREED = frozenset({"running", "leased", "reserved"})
+_FREED = frozenset({"running", "leased"})
+_PAID = frozenset({"reserved", "reserved_tokens"})
 _TOKENS = [name for name in SPENT_COUNTERS if name.endswith("_tokens")]
 _OPEN = [COUNTER_OF_STATE[state] for state in RunState if not state.terminal]
 
@@ -43,8 +60,12 @@ class Facts:
     ended: float = 0.0
     vft: float = 0.0
     counters: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+    warned: int = 0
+    freed: bool = False
+    paid: bool = False
     waiting: SortedSet = field(default_factory=SortedSet)
     held: SortedSet = field(default_factory=SortedSet)
+    unpaid: SortedSet = field(default_factory=SortedSet)
 
     @property
     def open(self) -> int:
@@ -60,6 +81,7 @@ class Shard:
         self.ready: defaultdict[int, SortedSet] = defaultdict(SortedSet)
         self.claims, self.leases, self.deadlines = SortedSet(), SortedSet(), SortedSet()
         self.timers, self.ended = SortedSet(), SortedSet()
+        self.limited: defaultdict[tuple[str, int], SortedSet] = defaultdict(SortedSet)
         self.vtime = 0.0
 
     # common.lua
@@ -69,14 +91,17 @@ class Shard:
         facts.vft = max(self.vtime, facts.vft) + 1 / max(facts.spec.weight, 1)
         self.ready[kind].add(member, facts.vft - facts.spec.priority)
 
-    def park(self, facts: Facts, member: str, *, needs_slot: bool) -> None:
-        """Put a task aside that its batch does not allow now."""
-        (facts.waiting if needs_slot else facts.held).add(member, facts.vft)
+    def park(self, facts: Facts, member: str, *, why: str) -> None:
+        """Put a task aside that its batch does not allow now: for a slot, for money, or for a free lease."""
+        queues = {REFUSED_SLOT: facts.waiting, REFUSED_RESERVE: facts.unpaid}
+        queues.get(why, facts.held).add(member, facts.vft)
 
     def refill(self, facts: Facts) -> None:
         """Move parked tasks back to ready, as many as the batch may lease now."""
         if facts.state is not BatchState.RUNNING:
             return
+        if facts.paid:
+            self._unpark(facts, facts.unpaid, 1000)
         free = facts.spec.max_parallel_tasks - facts.counters["leased"]
         slots = facts.spec.concurrency - facts.counters["running"]
         free -= self._unpark(facts, facts.held, free)
@@ -111,52 +136,76 @@ class Shard:
 
     # claim.lua
 
-    def claim(self, wanted: Mapping[int, int], *, until: float) -> list[tuple[str, Run]]:
-        """Take ready tasks, fairest first; what its batch does not allow is parked."""
+    def claim(
+        self, wanted: Sequence[Wanted], *, limits: Sequence[RepositoryLimit] = (), until: float
+    ) -> list[list[tuple[str, Run, Funds]]]:
+        """Take ready tasks, fairest first; what its batch or its repository does not allow is parked."""
+        free = {(limit.repository, limit.kind): max(0, limit.free) for limit in limits}
+        for name, count in free.items():
+            waiting = [entry for entry in (self.limited[name].pop() for _ in range(count)) if entry]
+            for member, _ in waiting:
+                if facts := self.batches.get(batch_of(member)):
+                    self.enqueue(facts, member, kind_of(member))
         views: dict[str, list[int]] = {}
-        found: list[tuple[str, Run]] = []
-        for kind, count in wanted.items():
-            left = count
-            for _ in range(MOST_TRIED):
-                head = self.ready[kind].pop() if left else None
-                if head is None:
-                    break
-                member, score = head
-                facts = self.batches.get(member.split("|", 1)[0])
-                self.vtime = max(self.vtime, score + (facts.spec.priority if facts else 0))
-                run = self._try(facts, member, views=views, until=until) if facts else None
-                if run is not None:
-                    found.append((member, run))
-                    left -= 1
-        return found
+        return [self._serve(group, free=free, views=views, until=until) for group in wanted]
 
-    def claim_fairest(self, kinds: Iterable[int], count: int, *, until: float) -> list[tuple[str, Run]]:
-        """Take ready tasks of several kinds, fairest first; of two alike the later step."""
-        views: dict[str, list[int]] = {}
-        found: list[tuple[str, Run]] = []
+    def _serve(
+        self, group: Wanted, *, free: dict[tuple[str, int], int], views: dict[str, list[int]], until: float
+    ) -> list[tuple[str, Run, Funds]]:
+        """Claim for one group of free slots."""
+        found: list[tuple[str, Run, Funds]] = []
         for _ in range(MOST_TRIED):
-            heads = [(score, -kind) for kind in kinds if (score := self.ready[kind].first()) is not None]
-            head = self.ready[-min(heads)[1]].pop() if heads and len(found) < count else None
+            head = self._pop(group.kinds) if len(found) < group.count else None
             if head is None:
                 break
             member, score = head
-            facts = self.batches.get(member.split("|", 1)[0])
-            self.vtime = max(self.vtime, score + (facts.spec.priority if facts else 0))
-            run = self._try(facts, member, views=views, until=until) if facts else None
+            facts = self.batches.get(batch_of(member))
+            if facts is None:
+                continue
+            self.vtime = max(self.vtime, score + facts.spec.priority)
+            run = self._try(facts, member, free=free, views=views, until=until)
             if run is not None:
-                found.append((member, run))
+                leased = views[facts.id][1] - 1
+                found.append((member, run, replace(self.funds(facts), leased=leased)))
         return found
 
-    def _try(self, facts: Facts, member: str, *, views: dict[str, list[int]], until: float) -> Run | None:
+    def _pop(self, kinds: Sequence[int]) -> tuple[str, float] | None:
+        """Take the fairest task of the kinds; of two alike the later step."""
+        heads = [(entry[1], -kind) for kind in kinds if (entry := self.ready[kind].first())]
+        return self.ready[-min(heads)[1]].pop() if heads else None
+
+    def funds(self, facts: Facts) -> Funds:
+        """Return the money of a batch."""
+        counters = facts.counters
+        spent = Budget(counters["spent_cost_usd_micros"], sum(counters[name] for name in _TOKENS))
+        return Funds(facts.spec.budget, spent, Budget(counters["reserved"], counters["reserved_tokens"]))
+
+    def _try(
+        self,
+        facts: Facts,
+        member: str,
+        *,
+        free: dict[tuple[str, int], int],
+        views: dict[str, list[int]],
+        until: float,
+    ) -> Run | None:
         """Claim one task, if its batch allows it; claims of the same call count as leased."""
         running, leased = views.setdefault(facts.id, [facts.counters["running"], facts.counters["leased"]])
         needs_slot = member.endswith("|1")
         if needs_slot and running >= facts.spec.concurrency:
-            self.park(facts, member, needs_slot=True)
+            self.park(facts, member, why=REFUSED_SLOT)
             return None
         if facts.state is not BatchState.RUNNING or leased >= facts.spec.max_parallel_tasks:
-            self.park(facts, member, needs_slot=False)
+            self.park(facts, member, why=REFUSED_PARALLEL)
             return None
+        names = [(facts.spec.repository, 0), (facts.spec.repository, kind_of(member)), ("*", kind_of(member))]
+        full = next((name for name in names if free.get(name, 1) <= 0), None)
+        if full is not None:
+            self.limited[full].add(member, facts.vft)
+            return None
+        for name in names:
+            if name in free:
+                free[name] -= 1
         views[facts.id] = [running + needs_slot, leased + 1]
         self.claims.add(member, until)
         return facts.runs[int(member.split("|")[1])]
@@ -173,6 +222,14 @@ class Shard:
                 restored += 1
         return restored
 
+    # drop.lua
+
+    def drop(self, members: Iterable[str]) -> None:
+        """Forget claims; each had counted as a lease."""
+        for batch in dict.fromkeys(batch_of(member) for member in members if self.claims.remove(member)):
+            if facts := self.batches.get(batch):
+                self.refill(facts)
+
     # commit.lua
 
     def refusal(self, facts: Facts, guards: Guards) -> str:
@@ -185,22 +242,27 @@ class Shard:
             return REFUSED_SLOT
         if guards.parallel and counters["leased"] >= spec.max_parallel_tasks:
             return REFUSED_PARALLEL
-        return self._unpaid(facts, guards) if guards.running else ""
-
-    def _unpaid(self, facts: Facts, guards: Guards) -> str:
-        """Return which part of the batch's budget does not pay for it; empty where it does."""
-        spec, counters = facts.spec, facts.counters
-        if spec.budget.tokens and sum(counters[name] for name in _TOKENS) >= spec.budget.tokens:
-            return REFUSED_BUDGET
-        spent, limit = counters["spent_cost_usd_micros"], spec.budget.usd_micros
-        if limit and (spent >= limit or spent + guards.reserve_usd_micros > limit):
-            return REFUSED_BUDGET
-        if limit and spent + counters["reserved"] + guards.reserve_usd_micros > limit:
-            return REFUSED_RESERVE
+        funds = self.funds(facts)
+        for dimension in ("usd_micros", "tokens"):
+            limit, spent, reserved, more = (
+                getattr(amount, dimension) for amount in (funds.limit, funds.spent, funds.reserved, guards.reserve)
+            )
+            if limit and more > 0 and spent + reserved + more > limit:
+                return REFUSED_RESERVE
         return ""
 
-    def commit(self, commit: Commit, *, now: float) -> str:
-        """Write a transition, or say why not: one of the constants of the port, or REPEATED."""
+    def commit(self, commits: Sequence[Commit], *, now: float) -> list[str]:
+        """Write transitions in their order; each answer is one of the constants of the port, or REPEATED."""
+        answers = [self._commit(commit, now=now) for commit in commits]
+        for batch in dict.fromkeys(commit.decision.run.batch for commit in commits):
+            facts = self.batches.get(batch)
+            if facts is not None and (facts.freed or facts.paid):
+                self.refill(facts)
+                facts.freed = facts.paid = False
+        return answers
+
+    def _commit(self, commit: Commit, *, now: float) -> str:
+        """Write a transition, or say why not."""
         run, effects = commit.decision.run, commit.decision.effects
         facts = self.batches.get(run.batch)
         stored = facts.runs.get(run.issue) if facts else None
@@ -215,23 +277,49 @@ class Shard:
             self._park_refused(facts, dequeued, why=why)
             return why
         facts.runs[run.issue] = run
-        self._apply(facts, run, effects, dequeued=dequeued, now=now)
+        due = self._apply(facts, run, effects, dequeued=dequeued, now=now)
         for name in commit.done_timers:
             self.timers.remove(name)
         if effects.ended and not facts.open:
             self.timers.add(f"close|{facts.id}", now)
-        if any(delta < 0 and name in _FREED for name, delta in effects.counters.items()):
-            self.refill(facts)
-        return OK
+            due = True
+        fallen = {name for name, delta in effects.counters.items() if delta < 0}
+        facts.freed |= bool(fallen & _FREED) or bool(dequeued and not effects.leases_set)
+        facts.paid |= bool(fallen & _PAID)
+        return DUE if self._warn(facts, now=now) or due else OK
+
+    def _warn(self, facts: Facts, *, now: float) -> bool:
+        """Note, once, that most of a budget is spent."""
+        funds = self.funds(facts)
+        near = any(
+            limit > 0 and spent * 5 >= limit * 4
+            for limit, spent in (
+                (funds.limit.usd_micros, funds.spent.usd_micros),
+                (funds.limit.tokens, funds.spent.tokens),
+            )
+        )
+        if facts.warned or not near:
+            return False
+        facts.warned = 1
+        self.timers.add(f"warn|{facts.id}", now)
+        return True
 
     def _park_refused(self, facts: Facts, members: Iterable[str], *, why: str) -> None:
-        """Put aside what was claimed, unless there is no money for it."""
-        for member in members if why != REFUSED_BUDGET else ():
-            if self.claims.remove(member):
-                self.park(facts, member, needs_slot=why == REFUSED_SLOT)
+        """Put aside what was claimed; where no money can come back it is decided again at once."""
+        for member in members:
+            if not self.claims.remove(member):
+                continue
+            counters = facts.counters
+            begun = member.endswith("|0")
+            back = counters["leased"] if begun else counters["reserved"] + counters["reserved_tokens"]
+            if why == REFUSED_RESERVE and not back:
+                self.enqueue(facts, member, kind_of(member))
+            else:
+                self.park(facts, member, why=why)
+        facts.freed = True
 
-    def _apply(self, facts: Facts, run: Run, effects: Effects, *, dequeued: list[str], now: float) -> None:
-        """Change counters, queues, leases and timers."""
+    def _apply(self, facts: Facts, run: Run, effects: Effects, *, dequeued: list[str], now: float) -> bool:
+        """Change counters, queues, leases and timers; tells whether something is to be done at once."""
         for name, delta in effects.counters.items():
             facts.counters[name] += delta
         for member in dequeued:
@@ -239,6 +327,7 @@ class Shard:
                 self.ready[kind_of(member)].remove(member)
                 facts.held.remove(member)
                 facts.waiting.remove(member)
+                facts.unpaid.remove(member)
         for task in effects.leases_set:
             self.leases.add(lease_of(run, task), task.lease_expires)
             self.deadlines.add(lease_of(run, task), task.deadline)
@@ -248,19 +337,22 @@ class Shard:
         for entry in effects.enqueue:
             member = member_of(run, entry.task_id, entry.kind, needs_slot=entry.needs_slot)
             if entry.needs_slot and facts.counters["running"] >= facts.spec.concurrency:
-                self.park(facts, member, needs_slot=True)
+                self.park(facts, member, why=REFUSED_SLOT)
             else:
                 self.enqueue(facts, member, entry.kind)
-        self._set_timers(run, effects, now=now)
+        return self._set_timers(run, effects, now=now)
 
-    def _set_timers(self, run: Run, effects: Effects, *, now: float) -> None:
-        """Change timers, and note what is to be done once a run has ended."""
+    def _set_timers(self, run: Run, effects: Effects, *, now: float) -> bool:
+        """Change timers, and note what is to be done once a run has ended; tells whether that is now."""
+        due = any(at <= now for _, at in effects.timers_set)
         for name, at in effects.timers_set:
             self.timers.add(name, at)
         if effects.ended and run.dependents and run.state is not RunState.CANCELLED:
             self.timers.add(f"ended|{run.batch}|{run.issue}", now)
+            due = True
         for name in effects.timers_cleared:
             self.timers.remove(name)
+        return due
 
     # state.lua, close.lua, done.lua
 
@@ -275,7 +367,9 @@ class Shard:
             self.ended.remove(batch)
         if outbox:
             self.timers.add(outbox, now)
+        facts.paid = True
         self.refill(facts)
+        facts.paid = False
         return True
 
     def close(self, batch: str, *, before: BatchState, state: BatchState, now: float) -> bool:
@@ -297,6 +391,11 @@ class Shard:
         facts = self.batches.get(batch)
         if facts is not None and not facts.ended and not facts.open:
             self.timers.add(f"close|{batch}", now)
+
+
+def batch_of(member: str) -> str:
+    """Return the batch that a member of a queue names."""
+    return member.split("|", 1)[0]
 
 
 def kind_of(member: str) -> int:

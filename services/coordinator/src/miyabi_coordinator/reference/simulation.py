@@ -14,7 +14,6 @@ from miyabi_coordinator.models import (
     BackoffElapsed,
     Batch,
     BatchState,
-    BudgetRefused,
     Decision,
     Done,
     Failed,
@@ -25,6 +24,7 @@ from miyabi_coordinator.models import (
     OutcomeReceived,
     PrerequisiteEnded,
     Released,
+    RepositoryLimit,
     Run,
     RunState,
     Task,
@@ -32,7 +32,7 @@ from miyabi_coordinator.models import (
     TaskState,
     Usage,
 )
-from miyabi_coordinator.ports.store import OK, REFUSED_BUDGET, Commit
+from miyabi_coordinator.ports.store import DUE, OK, Commit, Wanted
 from miyabi_coordinator.reference.rules import Facts, Shard
 
 #: What an agent makes of a task: how long it takes, and what comes out; None is an agent that dies with it.
@@ -112,8 +112,8 @@ class Simulation:
         decision = decide(run, facts.spec, event, self.now)
         if not decision.changed:
             return "", run
-        answer = self.shard.commit(Commit(decision, run.version, lease), now=self.now)
-        if answer != OK:
+        (answer,) = self.shard.commit([Commit(decision, run.version, lease)], now=self.now)
+        if answer not in {OK, DUE}:
             return answer, run
         self.decisions += 1
         for _, moment in decision.effects.timers_set:
@@ -147,31 +147,30 @@ class Simulation:
             self.seen[batch].ended = self.now
 
     def _serve(self) -> bool:
-        """Lease ready tasks to free slots, pull requests as far as GitHub allows; tells whether there may be more."""
-        kinds = [int(kind) for kind in TaskKind if self._quota(kind)]
-        wanted = min(self._free, self._quota(TaskKind.PULL_REQUEST) or self._free)
-        claims = self.shard.claim_fairest(kinds, wanted, until=self.now + LEASE_SECONDS)
-        for member, run in claims:
+        """Lease ready tasks, fairest first; tells whether there may be more."""
+        wanted = self._free
+        group = Wanted(tuple(map(int, TaskKind)), wanted)
+        (claims,) = self.shard.claim([group], limits=self._quota(), until=self.now + LEASE_SECONDS)
+        for member, run, _ in claims:
             self._lease(run, member.split("|")[2])
         return bool(claims)
 
-    def _quota(self, kind: TaskKind) -> int:
-        """Return how many tasks of a kind may begin now; the next hour brings new ones."""
-        if kind is not TaskKind.PULL_REQUEST or not self.pulls_per_hour:
-            return self._free
-        hour = int(self.now // HOUR)
+    def _quota(self) -> list[RepositoryLimit]:
+        """Return how many pull requests may be opened now; the next hour brings new ones."""
+        if not self.pulls_per_hour:
+            return []
+        kind, hour = int(TaskKind.PULL_REQUEST), int(self.now // HOUR)
         left = self.pulls_per_hour - self._pulls[hour]
-        if left <= 0 and len(self.shard.ready[int(kind)]) and not self._pulls.get(-hour - 1):
+        waiting = len(self.shard.ready[kind]) + len(self.shard.limited["*", kind])
+        if left <= 0 and waiting and not self._pulls.get(-hour - 1):
             self._pulls[-hour - 1] = 1
             self.at((hour + 1) * HOUR, _nothing)
-        return max(0, min(left, self._free))
+        return [RepositoryLimit("*", kind, max(0, left))]
 
     def _lease(self, run: Run, task_id: str) -> None:
         """Lease a claimed task and let an agent work on it."""
         granted = LeaseGranted(task_id, "agent", self.now + LEASE_SECONDS, self.now + DEADLINE_SECONDS)
         answer, after = self.apply(run.batch, run.issue, granted)
-        if answer == REFUSED_BUDGET:
-            self.apply(run.batch, run.issue, BudgetRefused(task_id))
         task = after.task(task_id)
         if answer != OK or task is None or task.state is not TaskState.LEASED:
             return

@@ -36,14 +36,11 @@ class SortedSet:
         """Remove a member and tell whether it was there (ZREM)."""
         return self._scores.pop(member, None) is not None
 
-    def first(self) -> float | None:
-        """Return the score of the first member."""
-        while self._heap:
-            score, member = self._heap[0]
-            if self._scores.get(member) == score:
-                return score
+    def first(self) -> tuple[str, float] | None:
+        """Return the first member (ZRANGE 0 0)."""
+        while self._heap and self._scores.get(self._heap[0][1]) != self._heap[0][0]:
             heapq.heappop(self._heap)
-        return None
+        return (self._heap[0][1], self._heap[0][0]) if self._heap else None
 
     def pop(self) -> tuple[str, float] | None:
         """Remove and return the first member (ZPOPMIN)."""

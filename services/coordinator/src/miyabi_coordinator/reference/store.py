@@ -6,13 +6,25 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
-from miyabi_coordinator.adapters.redis_store.codec import with_sequence
-from miyabi_coordinator.adapters.redis_store.store import CLAIM_SECONDS, SWEEP_LIMIT
+from miyabi_coordinator.adapters.redis_store.queues import CLAIM_SECONDS, SWEEP_LIMIT
 from miyabi_coordinator.decide import SPENT_COUNTERS
-from miyabi_coordinator.models import Batch, BatchState, Counters, LeaseReference, Run, RunState, Spec, Usage
-from miyabi_coordinator.ports.store import OK, Claim, Commit, Created, LoggedEvent
+from miyabi_coordinator.models import (
+    Batch,
+    BatchState,
+    Budget,
+    Counters,
+    Funds,
+    LeaseReference,
+    RepositoryLimit,
+    Run,
+    RunState,
+    Spec,
+    Usage,
+)
+from miyabi_coordinator.ports.store import DUE, OK, Chunk, Claim, Commit, Created, Wanted
 from miyabi_coordinator.reference.rules import REPEATED, Facts, Shard
 from miyabi_coordinator.translate import events
+from miyabi_coordinator.translate.frames import frame, with_sequence
 
 
 class ReferenceStore:
@@ -34,25 +46,26 @@ class ReferenceStore:
         self._logs[batch.id].append(events.accepted(batch, runs).SerializeToString())
         return Created(batch.id, repeated=False, same_body=True)
 
-    async def commit(self, commit: Commit) -> str:
-        """Write a transition and its events."""
+    async def commit(self, commits: Sequence[Commit]) -> list[str]:
+        """Write transitions and their events."""
         now = self._clock()
-        answer = self.shard.commit(commit, now=now)
-        if answer == OK:
-            run = commit.decision.run
-            self._logs[run.batch] += [
-                events.encode(fact, run=run, actor=commit.actor, traceparent=commit.traceparent, now=now)
-                for fact in commit.decision.facts
-            ]
-        return OK if answer == REPEATED else answer
+        answers = self.shard.commit(commits, now=now)
+        for commit, answer in zip(commits, answers, strict=True):
+            if answer in {OK, DUE}:
+                run = commit.decision.run
+                self._logs[run.batch] += [
+                    events.encode(fact, run=run, actor=commit.actor, traceparent=commit.traceparent, now=now)
+                    for fact in commit.decision.facts
+                ]
+        return [OK if answer == REPEATED else answer for answer in answers]
 
-    async def claim(self, wanted: dict[int, int]) -> list[Claim]:
+    async def claim(self, wanted: Sequence[Wanted], *, limits: Sequence[RepositoryLimit] = ()) -> list[list[Claim]]:
         """Take ready tasks."""
-        claims = []
-        for member, run in self.shard.claim(wanted, until=self._clock() + CLAIM_SECONDS):
-            batch, issue, task_id, kind, _ = member.split("|")
-            claims.append(Claim(batch, int(issue), task_id, int(kind), run, member))
-        return claims
+        until = self._clock() + CLAIM_SECONDS
+        return [
+            [_claim(member, run, funds) for member, run, funds in group]
+            for group in self.shard.claim(wanted, limits=limits, until=until)
+        ]
 
     async def unclaim(self, claims: Sequence[Claim]) -> None:
         """Put claims back."""
@@ -60,8 +73,7 @@ class ReferenceStore:
 
     async def drop_claims(self, claims: Sequence[Claim]) -> None:
         """Forget claims."""
-        for claim in claims:
-            self.shard.claims.remove(claim.member)
+        self.shard.drop([claim.member for claim in claims])
 
     async def restore_claims(self) -> int:
         """Put back claims that ran out."""
@@ -106,10 +118,20 @@ class ReferenceStore:
             self._logs[batch.id] += events.finished(batch, runs, state=BatchState(state), now=now)
         return closed
 
-    async def read_log(self, batch: str, *, after: int, limit: int = 500) -> list[LoggedEvent]:
-        """Return committed events after a sequence."""
-        log = self._logs[batch][after : after + limit]
-        return [(sequence, with_sequence(event, sequence)) for sequence, event in enumerate(log, start=after + 1)]
+    async def warn(self, batch: Batch) -> bool:
+        """Log that most of a batch's budget is spent, once."""
+        self.shard.timers.remove(f"warn|{batch.id}")
+        facts = self.shard.batches[batch.id]
+        if facts.warned != 1:
+            return False
+        facts.warned = 2
+        self._logs[batch.id].append(events.budget_warning(batch, now=self._clock()))
+        return True
+
+    async def read_log(self, batch: str, *, after: int) -> list[Chunk]:
+        """Return committed events after a sequence, one a chunk."""
+        log = enumerate(self._logs[batch][after:], start=after + 1)
+        return [Chunk(batch, number, number, frame(with_sequence(event, number))) for number, event in log]
 
     async def expired(self, now: float) -> list[LeaseReference]:
         """Return leases that nobody renewed."""
@@ -135,6 +157,12 @@ class ReferenceStore:
             self.shard.deadlines.remove(lease.member)
 
 
+def _claim(member: str, run: Run, funds: Funds) -> Claim:
+    """Return a claim of a member of a queue."""
+    batch, issue, task_id, kind, _ = member.split("|")
+    return Claim(batch, int(issue), task_id, int(kind), run, member, funds)
+
+
 def _batch_of(facts: Facts, sequence: int) -> Batch:
     """Return a batch of its facts."""
     names = [field for field in Counters.__struct_fields__ if field in {state.name.lower() for state in RunState}]
@@ -145,7 +173,7 @@ def _batch_of(facts: Facts, sequence: int) -> Batch:
         counters=Counters(**{name: facts.counters[name] for name in names}),
         leased=facts.counters["leased"],
         spent=Usage(*(facts.counters[name] for name in SPENT_COUNTERS)),
-        reserved_usd_micros=facts.counters["reserved"],
+        reserved=Budget(facts.counters["reserved"], facts.counters["reserved_tokens"]),
         created=facts.created,
         ended=facts.ended,
         last_sequence=sequence,

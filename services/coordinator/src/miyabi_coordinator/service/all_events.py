@@ -6,11 +6,13 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from miyabi_coordinator import errors
+from miyabi_coordinator.ports.store import PAGE, Chunk, Growth, Store
 from miyabi_coordinator.service.shard import ShardTable
 from miyabi_coordinator.service.watch import Listener
+from miyabi_coordinator.translate.frames import frame
 
 _POSITION = re.compile(r"[0-9]{1,20}-[0-9]{1,20}")
 
@@ -21,8 +23,8 @@ class AllEvents:
     def __init__(self, shards: ShardTable) -> None:
         self._shards = shards
 
-    async def follow(self, cursor: str, *, from_start: bool) -> AsyncIterator[tuple[list[bytes], str]]:
-        """Yield serialised events and the cursor behind them, with no end; what a shard has trimmed is skipped.
+    async def follow(self, cursor: str, *, from_start: bool) -> AsyncIterator[tuple[list[Chunk], str]]:
+        """Yield events and the cursor behind them, with no end; what a shard has trimmed is skipped.
 
         Raises:
             InvalidArgumentError: the cursor is not one of ours.
@@ -34,10 +36,10 @@ class AllEvents:
         try:
             while True:
                 listener.arrived.clear()
-                async for messages in self._read(positions):
-                    yield messages, encode(positions)
+                async for chunks in self._read(positions):
+                    yield chunks, encode(positions)
                 if listener.texts:
-                    texts = list(listener.texts)
+                    texts = [Chunk(batch, 0, 0, frame(message)) for batch, message in listener.texts]
                     listener.texts.clear()
                     yield texts, encode(positions)
                 await listener.arrived.wait()
@@ -52,16 +54,36 @@ class AllEvents:
             return [*known, *("0-0" for _ in self._shards.all[len(known) :])]
         if from_start:
             return ["0-0" for _ in self._shards.all]
-        return [await shard.store.last_event() for shard in self._shards.all]
+        return [await shard.store.last_position() for shard in self._shards.all]
 
-    async def _read(self, positions: list[str]) -> AsyncIterator[list[bytes]]:
+    async def _read(self, positions: list[str]) -> AsyncIterator[list[Chunk]]:
         """Yield pages of every shard to its end, moving the positions."""
         for number, shard in enumerate(self._shards.all):
             while True:
-                positions[number], events = await shard.store.read_events(positions[number])
-                if not events:
+                positions[number], growths = await shard.store.read_growth(positions[number])
+                if not growths:
                     break
-                yield [message for _, _, message in events]
+                if chunks := await _chunks_of(shard.store, growths):
+                    yield chunks
+
+
+async def _chunks_of(store: Store, growths: Sequence[Growth]) -> list[Chunk]:
+    """Read what logs grew, in order within each batch; a batch that was removed since has nothing to tell."""
+    after: dict[str, int] = {}
+    ends: dict[str, int] = {}
+    for growth in growths:
+        after.setdefault(growth.batch, growth.first - 1)
+        ends[growth.batch] = growth.last
+    found: list[Chunk] = []
+    while after:
+        pages = await store.read_logs(after)
+        after = {}
+        for batch, chunks in pages.items():
+            # An entry of a log belongs to one growth as a whole; those behind the last one are told with theirs.
+            found.extend(chunk for chunk in chunks if chunk.last <= ends[batch])
+            if len(chunks) >= PAGE and chunks[-1].last < ends[batch]:
+                after[batch] = chunks[-1].last
+    return found
 
 
 def encode(positions: list[str]) -> str:

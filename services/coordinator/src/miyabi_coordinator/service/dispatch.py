@@ -4,40 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from msgspec.structs import replace
 
 from miyabi_coordinator.decide import decide
-from miyabi_coordinator.models import (
-    BudgetRefused,
-    Decision,
-    LeaseGranted,
-    LeaseReference,
-    Run,
-    Spec,
-    TaskKind,
-    TaskState,
-)
-from miyabi_coordinator.ports.store import REFUSED_BUDGET, Claim, Store
+from miyabi_coordinator.models import Decision, LeaseGranted, LeaseReference, Run, Spec, TaskState
+from miyabi_coordinator.ports.store import Store
 from miyabi_coordinator.service.agents import AttachedAgent, GrantedLease
-from miyabi_coordinator.service.transitions import Applied, Transitions
+from miyabi_coordinator.service.estimates import Estimates
+from miyabi_coordinator.service.limits import Limits
+from miyabi_coordinator.service.slots import Pair, assign, free_groups
+from miyabi_coordinator.service.transitions import Applied, Change, Decide, Transitions
 from miyabi_core.errors import MiyabiError
 from miyabi_core.logging import get_logger
 
-#: Most that an attempt is expected to cost, in millionths of a US dollar; reserved where there is a budget.
-RESERVE_USD_MICROS = {
-    TaskKind.TRIAGE: 50_000,
-    TaskKind.PLAN: 200_000,
-    TaskKind.IMPLEMENT: 1_000_000,
-    TaskKind.REVIEW: 200_000,
-    TaskKind.DOCUMENT: 200_000,
-}
 #: Seconds to wait after the store did not answer.
 RETRY_SECONDS = 0.5
-#: Most tasks of one claim; as many as one commit takes.
-MOST_CLAIMED = 256
 
 _LOG = get_logger(__name__)
 
@@ -58,23 +43,27 @@ class Timing:
 class Dispatcher:
     """The dispatch of one shard on one replica. `run` serves until it is cancelled."""
 
-    def __init__(self, store: Store, transitions: Transitions, *, timing: Timing) -> None:
+    def __init__(
+        self, store: Store, transitions: Transitions, *, timing: Timing, limits: Limits, estimates: Estimates
+    ) -> None:
         self._store = store
         self._transitions = transitions
+        self._limits = limits
+        self._estimates = estimates
         self.timing = timing
         self.agents: dict[str, AttachedAgent] = {}
         self.accepting = True
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
-        """Look for work again: a slot is free, or something was committed."""
+        """Look for work again: a slot is free, or something is ready."""
         self._wake.set()
 
     async def attach(self, agent: AttachedAgent, held: list[LeaseReference]) -> list[LeaseReference]:
         """Take an agent in; a former stream of the same id ends. Returns the held leases that are lost."""
         lost = await self._store.renew(held, expires=self.timing.lease_expiry())
         gone = {reference.member for reference in lost}
-        agent.held = {entry.member: entry for entry in held if entry.member not in gone}
+        agent.held |= {entry.member: entry for entry in held if entry.member not in gone}
         former = self.agents.get(agent.info.id)
         self.agents[agent.info.id] = agent
         if former is not None:
@@ -113,81 +102,78 @@ class Dispatcher:
             await self._wake.wait()
             self._wake.clear()
             try:
-                for kind in TaskKind:
-                    await self._serve(kind)
+                while self.accepting and await self._serve():
+                    pass
             except MiyabiError as error:
-                _LOG.warning("dispatch.store_unavailable", error=str(error))
+                _LOG.warning("dispatch.store_unavailable", reason=error.reason)
                 await asyncio.sleep(RETRY_SECONDS)
                 self.wake()
 
-    async def _serve(self, kind: TaskKind) -> None:
-        """Lease ready tasks of one kind as long as there are free slots and tasks."""
-        while self.accepting:
-            slots = self._slots(kind)
-            if not slots:
-                return
-            claims = await self._store.claim({int(kind): len(slots)})
-            pairs = list(zip(slots, claims, strict=False))
-            for agent, _ in pairs:
-                agent.promised += 1
-            async with asyncio.TaskGroup() as group:
-                for agent, claim in pairs:
-                    group.create_task(self._lease(agent, claim))
-            if len(claims) < len(slots):
-                return
-
-    def _slots(self, kind: TaskKind) -> list[AttachedAgent]:
-        """Return an entry for each free slot of agents that take the kind, one agent after the other in turn."""
-        fitting = [agent for agent in self.agents.values() if kind in agent.info.capabilities]
-        free = {agent.info.id: agent.free for agent in fitting}
-        slots: list[AttachedAgent] = []
-        while len(slots) < MOST_CLAIMED:
-            fitting = [agent for agent in fitting if free[agent.info.id] > 0]
-            if not fitting:
-                break
-            slots.extend(fitting)
-            for agent in fitting:
-                free[agent.info.id] -= 1
-        return slots[:MOST_CLAIMED]
-
-    async def _lease(self, agent: AttachedAgent, claim: Claim) -> None:
-        """Lease a claimed task; what its batch refuses the store parks, what is no longer ready is dropped."""
+    async def _serve(self) -> bool:
+        """Claim for all free slots and lease what was claimed; returns whether there may be more."""
+        groups = free_groups(self.agents.values())
+        if not groups:
+            return False
+        limits = await self._limits.now()
+        claimed = await self._store.claim([group.wanted for group in groups], limits=limits)
+        pairs = [pair for group, claims in zip(groups, claimed, strict=True) for pair in assign(group, claims)]
+        if not pairs:
+            return False
+        for pair in pairs:
+            pair.agent.promised += 1
         try:
-            spec = await self._store.load_spec(claim.batch)
-            if spec is None or agent.gone:
-                await self._store.unclaim([claim])
-                return
-            applied = await self._grant(agent, claim)
-            task = applied.run.task(claim.task_id)
-            if applied.done and task is not None and task.state is TaskState.LEASED:
-                agent.grant(GrantedLease(applied.run, task, spec))
-            elif applied.answer == REFUSED_BUDGET:
-                await self._transitions.apply(claim.batch, claim.issue, event=BudgetRefused(claim.task_id))
-            elif applied.refusal:
-                await self._store.drop_claims([claim])
-        except MiyabiError as error:
-            # The claim runs out by itself and the task is ready again.
-            _LOG.warning("dispatch.lease_failed", reason=error.reason, task=claim.member)
+            await self._lease_all(pairs)
         finally:
-            agent.promised -= 1
+            for pair in pairs:
+                pair.agent.promised -= 1
+        return any(len(claims) == group.wanted.count for group, claims in zip(groups, claimed, strict=True))
 
-    async def _grant(self, agent: AttachedAgent, claim: Claim) -> Applied:
-        """Commit the lease."""
+    async def _lease_all(self, pairs: Sequence[Pair]) -> None:
+        """Lease claimed tasks; what a batch refuses the store parks, what is no longer ready is dropped."""
+        allowed = await self._limits.take([pair.claim for pair in pairs])
+        refused = [pair.claim for pair, fine in zip(pairs, allowed, strict=True) if not fine or pair.agent.gone]
+        await self._store.unclaim(refused)
+        left = [pair for pair, fine in zip(pairs, allowed, strict=True) if fine and not pair.agent.gone]
+        specs = [await self._store.load_spec(batch) for batch in {pair.claim.batch for pair in left}]
+        await self._estimates.refresh(spec for spec in specs if spec is not None)
+        changes = [
+            Change(pair.claim.batch, pair.claim.issue, self._granting(pair), known=pair.claim.run) for pair in left
+        ]
+        results = await self._transitions.apply_all(changes)
+        idle = [pair.claim for pair, result in zip(left, results, strict=True) if not _settle(pair, result)]
+        await self._limits.give_back([claim.holder for claim in (*idle, *refused)])
+        gone = [pair.claim for pair, result in zip(left, results, strict=True) if _is_over(result)]
+        await self._store.drop_claims(gone)
+
+    def _granting(self, pair: Pair) -> Decide:
+        """Return what decides on a lease."""
 
         def make(run: Run, spec: Spec, now: float) -> Decision:
             deadline = now + self.timing.task.total_seconds()
-            expires = min(self.timing.lease_expiry(), deadline)
-            reserve = _reserve(run, spec, kind=TaskKind(claim.kind))
-            return decide(run, spec, LeaseGranted(claim.task_id, agent.info.id, expires, deadline, reserve), now)
+            expires = min(now + self.timing.lease.total_seconds(), deadline)
+            granted = LeaseGranted(
+                pair.claim.task_id, pair.agent.info.id, expires, deadline, pair.claim.funds, self._estimates.of(spec)
+            )
+            return decide(run, spec, granted, now)
 
-        return await self._transitions.apply_decision(claim.batch, claim.issue, make=make, known=claim.run)
+        return make
 
 
-def _reserve(run: Run, spec: Spec, *, kind: TaskKind) -> int:
-    """Return how much the task may spend; 0, which is no limit, where nobody set a budget."""
-    if not spec.budget.usd_micros and not spec.issue_budget.usd_micros:
-        return 0
-    reserve = RESERVE_USD_MICROS.get(kind, 0)
-    if spec.issue_budget.usd_micros:
-        reserve = min(reserve, max(0, spec.issue_budget.usd_micros - run.spent.cost_usd_micros))
-    return reserve
+def _settle(pair: Pair, result: Applied | MiyabiError) -> bool:
+    """Send a lease that is committed; returns whether the agent has it.
+
+    A commit that nobody answered may have made the lease: then the run refuses another, and the agent gets that one.
+    """
+    task = None if isinstance(result, MiyabiError) else result.run.task(pair.claim.task_id)
+    if isinstance(result, MiyabiError) or task is None or not (result.done or result.refusal):
+        return False
+    reference = LeaseReference(pair.claim.batch, pair.claim.issue, task.id, task.fence)
+    mine = task.state is TaskState.LEASED and task.agent == pair.agent.info.id
+    if mine and reference.member not in pair.agent.held:
+        pair.agent.grant(GrantedLease(result.run, task, result.spec))
+    return mine
+
+
+def _is_over(result: Applied | MiyabiError) -> bool:
+    """Tell whether the claim is of a task that is not ready any more; what a batch refuses is parked instead."""
+    return isinstance(result, MiyabiError) or bool(result.refusal)

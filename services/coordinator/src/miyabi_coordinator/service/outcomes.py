@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from miyabi_coordinator.decide import record_progress
 from miyabi_coordinator.models import (
     Decision,
     Encoded,
     Fact,
+    FailureReason,
     LeaseReference,
     OutcomeReceived,
     Run,
@@ -18,15 +20,26 @@ from miyabi_coordinator.models import (
     TaskState,
 )
 from miyabi_coordinator.service.agents import Acknowledgement, AttachedAgent
-from miyabi_coordinator.service.transitions import Transitions
+from miyabi_coordinator.service.transitions import Applied, Change, Transitions, by_event, only
 from miyabi_core.errors import MiyabiError
 from miyabi_core.logging import get_logger
 
-#: Seconds until an outcome that could not be committed is tried again.
+#: Seconds until outcomes that could not be committed are tried again.
 RETRY_SECONDS = 0.5
 
 _LOG = get_logger(__name__)
 _GONE = frozenset({"BATCH_NOT_FOUND", "RUN_NOT_FOUND"})
+#: Ends of a lease that its agent did not bring about.
+_TAKEN_BACK = (FailureReason.DEADLINE, FailureReason.LEASE_EXPIRED)
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """An outcome as an agent reports it; *calls* renders the calls that it brings along."""
+
+    reference: LeaseReference
+    outcome: OutcomeReceived
+    calls: Callable[[Task], tuple[Fact, ...]]
 
 
 class Intake:
@@ -35,41 +48,38 @@ class Intake:
     def __init__(self, transitions: Transitions) -> None:
         self._transitions = transitions
 
-    async def outcome(
-        self,
-        agent: AttachedAgent,
-        reference: LeaseReference,
-        *,
-        outcome: OutcomeReceived,
-        calls: Callable[[Task], tuple[Fact, ...]],
-    ) -> None:
-        """Commit an outcome, then acknowledge it.
+    async def outcomes(self, agent: AttachedAgent, reported: Sequence[Reported]) -> None:
+        """Commit outcomes together, then acknowledge each.
 
-        While the store is away it is tried again, until the stream ends; on its next stream the agent sends it again.
+        While the store is away they are tried again, until the stream ends; on its next one the agent sends them again.
         """
-
-        def facts(run: Run) -> tuple[Fact, ...]:
-            task = run.task(reference.task_id)
-            return calls(task) if task else ()
-
-        batch, issue = reference.batch, reference.issue
-        while True:
+        left = list(reported)
+        while left:
             try:
-                applied = await self._transitions.apply(
-                    batch, issue, event=outcome, lease=reference, actor=agent.info.id, facts=facts
-                )
-                accepted = applied.done or _stands(await self._transitions.confirmed(batch, issue), reference)
+                left = await self._try(agent, left)
             except MiyabiError as error:
-                if error.reason in _GONE:
-                    agent.acknowledge(Acknowledgement(reference, accepted=False, reason=error.reason))
-                    return
-                _LOG.warning("dispatch.outcome_not_committed", reason=error.reason, task=reference.member)
+                _LOG.warning("dispatch.outcomes_not_committed", reason=error.reason, count=len(left))
+            if left:
                 await asyncio.sleep(RETRY_SECONDS)
-            else:
-                agent.acknowledge(
-                    Acknowledgement(reference, accepted=accepted, reason="" if accepted else "LEASE_LOST")
-                )
-                return
+
+    async def _try(self, agent: AttachedAgent, reported: Sequence[Reported]) -> list[Reported]:
+        """Commit once and acknowledge what has its answer; returns the others."""
+        results = await self._transitions.apply_all([_change(agent, entry) for entry in reported])
+        left = []
+        for entry, result in zip(reported, results, strict=True):
+            if isinstance(result, MiyabiError) and result.reason not in _GONE:
+                left.append(entry)
+                continue
+            reason = result.reason if isinstance(result, MiyabiError) else await self._refusal(entry.reference, result)
+            agent.acknowledge(Acknowledgement(entry.reference, accepted=not reason, reason=reason))
+        return left
+
+    async def _refusal(self, reference: LeaseReference, applied: Applied) -> str:
+        """Return why an outcome does not count; empty where it does, now or since an answer that was lost."""
+        if applied.done:
+            return ""
+        run = await self._transitions.confirmed(reference.batch, reference.issue)
+        return "" if _was_taken(run, reference) else "LEASE_LOST"
 
     async def progress(
         self, agent: AttachedAgent, reference: LeaseReference, *, index: int, fact: Callable[[Task], Encoded]
@@ -82,15 +92,29 @@ class Intake:
                 return Decision(run, changed=False, refusal="LEASE_LOST")
             return record_progress(run, task.id, fence=reference.fence, index=index, fact=fact(task))
 
-        batch, issue = reference.batch, reference.issue
+        change = Change(reference.batch, reference.issue, make, lease=reference, actor=agent.info.id)
         try:
-            await self._transitions.apply_decision(batch, issue, make=make, lease=reference, actor=agent.info.id)
+            only(await self._transitions.apply_all([change]))
         except MiyabiError as error:
             # A report is worth less than the stream that carries it; the outcome comes with its own spend.
             _LOG.warning("dispatch.progress_not_committed", reason=error.reason, task=reference.member)
 
 
-def _stands(run: Run, reference: LeaseReference) -> bool:
-    """Tell whether the outcome of a lease was taken before: its acknowledgement was lost, and it came again."""
+def _change(agent: AttachedAgent, entry: Reported) -> Change:
+    """Return the transition of an outcome; the calls that it brings are logged before what follows from it."""
+    reference = entry.reference
+
+    def facts(run: Run) -> tuple[Fact, ...]:
+        task = run.task(reference.task_id)
+        return entry.calls(task) if task else ()
+
+    make = by_event(entry.outcome, facts=facts)
+    return Change(reference.batch, reference.issue, make, lease=reference, actor=agent.info.id)
+
+
+def _was_taken(run: Run, reference: LeaseReference) -> bool:
+    """Tell whether this very lease has brought its task to an end before: the answer was lost, not the lease."""
     task = run.task(reference.task_id)
-    return task is not None and task.fence == reference.fence and task.state is TaskState.SUCCEEDED
+    if task is None or task.fence != reference.fence or task.reason in _TAKEN_BACK:
+        return False
+    return task.state in {TaskState.SUCCEEDED, TaskState.FAILED, TaskState.BACKOFF}

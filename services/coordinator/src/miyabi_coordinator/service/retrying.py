@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 
 from miyabi_coordinator.decide import retry_waits
 from miyabi_coordinator.models import RetryRequested, Run
 from miyabi_coordinator.ports.store import REFUSED_STATE, Store
-from miyabi_coordinator.service.transitions import Transitions
+from miyabi_coordinator.service.transitions import Applied, Change, Transitions, by_event
+from miyabi_core.errors import MiyabiError
 
 #: Runs that are reset side by side; one after the other would cost a round trip each.
 _SIDE_BY_SIDE = 100
@@ -46,20 +46,18 @@ class Retrying:
         await self._store.finish_timer(name, batch=batch)
 
     async def _reset_all(self, runs: Sequence[Run], generations: Mapping[int, int]) -> list[str]:
-        """Retry runs side by side; returns the store's answers."""
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(
-                    self._reset(run, waits=retry_waits(run, generations), generation=generations[run.issue])
-                )
-                for run in runs
-            ]
-        return [task.result() for task in tasks]
-
-    async def _reset(self, run: Run, *, waits: tuple[int, ...], generation: int) -> str:
-        """Retry one run; returns the store's answer."""
-        event = RetryRequested(waits, generation)
-        return (await self._transitions.apply(run.batch, run.issue, event=event)).answer
+        """Retry runs in one commit; returns the store's answers."""
+        changes = [
+            Change(
+                run.batch, run.issue, by_event(RetryRequested(retry_waits(run, generations), generations[run.issue]))
+            )
+            for run in runs
+        ]
+        results = await self._transitions.apply_all(changes)
+        for result in results:
+            if isinstance(result, MiyabiError):
+                raise result
+        return [result.answer for result in results if isinstance(result, Applied)]
 
 
 def _levels(runs: Sequence[Run]) -> list[list[Run]]:

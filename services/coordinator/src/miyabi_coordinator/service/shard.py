@@ -8,9 +8,11 @@ from typing import Any
 
 from miyabi_coordinator.ports.gateway import Gateway
 from miyabi_coordinator.ports.keeper import Keeper
-from miyabi_coordinator.ports.store import Store
+from miyabi_coordinator.ports.store import Commit, Store
 from miyabi_coordinator.service.batches import Batches
 from miyabi_coordinator.service.dispatch import Dispatcher, Timing
+from miyabi_coordinator.service.estimates import Estimates
+from miyabi_coordinator.service.limits import Limits
 from miyabi_coordinator.service.measuring import Measuring
 from miyabi_coordinator.service.outcomes import Intake
 from miyabi_coordinator.service.retention import KEEP, Retention
@@ -25,33 +27,49 @@ class Shard:
     """The use cases of one shard; `loops` serve it."""
 
     def __init__(
-        self, store: Store, gateway: Gateway, keeper: Keeper, *, timing: Timing, retention: timedelta = KEEP
+        self,
+        store: Store,
+        gateway: Gateway,
+        keeper: Keeper,
+        *,
+        timing: Timing,
+        retention: timedelta = KEEP,
+        limits: Limits | None = None,
     ) -> None:
         self.measuring = Measuring(store, keeper)
         self.retention = Retention(keeper, keep=retention)
-        transitions = Transitions(store, on_commit=self.measuring.note)
+        transitions = Transitions(store, on_commit=self._committed)
         self.store = store
         self.submit = Submit(store, gateway)
         self.batches = Batches(store, transitions)
-        self.dispatcher = Dispatcher(store, transitions, timing=timing)
+        self.dispatcher = Dispatcher(
+            store, transitions, timing=timing, limits=limits or Limits(), estimates=Estimates(keeper)
+        )
         self.intake = Intake(transitions)
         self.sweeper = Sweeper(store, transitions, respite=timing.heartbeat, on_ready=self.dispatcher.wake)
-        self.hub = WatchHub(store, on_commit=self._committed)
+        self.hub = WatchHub(store, on_ready=self.dispatcher.wake)
 
     def loops(self) -> tuple[Coroutine[Any, Any, None], ...]:
         """Return what serves until it is cancelled; each is a task of its own, so that each can be cancelled again."""
         return (
             self.dispatcher.run(),
             self.sweeper.run(),
-            self.hub.run(),
+            self.hub.listen(),
+            self.hub.fetch(),
             self.measuring.run(),
             self.retention.run(),
         )
 
-    def _committed(self) -> None:
-        """Something changed, here or on another replica: there may be work."""
-        self.dispatcher.wake()
-        self.sweeper.wake()
+    def _committed(self, commit: Commit, due: bool) -> None:
+        """This replica committed something: show it, and do what follows from it without waiting to hear of it."""
+        decision = commit.decision
+        self.measuring.note(commit, due)
+        if decision.facts:
+            self.hub.grew(decision.run.batch)
+        if decision.effects.enqueue or decision.effects.leases_cleared:
+            self.dispatcher.wake()
+        if due:
+            self.sweeper.wake()
 
 
 class ShardTable:

@@ -18,7 +18,7 @@ from miyabi_coordinator.models import (
 )
 from miyabi_coordinator.ports.store import Store
 from miyabi_coordinator.service.retrying import Retrying
-from miyabi_coordinator.service.transitions import Transitions
+from miyabi_coordinator.service.transitions import Change, Transitions, by_event
 from miyabi_core.errors import MiyabiError, first_of
 from miyabi_core.logging import get_logger
 
@@ -133,25 +133,33 @@ class Sweeper:
                 await self._cancel_runs(batch, name)
             case "retry":
                 await self._retrying.carry_out(name)
+            case "warn":
+                await self._warn(batch)
             case _:
                 await self._close(batch)
 
     async def _tell_dependents(self, batch: str, issue: int, name: str) -> None:
         """Tell the runs that wait for an issue how it ended."""
         for run in await self._store.load_runs(batch, [issue]):
-            event = PrerequisiteEnded(issue, run.state is RunState.SUCCEEDED)
-            for dependent in run.dependents if run.state.terminal else ():
-                await self._transitions.apply(batch, dependent, event=event)
+            make = by_event(PrerequisiteEnded(issue, run.state is RunState.SUCCEEDED))
+            dependents = run.dependents if run.state.terminal else ()
+            await self._transitions.apply_all([Change(batch, dependent, make) for dependent in dependents])
         await self._store.drop_timers([name])
 
     async def _cancel_runs(self, batch: str, name: str) -> None:
         """Cancel every run that has not ended."""
         open_runs = [run for run in await self._store.load_runs(batch) if not run.state.terminal]
-        async with asyncio.TaskGroup() as group:
-            for run in open_runs:
-                cancel = self._transitions.apply(batch, run.issue, event=CancelRequested())
-                group.create_task(cancel)
+        cancel = by_event(CancelRequested())
+        await self._transitions.apply_all([Change(batch, run.issue, cancel, known=run) for run in open_runs])
         await self._store.finish_timer(name, batch=batch)
+
+    async def _warn(self, batch: str) -> None:
+        """Say that most of a batch's budget is spent."""
+        loaded = await self._store.load_batch(batch)
+        if loaded is None:
+            await self._store.drop_timers([f"warn|{batch}"])
+            return
+        await self._store.warn(loaded)
 
     async def _close(self, batch: str) -> None:
         """End a batch whose runs have all ended."""

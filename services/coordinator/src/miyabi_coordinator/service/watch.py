@@ -1,19 +1,20 @@
-"""Lets any number of watchers follow a batch: the log for what was, one reader a shard for what comes."""
+"""Lets any number of watchers follow a batch: one blocked read a shard, one read of a log for all who follow it."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 
-from miyabi_coordinator.ports.store import LoggedEvent, Store
+from miyabi_coordinator.ports.store import PAGE, Chunk, Growth, Store
+from miyabi_coordinator.translate.frames import frame
 from miyabi_core.errors import MiyabiError, UnavailableError
 from miyabi_core.logging import get_logger
 
-#: Events that wait for a watcher in memory; one that is slower reads the log.
-INBOX_LIMIT = 2000
-#: Events of one page of the log.
-PAGE = 500
+#: Bytes of events that wait for a watcher in memory; one that is slower reads the log by itself.
+INBOX_BYTES = 1 << 20
+#: Pieces of streamed text that wait for a watcher; a slower one loses the oldest.
+TEXTS = 2000
 #: Seconds between attempts to reach the store.
 RETRY_SECONDS = 0.5
 
@@ -21,22 +22,54 @@ _LOG = get_logger(__name__)
 
 
 class _Watcher:
-    """One stream's view of one batch."""
+    """One stream's view of one batch: what waits to be sent, or that it has to read the log itself."""
 
-    def __init__(self) -> None:
-        self.inbox: deque[LoggedEvent] = deque()
+    def __init__(self, after: int) -> None:
+        self.last = after
+        self.inbox: deque[Chunk] = deque()
+        self.waiting = 0
         self.lagging = True
         self.arrived = asyncio.Event()
-        self.texts: deque[bytes] = deque(maxlen=INBOX_LIMIT)
+        self.texts: deque[bytes] = deque(maxlen=TEXTS)
 
-    def offer(self, events: list[LoggedEvent]) -> None:
-        """Take events, or forget all and read the log later."""
-        if len(self.inbox) + len(events) > INBOX_LIMIT:
-            self.inbox.clear()
-            self.lagging = True
+    def offer(self, chunk: Chunk) -> None:
+        """Take a chunk, or forget all that waits and read the log later."""
         if not self.lagging:
-            self.inbox.extend(events)
+            self.inbox.append(chunk)
+            self.waiting += len(chunk.frames)
+            if self.waiting > INBOX_BYTES:
+                self.lag()
         self.arrived.set()
+
+    def lag(self) -> None:
+        """Read the log from where the stream is."""
+        self.inbox.clear()
+        self.waiting = 0
+        self.lagging = True
+        self.arrived.set()
+
+    def take(self) -> list[Chunk]:
+        """Return what waits, in order and without a gap behind what was sent."""
+        chunks: list[Chunk] = []
+        while self.inbox:
+            chunk = self.inbox.popleft()
+            if chunk.last <= self.last:
+                continue
+            if chunk.first > self.last + 1:
+                self.lag()
+                break
+            chunks.append(chunk.behind(self.last))
+            self.last = chunk.last
+        self.waiting = 0
+        return chunks
+
+
+class _Feed:
+    """A batch that is followed: who does, how far its log is known to go, how far it was read for them."""
+
+    def __init__(self) -> None:
+        self.watchers: set[_Watcher] = set()
+        self.read = -1  #: the log was handed to everyone who does not lag up to here; -1: not yet read
 
 
 class Listener:
@@ -44,59 +77,88 @@ class Listener:
 
     def __init__(self) -> None:
         self.arrived = asyncio.Event()
-        self.texts: deque[bytes] = deque(maxlen=INBOX_LIMIT)
+        self.texts: deque[tuple[str, bytes]] = deque(maxlen=TEXTS)
 
 
 class WatchHub:
-    """Fans the shard's one reader out. `run` serves until it is cancelled."""
+    """Fans the shard's one reader out. `listen` and `fetch` serve until they are cancelled."""
 
-    def __init__(self, store: Store, *, on_commit: Callable[[], None]) -> None:
+    def __init__(self, store: Store, *, on_ready: Callable[[], None]) -> None:
         self._store = store
-        self._on_commit = on_commit
-        self._watchers: dict[str, set[_Watcher]] = {}
+        self._on_ready = on_ready
+        self._feeds: dict[str, _Feed] = {}
+        self._grown: set[str] = set()
+        self._growth = asyncio.Event()
         self.listeners: set[Listener] = set()
 
-    async def run(self) -> None:
-        """Read the shard's events and wake who follows; after a failure all watchers read the log."""
+    async def listen(self) -> None:
+        """Hear of what any replica commits; after a failure all watchers read the log."""
         while True:
             try:
-                position = await self._store.last_event()
+                position = await self._store.last_position()
                 self._all_lag()
-                async for _, events in self._store.follow(position):
-                    self._deliver(events)
+                async for growths in self._store.follow(position):
+                    self._heard(growths)
             except MiyabiError as error:
-                _LOG.warning("watch.store_unavailable", error=str(error))
+                _LOG.warning("watch.store_unavailable", reason=error.reason)
                 await asyncio.sleep(RETRY_SECONDS)
 
-    async def follow(self, batch: str, *, after: int, transient: bool = False) -> AsyncIterator[list[bytes]]:
-        """Yield what was committed after a sequence, then what is committed from now on, with no end."""
-        watcher = _Watcher()
-        self._watchers.setdefault(batch, set()).add(watcher)
-        last = after
+    async def fetch(self) -> None:
+        """Read the logs that grew, one round trip for all of them, and the next when it is answered."""
+        while True:
+            await self._growth.wait()
+            self._growth.clear()
+            grown, self._grown = self._grown, set()
+            after = {batch: feed.read for batch in grown if (feed := self._feeds.get(batch)) and feed.read >= 0}
+            try:
+                pages = await self._store.read_logs(after) if after else {}
+            except MiyabiError as error:
+                _LOG.warning("watch.store_unavailable", reason=error.reason)
+                self._all_lag()
+                continue
+            for batch, chunks in pages.items():
+                self._deliver(batch, chunks)
+
+    def grew(self, batch: str) -> None:
+        """Read a batch's log soon: this replica committed something, and need not wait to hear of it."""
+        if batch in self._feeds:
+            self._grown.add(batch)
+            self._growth.set()
+
+    async def follow(self, batch: str, *, after: int, transient: bool = False) -> AsyncIterator[list[Chunk]]:
+        """Yield what was committed after a sequence, then what is committed from now on, with no end.
+
+        Streamed texts come as chunks whose `last` is 0.
+        """
+        watcher = _Watcher(after)
+        feed = self._feeds.setdefault(batch, _Feed())
+        feed.watchers.add(watcher)
         try:
             while True:
                 watcher.arrived.clear()
-                while page := await self._page(batch, watcher, last=last, started=last != after):
-                    last = page[-1][0]
-                    yield [message for _, message in page]
+                while chunks := await self._page(batch, feed, watcher, started=watcher.last != after):
+                    yield chunks
                 if transient and watcher.texts:
-                    texts = list(watcher.texts)
+                    texts = b"".join(map(frame, watcher.texts))
                     watcher.texts.clear()
-                    yield texts
+                    yield [Chunk(batch, 0, 0, texts)]
                 await watcher.arrived.wait()
         finally:
-            followers = self._watchers[batch]
-            followers.discard(watcher)
-            if not followers:
-                del self._watchers[batch]
+            feed.watchers.discard(watcher)
+            if not feed.watchers and self._feeds.get(batch) is feed:
+                del self._feeds[batch]
 
     def offer_text(self, batch: str, message: bytes) -> None:
         """Send a transient event to the watchers of a batch; a slow one loses the oldest."""
-        for watcher in (*self._watchers.get(batch, ()), *self.listeners):
+        feed = self._feeds.get(batch)
+        for watcher in feed.watchers if feed else ():
             watcher.texts.append(message)
             watcher.arrived.set()
+        for listener in self.listeners:
+            listener.texts.append((batch, message))
+            listener.arrived.set()
 
-    async def _page(self, batch: str, watcher: _Watcher, *, last: int, started: bool) -> list[LoggedEvent]:
+    async def _page(self, batch: str, feed: _Feed, watcher: _Watcher, *, started: bool) -> list[Chunk]:
         """Return what the watcher has not seen; a stream that has begun waits for a store that is away.
 
         Raises:
@@ -104,50 +166,57 @@ class WatchHub:
         """
         while True:
             try:
-                return await self._next_page(batch, watcher, last=last)
+                return await self._next(batch, feed, watcher)
             except UnavailableError:
                 watcher.lagging = True
                 if not started:
                     raise
                 await asyncio.sleep(RETRY_SECONDS)
 
-    async def _next_page(self, batch: str, watcher: _Watcher, *, last: int) -> list[LoggedEvent]:
-        """Return what the watcher has not seen: from the log while it lags, else from its inbox."""
+    async def _next(self, batch: str, feed: _Feed, watcher: _Watcher) -> list[Chunk]:
+        """Return what the watcher has not seen: from its inbox, or from the log while it lags."""
         if not watcher.lagging:
-            page = [entry for entry in watcher.inbox if entry[0] > last]
-            watcher.inbox.clear()
-            if not page or page[0][0] == last + 1:
-                return page
-        # What arrives while the log is read lands in the inbox as well, and is skipped by its sequence.
+            return watcher.take()
+        # What is delivered while the log is read lands in the inbox as well, and is left out by its sequence.
         watcher.lagging = False
-        watcher.inbox.clear()
-        page = await self._store.read_log(batch, after=last, limit=PAGE)
-        if len(page) == PAGE:
-            watcher.lagging = True
-        return page or [entry for entry in watcher.inbox if entry[0] == last + 1]
+        chunks = await self._store.read_log(batch, after=watcher.last)
+        if chunks:
+            watcher.last = chunks[-1].last
+            watcher.lag()
+        elif feed.read < 0:
+            feed.read = watcher.last
+            self.grew(batch)
+        return chunks or watcher.take()
 
-    def _deliver(self, events: list[tuple[str, int, bytes]]) -> None:
-        """Sort events by batch and offer them."""
-        by_batch: dict[str, list[LoggedEvent]] = {}
-        for batch, sequence, message in events:
-            if batch in self._watchers:
-                by_batch.setdefault(batch, []).append((sequence, message))
-        for batch, entries in by_batch.items():
-            for watcher in self._watchers[batch]:
-                watcher.offer(entries)
-        self._wake_listeners()
-        self._on_commit()
-
-    def _wake_listeners(self) -> None:
-        """Let those who follow all batches read."""
+    def _heard(self, growths: Sequence[Growth]) -> None:
+        """Note which followed logs grew, and wake who waits for work or follows everything."""
+        for growth in growths:
+            feed = self._feeds.get(growth.batch)
+            if feed is not None and growth.last > feed.read:
+                self.grew(growth.batch)
+        if any(growth.ready for growth in growths):
+            self._on_ready()
         for listener in self.listeners:
             listener.arrived.set()
 
+    def _deliver(self, batch: str, chunks: Sequence[Chunk]) -> None:
+        """Hand a page of a log to those who follow it; behind a page there may be another."""
+        feed = self._feeds.get(batch)
+        if feed is None or not chunks:
+            return
+        for chunk in chunks:
+            feed.read = max(feed.read, chunk.last)
+            for watcher in feed.watchers:
+                watcher.offer(chunk)
+        if len(chunks) >= PAGE:
+            self.grew(batch)
+
     def _all_lag(self) -> None:
-        """Make every watcher read the log."""
-        for watchers in self._watchers.values():
-            for watcher in watchers:
-                watcher.lagging = True
-                watcher.arrived.set()
-        self._wake_listeners()
-        self._on_commit()
+        """Make everyone read the logs."""
+        for feed in self._feeds.values():
+            feed.read = -1
+            for watcher in feed.watchers:
+                watcher.lag()
+        for listener in self.listeners:
+            listener.arrived.set()
+        self._on_ready()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
+from miyabi.coordinator.v1.coordinator_service_pb2 import SubmitBatchResponse
 from miyabi_coordinator.models.audit import AuditEntry
 from miyabi_coordinator.service.audit import AuditLog
 from miyabi_core.identity import current_identity
@@ -91,7 +92,9 @@ class AuditInterceptor(CallInterceptor):
         if call.method != "SubmitBatch" or record.written:
             return
         record.written = True
-        accepted = response.events[0]
+        # Streams relay what was serialised with the commit.
+        answer = SubmitBatchResponse.FromString(response) if isinstance(response, bytes) else response
+        accepted = answer.events[0]
         record.resource = accepted.batch
         record.request_id = accepted.batch_accepted.batch.spec.request_id or record.request_id
         self._log.put(_entry(call, record, grpc.StatusCode.OK.name))

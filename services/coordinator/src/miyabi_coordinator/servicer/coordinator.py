@@ -19,6 +19,7 @@ from miyabi_coordinator.service.shard import Shard, ShardTable
 from miyabi_coordinator.service.submit import Submission
 from miyabi_coordinator.shards import new_batch_id, shard_of
 from miyabi_coordinator.translate import requests, values
+from miyabi_coordinator.translate.frames import split
 from miyabi_core.identity import current_identity
 from miyabi_core.proto_time import now, to_timestamp
 from miyabi_core.tracing import current_traceparent
@@ -38,7 +39,7 @@ class CoordinatorServicer(coordinator_service_pb2_grpc.CoordinatorServiceService
         self._audit = audit
         self._simulated = simulated
 
-    async def SubmitBatch(self, request: pb.SubmitBatchRequest, context: Any) -> AsyncIterator[pb.SubmitBatchResponse]:
+    async def SubmitBatch(self, request: pb.SubmitBatchRequest, context: Any) -> AsyncIterator[Any]:
         """Accept a batch and stream its events to the end."""
         del context
         request_id = requests.request_id_of(request.request_id)
@@ -51,17 +52,19 @@ class CoordinatorServicer(coordinator_service_pb2_grpc.CoordinatorServiceService
         submission = Submission(new_batch_id(number), spec, requests.filter_of(request), digest)
         batch, repeated = await shard.submit.submit(submission)
         shard.dispatcher.wake()
-        first = True
-        async for message in _follow(shard, batch, after=0, transient=True):
-            response = pb.SubmitBatchResponse.FromString(message)
-            if first and repeated:
-                response.events[0].batch_accepted.reattached = True
-            first = False
+        if repeated:
+            yield await self._reattached(shard, batch)
+        async for response in _follow(shard, batch, after=int(repeated), transient=True):
             yield response
-            if _is_last(response.events):
-                return
 
-    async def WatchBatch(self, request: pb.WatchBatchRequest, context: Any) -> AsyncIterator[pb.WatchBatchResponse]:
+    async def _reattached(self, shard: Shard, batch: str) -> pb.SubmitBatchResponse:
+        """Return the first event of a batch that the request had made before, marked so."""
+        chunks = await shard.store.read_log(batch, after=0)
+        response = pb.SubmitBatchResponse(events=[event_pb2.BatchEvent.FromString(next(split(chunks[0].frames)))])
+        response.events[0].batch_accepted.reattached = True
+        return response
+
+    async def WatchBatch(self, request: pb.WatchBatchRequest, context: Any) -> AsyncIterator[Any]:
         """Replay what was committed, then follow to the end."""
         del context
         shard, batch = self._find(request.name)
@@ -69,11 +72,8 @@ class CoordinatorServicer(coordinator_service_pb2_grpc.CoordinatorServiceService
         if state.ended and request.after_sequence >= state.last_sequence:
             return
         transient = not request.committed_only
-        async for message in _follow(shard, batch, after=request.after_sequence, transient=transient):
-            response = pb.WatchBatchResponse.FromString(message)
+        async for response in _follow(shard, batch, after=request.after_sequence, transient=transient):
             yield response
-            if _is_last(response.events):
-                return
 
     async def GetBatch(self, request: pb.GetBatchRequest, context: Any) -> pb.GetBatchResponse:
         """Return a batch as it is now."""
@@ -178,17 +178,17 @@ class CoordinatorServicer(coordinator_service_pb2_grpc.CoordinatorServiceService
         )
         return pb.ResolveApprovalResponse(run=values.run(run))
 
-    async def WatchEvents(self, request: pb.WatchEventsRequest, context: Any) -> AsyncIterator[pb.WatchEventsResponse]:
+    async def WatchEvents(self, request: pb.WatchEventsRequest, context: Any) -> AsyncIterator[Any]:
         """Stream the events of all batches, from a cursor or from now."""
         del context
         everything = AllEvents(self._shards).follow(request.cursor, from_start=request.from_start)
-        async for messages, cursor in everything:
-            events = [event_pb2.BatchEvent.FromString(message) for message in messages]
-            wanted = [event for event in events if request.batch in {"", event.batch}]
+        async for chunks, cursor in everything:
+            wanted = [chunk for chunk in chunks if request.batch in {"", f"batches/{chunk.batch}"}]
             if request.repository:
-                wanted = [event for event in wanted if await self._is_of(event.batch, request.repository)]
+                wanted = [chunk for chunk in wanted if await self._is_of(chunk.batch, request.repository)]
             if wanted:
-                yield pb.WatchEventsResponse(events=wanted, cursor=cursor, time=to_timestamp(now()))
+                rest = pb.WatchEventsResponse(cursor=cursor, time=to_timestamp(now()))
+                yield b"".join(chunk.frames for chunk in wanted) + rest.SerializeToString()
 
     async def ListAuditEntries(self, request: pb.ListAuditEntriesRequest, context: Any) -> pb.ListAuditEntriesResponse:
         """Return who called what that changes something."""
@@ -205,10 +205,11 @@ class CoordinatorServicer(coordinator_service_pb2_grpc.CoordinatorServiceService
             entries=[values.audit_entry(entry) for entry in found], next_page_token=token
         )
 
-    async def _is_of(self, name: str, repository: str) -> bool:
+    async def _is_of(self, batch: str, repository: str) -> bool:
         """Tell whether a batch works on a repository."""
-        shard, batch = self._find(name)
-        return (await shard.batches.get(batch)).spec.repository == repository
+        shard = self._shards.of_batch(batch)
+        spec = await shard.store.load_spec(batch) if shard else None
+        return spec is not None and spec.repository == repository
 
     def _find(self, name: str) -> tuple[Shard, str]:
         """Return the shard and id of a batch that a name begins with."""
@@ -220,15 +221,13 @@ class CoordinatorServicer(coordinator_service_pb2_grpc.CoordinatorServiceService
 
 
 async def _follow(shard: Shard, batch: str, *, after: int, transient: bool) -> AsyncIterator[bytes]:
-    """Yield serialised responses: every stream of events has them in field 1."""
-    async for messages in shard.hub.follow(batch, after=after, transient=transient):
-        yield b"".join(b"\x0a" + values.varint(len(message)) + message for message in messages)
-
-
-def _is_last(events: Any) -> bool:
-    """Tell whether nothing follows; a batch that was retried later has events after `batch_finished`."""
-    last: event_pb2.BatchEvent = events[-1]
-    return last.WhichOneof("payload") == "batch_finished"
+    """Yield serialised responses to the end of the batch; one that was retried later goes on behind its first end."""
+    async for chunks in shard.hub.follow(batch, after=after, transient=transient):
+        yield b"".join(chunk.frames for chunk in chunks)
+        if any(chunk.final for chunk in chunks):
+            state = await shard.batches.get(batch)
+            if state.ended and chunks[-1].last >= state.last_sequence:
+                return
 
 
 def _make_token(position: str) -> str:

@@ -7,15 +7,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
 
 from miyabi.coordinator.v1 import dispatch_service_pb2 as pb
-from miyabi.coordinator.v1 import dispatch_service_pb2_grpc
+from miyabi.coordinator.v1 import dispatch_service_pb2_grpc, event_pb2
 from miyabi_coordinator import errors
 from miyabi_coordinator.models import AgentInfo, Encoded, LeaseReference, Task
 from miyabi_coordinator.service.agents import AttachedAgent, Mail
+from miyabi_coordinator.service.outcomes import Reported
 from miyabi_coordinator.service.shard import Shard, ShardTable
 from miyabi_coordinator.shards import shard_of
 from miyabi_coordinator.translate import dispatch
@@ -134,11 +136,7 @@ class DispatchServicer(dispatch_service_pb2_grpc.DispatchServiceServicer):
         for entry in message.progress:
             await self._progress(agent, entry)
         if message.outcomes:
-            async with asyncio.TaskGroup() as group:
-                for outcome in message.outcomes:
-                    group.create_task(self._outcome(agent, outcome))
-            for other in self._shards.all:
-                other.dispatcher.wake()
+            await self._outcomes(agent, shard, message.outcomes)
 
     async def _progress(self, agent: AttachedAgent, message: pb.Progress) -> None:
         """Log a call or a text; send a piece of text on."""
@@ -153,19 +151,16 @@ class DispatchServicer(dispatch_service_pb2_grpc.DispatchServiceServicer):
 
         await shard.intake.progress(agent, reference, index=message.index, fact=fact)
 
-    async def _outcome(self, agent: AttachedAgent, message: pb.Outcome) -> None:
-        """Commit an outcome and acknowledge it."""
-        reference = dispatch.reference_of(message.reference)
-
-        def calls(task: Task) -> tuple[Encoded, ...]:
-            now = time.time()
-            return tuple(
-                dispatch.invocation(entry, reference=reference, task=task, agent=agent.info.id, now=now)
-                for entry in message.tool_invocations
-            )
-
-        outcome = dispatch.outcome_of(message)
-        await self._shard(reference).intake.outcome(agent, reference, outcome=outcome, calls=calls)
+    async def _outcomes(self, agent: AttachedAgent, shard: Shard, messages: Sequence[pb.Outcome]) -> None:
+        """Commit the outcomes of a shard together, and acknowledge each; the slots are free for any shard."""
+        reported = []
+        for message in messages:
+            reference = dispatch.reference_of(message.reference)
+            calls = partial(_calls, message.tool_invocations, reference, agent.info.id)
+            reported.append(Reported(reference, dispatch.outcome_of(message), calls))
+        await shard.intake.outcomes(agent, reported)
+        for other in self._shards.all:
+            other.dispatcher.wake()
 
     def _number(self, reference: LeaseReference) -> int:
         """Return the number of a lease's shard.
@@ -190,6 +185,14 @@ class DispatchServicer(dispatch_service_pb2_grpc.DispatchServiceServicer):
         heartbeat.FromTimedelta(timing.heartbeat)
         references = [dispatch.reference(reference) for reference in lost]
         return pb.Welcome(lease_duration=lease, heartbeat_interval=heartbeat, lost=references)
+
+
+def _calls(
+    messages: Sequence[event_pb2.ToolInvocation], reference: LeaseReference, agent: str, task: Task
+) -> tuple[Encoded, ...]:
+    """Return the events of the calls that an outcome brings along."""
+    now = time.time()
+    return tuple(dispatch.invocation(entry, reference=reference, task=task, agent=agent, now=now) for entry in messages)
 
 
 def _info_of(hello: pb.Hello) -> AgentInfo:

@@ -88,7 +88,7 @@ def lease(run: Run, task: Task, *, spec: Spec) -> dispatch_service_pb2.Lease:
         deadline=values.timestamp(task.deadline),
         traceparent=spec.traceparent,
     )
-    message.budget.usd_micros = task.reserved_usd_micros
+    message.budget.usd_micros, message.budget.tokens = task.reserved.usd_micros, task.reserved.tokens
     inputs = message.inputs
     inputs.repository, inputs.issue_number, inputs.issue_title = spec.repository, run.issue, run.title
     inputs.base_branch, inputs.base_sha, inputs.dry_run = spec.base_branch, spec.base_sha, spec.dry_run

@@ -70,6 +70,16 @@ def state_changed(batch: str, *, before: int, after: int, reason: str, actor: st
     return event.SerializeToString()
 
 
+def budget_warning(batch: Batch, *, now: float) -> bytes:
+    """Return the event of a batch most of whose budget is spent."""
+    event = header(batch.id, now=now, actor="coordinator")
+    warning = event_pb2.BudgetWarning(
+        scope="batch", limit=values.budget(batch.spec.budget), spent=values.usage(batch.spent)
+    )
+    event.budget_warning.CopyFrom(warning)
+    return event.SerializeToString()
+
+
 def finished(batch: Batch, runs: Sequence[Run], *, state: BatchState, now: float) -> list[bytes]:
     """Return the last events of a batch."""
     events = []

@@ -58,6 +58,7 @@ def spec_of(
         max_parallel_tasks=request.max_parallel_tasks or concurrency,
         budget=_budget(request.budget),
         issue_budget=_budget(request.issue_budget),
+        task_budget=_budget(request.task_budget),
         priority=request.priority,
         weight=request.weight or 1,
         dry_run=request.dry_run,

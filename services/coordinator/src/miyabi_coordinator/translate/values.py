@@ -96,6 +96,7 @@ def spec(value: Spec) -> batch_pb2.BatchSpec:
         base_sha=value.base_sha,
         request_id=value.request_id,
         requester=value.requester,
+        task_budget=budget(value.task_budget),
     )
 
 
@@ -121,7 +122,7 @@ def batch(value: Batch, *, eta: float | None = None) -> batch_pb2.Batch:
         state=int(value.state),  # type: ignore[arg-type]
         counters=counters(value.counters),
         spent=usage(value.spent),
-        reserved_usd_micros=value.reserved_usd_micros,
+        reserved_usd_micros=value.reserved.usd_micros,
         create_time=timestamp(value.created),
         end_time=timestamp(value.ended),
         last_sequence=value.last_sequence,
@@ -220,16 +221,6 @@ def agent(value: AgentInfo) -> batch_pb2.Agent:
         draining=value.draining,
         attach_time=timestamp(value.attached),
     )
-
-
-def varint(value: int) -> bytes:
-    """Return protobuf's variable-length form of a number that is not negative."""
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
 
 
 def audit_entry(value: AuditEntry) -> coordinator_service_pb2.AuditEntry:

@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 
 from miyabi_coordinator.models import AgentInfo, Run, Spec
-from miyabi_coordinator.translate.values import varint
 
 #: Of the layout after the header; readers refuse another one.
 FORMAT = b"\x01"
@@ -21,27 +20,8 @@ _AGENTS = msgspec.msgpack.Decoder(AgentInfo)
 
 
 def pack(value: Any) -> bytes:
-    """Encode arguments of a script in old MessagePack: the server's Lua knows strings of bytes, and no binary type."""
-    out = bytearray()
-    _append(out, value)
-    return bytes(out)
-
-
-def _append(out: bytearray, value: Any) -> None:
-    """Append one value."""
-    if isinstance(value, str):
-        value = value.encode()
-    if isinstance(value, bytes):
-        size = len(value)
-        out += bytes((0xA0 | size,)) if size < 32 else struct.pack(">BI", 0xDB, size)
-        out += value
-    elif isinstance(value, (list, tuple)):
-        size = len(value)
-        out += bytes((0x90 | size,)) if size < 16 else struct.pack(">BI", 0xDD, size)
-        for entry in value:
-            _append(out, entry)
-    else:
-        out += _ENCODER.encode(value)
+    """Encode texts and numbers for a script; the server's Lua reads MessagePack without its binary type."""
+    return _ENCODER.encode(value)
 
 
 def version_bytes(version: int) -> bytes:
@@ -84,8 +64,3 @@ def encode_agent(agent: AgentInfo) -> bytes:
 def decode_agent(value: bytes) -> AgentInfo:
     """Return the agent of its stored form."""
     return _AGENTS.decode(value[len(FORMAT) :])
-
-
-def with_sequence(event: bytes, sequence: int) -> bytes:
-    """Return a serialised BatchEvent with field 2 added: in protobuf, appending a field sets it."""
-    return event + b"\x10" + varint(sequence)

@@ -13,7 +13,7 @@ from miyabi_coordinator.adapters.redis_store.connection import ShardConnection
 
 #: Scripts whose effect needs no replica: a claim runs out by itself, a lease that was not renewed is given again,
 #: an agent's entry is written with each heartbeat.
-FLEETING = frozenset({"claim", "restore", "renew", "leave"})
+FLEETING = frozenset({"claim", "restore", "drop", "renew", "leave"})
 _FOLDER = resources.files("miyabi_coordinator.adapters.redis_store") / "lua"
 
 

@@ -1,47 +1,106 @@
--- Takes ready tasks, fairest first. ARGV: when the claims run out, then kind and count in turn.
--- What its batch does not allow now is parked and comes back when the batch frees something.
-local most = 1000
-local seen, found = {}, {}
+-- Takes ready tasks, fairest first. ARGV: when the claims run out, packed limits, then packed groups: a number of free slots
+-- and the kinds that they take. Limits: repository (*: any), kind (0: any) and how many
+-- may still start, in turn.
+-- What its batch does not allow now is parked and comes back when the batch frees something; what its repository does not
+-- allow waits in a queue of the repository, which each claim looks at first.
+-- Answers for each group with member, run and money of the batch (limit, spent, reserved; of US dollars and
+-- tokens; leases) in turn.
+local EXAMINED = 1000
+local limits, heads = {}, {}
 
-local function view(batch)
-  if seen[batch] == nil then seen[batch] = load_batch(batch) or false end
-  return seen[batch]
+local function limit_key(repository, kind) return repository .. '|' .. kind end
+local function queue_of(repository, kind) return P .. 'limited:' .. limit_key(repository, kind) end
+
+local function take_limit(repository, kind)
+  local names = {limit_key(repository, '0'), limit_key(repository, kind), limit_key('*', kind)}
+  for _, name in ipairs(names) do
+    if limits[name] and limits[name] <= 0 then return name end
+  end
+  for _, name in ipairs(names) do
+    if limits[name] then limits[name] = limits[name] - 1 end
+  end
+  return nil
 end
 
-local function try(member)
-  local batch, issue, needs = string.match(member, '^([^|]+)|([^|]+)|[^|]+|%d+|([01])$')
-  local facts = view(batch)
-  if not facts then return false end
-  if needs == '1' and facts.running >= facts.concurrency then
-    park(facts, member, true)
-    return false
+local function head_of(kind)
+  if heads[kind] == nil then
+    local found = redis.call('ZRANGE', P .. 'ready:' .. kind, 0, 0, 'WITHSCORES')
+    heads[kind] = found[1] and {found[1], tonumber(found[2])} or false
   end
-  if facts.state ~= RUNNING or facts.leased >= facts.max_parallel then
-    park(facts, member, false)
-    return false
+  return heads[kind]
+end
+
+-- Pops the fairest task of the kinds; of two alike the later step, so that issues are finished before others begin.
+local function pop(kinds)
+  local best
+  for _, kind in ipairs(kinds) do
+    local head = head_of(kind)
+    if head and (not best or head[2] <= heads[best][2]) then best = kind end
   end
-  local run = redis.call('HGET', batch_key(batch) .. ':runs', issue)
-  if not run then return false end
+  if not best then return nil end
+  local member, score = heads[best][1], heads[best][2]
+  redis.call('ZREM', P .. 'ready:' .. best, member)
+  heads[best] = nil
+  return member, score, best
+end
+
+local function money(facts)
+  local tokens = facts.spent_input_tokens + facts.spent_output_tokens + facts.spent_cache_write_tokens
+    + facts.spent_cache_read_tokens
+  return {facts.budget_usd, facts.spent_cost_usd_micros, facts.reserved, facts.budget_tokens, tokens,
+    facts.reserved_tokens, facts.leased}
+end
+
+-- Claims a task, or parks it; what belongs to no batch any more is forgotten.
+local function claim(member, facts, kind, found)
+  local issue, needs = string.match(member, '^[^|]+|([^|]+)|[^|]+|%d+|([01])$')
+  if needs == '1' and facts.running >= facts.concurrency then return park(facts, member, ':waiting') end
+  if facts.state ~= RUNNING or facts.leased >= facts.max_parallel then return park(facts, member, ':held') end
+  local full = take_limit(facts.repository, kind)
+  if full then return redis.call('ZADD', P .. 'limited:' .. full, text(facts.vft), member) end
+  local run = redis.call('HGET', batch_key(facts.id) .. ':runs', issue)
+  if not run then return end
+  redis.call('ZADD', P .. 'claims', ARGV[1], member)
+  found[#found + 1] = member
+  found[#found + 1] = run
+  found[#found + 1] = money(facts)
   facts.leased = facts.leased + 1
   if needs == '1' then facts.running = facts.running + 1 end
-  redis.call('ZADD', P .. 'claims', ARGV[1], member)
-  found[#found + 1] = {member, run}
-  return true
 end
 
-local function take(kind, wanted)
-  for _ = 1, most do
-    if wanted == 0 then return end
-    local head = redis.call('ZPOPMIN', P .. 'ready:' .. kind)
-    if not head[1] then return end
-    local facts = view(string.match(head[1], '^[^|]+'))
-    local virtual = tonumber(head[2]) + (facts and facts.priority or 0)
-    if virtual > number(redis.call('GET', P .. 'vtime')) then
-      redis.call('SET', P .. 'vtime', string.format('%.17g', virtual))
+local function serve(group)
+  local found, kinds = {}, {}
+  for index = 2, #group do kinds[#kinds + 1] = group[index] end
+  for _ = 1, EXAMINED do
+    if #found >= 3 * group[1] then break end
+    local member, score, kind = pop(kinds)
+    if not member then break end
+    local facts = facts_of(batch_of(member))
+    if facts then
+      vtime = math.max(virtual_time(), score + facts.priority)
+      claim(member, facts, kind, found)
     end
-    if try(head[1]) then wanted = wanted - 1 end
+  end
+  return found
+end
+
+-- Brings back what waits for a repository, as many as may start.
+local function restore(repository, kind, free)
+  local waiting = free > 0 and redis.call('ZPOPMIN', queue_of(repository, kind), free) or {}
+  for index = 1, #waiting, 2 do
+    local facts = facts_of(batch_of(waiting[index]))
+    if facts then enqueue(facts, waiting[index], kind_of(waiting[index])) end
   end
 end
 
-for index = 2, #ARGV, 2 do take(ARGV[index], tonumber(ARGV[index + 1])) end
-return found
+local known = cmsgpack.unpack(ARGV[2])
+for index = 1, #known, 3 do
+  limits[limit_key(known[index], known[index + 1])] = known[index + 2]
+  restore(known[index], known[index + 1], known[index + 2])
+end
+flush()
+ready = {}
+local before, answers = vtime, {}
+for index = 3, #ARGV do answers[#answers + 1] = serve(cmsgpack.unpack(ARGV[index])) end
+if vtime and vtime ~= before then redis.call('SET', P .. 'vtime', text(vtime)) end
+return answers

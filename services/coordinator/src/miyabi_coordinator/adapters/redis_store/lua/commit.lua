@@ -1,96 +1,170 @@
--- Commits N transitions, each by itself. ARGV: cap of the events stream, now, then one packed transition each.
-local cap, now = ARGV[1], ARGV[2]
+-- Commits N transitions, each by itself. ARGV: now, then for each transition: what it changes (packed), the version that it
+-- was decided on followed by the run, and its events one after the other.
+local now = ARGV[1]
+local stored, held = {}, {}
+-- Where a refused task waits.
+local REFUSED_TO = {state = ':held', slot = ':waiting', parallel = ':held', reserve = ':unpaid'}
+
+local function stored_run(batch, issue)
+  local key = batch .. '|' .. issue
+  if stored[key] == nil then stored[key] = redis.call('HGET', batch_key(batch) .. ':runs', issue) end
+  return stored[key]
+end
+
+local function is_held(lease)
+  if held[lease] == nil then held[lease] = redis.call('ZSCORE', P .. 'leases', lease) ~= false end
+  return held[lease]
+end
+
+local function spent_tokens(facts)
+  return facts.spent_input_tokens + facts.spent_output_tokens + facts.spent_cache_write_tokens
+    + facts.spent_cache_read_tokens
+end
+
+-- A growing reservation must fit beside what is spent and what others have reserved; one that shrinks always does.
+local function fits(limit, spent, reserved, more)
+  return limit == 0 or more <= 0 or spent + reserved + more <= limit
+end
 
 local function refusal(facts, guards)
   if guards[1] and facts.state ~= RUNNING then return 'state' end
-  if guards[5] and facts.state > PAUSED then return 'state' end
-  if guards[2] and facts.running >= facts.concurrency then return 'slot' end
-  if guards[3] and facts.leased >= facts.max_parallel then return 'parallel' end
-  if guards[1] and facts.budget_tokens > 0 then
-    local tokens = facts.spent_input_tokens + facts.spent_output_tokens + facts.spent_cache_write_tokens
-      + facts.spent_cache_read_tokens
-    if tokens >= facts.budget_tokens then return 'budget' end
-  end
-  if guards[1] and facts.budget_usd > 0 then
-    local spent = facts.spent_cost_usd_micros
-    if spent >= facts.budget_usd or spent + guards[4] > facts.budget_usd then return 'budget' end
-    if spent + facts.reserved + guards[4] > facts.budget_usd then return 'reserve' end
-  end
+  if guards[2] and facts.state > PAUSED then return 'state' end
+  if guards[3] and facts.running >= facts.concurrency then return 'slot' end
+  if guards[4] and facts.leased >= facts.max_parallel then return 'parallel' end
+  if not fits(facts.budget_usd, facts.spent_cost_usd_micros, facts.reserved, guards[5])
+    or not fits(facts.budget_tokens, spent_tokens(facts), facts.reserved_tokens, guards[6]) then return 'reserve' end
   return nil
 end
 
-local function dequeue(batch, members)
+local function dequeue(facts, members)
   for _, member in ipairs(members) do
     if redis.call('ZREM', P .. 'claims', member) == 0 then
       redis.call('ZREM', P .. 'ready:' .. kind_of(member), member)
-      redis.call('ZREM', batch_key(batch) .. ':held', member)
-      redis.call('ZREM', batch_key(batch) .. ':waiting', member)
+      for _, queue in ipairs({':held', ':waiting', ':unpaid'}) do
+        redis.call('ZREM', batch_key(facts.id) .. queue, member)
+      end
     end
   end
 end
 
+-- What its batch refuses waits until the batch frees something. Where no money can come back it is decided again at once: to
+-- an issue that has begun only leases give some back, to one that has not also the end of another.
 local function park_refused(facts, members, why)
-  if why == 'budget' then return end
   for _, member in ipairs(members) do
-    if redis.call('ZREM', P .. 'claims', member) == 1 then park(facts, member, why == 'slot') end
+    if redis.call('ZREM', P .. 'claims', member) == 1 then
+      local begun = string.sub(member, -1) == '0'
+      local back = begun and facts.leased or facts.reserved + facts.reserved_tokens
+      if why == 'reserve' and back == 0 then
+        enqueue(facts, member, kind_of(member))
+      else
+        park(facts, member, REFUSED_TO[why])
+      end
+    end
   end
+  -- Its claim had counted as a lease: another task may have been held for it.
+  facts.freed = true
 end
 
 local function count(facts, counters)
-  local freed = false
   for index = 1, #counters, 2 do
     local name, delta = counters[index], counters[index + 1]
-    redis.call('HINCRBY', batch_key(facts.id), name, string.format('%d', delta))
-    if facts[name] then facts[name] = facts[name] + delta end
-    if delta < 0 and (name == 'running' or name == 'leased' or name == 'reserved') then freed = true end
+    set(facts, name, facts[name] + delta)
+    if delta < 0 then
+      facts.freed = facts.freed or name == 'running' or name == 'leased'
+      facts.paid = facts.paid or name == 'reserved' or name == 'reserved_tokens'
+    end
   end
-  return freed
 end
 
-local function apply(t)
-  local batch, issue, version, value, lease, guards = t[1], t[2], t[3], t[4], t[5], t[6]
-  local runs = batch_key(batch) .. ':runs'
-  local stored = redis.call('HGET', runs, issue)
+local function near(limit, spent) return limit > 0 and spent * 5 >= limit * 4 end
+
+local function warn(facts)
+  if facts.warned == 0 and (near(facts.budget_usd, facts.spent_cost_usd_micros)
+    or near(facts.budget_tokens, spent_tokens(facts))) then
+    set(facts, 'warned', 1)
+    timers_set[#timers_set + 1] = now
+    timers_set[#timers_set + 1] = 'warn|' .. facts.id
+    return true
+  end
+  return false
+end
+
+local function change_leases(granted, ended)
+  for _, member in ipairs(ended) do
+    held[member] = false
+    leases_cleared[#leases_cleared + 1] = member
+  end
+  for index = 1, #granted, 3 do
+    held[granted[index]] = true
+    leases_set[#leases_set + 1] = granted[index + 1]
+    leases_set[#leases_set + 1] = granted[index]
+    deadlines_set[#deadlines_set + 1] = granted[index + 2]
+    deadlines_set[#deadlines_set + 1] = granted[index]
+  end
+end
+
+local function change_queues(facts, gone, fresh)
+  dequeue(facts, gone)
+  for index = 1, #fresh, 2 do
+    local needs_slot = string.sub(fresh[index], -1) == '1'
+    if needs_slot and facts.running >= facts.concurrency then
+      park(facts, fresh[index], ':waiting')
+    else
+      enqueue(facts, fresh[index], fresh[index + 1])
+    end
+  end
+end
+
+-- Answers whether something is to be done at once.
+local function change_timers(facts, fresh, gone, ended)
+  local due = false
+  for index = 1, #fresh, 2 do
+    due = due or tonumber(fresh[index + 1]) <= tonumber(now)
+    timers_set[#timers_set + 1] = fresh[index + 1]
+    timers_set[#timers_set + 1] = fresh[index]
+  end
+  for _, name in ipairs(gone) do timers_cleared[#timers_cleared + 1] = name end
+  if ended and facts.pending + facts.running + facts.awaiting_approval == 0 then
+    timers_set[#timers_set + 1] = now
+    timers_set[#timers_set + 1] = 'close|' .. facts.id
+    due = true
+  end
+  return due
+end
+
+local function apply(t, value, events)
+  local batch, issue, lease, guards = t[1], t[2], t[3], t[4]
+  local before, run = stored_run(batch, issue), string.sub(value, 9)
   -- A repeat after a lost answer: what it would write stands there already.
-  if stored == value then return 'ok' end
-  if not stored or string.sub(stored, 1, 8) ~= version then return 'conflict' end
-  if lease ~= '' and not redis.call('ZSCORE', P .. 'leases', lease) then return 'lease' end
-  local facts = load_batch(batch)
+  if before == run then return 'ok' end
+  if not before or string.sub(before, 1, 8) ~= string.sub(value, 1, 8) then return 'conflict' end
+  if lease ~= '' and not is_held(lease) then return 'lease' end
+  local facts = facts_of(batch)
   if not facts then return 'conflict' end
   local why = refusal(facts, guards)
   if why then
-    park_refused(facts, t[10], why)
+    park_refused(facts, t[7], why)
     return why
   end
-  redis.call('HSET', runs, issue, value)
-  for _, event in ipairs(t[8]) do log(batch, event, cap) end
-  local freed = count(facts, t[7])
-  dequeue(batch, t[10])
-  for _, entry in ipairs(t[11]) do
-    redis.call('ZADD', P .. 'leases', entry[2], entry[1])
-    redis.call('ZADD', P .. 'deadlines', entry[3], entry[1])
+  stored[batch .. '|' .. issue] = run
+  facts.runs[#facts.runs + 1] = issue
+  facts.runs[#facts.runs + 1] = run
+  local first = 1
+  for _, size in ipairs(t[5]) do
+    log(facts, string.sub(events, first, first + size - 1), false)
+    first = first + size
   end
-  for _, member in ipairs(t[12]) do
-    redis.call('ZREM', P .. 'leases', member)
-    redis.call('ZREM', P .. 'deadlines', member)
-  end
-  for _, entry in ipairs(t[9]) do
-    if entry[3] and facts.running >= facts.concurrency then
-      park(facts, entry[1], true)
-    else
-      enqueue(facts, entry[1], entry[2])
-    end
-  end
-  for _, entry in ipairs(t[13]) do redis.call('ZADD', P .. 'timers', entry[2], entry[1]) end
-  for _, name in ipairs(t[14]) do redis.call('ZREM', P .. 'timers', name) end
-  if t[15] and facts.pending + facts.running + facts.awaiting_approval == 0 then
-    redis.call('ZADD', P .. 'timers', now, 'close|' .. batch)
-  end
-  if freed then refill(facts) end
-  save_vft(facts)
-  return 'ok'
+  count(facts, t[6])
+  facts.freed = facts.freed or (#t[7] > 0 and #t[9] == 0)
+  change_leases(t[9], t[10])
+  change_queues(facts, t[7], t[8])
+  local due = change_timers(facts, t[11], t[12], t[13])
+  return (warn(facts) or due) and 'due' or 'ok'
 end
 
 local answers = {}
-for index = 3, #ARGV do answers[#answers + 1] = apply(cmsgpack.unpack(ARGV[index])) end
+for index = 2, #ARGV, 3 do
+  answers[#answers + 1] = apply(cmsgpack.unpack(ARGV[index]), ARGV[index + 1], ARGV[index + 2])
+end
+flush()
 return answers

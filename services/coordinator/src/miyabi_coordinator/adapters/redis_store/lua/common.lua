@@ -1,64 +1,150 @@
 -- Helpers of every script. KEYS[1] is the shard's prefix, so that a cluster routes the call; all other keys share its slot.
+-- A script collects what it changes and writes it with `flush`, one command a key: commands are what a transition costs.
 local P = KEYS[1]
 local RUNNING, PAUSED = 1, 2
+local FIELDS = {'pending', 'running', 'awaiting_approval', 'succeeded', 'failed', 'skipped', 'cancelled', 'leased',
+  'reserved', 'reserved_tokens', 'spent_input_tokens', 'spent_output_tokens', 'spent_cache_write_tokens',
+  'spent_cache_read_tokens', 'spent_cost_usd_micros', 'spent_calls', 'state', 'concurrency', 'max_parallel',
+  'budget_usd', 'budget_tokens', 'vft', 'weight', 'priority', 'seq', 'warned', 'repository'}
+-- Events of one entry of a log: an entry costs 100 bytes and a command, and is read as a whole.
+local ENTRY_EVENTS, ENTRY_BYTES = 64, 131072
+-- Entries that the shard's stream of references keeps, roughly: some 80 bytes each.
+local REFERENCES_KEPT = 100000
+
+local batches, order = {}, {}
+local ready, vtime = {}, nil
+local leases_set, deadlines_set, leases_cleared = {}, {}, {}
+local timers_set, timers_cleared = {}, {}
 
 local function batch_key(batch) return P .. 'batch:' .. batch end
+local function text(value) return string.format('%.17g', value) end
+local function kind_of(member) return string.match(member, '|(%d+)|[01]$') end
+local function batch_of(member) return string.match(member, '^[^|]+') end
 
-local function number(value) return tonumber(value) or 0 end
-
-local function load_batch(batch)
-  local names = {'state', 'pending', 'running', 'awaiting_approval', 'leased', 'reserved', 'concurrency',
-    'max_parallel', 'budget_usd', 'budget_tokens', 'spent_cost_usd_micros', 'spent_input_tokens',
-    'spent_output_tokens', 'spent_cache_write_tokens', 'spent_cache_read_tokens', 'vft', 'weight', 'priority'}
-  local values = redis.call('HMGET', batch_key(batch), unpack(names))
-  if not values[1] then return nil end
-  local facts = {id = batch, dirty = false}
-  for index, name in ipairs(names) do facts[name] = number(values[index]) end
+-- What the scripts need of a batch, read once a call; false where there is no such batch.
+local function facts_of(batch)
+  local known = batches[batch]
+  if known ~= nil then return known end
+  local values = redis.call('HMGET', batch_key(batch), unpack(FIELDS))
+  if not values[17] then
+    batches[batch] = false
+    return false
+  end
+  local facts = {id = batch, changed = {}, frames = {}, bytes = 0, logged = 0, fresh = 0, runs = {}, freed = false,
+    paid = false}
+  for index, name in ipairs(FIELDS) do facts[name] = tonumber(values[index]) or 0 end
+  facts.repository = values[#FIELDS] or ''
+  batches[batch] = facts
+  order[#order + 1] = facts
   return facts
+end
+
+local function set(facts, name, value)
+  facts[name] = value
+  facts.changed[name] = true
+end
+
+local function virtual_time()
+  vtime = vtime or tonumber(redis.call('GET', P .. 'vtime')) or 0
+  return vtime
 end
 
 -- Weighted fair queueing: a batch's next task finishes 1/weight after its last one, or after the shard's virtual time.
 -- Priority moves it forward by as many tasks, so that it helps and never starves.
 local function enqueue(facts, member, kind)
-  local virtual = number(redis.call('GET', P .. 'vtime'))
-  facts.vft = math.max(virtual, facts.vft) + 1 / math.max(facts.weight, 1)
-  facts.dirty = true
-  redis.call('ZADD', P .. 'ready:' .. kind, string.format('%.17g', facts.vft - facts.priority), member)
+  set(facts, 'vft', math.max(virtual_time(), facts.vft) + 1 / math.max(facts.weight, 1))
+  ready[kind] = ready[kind] or {}
+  local entries = ready[kind]
+  entries[#entries + 1] = text(facts.vft - facts.priority)
+  entries[#entries + 1] = member
+  facts.fresh = facts.fresh + 1
 end
 
-local function save_vft(facts)
-  if facts.dirty then
-    redis.call('HSET', batch_key(facts.id), 'vft', string.format('%.17g', facts.vft))
-    facts.dirty = false
-  end
+-- Puts a ready task aside: ':waiting' for one of the batch's slots, ':held' for a free lease, ':unpaid' for money.
+local function park(facts, member, queue)
+  redis.call('ZADD', batch_key(facts.id) .. queue, text(facts.vft), member)
 end
 
-local function kind_of(member) return string.match(member, '|(%d+)|[01]$') end
-
-local function park(facts, member, needs_slot)
-  local queue = needs_slot and ':waiting' or ':held'
-  redis.call('ZADD', batch_key(facts.id) .. queue, string.format('%.17g', facts.vft), member)
+local function take_parked(facts, queue, count)
+  local found = redis.call('ZPOPMIN', batch_key(facts.id) .. queue, count)
+  for index = 1, #found, 2 do enqueue(facts, found[index], kind_of(found[index])) end
+  return #found / 2
 end
 
--- Moves parked tasks back to ready, as many as the batch may lease now.
+-- Moves parked tasks back to ready: as many as the batch may lease now, and where money came back all that wait for it, since
+-- the first of them may need more than a later one.
 local function refill(facts)
   if facts.state ~= RUNNING then return end
+  if facts.paid then take_parked(facts, ':unpaid', 1000) end
   local free = facts.max_parallel - facts.leased
-  local slots = facts.concurrency - facts.running
-  if free > 0 then
-    local held = redis.call('ZPOPMIN', batch_key(facts.id) .. ':held', free)
-    for index = 1, #held, 2 do
-      enqueue(facts, held[index], kind_of(held[index]))
-      free = free - 1
-    end
+  if free > 0 then free = free - take_parked(facts, ':held', free) end
+  local slots = math.min(free, facts.concurrency - facts.running)
+  if slots > 0 then take_parked(facts, ':waiting', slots) end
+end
+
+local function varint(value)
+  local out = ''
+  while value > 127 do
+    out = out .. string.char(value % 128 + 128)
+    value = math.floor(value / 128)
   end
-  if free > 0 and slots > 0 then
-    local waiting = redis.call('ZPOPMIN', batch_key(facts.id) .. ':waiting', math.min(free, slots))
-    for index = 1, #waiting, 2 do enqueue(facts, waiting[index], kind_of(waiting[index])) end
+  return out .. string.char(value)
+end
+
+local function write_log(facts)
+  if #facts.frames == 0 then return end
+  redis.call('XADD', batch_key(facts.id) .. ':log', '0-' .. text(facts.seq), 'n', #facts.frames,
+    'f', facts.final and '1' or '0', 'e', table.concat(facts.frames))
+  facts.logged = facts.logged + #facts.frames
+  facts.frames, facts.bytes, facts.final = {}, 0, false
+end
+
+-- Tells all replicas that a batch has new events, how many, and how many tasks became ready; the log has the events.
+local function announce(facts)
+  if facts.logged == 0 then return end
+  redis.call('XADD', P .. 'events', 'MAXLEN', '~', REFERENCES_KEPT, '*', 'b', facts.id, 's', text(facts.seq),
+    'n', facts.logged, 'r', facts.fresh)
+end
+
+-- Adds a serialised event with its sequence (field 2), framed as field 1 of the message that carries it: whoever reads
+-- relays the bytes as they are.
+local function log(facts, event, final)
+  set(facts, 'seq', facts.seq + 1)
+  local body = event .. '\16' .. varint(facts.seq)
+  facts.frames[#facts.frames + 1] = '\10' .. varint(#body) .. body
+  facts.bytes = facts.bytes + #body
+  facts.final = facts.final or final
+  if final or #facts.frames >= ENTRY_EVENTS or facts.bytes >= ENTRY_BYTES then write_log(facts) end
+end
+
+-- Calls a variadic command, in pieces that Lua's stack holds.
+local function write(command, key, values)
+  for first = 1, #values, 4000 do
+    redis.call(command, key, unpack(values, first, math.min(first + 3999, #values)))
   end
 end
 
-local function log(batch, event, cap)
-  local id = redis.call('XADD', batch_key(batch) .. ':log', '0-*', 'e', event)
-  redis.call('XADD', P .. 'events', 'MAXLEN', '~', cap, '*', 'b', batch, 's', string.sub(id, 3), 'e', event)
+local function flush_batch(facts)
+  if facts.freed or facts.paid then refill(facts) end
+  write_log(facts)
+  announce(facts)
+  write('HSET', batch_key(facts.id) .. ':runs', facts.runs)
+  local fields = {}
+  for name in pairs(facts.changed) do
+    fields[#fields + 1] = name
+    fields[#fields + 1] = text(facts[name])
+  end
+  write('HSET', batch_key(facts.id), fields)
+end
+
+-- Writes everything that was collected.
+local function flush()
+  for _, facts in ipairs(order) do flush_batch(facts) end
+  for kind, entries in pairs(ready) do write('ZADD', P .. 'ready:' .. kind, entries) end
+  write('ZREM', P .. 'leases', leases_cleared)
+  write('ZREM', P .. 'deadlines', leases_cleared)
+  write('ZADD', P .. 'leases', leases_set)
+  write('ZADD', P .. 'deadlines', deadlines_set)
+  write('ZREM', P .. 'timers', timers_cleared)
+  write('ZADD', P .. 'timers', timers_set)
 end

@@ -2,11 +2,12 @@
 local batch = ARGV[1]
 local ended = redis.call('ZSCORE', P .. 'ended', batch)
 if not ended or tonumber(ended) >= tonumber(ARGV[2]) then return 0 end
-local facts = load_batch(batch)
+local facts = facts_of(batch)
 if facts and (facts.state <= PAUSED or facts.pending + facts.running + facts.awaiting_approval > 0) then return 0 end
 local key = batch_key(batch)
-redis.call('UNLINK', key, key .. ':runs', key .. ':log', key .. ':waiting', key .. ':held', P .. 'request:' .. ARGV[3])
+redis.call('UNLINK', key, key .. ':runs', key .. ':log', key .. ':waiting', key .. ':held', key .. ':unpaid',
+  P .. 'request:' .. ARGV[3])
 redis.call('ZREM', P .. 'batches', batch)
 redis.call('ZREM', P .. 'ended', batch)
-redis.call('ZREM', P .. 'timers', 'close|' .. batch)
+redis.call('ZREM', P .. 'timers', 'close|' .. batch, 'warn|' .. batch)
 return 1

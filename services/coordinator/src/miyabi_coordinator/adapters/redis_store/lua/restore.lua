@@ -5,12 +5,12 @@ if #members == 0 then members = redis.call('ZRANGEBYSCORE', P .. 'claims', '-inf
 local restored = 0
 for _, member in ipairs(members) do
   if redis.call('ZREM', P .. 'claims', member) == 1 then
-    local facts = load_batch(string.match(member, '^[^|]+'))
+    local facts = facts_of(batch_of(member))
     if facts then
       enqueue(facts, member, kind_of(member))
-      save_vft(facts)
       restored = restored + 1
     end
   end
 end
+flush()
 return restored

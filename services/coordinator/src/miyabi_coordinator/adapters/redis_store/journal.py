@@ -1,0 +1,87 @@
+"""The events of a shard: a log for each batch, and one stream of references that tells which logs grew."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from functools import partial
+from typing import Any
+
+from miyabi_coordinator.adapters.redis_store.shard_base import ShardBase
+from miyabi_coordinator.ports.store import PAGE, Chunk, Growth
+
+#: Longest blocking read; shorter than the client's answer timeout.
+BLOCK_MILLISECONDS = 2000
+#: References of one read of the shard's stream.
+REFERENCES = 500
+
+
+class Journal(ShardBase):
+    """Reads what commits have written."""
+
+    async def read_log(self, batch: str, *, after: int) -> list[Chunk]:
+        """Return a page of a log behind a sequence, oldest first; empty at its end."""
+        return (await self.read_logs({batch: after}))[batch]
+
+    async def read_logs(self, after: Mapping[str, int]) -> dict[str, list[Chunk]]:
+        """Return a page of each batch's log behind a sequence, in one round trip."""
+
+        async def read(redis: Any) -> Any:
+            async with redis.pipeline(transaction=False) as pipe:
+                for batch, sequence in after.items():
+                    pipe.xrange(f"{self._batch(batch)}:log", min=f"0-{sequence + 1}", count=PAGE)
+                return await pipe.execute()
+
+        pages = await self._connection.run_confirmed(read)
+        return {
+            batch: [
+                chunk.behind(sequence) for chunk in (_chunk(batch, *entry) for entry in page) if chunk.last > sequence
+            ]
+            for (batch, sequence), page in zip(after.items(), pages, strict=True)
+        }
+
+    async def last_position(self) -> str:
+        """Return the position of the newest reference of the shard."""
+        newest = await self._connection.run(lambda redis: redis.xrevrange(self._key("events"), count=1))
+        return newest[0][0].decode() if newest else "0-0"
+
+    async def read_growth(self, position: str) -> tuple[str, list[Growth]]:
+        """Return what logs grew after a position, oldest first, with the new position."""
+        stream = self._key("events")
+        entries = await self._connection.run_confirmed(
+            lambda redis: redis.xrange(stream, min=f"({position}", count=REFERENCES)
+        )
+        if not entries:
+            return position, []
+        return entries[-1][0].decode(), [_growth(fields) for _, fields in entries]
+
+    async def follow(self, position: str) -> AsyncIterator[list[Growth]]:
+        """Yield what logs grow after a position, with no end; the one blocked read of the shard."""
+        stream = self._key("events")
+        while True:
+            answer = await self._connection.blocking(partial(_read_on, stream=stream, position=position))
+            entries = next(iter(answer.values()))[0] if isinstance(answer, dict) and answer else _entries(answer)
+            if entries:
+                position = entries[-1][0].decode()
+                yield [_growth(fields) for _, fields in entries]
+
+
+async def _read_on(redis: Any, *, stream: str, position: str) -> Any:
+    """Wait a while for entries after a position."""
+    return await redis.xread({stream: position}, count=REFERENCES, block=BLOCK_MILLISECONDS)
+
+
+def _entries(answer: Any) -> list[tuple[bytes, dict[bytes, bytes]]]:
+    """Return the entries of the one stream that was read."""
+    return answer[0][1] if answer else []
+
+
+def _chunk(batch: str, identifier: bytes, fields: dict[bytes, bytes]) -> Chunk:
+    """Return an entry of a log."""
+    last = int(identifier.split(b"-")[1])
+    return Chunk(batch, last - int(fields[b"n"]) + 1, last, fields[b"e"], final=fields[b"f"] == b"1")
+
+
+def _growth(fields: dict[bytes, bytes]) -> Growth:
+    """Return a reference."""
+    last = int(fields[b"s"])
+    return Growth(fields[b"b"].decode(), last - int(fields[b"n"]) + 1, last, ready=int(fields[b"r"]))
