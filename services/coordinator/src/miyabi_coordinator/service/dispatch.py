@@ -116,7 +116,10 @@ class Dispatcher:
             return False
         limits = await self._limits.now()
         claimed = await self._store.claim([group.wanted for group in groups], limits=limits)
-        pairs = [pair for group, claims in zip(groups, claimed, strict=True) for pair in assign(group, claims)]
+        assigned = [assign(group, claims) for group, claims in zip(groups, claimed, strict=True)]
+        pairs = [pair for found in assigned for pair in found]
+        left = [claim for found, claims in zip(assigned, claimed, strict=True) for claim in claims[len(found) :]]
+        await self._store.unclaim(left)
         if not pairs:
             return False
         for pair in pairs:

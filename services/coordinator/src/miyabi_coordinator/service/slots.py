@@ -45,7 +45,8 @@ def free_groups(agents: Iterable[AttachedAgent]) -> list[SlotGroup]:
 def assign(group: SlotGroup, claims: Sequence[Claim]) -> list[Pair]:
     """Give each claim to an agent with a free slot: the one that had the issue last, else the next in turn.
 
-    An agent that knows an issue has its checkout and its test environment; nobody waits for it, though.
+    An agent that knows an issue has its checkout and its test environment; nobody waits for it, though. A claim is left
+    out where its slot is gone since: another shard was faster, or the agent hung up.
     """
     free = {agent.info.id: agent.free for agent in group.agents}
     by_id = {agent.info.id: agent for agent in group.agents}
@@ -56,8 +57,10 @@ def assign(group: SlotGroup, claims: Sequence[Claim]) -> list[Pair]:
         if free.get(last):
             agent = by_id[last]
         else:
-            while not free[turn[0].info.id]:
+            while turn and not free[turn[0].info.id]:
                 turn.popleft()
+            if not turn:
+                break
             agent = turn[0]
             turn.rotate(-1)
         free[agent.info.id] -= 1
