@@ -36,6 +36,8 @@ class ReferenceMachine(BatchMachine):
         """Each ready task is in one queue, each lease and each pause is known by its time."""
         shard = self.store.shard
         assert self.queues() == queue_names(tasks)
+        places = [*shard.ready.values(), shard.claims]
+        assert shard.batches[self.batch].queued == sum(m.endswith("|1") for place in places for m in place.members())
         leased = {
             f"{run.batch}|{run.issue}|{task.id}|{task.fence}" for run, task in tasks if task.state is TaskState.LEASED
         }

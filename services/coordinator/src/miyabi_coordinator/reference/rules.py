@@ -61,6 +61,7 @@ class Facts:
     vft: float = 0.0
     counters: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     warned: int = 0
+    queued: int = 0
     freed: bool = False
     paid: bool = False
     waiting: SortedSet = field(default_factory=SortedSet)
@@ -90,6 +91,12 @@ class Shard:
         """Queue a task by weighted fair queueing; priority moves it forward by as many tasks."""
         facts.vft = max(self.vtime, facts.vft) + 1 / max(facts.spec.weight, 1)
         self.ready[kind].add(member, facts.vft - facts.spec.priority)
+        self.queue_slot(facts, member, 1)
+
+    def queue_slot(self, facts: Facts, member: str, delta: int) -> None:
+        """Count the tasks among ready and claims that will take one of the batch's slots."""
+        if needs_slot(member):
+            facts.queued += delta
 
     def park(self, facts: Facts, member: str, *, why: str) -> None:
         """Put a task aside that its batch does not allow now: for a slot, for money, or for a free lease."""
@@ -103,7 +110,7 @@ class Shard:
         if facts.paid:
             self._unpark(facts, facts.unpaid, 1000)
         free = facts.spec.max_parallel_tasks - facts.counters["leased"]
-        slots = facts.spec.concurrency - facts.counters["running"]
+        slots = facts.spec.concurrency - facts.counters["running"] - facts.queued
         free -= self._unpark(facts, facts.held, free)
         if free > 0 and slots > 0:
             self._unpark(facts, facts.waiting, min(free, slots))
@@ -191,8 +198,8 @@ class Shard:
     ) -> Run | None:
         """Claim one task, if its batch allows it; claims of the same call count as leased."""
         running, leased = views.setdefault(facts.id, [facts.counters["running"], facts.counters["leased"]])
-        needs_slot = member.endswith("|1")
-        if needs_slot and running >= facts.spec.concurrency:
+        self.queue_slot(facts, member, -1)
+        if needs_slot(member) and running >= facts.spec.concurrency:
             self.park(facts, member, why=REFUSED_SLOT)
             return None
         if facts.state is not BatchState.RUNNING or leased >= facts.spec.max_parallel_tasks:
@@ -206,8 +213,9 @@ class Shard:
         for name in names:
             if name in free:
                 free[name] -= 1
-        views[facts.id] = [running + needs_slot, leased + 1]
+        views[facts.id] = [running + needs_slot(member), leased + 1]
         self.claims.add(member, until)
+        self.queue_slot(facts, member, 1)
         return facts.runs[int(member.split("|")[1])]
 
     # restore.lua
@@ -218,6 +226,7 @@ class Shard:
         for member in members:
             facts = self.batches.get(member.split("|", 1)[0])
             if self.claims.remove(member) and facts:
+                self.queue_slot(facts, member, -1)
                 self.enqueue(facts, member, kind_of(member))
                 restored += 1
         return restored
@@ -226,7 +235,11 @@ class Shard:
 
     def drop(self, members: Iterable[str]) -> None:
         """Forget claims; each had counted as a lease."""
-        for batch in dict.fromkeys(batch_of(member) for member in members if self.claims.remove(member)):
+        gone = [member for member in members if self.claims.remove(member)]
+        for member in gone:
+            if facts := self.batches.get(batch_of(member)):
+                self.queue_slot(facts, member, -1)
+        for batch in dict.fromkeys(map(batch_of, gone)):
             if facts := self.batches.get(batch):
                 self.refill(facts)
 
@@ -310,8 +323,9 @@ class Shard:
             if not self.claims.remove(member):
                 continue
             counters = facts.counters
-            begun = member.endswith("|0")
-            back = counters["leased"] if begun else counters["reserved"] + counters["reserved_tokens"]
+            self.queue_slot(facts, member, -1)
+            reserved = counters["reserved"] + counters["reserved_tokens"]
+            back = reserved if needs_slot(member) else counters["leased"]
             if why == REFUSED_RESERVE and not back:
                 self.enqueue(facts, member, kind_of(member))
             else:
@@ -323,11 +337,13 @@ class Shard:
         for name, delta in effects.counters.items():
             facts.counters[name] += delta
         for member in dequeued:
-            if not self.claims.remove(member):
-                self.ready[kind_of(member)].remove(member)
+            queued = self.claims.remove(member)
+            if not queued:
+                queued = self.ready[kind_of(member)].remove(member)
                 facts.held.remove(member)
                 facts.waiting.remove(member)
                 facts.unpaid.remove(member)
+            self.queue_slot(facts, member, -queued)
         for task in effects.leases_set:
             self.leases.add(lease_of(run, task), task.lease_expires)
             self.deadlines.add(lease_of(run, task), task.deadline)
@@ -391,6 +407,11 @@ class Shard:
         facts = self.batches.get(batch)
         if facts is not None and not facts.ended and not facts.open:
             self.timers.add(f"close|{batch}", now)
+
+
+def needs_slot(member: str) -> bool:
+    """Tell whether a member of a queue will take one of the batch's slots."""
+    return member.endswith("|1")
 
 
 def batch_of(member: str) -> str:

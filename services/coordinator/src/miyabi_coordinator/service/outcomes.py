@@ -20,7 +20,7 @@ from miyabi_coordinator.models import (
     TaskState,
 )
 from miyabi_coordinator.service.agents import Acknowledgement, AttachedAgent
-from miyabi_coordinator.service.transitions import Applied, Change, Transitions, by_event, only
+from miyabi_coordinator.service.transitions import Applied, Change, Decide, Transitions, by_event
 from miyabi_core.errors import MiyabiError
 from miyabi_core.logging import get_logger
 
@@ -40,6 +40,15 @@ class Reported:
     reference: LeaseReference
     outcome: OutcomeReceived
     calls: Callable[[Task], tuple[Fact, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A call or a text of a leased task, by its position in the lease's progress; *fact* renders it."""
+
+    reference: LeaseReference
+    index: int
+    fact: Callable[[Task], Encoded]
 
 
 class Intake:
@@ -81,23 +90,33 @@ class Intake:
         run = await self._transitions.confirmed(reference.batch, reference.issue)
         return "" if _was_taken(run, reference) else "LEASE_LOST"
 
-    async def progress(
-        self, agent: AttachedAgent, reference: LeaseReference, *, index: int, fact: Callable[[Task], Encoded]
-    ) -> None:
-        """Log a report of a leased task, once."""
-
-        def make(run: Run, _spec: Spec, _now: float) -> Decision:
-            task = run.task(reference.task_id)
-            if task is None:
-                return Decision(run, changed=False, refusal="LEASE_LOST")
-            return record_progress(run, task.id, fence=reference.fence, index=index, fact=fact(task))
-
-        change = Change(reference.batch, reference.issue, make, lease=reference, actor=agent.info.id)
+    async def progress(self, agent: AttachedAgent, reports: Sequence[Report]) -> None:
+        """Log reports of leased tasks, in one commit and each once."""
+        changes = [
+            Change(entry.reference.batch, entry.reference.issue, _logging(entry), entry.reference, agent.info.id)
+            for entry in reports
+        ]
         try:
-            only(await self._transitions.apply_all([change]))
+            results = await self._transitions.apply_all(changes)
         except MiyabiError as error:
-            # A report is worth less than the stream that carries it; the outcome comes with its own spend.
-            _LOG.warning("dispatch.progress_not_committed", reason=error.reason, task=reference.member)
+            results = [error] * len(reports)
+        for entry, result in zip(reports, results, strict=True):
+            if isinstance(result, MiyabiError):
+                # A report is worth less than the stream that carries it; the outcome comes with its own spend.
+                _LOG.warning("dispatch.progress_not_committed", reason=result.reason, task=entry.reference.member)
+
+
+def _logging(report: Report) -> Decide:
+    """Return what decides on a report."""
+
+    def make(run: Run, _spec: Spec, _now: float) -> Decision:
+        reference = report.reference
+        task = run.task(reference.task_id)
+        if task is None:
+            return Decision(run, changed=False, refusal="LEASE_LOST")
+        return record_progress(run, task.id, fence=reference.fence, index=report.index, fact=report.fact(task))
+
+    return make
 
 
 def _change(agent: AttachedAgent, entry: Reported) -> Change:

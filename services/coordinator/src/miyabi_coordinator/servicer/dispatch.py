@@ -17,7 +17,7 @@ from miyabi.coordinator.v1 import dispatch_service_pb2_grpc, event_pb2
 from miyabi_coordinator import errors
 from miyabi_coordinator.models import AgentInfo, Encoded, LeaseReference, Task
 from miyabi_coordinator.service.agents import AttachedAgent, Mail
-from miyabi_coordinator.service.outcomes import Reported
+from miyabi_coordinator.service.outcomes import Report, Reported
 from miyabi_coordinator.service.shard import Shard, ShardTable
 from miyabi_coordinator.shards import shard_of
 from miyabi_coordinator.translate import dispatch
@@ -133,23 +133,23 @@ class DispatchServicer(dispatch_service_pb2_grpc.DispatchServiceServicer):
         if message.HasField("heartbeat"):
             held = [dispatch.reference_of(entry) for entry in message.heartbeat.held]
             await shard.dispatcher.heartbeat(agent, held, draining=message.heartbeat.draining)
-        for entry in message.progress:
-            await self._progress(agent, entry)
+        if message.progress:
+            await self._progress(agent, shard, message.progress)
         if message.outcomes:
             await self._outcomes(agent, shard, message.outcomes)
 
-    async def _progress(self, agent: AttachedAgent, message: pb.Progress) -> None:
-        """Log a call or a text; send a piece of text on."""
-        reference = dispatch.reference_of(message.reference)
-        shard = self._shard(reference)
-        if message.WhichOneof("update") in {"text_delta", "step"}:
-            shard.hub.offer_text(reference.batch, dispatch.transient_progress(message, agent=agent.info.id))
-            return
-
-        def fact(task: Task) -> Encoded:
-            return dispatch.committed_progress(message, task=task, agent=agent.info.id, traceparent="", now=time.time())
-
-        await shard.intake.progress(agent, reference, index=message.index, fact=fact)
+    async def _progress(self, agent: AttachedAgent, shard: Shard, messages: Sequence[pb.Progress]) -> None:
+        """Send pieces of text and steps on; log calls and texts together."""
+        reports = []
+        for message in messages:
+            reference = dispatch.reference_of(message.reference)
+            if message.WhichOneof("update") in {"text_delta", "step"}:
+                shard.hub.offer_text(reference.batch, dispatch.transient_progress(message, agent=agent.info.id))
+            else:
+                fact = partial(_fact, message, agent.info.id)
+                reports.append(Report(reference, message.index, fact))
+        if reports:
+            await shard.intake.progress(agent, reports)
 
     async def _outcomes(self, agent: AttachedAgent, shard: Shard, messages: Sequence[pb.Outcome]) -> None:
         """Commit the outcomes of a shard together, and acknowledge each; the slots are free for any shard."""
@@ -173,10 +173,6 @@ class DispatchServicer(dispatch_service_pb2_grpc.DispatchServiceServicer):
             raise errors.batch_not_found(reference.batch)
         return number
 
-    def _shard(self, reference: LeaseReference) -> Shard:
-        """Return the shard of a lease; raises as `_number`."""
-        return self._shards.all[self._number(reference)]
-
     def _welcome(self, lost: list[LeaseReference]) -> pb.Welcome:
         """Answer the hello."""
         timing = self._shards.all[0].dispatcher.timing
@@ -185,6 +181,11 @@ class DispatchServicer(dispatch_service_pb2_grpc.DispatchServiceServicer):
         heartbeat.FromTimedelta(timing.heartbeat)
         references = [dispatch.reference(reference) for reference in lost]
         return pb.Welcome(lease_duration=lease, heartbeat_interval=heartbeat, lost=references)
+
+
+def _fact(message: pb.Progress, agent: str, task: Task) -> Encoded:
+    """Return the event of a report."""
+    return dispatch.committed_progress(message, task=task, agent=agent, traceparent="", now=time.time())
 
 
 def _calls(

@@ -54,6 +54,7 @@ end
 -- Claims a task, or parks it; what belongs to no batch any more is forgotten.
 local function claim(member, facts, kind, found)
   local issue, needs = string.match(member, '^[^|]+|([^|]+)|[^|]+|%d+|([01])$')
+  queue_slot(facts, member, -1)
   if needs == '1' and facts.running >= facts.concurrency then return park(facts, member, ':waiting') end
   if facts.state ~= RUNNING or facts.leased >= facts.max_parallel then return park(facts, member, ':held') end
   local full = take_limit(facts.repository, kind)
@@ -61,6 +62,7 @@ local function claim(member, facts, kind, found)
   local run = redis.call('HGET', batch_key(facts.id) .. ':runs', issue)
   if not run then return end
   redis.call('ZADD', P .. 'claims', ARGV[1], member)
+  queue_slot(facts, member, 1)
   found[#found + 1] = member
   found[#found + 1] = run
   found[#found + 1] = money(facts)
@@ -99,8 +101,8 @@ for index = 1, #known, 3 do
   restore(known[index], known[index + 1], known[index + 2])
 end
 flush()
-ready = {}
 local before, answers = vtime, {}
 for index = 3, #ARGV do answers[#answers + 1] = serve(cmsgpack.unpack(ARGV[index])) end
 if vtime and vtime ~= before then redis.call('SET', P .. 'vtime', text(vtime)) end
+flush()
 return answers

@@ -38,12 +38,14 @@ end
 
 local function dequeue(facts, members)
   for _, member in ipairs(members) do
-    if redis.call('ZREM', P .. 'claims', member) == 0 then
-      redis.call('ZREM', P .. 'ready:' .. kind_of(member), member)
+    local queued = redis.call('ZREM', P .. 'claims', member)
+    if queued == 0 then
+      queued = redis.call('ZREM', P .. 'ready:' .. kind_of(member), member)
       for _, queue in ipairs({':held', ':waiting', ':unpaid'}) do
         redis.call('ZREM', batch_key(facts.id) .. queue, member)
       end
     end
+    queue_slot(facts, member, -queued)
   end
 end
 
@@ -52,8 +54,8 @@ end
 local function park_refused(facts, members, why)
   for _, member in ipairs(members) do
     if redis.call('ZREM', P .. 'claims', member) == 1 then
-      local begun = string.sub(member, -1) == '0'
-      local back = begun and facts.leased or facts.reserved + facts.reserved_tokens
+      queue_slot(facts, member, -1)
+      local back = needs_slot(member) and facts.reserved + facts.reserved_tokens or facts.leased
       if why == 'reserve' and back == 0 then
         enqueue(facts, member, kind_of(member))
       else
@@ -106,8 +108,7 @@ end
 local function change_queues(facts, gone, fresh)
   dequeue(facts, gone)
   for index = 1, #fresh, 2 do
-    local needs_slot = string.sub(fresh[index], -1) == '1'
-    if needs_slot and facts.running >= facts.concurrency then
+    if needs_slot(fresh[index]) and facts.running >= facts.concurrency then
       park(facts, fresh[index], ':waiting')
     else
       enqueue(facts, fresh[index], fresh[index + 1])

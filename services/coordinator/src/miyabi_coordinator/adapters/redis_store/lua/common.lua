@@ -5,7 +5,7 @@ local RUNNING, PAUSED = 1, 2
 local FIELDS = {'pending', 'running', 'awaiting_approval', 'succeeded', 'failed', 'skipped', 'cancelled', 'leased',
   'reserved', 'reserved_tokens', 'spent_input_tokens', 'spent_output_tokens', 'spent_cache_write_tokens',
   'spent_cache_read_tokens', 'spent_cost_usd_micros', 'spent_calls', 'state', 'concurrency', 'max_parallel',
-  'budget_usd', 'budget_tokens', 'vft', 'weight', 'priority', 'seq', 'warned', 'repository'}
+  'budget_usd', 'budget_tokens', 'vft', 'weight', 'priority', 'seq', 'warned', 'queued', 'repository'}
 -- Events of one entry of a log: an entry costs 100 bytes and a command, and is read as a whole.
 local ENTRY_EVENTS, ENTRY_BYTES = 64, 131072
 -- Entries that the shard's stream of references keeps, roughly: some 80 bytes each.
@@ -49,6 +49,14 @@ local function virtual_time()
   return vtime
 end
 
+local function needs_slot(member) return string.sub(member, -1) == '1' end
+
+-- Counts the tasks among ready and claims that will take one of the batch's slots: no more are queued than there are slots, or
+-- the batch's virtual time would run ahead of what it gets.
+local function queue_slot(facts, member, delta)
+  if needs_slot(member) then set(facts, 'queued', facts.queued + delta) end
+end
+
 -- Weighted fair queueing: a batch's next task finishes 1/weight after its last one, or after the shard's virtual time.
 -- Priority moves it forward by as many tasks, so that it helps and never starves.
 local function enqueue(facts, member, kind)
@@ -58,6 +66,7 @@ local function enqueue(facts, member, kind)
   entries[#entries + 1] = text(facts.vft - facts.priority)
   entries[#entries + 1] = member
   facts.fresh = facts.fresh + 1
+  queue_slot(facts, member, 1)
 end
 
 -- Puts a ready task aside: ':waiting' for one of the batch's slots, ':held' for a free lease, ':unpaid' for money.
@@ -78,7 +87,7 @@ local function refill(facts)
   if facts.paid then take_parked(facts, ':unpaid', 1000) end
   local free = facts.max_parallel - facts.leased
   if free > 0 then free = free - take_parked(facts, ':held', free) end
-  local slots = math.min(free, facts.concurrency - facts.running)
+  local slots = math.min(free, facts.concurrency - facts.running - facts.queued)
   if slots > 0 then take_parked(facts, ':waiting', slots) end
 end
 
@@ -135,6 +144,7 @@ local function flush_batch(facts)
     fields[#fields + 1] = text(facts[name])
   end
   write('HSET', batch_key(facts.id), fields)
+  facts.changed, facts.runs, facts.freed, facts.paid, facts.logged, facts.fresh = {}, {}, false, false, 0, 0
 end
 
 -- Writes everything that was collected.
@@ -147,4 +157,5 @@ local function flush()
   write('ZADD', P .. 'deadlines', deadlines_set)
   write('ZREM', P .. 'timers', timers_cleared)
   write('ZADD', P .. 'timers', timers_set)
+  ready, leases_set, deadlines_set, leases_cleared, timers_set, timers_cleared = {}, {}, {}, {}, {}, {}
 end

@@ -7,6 +7,7 @@ for _, member in ipairs(members) do
   if redis.call('ZREM', P .. 'claims', member) == 1 then
     local facts = facts_of(batch_of(member))
     if facts then
+      queue_slot(facts, member, -1)
       enqueue(facts, member, kind_of(member))
       restored = restored + 1
     end
