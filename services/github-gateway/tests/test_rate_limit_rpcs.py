@@ -15,6 +15,7 @@ from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
 from miyabi_core.errors import InvalidArgumentError, NotFoundError, ResourceExhaustedError
 from miyabi_core.status import from_rpc_error
 from miyabi_github_gateway.service.governor import metrics
+from miyabi_github_gateway.service.limits import WithCaps
 
 CREDENTIAL = [
     "core", "graphql", "core-minute", "graphql-minute", "concurrent", "content-minute", "content-hour",
@@ -53,10 +54,10 @@ async def watched(gateway: Running) -> AsyncIterator[dict[str, pb.RateLimit]]:
 
 
 async def close(gateway: Running, number: int) -> None:
-    """Close a pull request at GitHub, and hear of it."""
+    """Close a pull request at GitHub, and hear of it as webhooks do."""
     repository = gateway.github.store.repository("acme", "toy")
     repository.items[number].state = "closed"
-    await gateway.gateway.caps.forget(REPOSITORY)
+    await WithCaps(gateway.gateway.reading.reads, gateway.gateway.caps).invalidate(REPOSITORY, number=number)
 
 
 async def test_limits_are_there_before_anything_was_sent(running_gateway: Running) -> None:

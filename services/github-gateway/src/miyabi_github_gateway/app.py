@@ -35,7 +35,7 @@ from miyabi_github_gateway.policy import POLICY
 from miyabi_github_gateway.service.allow_list import AllowList
 from miyabi_github_gateway.service.batch_triggers import BatchTriggers
 from miyabi_github_gateway.service.freshness import Freshness
-from miyabi_github_gateway.service.limits import LimitBoard
+from miyabi_github_gateway.service.limits import LimitBoard, WithCaps
 from miyabi_github_gateway.servicer import GitHubGatewayServicer
 from miyabi_github_gateway.settings import GatewaySettings
 
@@ -124,7 +124,8 @@ class Gateway:
                 per_hour=settings.webhook_batches_per_hour,
             )
         secret = RotatingSecret(settings.webhook_secret, path=settings.webhook_secret_file)
-        return Webhooks(secret=secret, deliveries=deliveries, invalidator=self.reading.reads, triggers=triggers)
+        invalidator = WithCaps(self.reading.reads, self.caps)
+        return Webhooks(secret=secret, deliveries=deliveries, invalidator=invalidator, triggers=triggers)
 
     def _writer(self) -> GitHubApiWriter:
         """Return what writes, one replica at a time an object."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
-from miyabi_github_gateway.models import RateLimit
+from miyabi_github_gateway.models import ALL_KINDS, Kind, RateLimit
+from miyabi_github_gateway.ports import Invalidator
 from miyabi_github_gateway.service.governor import Governors
 from miyabi_github_gateway.service.pull_requests import PullRequestCaps
 
@@ -54,3 +55,22 @@ def _numbers(limits: list[RateLimit]) -> list[RateLimit]:
         )
         for limit in limits
     ]  # fmt: skip
+
+
+@dataclass
+class WithCaps:
+    """Implements `ports.Invalidator`: an event of a pull request changes the count of the open ones too.
+
+    Args:
+        inner: The caches.
+        caps: Our caps of repositories.
+    """
+
+    inner: Invalidator
+    caps: PullRequestCaps
+
+    async def invalidate(self, repository: str, *, number: int = 0, kinds: frozenset[Kind] = ALL_KINDS) -> None:
+        """Forget what is cached, and how many pull requests are open; see the port."""
+        await self.inner.invalidate(repository, number=number, kinds=kinds)
+        if Kind.PULL_REQUEST in kinds:
+            await self.caps.forget(repository)
