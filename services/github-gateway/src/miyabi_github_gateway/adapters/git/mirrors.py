@@ -27,7 +27,7 @@ MOST_PACKS = 30
 #: A look at GitHub that is older does not allow what follows a look, as the second request of a clone does.
 ACCESS_SECONDS = 600.0
 #: What git says when there is no room.
-_FULL = ("No space left on device", "Disk quota exceeded", "File too large", "died of signal 25")
+_FULL = ("No space left on device", "Disk quota exceeded", "File too large")
 #: Branches and tags; what else GitHub has (a ref for each pull request) is not for agents.
 _REFSPECS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 

@@ -56,8 +56,10 @@ async def started(
         variables: Added to its environment.
         largest_file: Bytes that a file of its making may have; 0: no limit (Linux only).
     """
+    # With SIGXFSZ ignored, as Python has it, git says that a file is too large rather than dying of it.
     process = await asyncio.create_subprocess_exec(
         "git", *_SAFE, *arguments, env=environment(variables), limit=CHUNK, start_new_session=True,
+        restore_signals=not largest_file,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     try:
