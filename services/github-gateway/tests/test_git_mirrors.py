@@ -15,7 +15,6 @@ from aiohttp import web
 from running_gateway import REPOSITORY, gateway_before, simulated
 from stock_git import done, failed
 
-from miyabi_core.errors import UnavailableError
 from miyabi_github_gateway.adapters.git.mirrors import Mirrors, MirrorsFullError
 from miyabi_github_gateway.adapters.git.upstream import GitUpstream
 from miyabi_github_gateway.adapters.listener import Listener
@@ -80,7 +79,7 @@ async def subject(tmp_path: Path, *, limit_bytes: int = 1 << 30, folder: Path | 
         await upstream.start()
         await mirrors.start()
         try:
-            yield Subject(mirrors, github, keys, folder)
+            yield Subject(mirrors, github, keys, folder / "gateway-0")
         finally:
             await mirrors.close()
             await upstream.close()
@@ -165,24 +164,28 @@ async def test_credential_without_access_gets_nothing(tmp_path: Path) -> None:
 
 
 async def test_mirrors_outlive_the_process(tmp_path: Path) -> None:
-    """The next process finds them and fetches only what is new; a broken one is made anew."""
+    """A process beside has a part of its own; the next process finds what is there, and a broken mirror is made anew."""
     async with subject(tmp_path) as one:
         before = await one.sha()
         (path,) = one.folder.glob("*.git")
-        second = Mirrors(
-            one.folder,
-            limit_bytes=1 << 30,
-            upstream=one.mirrors._upstream,
-            fetch_url=lambda name: direct(one.github, one.keys.token, name),
+        beside, second = (
+            Mirrors(
+                one.folder.parent,
+                limit_bytes=1 << 30,
+                upstream=one.mirrors._upstream,
+                fetch_url=lambda name: direct(one.github, one.keys.token, name),
+            )
+            for _ in range(2)
         )
-        with pytest.raises(UnavailableError, match="another gateway"):
-            await second.start()
+        await beside.start()
+        assert (one.folder.parent / "gateway-1").is_dir()
         await one.mirrors.close()
         await second.start()
         (path / "HEAD").write_text("garbage")
         async with second.current(REPOSITORY, new_look=True) as found:
             assert (path, before) == (found, await done("rev-parse", "refs/heads/main", cwd=found))
         await second.close()
+        await beside.close()
 
 
 async def test_cancelled_look_does_not_spoil_the_next(tmp_path: Path) -> None:

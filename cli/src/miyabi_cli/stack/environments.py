@@ -82,6 +82,7 @@ class Environments:
             "MIYABI_GITHUB_GATEWAY_GRAPHQL_URL": up.github_graphql,
             "MIYABI_GITHUB_GATEWAY_GIT_URL": up.github_git,
             "MIYABI_GITHUB_GATEWAY_TOKEN": up.github_token,
+            "MIYABI_GITHUB_GATEWAY_MIRROR_DIR": str(self.data_dir / "mirrors"),
             "MIYABI_GITHUB_GATEWAY_SIMULATED": str(up.github_simulated).lower(),
             **(SIMULATED_GATEWAY if up.github_simulated else {}),
             **self._identity("MIYABI_GITHUB_GATEWAY_", "github-gateway"),

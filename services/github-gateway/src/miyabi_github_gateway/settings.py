@@ -58,7 +58,8 @@ class GatewaySettings(ServiceSettings, RedisSettings, ServingSettings):
     max_open_pull_requests: int = Field(default=20, ge=0)
     #: Pull requests that are opened in a repository within an hour; 0: no cap.
     max_pull_requests_per_hour: int = Field(default=30, ge=0)
-    #: Folder of the mirrors from which clones are served, of this process alone; default: a temporary one.
+    #: Folder of the mirrors from which clones are served; gateways that share it have parts of their own.
+    #: Default: a temporary one.
     mirror_dir: Path | None = None
     #: Bytes that all mirrors may take; 0: no mirrors, every clone goes to GitHub.
     mirror_bytes: int = Field(default=10 << 30, ge=0)

@@ -26,6 +26,8 @@ from miyabi_github_gateway.models import Credential
 MOST_PACKS = 30
 #: A look at GitHub that is older does not allow what follows a look, as the second request of a clone does.
 ACCESS_SECONDS = 600.0
+#: Processes that may share a folder, each with a part of its own; a process that starts anew finds its part again.
+MOST_SLOTS = 16
 #: What git says when there is no room.
 _FULL = ("No space left on device", "Disk quota exceeded", "File too large")
 #: Branches and tags; what else GitHub has (a ref for each pull request) is not for agents.
@@ -64,7 +66,7 @@ class Mirrors:
     """Keeps a mirror of each repository that is asked for, per credential, as many as fit.
 
     Args:
-        folder: Of this process alone; None: a temporary one, removed at the end.
+        folder: Each process takes a part of its own; None: a temporary one, removed at the end.
         limit_bytes: Of all mirrors together; the one that was not used for longest goes.
         upstream: Tells what branches there are, with the credential.
         fetch_url: Returns the address from which git fetches a repository: our own, where the credential is added.
@@ -76,7 +78,7 @@ class Mirrors:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
         self._given = folder
-        self._folder = folder or Path()
+        self._base = self._folder = folder or Path()
         self._limit_bytes = limit_bytes
         self._upstream = upstream
         self._fetch_url = fetch_url
@@ -89,22 +91,27 @@ class Mirrors:
         """Take the folder, and what an earlier process left in it.
 
         Raises:
-            UnavailableError: another process uses the folder.
+            UnavailableError: too many processes use the folder.
         """
         await asyncio.to_thread(self._take)
 
     def _take(self) -> None:
-        """Lock the folder and list it."""
-        self._folder = self._given or Path(tempfile.mkdtemp(prefix="miyabi-mirrors-"))
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._lock_handle = os.open(self._folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._lock_handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(self._lock_handle)
-            self._lock_handle = None
-            message = f"another gateway keeps its mirrors in {self._folder}"
-            raise UnavailableError(message, reason="MIRROR_FOLDER_IN_USE") from error
+        """Lock the first part of the folder that nobody has, and list it."""
+        self._base = self._given or Path(tempfile.mkdtemp(prefix="miyabi-mirrors-"))
+        for slot in range(MOST_SLOTS):
+            self._folder = self._base / f"gateway-{slot}"
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            handle = os.open(self._folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                os.close(handle)
+                continue
+            self._lock_handle = handle
+            break
+        else:
+            message = f"{MOST_SLOTS} gateways keep their mirrors in {self._base} already"
+            raise UnavailableError(message, reason="MIRROR_FOLDER_IN_USE")
         for path in self._folder.glob("*.git"):
             self._mirrors[path.stem] = _Mirror(path, used_at=self._clock(), size_bytes=_size(path))
         self._count()
@@ -114,8 +121,8 @@ class Mirrors:
         if self._lock_handle is not None:
             os.close(self._lock_handle)
             self._lock_handle = None
-        if self._given is None and self._folder != Path():
-            await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+        if self._given is None and self._base != Path():
+            await asyncio.to_thread(shutil.rmtree, self._base, ignore_errors=True)
 
     @asynccontextmanager
     async def current(self, repository: str, *, new_look: bool) -> AsyncIterator[Path]:
