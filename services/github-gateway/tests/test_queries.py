@@ -89,7 +89,7 @@ def test_names_and_numbers_are_variables() -> None:
     assert names == ["ids", "o0", "n0", "i0", "i1", "o1", "n1", "i2"]
 
 
-@pytest.mark.parametrize("fields", FIELD_SETS, ids=str)
+@pytest.mark.parametrize("fields", FIELD_SETS, ids=lambda fields: Shape(Kind.ISSUE, fields).code)
 def test_points_are_reckoned_as_github_documents_it(fields: frozenset[IssueField]) -> None:
     """What a query says that it costs is what counting the connections of its text gives."""
     shape = Shape(Kind.ISSUE, fields)
