@@ -17,10 +17,14 @@ from miyabi_coordinator.adapters.redis_store import (
     ShardConnection,
     open_primaries,
 )
+from miyabi_coordinator.adapters.redis_store.places import RedisPlaces
+from miyabi_coordinator.models import TaskKind
 from miyabi_coordinator.policy import POLICY
 from miyabi_coordinator.ports.audit import AuditTrail
 from miyabi_coordinator.service.audit import AuditLog
 from miyabi_coordinator.service.dispatch import Timing
+from miyabi_coordinator.service.limits import Configured, Limits
+from miyabi_coordinator.service.quotas import Quotas
 from miyabi_coordinator.service.shard import Shard, ShardTable
 from miyabi_coordinator.servicer import (
     AuditInterceptor,
@@ -50,19 +54,29 @@ async def running(settings: CoordinatorSettings) -> AsyncIterator[int]:
         stores = [RedisStore(way, shard=number) for number, way in enumerate(ways)]
         timing = Timing(settings.lease_duration, settings.heartbeat_interval, settings.task_deadline)
         client = gateway.GatewayClient(channel)
+        quotas = Quotas(client)
+        limits = Limits(RedisPlaces(ways[0]), _configured(settings), quotas, stores=stores)
         shards = ShardTable(
             [
-                Shard(store, client, RedisKeeper(way, shard=number), timing=timing, retention=settings.retention)
+                Shard(
+                    store,
+                    client,
+                    RedisKeeper(way, shard=number),
+                    timing=timing,
+                    retention=settings.retention,
+                    limits=limits,
+                )
                 for number, (store, way) in enumerate(zip(stores, ways, strict=True))
             ]
         )
+        quotas.listeners.extend(shard.dispatcher.wake for shard in shards.all)
         trail = RedisAudit(ways[0])
         audit = AuditLog(trail)
         server = _server(settings, shards, security, audit=audit, trail=trail)
         async with asyncio.TaskGroup() as group:
             serving = [group.create_task(loop) for shard in shards.all for loop in shard.loops()]
             serving += [group.create_task(store.committer.run()) for store in stores]
-            serving.append(group.create_task(audit.run()))
+            serving += [group.create_task(loop) for loop in (audit.run(), quotas.run(), limits.run())]
             port = await server.start()
             await server.set_ready(ready=True)
             try:
@@ -76,6 +90,12 @@ async def running(settings: CoordinatorSettings) -> AsyncIterator[int]:
     finally:
         await primaries.aclose()
         await channel.close()
+
+
+def _configured(settings: CoordinatorSettings) -> Configured:
+    """Return the operator's limits."""
+    kinds = {int(TaskKind[name]): limit for name, limit in settings.kind_limits.items()}
+    return Configured(kinds, settings.repository_limits, settings.repository_limit)
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:

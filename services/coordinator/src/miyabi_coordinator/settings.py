@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
+from miyabi_coordinator.models import TaskKind
 from miyabi_core.settings import RedisSettings, ServiceSettings, ServingSettings
 
 
@@ -29,6 +30,12 @@ class CoordinatorSettings(ServiceSettings, RedisSettings, ServingSettings):
     heartbeat_interval: timedelta = Field(default=timedelta(seconds=5), gt=timedelta(0))
     #: How long a task may take, whatever the heartbeats.
     task_deadline: timedelta = Field(default=timedelta(minutes=15), gt=timedelta(0))
+    #: Most leased tasks of a kind over all batches, as JSON, for example {"IMPLEMENT": 20}; no entry sets no limit.
+    kind_limits: dict[str, int] = Field(default_factory=dict)
+    #: Most leased tasks of a repository over all batches, as JSON, for example {"acme/forms": 10}.
+    repository_limits: dict[str, int] = Field(default_factory=dict)
+    #: Most leased tasks of each repository without an entry there; 0 sets no limit.
+    repository_limit: int = Field(default=0, ge=0)
     #: How long a batch is kept after its end, then it is removed with its log.
     retention: timedelta = Field(default=timedelta(days=30), gt=timedelta(0))
     #: Shards; may only grow. In a cluster one or a few for each primary.
@@ -37,3 +44,21 @@ class CoordinatorSettings(ServiceSettings, RedisSettings, ServingSettings):
     min_replicas: int = Field(default=0, ge=0, le=5)
     #: How long a call waits for a store that is away, if its own deadline is not sooner.
     store_patience: timedelta = Field(default=timedelta(seconds=10), gt=timedelta(0))
+
+    @field_validator("kind_limits")
+    @classmethod
+    def _known_kinds(cls, limits: dict[str, int]) -> dict[str, int]:
+        """Refuse what is no kind of task."""
+        unknown = [name for name in limits if name not in TaskKind.__members__]
+        if unknown:
+            raise ValueError(f"{unknown[0]} is no kind of task; those are {', '.join(TaskKind.__members__)}")
+        return limits
+
+    @field_validator("kind_limits", "repository_limits")
+    @classmethod
+    def _at_least_one(cls, limits: dict[str, int]) -> dict[str, int]:
+        """Refuse a limit under which nothing would ever run."""
+        for name, limit in limits.items():
+            if limit < 1:
+                raise ValueError(f"{name}: a limit is at least 1")
+        return limits

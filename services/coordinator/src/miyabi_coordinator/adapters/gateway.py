@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
 import grpc
@@ -10,7 +10,7 @@ import grpc
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
 from miyabi.github_gateway.v1 import github_gateway_service_pb2_grpc
 from miyabi_coordinator.errors import issues_not_found, repository_not_found
-from miyabi_coordinator.models import IssueFacts, IssueFilter, RepositoryFacts
+from miyabi_coordinator.models import IssueFacts, IssueFilter, Quota, RepositoryFacts
 from miyabi_core.errors import NotFoundError
 from miyabi_core.status import from_rpc_error
 
@@ -107,6 +107,27 @@ class GatewayClient:
         if missing:
             raise issues_not_found(repository, missing)
         return found
+
+    async def watch_quotas(self, repositories: Sequence[str]) -> AsyncIterator[list[Quota]]:
+        """Yield all limits whenever one changes; raises MiyabiError: the gateway does not tell any more."""
+        request = pb.WatchRateLimitsRequest(repositories=repositories)
+        try:
+            async for answer in self._stub.WatchRateLimits(request):
+                yield [_quota(limit) for limit in answer.limits]
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error) from error
+
+
+def _quota(limit: pb.RateLimit) -> Quota:
+    """Return a limit of the gateway."""
+    return Quota(
+        limit.resource,
+        limit.repository,
+        limit.limit,
+        limit.remaining,
+        limit.reset_time.ToMicroseconds() / 1e6 if limit.HasField("reset_time") else 0.0,
+        limit.blocked_until_time.ToMicroseconds() / 1e6 if limit.HasField("blocked_until_time") else 0.0,
+    )
 
 
 def _facts(issue: pb.Issue) -> IssueFacts:

@@ -122,8 +122,36 @@ class IssueFilter(Value, frozen=True):
     limit: int = 100
 
 
+class PlaceRequest(Value, frozen=True):
+    """Asks for a place under each of some limits, by name and number of places; `holder` names the task."""
+
+    holder: str
+    limits: tuple[tuple[str, int], ...] = ()
+
+
+class Quota(Value, frozen=True):
+    """One of the gateway's limits: `remaining` -1 is unknown, `limit` 0 is none. Times are seconds since 1970."""
+
+    resource: str
+    repository: str = ""
+    limit: int = 0
+    remaining: int = -1
+    resets: float = 0.0
+    blocked_until: float = 0.0
+
+    def free(self, now: float) -> int:
+        """Return how many may be used now."""
+        if self.blocked_until > now:
+            return 0
+        stale = bool(self.resets) and self.resets <= now
+        return self.limit if self.remaining < 0 or stale else self.remaining
+
+
 class RepositoryLimit(Value, frozen=True):
-    """How many tasks of a repository may still start now; `kind` 0: of any kind."""
+    """How many tasks of a repository may still start now; `kind` 0: of any kind.
+
+    Repository `*` is all of them together, an empty one each that has no limit of its own.
+    """
 
     repository: str
     kind: int

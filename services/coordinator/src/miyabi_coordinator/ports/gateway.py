@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
-from miyabi_coordinator.models import IssueFacts, IssueFilter, RepositoryFacts
+from miyabi_coordinator.models import IssueFacts, IssueFilter, Quota, RepositoryFacts
 
 
 class Gateway(Protocol):
@@ -36,5 +36,13 @@ class Gateway(Protocol):
 
         Raises:
             NotFoundError: at least one does not exist.
+        """
+        ...
+
+    def watch_quotas(self, repositories: Sequence[str]) -> AsyncIterator[list[Quota]]:
+        """Yield all limits whenever one changes, those of these repositories (at most 100) among them.
+
+        Raises:
+            MiyabiError: the gateway does not tell any more.
         """
         ...

@@ -23,6 +23,7 @@ from miyabi_coordinator.models import (
     RunState,
     Spec,
     Task,
+    TaskKind,
 )
 from miyabi_coordinator.ports.store import (
     CONFLICT,
@@ -148,13 +149,21 @@ class Shard:
     ) -> list[list[tuple[str, Run, Funds]]]:
         """Take ready tasks, fairest first; what its batch or its repository does not allow is parked."""
         free = {(limit.repository, limit.kind): max(0, limit.free) for limit in limits}
-        for name, count in free.items():
-            waiting = [entry for entry in (self.limited[name].pop() for _ in range(count)) if entry]
+        for name in sorted((name for name in self.limited if self.limited[name]), key="{0[0]}|{0[1]}".format):
+            count = self._free_of(name, free)
+            most = MOST_TRIED if count is None else count
+            waiting = [entry for entry in (self.limited[name].pop() for _ in range(most)) if entry]
             for member, _ in waiting:
                 if facts := self.batches.get(batch_of(member)):
                     self.enqueue(facts, member, kind_of(member))
         views: dict[str, list[int]] = {}
         return [self._serve(group, free=free, views=views, until=until) for group in wanted]
+
+    def _free_of(self, name: tuple[str, int], free: dict[tuple[str, int], int]) -> int | None:
+        """Return how many may still start under a limit; None where there is none."""
+        if name not in free and name[1] == 0 and ("", 0) in free:
+            free[name] = free["", 0]
+        return free.get(name)
 
     def _serve(
         self, group: Wanted, *, free: dict[tuple[str, int], int], views: dict[str, list[int]], until: float
@@ -205,8 +214,11 @@ class Shard:
         if facts.state is not BatchState.RUNNING or leased >= facts.spec.max_parallel_tasks:
             self.park(facts, member, why=REFUSED_PARALLEL)
             return None
-        names = [(facts.spec.repository, 0), (facts.spec.repository, kind_of(member)), ("*", kind_of(member))]
-        full = next((name for name in names if free.get(name, 1) <= 0), None)
+        kind = kind_of(member)
+        names = [(facts.spec.repository, 0), ("*", kind)]
+        if kind != TaskKind.PULL_REQUEST or not facts.spec.dry_run:
+            names.append((facts.spec.repository, kind))
+        full = next((name for name in names if (left := self._free_of(name, free)) is not None and left <= 0), None)
         if full is not None:
             self.limited[full].add(member, facts.vft)
             return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -133,20 +133,25 @@ class Dispatcher:
 
     async def _lease_all(self, pairs: Sequence[Pair]) -> None:
         """Lease claimed tasks; what a batch refuses the store parks, what is no longer ready is dropped."""
-        allowed = await self._limits.take([pair.claim for pair in pairs])
+        specs = await self._specs({pair.claim.batch for pair in pairs})
+        allowed = await self._limits.take([pair.claim for pair in pairs], specs)
         refused = [pair.claim for pair, fine in zip(pairs, allowed, strict=True) if not fine or pair.agent.gone]
         await self._store.unclaim(refused)
         left = [pair for pair, fine in zip(pairs, allowed, strict=True) if fine and not pair.agent.gone]
-        specs = [await self._store.load_spec(batch) for batch in {pair.claim.batch for pair in left}]
-        await self._estimates.refresh(spec for spec in specs if spec is not None)
+        await self._estimates.refresh(specs.values())
         changes = [
             Change(pair.claim.batch, pair.claim.issue, self._granting(pair), known=pair.claim.run) for pair in left
         ]
         results = await self._transitions.apply_all(changes)
         idle = [pair.claim for pair, result in zip(left, results, strict=True) if not _settle(pair, result)]
-        await self._limits.give_back([claim.holder for claim in (*idle, *refused)])
+        self._limits.over([claim.holder for claim in (*idle, *refused)])
         gone = [pair.claim for pair, result in zip(left, results, strict=True) if _is_over(result)]
         await self._store.drop_claims(gone)
+
+    async def _specs(self, batches: Iterable[str]) -> dict[str, Spec]:
+        """Return what batches were asked for; they are read once."""
+        found = {batch: await self._store.load_spec(batch) for batch in batches}
+        return {batch: spec for batch, spec in found.items() if spec is not None}
 
     def _granting(self, pair: Pair) -> Decide:
         """Return what decides on a lease."""

@@ -34,17 +34,16 @@ class Shard:
         *,
         timing: Timing,
         retention: timedelta = KEEP,
-        limits: Limits | None = None,
+        limits: Limits,
     ) -> None:
         self.measuring = Measuring(store, keeper)
         self.retention = Retention(keeper, keep=retention)
         transitions = Transitions(store, on_commit=self._committed)
         self.store = store
+        self._limits = limits
         self.submit = Submit(store, gateway)
         self.batches = Batches(store, transitions)
-        self.dispatcher = Dispatcher(
-            store, transitions, timing=timing, limits=limits or Limits(), estimates=Estimates(keeper)
-        )
+        self.dispatcher = Dispatcher(store, transitions, timing=timing, limits=limits, estimates=Estimates(keeper))
         self.intake = Intake(transitions)
         self.sweeper = Sweeper(store, transitions, respite=timing.heartbeat, on_ready=self.dispatcher.wake)
         self.hub = WatchHub(store, on_ready=self.dispatcher.wake)
@@ -68,6 +67,9 @@ class Shard:
             self.hub.grew(decision.run.batch)
         if decision.effects.enqueue or decision.effects.leases_cleared:
             self.dispatcher.wake()
+        if decision.effects.leases_cleared:
+            run = decision.run
+            self._limits.over([f"{run.batch}|{run.issue}|{task.id}" for task in decision.effects.leases_cleared])
         if due:
             self.sweeper.wake()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from miyabi_coordinator.ports.gateway import Gateway
 from miyabi_coordinator.ports.store import Store
 from miyabi_coordinator.service.dependencies import dependencies_of, dependents_of, find_cycle
 from miyabi_coordinator.service.listed_steps import listed_steps
+from miyabi_core.errors import MiyabiError, first_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,13 @@ class Submit:
     async def _look_up(self, submission: Submission) -> tuple[Batch, list[Run]]:
         """Ask the gateway, and return the batch with its runs."""
         spec = submission.spec
-        repository = await self._gateway.repository(spec.repository, branch=spec.base_branch)
-        issues = await self._issues(submission)
+        try:
+            async with asyncio.TaskGroup() as group:
+                asked = group.create_task(self._gateway.repository(spec.repository, branch=spec.base_branch))
+                listed = group.create_task(self._issues(submission))
+        except* MiyabiError as failures:
+            raise first_of(failures) from None
+        repository, issues = asked.result(), listed.result()
         if not issues:
             raise errors.no_issues_matched(spec.repository)
         spec = replace(

@@ -201,6 +201,8 @@ def _fields(batch: Batch, total: int) -> list[str]:
         "priority": str(spec.priority),
         "vft": "0",
         "warned": "0",
+        "queued": "0",
+        "dry_run": str(int(spec.dry_run)),
     }
     return [part for pair in fields.items() for part in pair]
 

@@ -1,20 +1,29 @@
 -- Takes ready tasks, fairest first. ARGV: when the claims run out, packed limits, then packed groups: a number of free slots
--- and the kinds that they take. Limits: repository (*: any), kind (0: any) and how many
--- may still start, in turn.
--- What its batch does not allow now is parked and comes back when the batch frees something; what its repository does not
--- allow waits in a queue of the repository, which each claim looks at first.
+-- and the kinds that they take. Limits: repository (*: all together, empty: each),
+-- kind (0: any) and how many may still start, in turn.
+-- What its batch does not allow now is parked and comes back when the batch frees something; what a limit does not allow
+-- waits in a queue of the limit, which each claim looks at first.
 -- Answers for each group with member, run and money of the batch (limit, spent, reserved; of US dollars and
 -- tokens; leases) in turn.
 local EXAMINED = 1000
 local limits, heads = {}, {}
 
-local function limit_key(repository, kind) return repository .. '|' .. kind end
-local function queue_of(repository, kind) return P .. 'limited:' .. limit_key(repository, kind) end
+local PULL_REQUEST = '7'
 
-local function take_limit(repository, kind)
-  local names = {limit_key(repository, '0'), limit_key(repository, kind), limit_key('*', kind)}
+local function limit_key(repository, kind) return repository .. '|' .. kind end
+
+-- How many may still start under a limit: its own number, the one of each repository, or nil.
+local function free_of(name)
+  if limits[name] == nil and string.sub(name, -2) == '|0' then limits[name] = limits['|0'] end
+  return limits[name]
+end
+
+-- Counts a task under its limits; answers with the first that is full. A dry run opens no pull request.
+local function take_limit(facts, kind)
+  local names = {limit_key(facts.repository, '0'), limit_key('*', kind)}
+  if kind ~= PULL_REQUEST or facts.dry_run == 0 then names[3] = limit_key(facts.repository, kind) end
   for _, name in ipairs(names) do
-    if limits[name] and limits[name] <= 0 then return name end
+    if free_of(name) and limits[name] <= 0 then return name end
   end
   for _, name in ipairs(names) do
     if limits[name] then limits[name] = limits[name] - 1 end
@@ -57,8 +66,11 @@ local function claim(member, facts, kind, found)
   queue_slot(facts, member, -1)
   if needs == '1' and facts.running >= facts.concurrency then return park(facts, member, ':waiting') end
   if facts.state ~= RUNNING or facts.leased >= facts.max_parallel then return park(facts, member, ':held') end
-  local full = take_limit(facts.repository, kind)
-  if full then return redis.call('ZADD', P .. 'limited:' .. full, text(facts.vft), member) end
+  local full = take_limit(facts, kind)
+  if full then
+    redis.call('SADD', P .. 'limited', full)
+    return redis.call('ZADD', P .. 'limited:' .. full, text(facts.vft), member)
+  end
   local run = redis.call('HGET', batch_key(facts.id) .. ':runs', issue)
   if not run then return end
   redis.call('ZADD', P .. 'claims', ARGV[1], member)
@@ -86,20 +98,22 @@ local function serve(group)
   return found
 end
 
--- Brings back what waits for a repository, as many as may start.
-local function restore(repository, kind, free)
-  local waiting = free > 0 and redis.call('ZPOPMIN', queue_of(repository, kind), free) or {}
+-- Brings back what waits for a limit, as many as may start; where there is no such limit any more, all.
+local function restore(name)
+  local key, free = P .. 'limited:' .. name, free_of(name) or EXAMINED
+  local waiting = free > 0 and redis.call('ZPOPMIN', key, free) or {}
   for index = 1, #waiting, 2 do
     local facts = facts_of(batch_of(waiting[index]))
     if facts then enqueue(facts, waiting[index], kind_of(waiting[index])) end
   end
+  if redis.call('EXISTS', key) == 0 then redis.call('SREM', P .. 'limited', name) end
 end
 
 local known = cmsgpack.unpack(ARGV[2])
-for index = 1, #known, 3 do
-  limits[limit_key(known[index], known[index + 1])] = known[index + 2]
-  restore(known[index], known[index + 1], known[index + 2])
-end
+for index = 1, #known, 3 do limits[limit_key(known[index], known[index + 1])] = known[index + 2] end
+local names = redis.call('SMEMBERS', P .. 'limited')
+table.sort(names)
+for _, name in ipairs(names) do restore(name) end
 flush()
 local before, answers = vtime, {}
 for index = 3, #ARGV do answers[#answers + 1] = serve(cmsgpack.unpack(ARGV[index])) end

@@ -5,7 +5,7 @@ local RUNNING, PAUSED = 1, 2
 local FIELDS = {'pending', 'running', 'awaiting_approval', 'succeeded', 'failed', 'skipped', 'cancelled', 'leased',
   'reserved', 'reserved_tokens', 'spent_input_tokens', 'spent_output_tokens', 'spent_cache_write_tokens',
   'spent_cache_read_tokens', 'spent_cost_usd_micros', 'spent_calls', 'state', 'concurrency', 'max_parallel',
-  'budget_usd', 'budget_tokens', 'vft', 'weight', 'priority', 'seq', 'warned', 'queued', 'repository'}
+  'budget_usd', 'budget_tokens', 'vft', 'weight', 'priority', 'seq', 'warned', 'queued', 'dry_run', 'repository'}
 -- Events of one entry of a log: an entry costs 100 bytes and a command, and is read as a whole.
 local ENTRY_EVENTS, ENTRY_BYTES = 64, 131072
 -- Entries that the shard's stream of references keeps, roughly: some 80 bytes each.
