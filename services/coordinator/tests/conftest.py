@@ -30,9 +30,10 @@ async def valkey(tmp_path_factory):
 class Stack:
     """A coordinator's surroundings: starts any number of coordinators on one store."""
 
-    def __init__(self, redis_url, gateway_address):
+    def __init__(self, redis_url, gateway_address, gateway=None):
         self.redis_url = redis_url
         self.gateway_address = gateway_address
+        self.gateway = gateway
 
     @asynccontextmanager
     async def serving(self, **fields):
@@ -71,9 +72,10 @@ async def stack(valkey):
     bodies = dict.fromkeys(range(1, 21), "")
     bodies |= {30: "Depends on #31", 31: "Blocked by: #30", 32: "depends on #32 and #1", 33: "Depends on #2"}
     service = "miyabi.github_gateway.v1.GitHubGatewayService"
-    registration = (gateway_grpc.add_GitHubGatewayServiceServicer_to_server, MemoryGateway(bodies), service)
+    gateway = MemoryGateway(bodies)
+    registration = (gateway_grpc.add_GitHubGatewayServiceServicer_to_server, gateway, service)
     async with running_server(registration) as address:
-        yield Stack(valkey.url, address)
+        yield Stack(valkey.url, address, gateway)
 
 
 @pytest.fixture

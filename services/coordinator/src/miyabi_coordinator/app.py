@@ -69,7 +69,9 @@ async def running(settings: CoordinatorSettings) -> AsyncIterator[int]:
                 for number, (store, way) in enumerate(zip(stores, ways, strict=True))
             ]
         )
-        quotas.listeners.extend(shard.dispatcher.wake for shard in shards.all)
+        for shard in shards.all:
+            quotas.listeners.append(shard.dispatcher.wake)
+            limits.listeners.append(shard.dispatcher.wake)
         trail = RedisAudit(ways[0])
         audit = AuditLog(trail)
         server = _server(settings, shards, security, audit=audit, trail=trail)

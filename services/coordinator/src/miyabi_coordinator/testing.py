@@ -28,10 +28,13 @@ Answer = Callable[[dispatch_pb.Lease], dispatch_pb.Outcome | None]
 
 
 class MemoryGateway(github_gateway_service_pb2_grpc.GitHubGatewayServiceServicer):
-    """Knows one repository whose issues are in `bodies`; every other number is missing."""
+    """Knows one repository whose issues are in `bodies`; every other number is missing. `allow` sets its quotas."""
 
     def __init__(self, bodies: dict[int, str]) -> None:
         self.bodies = bodies
+        self.watched: list[tuple[str, ...]] = []
+        self._limits: list[pb.RateLimit] = []
+        self._changed = asyncio.Condition()
 
     async def GetRepository(self, request: pb.GetRepositoryRequest, context: Any) -> pb.GetRepositoryResponse:
         """Return the repository."""
@@ -61,6 +64,30 @@ class MemoryGateway(github_gateway_service_pb2_grpc.GitHubGatewayServiceServicer
         del context
         matching = [self._issue(number) for number, body in self.bodies.items() if request.text in body]
         yield pb.SearchIssuesResponse(issues=matching)
+
+    async def allow(self, *limits: pb.RateLimit) -> None:
+        """Tell all watchers other limits."""
+        async with self._changed:
+            self._limits = list(limits)
+            self._changed.notify_all()
+
+    async def WatchRateLimits(
+        self, request: pb.WatchRateLimitsRequest, context: Any
+    ) -> AsyncIterator[pb.WatchRateLimitsResponse]:
+        """Tell the limits, and again when they change."""
+        del context
+        async with self._changed:
+            self.watched.append(tuple(request.repositories))
+            self._changed.notify_all()
+        while True:
+            yield pb.WatchRateLimitsResponse(limits=self._limits)
+            async with self._changed:
+                await self._changed.wait()
+
+    async def until_watched(self, repository: str) -> None:
+        """Wait until somebody watches the limits of a repository."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: any(repository in names for names in self.watched))
 
     def _issue(self, number: int) -> pb.Issue:
         url = f"https://example.test/{REPOSITORY}/issues/{number}"

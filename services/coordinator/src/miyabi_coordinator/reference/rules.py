@@ -111,8 +111,8 @@ class Shard:
         if facts.paid:
             self._unpark(facts, facts.unpaid, 1000)
         free = facts.spec.max_parallel_tasks - facts.counters["leased"]
-        slots = facts.spec.concurrency - facts.counters["running"] - facts.queued
         free -= self._unpark(facts, facts.held, free)
+        slots = facts.spec.concurrency - facts.counters["running"] - facts.queued
         if free > 0 and slots > 0:
             self._unpark(facts, facts.waiting, min(free, slots))
 

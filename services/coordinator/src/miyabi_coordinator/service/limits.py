@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from miyabi_coordinator.models import Pipeline, PlaceRequest, RepositoryLimit, Spec, TaskKind, TaskState
@@ -17,6 +17,8 @@ from miyabi_core.logging import get_logger
 
 #: Seconds that a count of places is used before it is read again; taking one is exact.
 FRESH_SECONDS = 0.25
+#: Seconds after which tasks that wait for a place are looked at again: another replica may have given one back.
+LOOK_SECONDS = 0.5
 #: Seconds between looks at who holds a place.
 RECONCILE_SECONDS = 5.0
 #: A place is held for so long before it is asked whether its task is leased: a lease takes milliseconds.
@@ -44,7 +46,7 @@ class Configured:
 
 
 class Limits:
-    """The limits on one replica. `run` serves until it is cancelled.
+    """The limits on one replica; `listeners` are called when there may be a place. `run` serves until it is cancelled.
 
     Args:
         places: Counts what is taken, for all replicas.
@@ -68,6 +70,7 @@ class Limits:
         self._used: dict[str, int] = {}
         self._read = 0.0
         self._over: list[str] = []
+        self.listeners: list[Callable[[], None]] = []
         self._ended = asyncio.Event()
 
     async def now(self) -> Sequence[RepositoryLimit]:
@@ -110,21 +113,32 @@ class Limits:
             self._ended.set()
 
     async def run(self) -> None:
-        """Give places back, and now and then those of tasks whose replica died before it could."""
+        """Give places back, let dispatchers look for what others gave back, and find places that nobody gave back."""
+        looked = time.monotonic()
         while True:
             try:
-                async with asyncio.timeout(RECONCILE_SECONDS):
+                async with asyncio.timeout(LOOK_SECONDS):
                     await self._ended.wait()
             except TimeoutError:
                 pass
             self._ended.clear()
             over, self._over = self._over, []
             try:
-                await self._places.give_back(over or await self._lost())
+                await self._places.give_back(over)
+                if time.monotonic() - looked >= RECONCILE_SECONDS:
+                    looked = time.monotonic()
+                    await self.reconcile()
             except MiyabiError as error:
                 self._over.extend(over)
                 _LOG.warning("limits.store_unavailable", reason=error.reason)
-            self._read = 0.0
+            if self._limited or self._used:
+                self._read = 0.0
+                for listener in self.listeners:
+                    listener()
+
+    async def reconcile(self) -> None:
+        """Give back the places of tasks that nobody works on; raises UnavailableError: the store did not answer."""
+        await self._places.give_back(await self._lost())
 
     async def _lost(self) -> list[str]:
         """Return who holds a place for a task that nobody works on."""
