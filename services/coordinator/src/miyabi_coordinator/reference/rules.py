@@ -355,6 +355,8 @@ class Shard:
                 facts.held.remove(member)
                 facts.waiting.remove(member)
                 facts.unpaid.remove(member)
+                for parked in self.limited.values():
+                    parked.remove(member)
             self.queue_slot(facts, member, -queued)
         for task in effects.leases_set:
             self.leases.add(lease_of(run, task), task.lease_expires)

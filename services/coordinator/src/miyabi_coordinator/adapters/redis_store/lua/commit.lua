@@ -44,6 +44,9 @@ local function dequeue(facts, members)
       for _, queue in ipairs({':held', ':waiting', ':unpaid'}) do
         redis.call('ZREM', batch_key(facts.id) .. queue, member)
       end
+      for _, name in ipairs(redis.call('SMEMBERS', P .. 'limited')) do
+        redis.call('ZREM', P .. 'limited:' .. name, member)
+      end
     end
     queue_slot(facts, member, -queued)
   end
