@@ -136,3 +136,15 @@ async def test_latest_stands_for_the_newest_batch() -> None:
     code, output, errors = await run_against(ScriptedCoordinator(story()), "watch", "latest", "--json")
     assert code == 0, errors
     assert len(output.splitlines()) == 5
+
+
+async def test_budgets_go_with_the_batch() -> None:
+    """Each limit of the command line is one of the request, in millionths of a dollar and in tokens."""
+    servicer = ScriptedCoordinator(story())
+    limits = ["--budget-usd", "5", "--budget-tokens", "90000", "--issue-budget-usd", "0.5", "--task-budget-usd", "0.07"]
+    await run_against(servicer, "submit", "a/b", "--issues", "7", *limits)
+    (request,) = servicer.submitted
+    assert (request.budget.usd_micros, request.budget.tokens) == (5_000_000, 90_000)
+    assert (request.issue_budget.usd_micros, request.task_budget.usd_micros) == (500_000, 70_000)
+    await run_against(servicer, "submit", "a/b", "--issues", "7")
+    assert not any(servicer.submitted[1].HasField(name) for name in ("budget", "issue_budget", "task_budget"))

@@ -27,6 +27,8 @@ class BatchOptions:
     concurrency: int = 0
     budget_usd: float = 0.0
     issue_budget_usd: float = 0.0
+    task_budget_usd: float = 0.0
+    budget_tokens: int = 0
     priority: int = 0
     dry_run: bool = False
     require_approval: bool = False
@@ -68,10 +70,13 @@ def build_request(repository: str, options: BatchOptions) -> pb.SubmitBatchReque
     )
     if options.query or options.labels:
         request.query.CopyFrom(IssueQuery(text=options.query, labels=options.labels))
-    if options.budget_usd:
-        request.budget.CopyFrom(Budget(usd_micros=round(options.budget_usd * USD_MICROS)))
-    if options.issue_budget_usd:
-        request.issue_budget.CopyFrom(Budget(usd_micros=round(options.issue_budget_usd * USD_MICROS)))
+    for budget, usd, tokens in (
+        (request.budget, options.budget_usd, options.budget_tokens),
+        (request.issue_budget, options.issue_budget_usd, 0),
+        (request.task_budget, options.task_budget_usd, 0),
+    ):
+        if usd or tokens:
+            budget.CopyFrom(Budget(usd_micros=round(usd * USD_MICROS), tokens=tokens))
     violations = violations_of(protovalidate.Validator(), request)
     if violations:
         raise from_service(invalid_request(violations))

@@ -34,6 +34,10 @@ def submit(  # noqa: PLR0917 - typer reads the parameters as options
     concurrency: Annotated[int, typer.Option(help="Issues in flight at once, 1 to 1000; 0: 3.")] = 0,
     budget_usd: Annotated[float, typer.Option(help="Limit on model money for the batch; 0: none.")] = 0.0,
     issue_budget_usd: Annotated[float, typer.Option(help="Limit on model money for each issue; 0: none.")] = 0.0,
+    task_budget_usd: Annotated[
+        float, typer.Option(help="Limit on model money for each attempt of a task; 0: none.")
+    ] = 0.0,
+    budget_tokens: Annotated[int, typer.Option(help="Limit on model tokens for the batch; 0: none.")] = 0,
     priority: Annotated[int, typer.Option(help="-100 (last) to 100 (first).")] = 0,
     base: Annotated[str, typer.Option(help="Branch that changes start from; default: the repository's.")] = "",
     request_id: Annotated[str, typer.Option(help="ULID or UUID; the same id re-attaches to the same batch.")] = "",
@@ -44,8 +48,8 @@ def submit(  # noqa: PLR0917 - typer reads the parameters as options
 ) -> None:
     """Hand over issues and watch them come back; Ctrl-C stops watching, not the batch."""
     options = BatchOptions(
-        issues, query, label or [], pipeline, concurrency, budget_usd, issue_budget_usd, priority, dry_run, approve,
-        base, request_id,
+        issues, query, label or [], pipeline, concurrency, budget_usd, issue_budget_usd,
+        task_budget_usd, budget_tokens, priority, dry_run, approve, base, request_id,
     )  # fmt: skip
     request = build_request(repository, options)
 

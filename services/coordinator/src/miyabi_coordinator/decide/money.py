@@ -1,9 +1,9 @@
 """Reserve, then settle: what a step may spend, what its issue keeps for its later steps, and when money is out.
 
 An issue that is in flight keeps what its later steps are expected to cost, the pull request above all, so that work
-that is paid for can be delivered. An issue begins where the batch can pay for all of it, or where it is the only one:
-then it goes as far as the money goes. What is only estimated bounds how much runs side by side; what a step may spend
-is a limit that its agent keeps to.
+that is paid for can be delivered. An issue begins where the batch can pay for all of it; where it is the only one, it
+begins with less, as long as each of its steps gets the least that it needs. What is only estimated bounds how much runs
+side by side; what a step may spend is a limit that its agent keeps to.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ SMALLEST = Budget(usd_micros=1000, tokens=100)
 _AFTER_PLAN = (TaskKind.IMPLEMENT, TaskKind.VERIFY, TaskKind.REVIEW, TaskKind.DOCUMENT, TaskKind.PULL_REQUEST)
 _OPEN = (TaskState.PENDING, TaskState.READY, TaskState.BACKOFF)
 _DIMENSIONS = ("usd_micros", "tokens")
+#: What a task may spend where it has no limit of its own: more than any budget.
+_NO_LIMIT = 1 << 62
 
 
 class Reservation(Value, frozen=True):
@@ -76,29 +78,27 @@ def _reserve(
     )
     if not (batch_limit or issue_limit or task_limit):
         return 0, 0
-    expected = {kind: getattr(estimate.expected, dimension) for kind, estimate in estimates.items()}
+    amounts = {
+        int(kind): _Amounts.of(estimate, dimension, most=task_limit or _NO_LIMIT)
+        for kind, estimate in estimates.items()
+    }
     later = later_kinds(run, spec, task)
-    delivery = expected.get(TaskKind.PULL_REQUEST, 0) if TaskKind.PULL_REQUEST in later else 0
-    smallest = getattr(SMALLEST, dimension)
-    least = smallest
-    if task.kind is not TaskKind.PULL_REQUEST and not _leased(run):
-        least = max(least, getattr(estimates[task.kind].least, dimension))
-    want = max(smallest, expected.get(task.kind, 0))
-    if task_limit:
-        want, least = min(want, task_limit), min(least, task_limit)
+    own, floor = amounts[task.kind], sum(_needed(kind, amounts[kind]) for kind in later)
+    want, least = own.expected, own.least if task.kind is not TaskKind.PULL_REQUEST else own.smallest
     if issue_limit:
-        left = issue_limit - _used(run, dimension) - min(delivery, issue_limit // 2)
-        if left < least:
-            return _last_of_issue(task, issue_limit - _used(run, dimension), smallest)
-        want = min(want, left)
+        unused = issue_limit - _used(run, dimension)
+        left = unused - min(floor, issue_limit // 2)
+        if left < (own.smallest if _leased(run) else least):
+            return (unused, 0) if task.kind is TaskKind.PULL_REQUEST and unused > 0 else None
+        want, least = min(want, left), min(least, left)
     if not batch_limit:
         return want, 0
-    rest = sum(expected.get(kind, 0) for kind in later)
-    return _of_batch(run, task, funds, want=want, least=least, rest=rest, delivery=delivery, dimension=dimension)
+    rest = sum(amounts[kind].expected for kind in later)
+    return _of_batch(run, task, funds, want=want, least=least, rest=rest, floor=floor, dimension=dimension)
 
 
 def _of_batch(
-    run: Run, task: Task, funds: Funds, *, want: int, least: int, rest: int, delivery: int, dimension: str
+    run: Run, task: Task, funds: Funds, *, want: int, least: int, rest: int, floor: int, dimension: str
 ) -> tuple[int, int] | None:
     """Return what the batch's money allows; None where it is out."""
     limit, spent, reserved = (getattr(part, dimension) for part in (funds.limit, funds.spent, funds.reserved))
@@ -108,20 +108,37 @@ def _of_batch(
         return want, rest
     begun = run.state is not RunState.PENDING
     if begun or reserved == mine:
-        lease = min(want, available - delivery)
+        lease = min(want, available - floor)
         if lease >= least:
             return lease, min(rest, available - lease)
-    if task.kind is TaskKind.PULL_REQUEST:
-        return _last_of_issue(task, available, getattr(SMALLEST, dimension))
+    if task.kind is TaskKind.PULL_REQUEST and available > 0:
+        return available, 0
     stuck = begun and not funds.leased
-    if limit - spent < least + delivery or stuck:
+    if limit - spent < least + floor or stuck:
         return None
     return want, rest
 
 
-def _last_of_issue(task: Task, available: int, smallest: int) -> tuple[int, int] | None:
-    """Return what is left for a pull request, which the work before has earned; None for any other step."""
-    return (max(smallest, available), 0) if task.kind is TaskKind.PULL_REQUEST and available > 0 else None
+class _Amounts(Value, frozen=True):
+    """What an attempt of a kind of step costs, in one dimension: nearly always at most, and at least."""
+
+    expected: int
+    least: int
+    smallest: int
+
+    @classmethod
+    def of(cls, estimate: Estimate, dimension: str, *, most: int) -> _Amounts:
+        """Return an estimate's amounts, none of which is more than what a task may spend."""
+        smallest = min(most, getattr(SMALLEST, dimension))
+        expected, least = (
+            max(smallest, min(most, getattr(part, dimension))) for part in (estimate.expected, estimate.least)
+        )
+        return cls(expected, least, smallest)
+
+
+def _needed(kind: TaskKind, amounts: _Amounts) -> int:
+    """Return what an issue must have for a later step: without the pull request all before it were in vain."""
+    return amounts.expected if kind is TaskKind.PULL_REQUEST else amounts.least
 
 
 def _used(run: Run, dimension: str) -> int:

@@ -56,6 +56,7 @@ class Measured(Value, frozen=True):
 
     milliseconds: dict[int, Histogram] = field(default_factory=dict)
     usd_micros: dict[int, Histogram] = field(default_factory=dict)
+    tokens: dict[int, Histogram] = field(default_factory=dict)
 
     def seconds(self, kind: TaskKind, share: float = -1.0) -> float | None:
         """Return the mean duration of a kind of task, or a quantile of it; None where none was measured."""
@@ -69,13 +70,13 @@ class Measured(Value, frozen=True):
 
 
 def field_of(what: str, kind: int, bucket: int) -> str:
-    """Return the name under which a bucket's count is kept; *what* is `d` (duration) or `c` (cost)."""
+    """Return the name under which a bucket's count is kept; *what* is `d` (duration), `c` (cost) or `t` (tokens)."""
     return f"{what}|{kind}|{bucket}"
 
 
 def measured_of(counts: Mapping[str, int]) -> Measured:
     """Return what counts by `field_of` tell."""
-    found: dict[str, dict[int, list[tuple[int, int]]]] = {"d": {}, "c": {}}
+    found: dict[str, dict[int, list[tuple[int, int]]]] = {"d": {}, "c": {}, "t": {}}
     for name, count in counts.items():
         what, kind, bucket = name.split("|")
         found[what].setdefault(int(kind), []).append((int(bucket), count))
@@ -83,4 +84,4 @@ def measured_of(counts: Mapping[str, int]) -> Measured:
         what: {kind: Histogram(tuple(sorted(entries))) for kind, entries in kinds.items()}
         for what, kinds in found.items()
     }
-    return Measured(histograms["d"], histograms["c"])
+    return Measured(histograms["d"], histograms["c"], histograms["t"])

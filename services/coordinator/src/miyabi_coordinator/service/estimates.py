@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Mapping
 
 from miyabi_coordinator.models import Budget, Estimate, Spec, TaskKind
-from miyabi_coordinator.models.measured import Histogram, Measured
+from miyabi_coordinator.models.measured import GROWTH, Histogram, Measured
 from miyabi_coordinator.ports.keeper import Keeper
 from miyabi_coordinator.service.measuring import scope_of
 
@@ -22,13 +22,16 @@ TABLE = {
     TaskKind.DOCUMENT: Budget(100_000, 60_000),
     TaskKind.PULL_REQUEST: Budget(100_000, 10_000),
 }
-#: Part of what is expected that an attempt needs at least, to be worth beginning.
-LEAST_PART = 5
+#: Part of what the table expects that an attempt needs at least, to be worth beginning: the table is a cautious guess.
+LEAST_PART = 4
 #: So many attempts make a measurement; fewer are an anecdote.
 ENOUGH = 3
 #: Nine attempts of ten cost at most this quantile; it is reserved.
 EXPECTED_QUANTILE = 0.9
-#: A bucket's middle stands for values up to a twentieth above it.
+#: Half of the attempts cost more than this quantile, of which its bucket's lower end is taken; with less an attempt is
+#: not worth beginning.
+LEAST_QUANTILE = 0.5
+#: A bucket's middle stands for values up to a twentieth above it, and its lower end is `GROWTH` below that.
 BUCKET_SLACK = 1.05
 #: Seconds that measurements are used before they are read again.
 FRESH_SECONDS = 1.0
@@ -43,11 +46,18 @@ def from_measured(measured: Measured) -> dict[int, Estimate]:
     """Return estimates in which what was measured often enough stands before the table."""
     estimates = from_table()
     for kind, known in estimates.items():
-        costs = measured.usd_micros.get(kind, Histogram())
-        quantile = costs.quantile(EXPECTED_QUANTILE)
-        if quantile is not None and costs.total >= ENOUGH:
-            estimates[kind] = _estimate(Budget(math.ceil(quantile * BUCKET_SLACK), known.expected.tokens))
+        usd = _amounts(measured.usd_micros.get(kind), known.expected.usd_micros, known.least.usd_micros)
+        tokens = _amounts(measured.tokens.get(kind), known.expected.tokens, known.least.tokens)
+        estimates[kind] = Estimate(Budget(usd[0], tokens[0]), Budget(usd[1], tokens[1]))
     return estimates
+
+
+def _amounts(found: Histogram | None, expected: int, least: int) -> tuple[int, int]:
+    """Return what an attempt costs nearly always at most, and at least: as measured, if it was often enough."""
+    most, half = (found.quantile(EXPECTED_QUANTILE), found.quantile(LEAST_QUANTILE)) if found else (None, None)
+    if found is None or most is None or half is None or found.total < ENOUGH:
+        return expected, least
+    return math.ceil(most * BUCKET_SLACK), math.floor(half * BUCKET_SLACK / GROWTH)
 
 
 def _estimate(expected: Budget) -> Estimate:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from miyabi_coordinator.decide.eta import eta, rough_eta
-from miyabi_coordinator.models import Batch, Decision, Run, Spec, TaskChanged, TaskState
+from miyabi_coordinator.models import Batch, Decision, FailureReason, Run, Spec, TaskChanged, TaskState
 from miyabi_coordinator.models.measured import bucket_of, field_of
 from miyabi_coordinator.ports.keeper import Keeper
 from miyabi_coordinator.ports.store import Commit, Store
@@ -88,6 +88,8 @@ def measured_in(decision: Decision) -> Counter[str]:
             continue
         kind, seconds = int(task.kind), max(0.0, task.ended - task.started)
         counts[field_of("d", kind, bucket_of(seconds * 1000))] += 1
-        if fact.spent is not None:
+        # What a budget cut short says nothing of what the step costs.
+        if fact.spent is not None and task.reason is not FailureReason.BUDGET_EXHAUSTED:
             counts[field_of("c", kind, bucket_of(fact.spent.cost_usd_micros))] += 1
+            counts[field_of("t", kind, bucket_of(fact.spent.tokens))] += 1
     return counts
