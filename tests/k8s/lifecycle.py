@@ -153,7 +153,8 @@ def end(figures: Figures) -> None:
     expect(subprocess.run(["make", "down"], cwd=ROOT, check=False).returncode == 0, "`make down` failed")
     expect(not pods(), "pods are left")
     kept = cluster.kubectl("get", "persistentvolumeclaims", "--output", "name").split()
-    expect(kept == ["persistentvolumeclaim/data-redis-state-0"], f"kept: {kept}")
+    wanted = {"persistentvolumeclaim/data-redis-state-0", "persistentvolumeclaim/simulators"}
+    expect(set(kept) == wanted, f"kept: {kept}")
     seconds = time.monotonic() - began
     purged = subprocess.run(["make", "down", "PURGE=1"], cwd=ROOT, check=False)
     expect(purged.returncode == 0, "`make down PURGE=1` failed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import shutil
@@ -106,9 +107,20 @@ def _wait_open(port: int, *, seconds: float = 60) -> None:
 
 
 def http_json(port: int, path: str) -> Any:
-    """Return what a forwarded service answers."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=30) as answer:
-        return json.load(answer)
+    """Return what a forwarded service answers; a pod that was replaced meanwhile costs a few tries.
+
+    Raises:
+        StepError: it does not answer.
+    """
+    problem: Exception | None = None
+    for _ in range(20):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=30) as answer:
+                return json.load(answer)
+        except (OSError, http.client.HTTPException) as error:
+            problem = error
+            time.sleep(1)
+    raise StepError(f"{path} is not answered: {problem}")
 
 
 def github_items(port: int, repository: str) -> list[dict[str, Any]]:
