@@ -20,12 +20,16 @@ from miyabi_core.errors import MiyabiError, first_of
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A batch as asked for; `spec` still lacks what the gateway knows. `digest` tells one body from another."""
+    """A batch as asked for; `spec` still lacks what the gateway knows. `digest` tells one body from another.
+
+    `repeatable`: the request id is the caller's, so the request may have come before.
+    """
 
     batch_id: str
     spec: Spec
     query: IssueFilter | None
     digest: str
+    repeatable: bool = True
 
 
 class Submit:
@@ -44,7 +48,9 @@ class Submit:
             AlreadyExistsError: the request id was used with another body.
         """
         request_id = submission.spec.request_id
-        created = await self._store.find_request(request_id, digest=submission.digest)
+        created = None
+        if submission.repeatable:
+            created = await self._store.find_request(request_id, digest=submission.digest)
         if created is None:
             batch, runs = await self._look_up(submission)
             created = await self._store.create(batch, runs=runs, digest=submission.digest)

@@ -49,7 +49,9 @@ class CoordinatorServicer(coordinator_service_pb2_grpc.CoordinatorServiceService
         trace = current_traceparent() or ""
         spec = requests.spec_of(request, request_id=request_id, requester=requester, traceparent=trace)
         digest = requests.body_digest(request)
-        submission = Submission(new_batch_id(number), spec, requests.filter_of(request), digest)
+        submission = Submission(
+            new_batch_id(number), spec, requests.filter_of(request), digest, bool(request.request_id)
+        )
         batch, repeated = await shard.submit.submit(submission)
         shard.dispatcher.wake()
         if repeated:

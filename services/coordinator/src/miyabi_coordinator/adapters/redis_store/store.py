@@ -27,6 +27,8 @@ from miyabi_coordinator.models import (
 from miyabi_coordinator.ports.store import Commit, Created
 from miyabi_coordinator.translate import events
 
+#: Specs that a replica remembers: some kilobytes each, and one that is missing costs a read.
+SPECS_REMEMBERED = 1000
 _COUNTERS = ("pending", "running", "awaiting_approval", "succeeded", "failed", "skipped", "cancelled")
 _FIELDS = (
     "spec", "state", "create", "end", "seq", "leased", "reserved", "reserved_tokens", *_COUNTERS, *SPENT_COUNTERS
@@ -61,6 +63,8 @@ class RedisStore(Queues, Journal):
             *(part for run in runs for part in (str(run.issue), codec.encode_run(run))),
         )
         made = answer[0].decode()
+        if made == batch.id:
+            self._remember(batch.id, batch.spec)
         # A repeat after a lost answer finds the batch that it made itself.
         return Created(made, repeated=bool(answer[1]) and made != batch.id, same_body=bool(answer[2]))
 
@@ -82,10 +86,14 @@ class RedisStore(Queues, Journal):
             value = await self._connection.run(lambda redis: redis.hget(self._batch(batch), "spec"))
             if value is None:
                 return None
-            if len(self._specs) >= 1000:
-                self._specs.pop(next(iter(self._specs)))
-            self._specs[batch] = codec.decode_spec(value)
+            self._remember(batch, codec.decode_spec(value))
         return self._specs[batch]
+
+    def _remember(self, batch: str, spec: Spec) -> None:
+        """Keep a spec in memory; the oldest goes when there are many."""
+        if len(self._specs) >= SPECS_REMEMBERED:
+            self._specs.pop(next(iter(self._specs)))
+        self._specs[batch] = spec
 
     async def load_batch(self, batch: str, *, confirmed: bool = False) -> Batch | None:
         """Return a batch as it is; where *confirmed*, as it will be after the loss of the primary."""
