@@ -14,6 +14,12 @@ from miyabi_coordinator.adapters.redis_store.connection import ShardConnection
 #: Scripts whose effect needs no replica: a claim runs out by itself, a lease that was not renewed is given again,
 #: an agent's entry is written with each heartbeat.
 FLEETING = frozenset({"claim", "restore", "drop", "renew", "leave"})
+#: Scripts that run on a server without memory too: they free some, or put in one place what they take from another.
+FREEING = frozenset({"remove", "restore", "drop", "renew", "leave", "give_back"})
+#: First line of the others: the server refuses them before they begin. Without it a script is refused at its first
+#: command that needs memory, unless it has written already; then it goes on.
+#: Source: valkey.io/topics/eval-intro, script flags.
+_REFUSED_WHEN_FULL = "#!lua\n"
 _FOLDER = resources.files("miyabi_coordinator.adapters.redis_store") / "lua"
 
 
@@ -49,7 +55,8 @@ class Scripts:
     def _source(self, name: str) -> tuple[str, str]:
         """Return a script's text and digest."""
         if name not in self._known:
-            source = (_FOLDER / "common.lua").read_text() + (_FOLDER / f"{name}.lua").read_text()
+            first = "#!lua flags=allow-oom\n" if name in FREEING else _REFUSED_WHEN_FULL
+            source = first + (_FOLDER / "common.lua").read_text() + (_FOLDER / f"{name}.lua").read_text()
             digest = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
             self._known[name] = (source, digest)
         return self._known[name]
