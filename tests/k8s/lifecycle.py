@@ -142,7 +142,15 @@ def server_dry_run(figures: Figures) -> None:
             if "." not in entry["apiVersion"] or entry["apiVersion"].partition("/")[0] in known
         ]  # fmt: skip
         text = json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests})
-        run("kubectl", "apply", "--server-side", "--force-conflicts", "--dry-run=server", "--filename", "-", stdin=text)
+        command = (
+            "kubectl",
+            "apply",
+            "--server-side",
+            "--force-conflicts",
+            "--field-manager=miyabi",
+            "--dry-run=server",
+        )
+        run(*command, "--filename", "-", stdin=text)
         kinds = sorted({entry["kind"] for entry in manifests})
         figures.add("server_dry_run", overlay=overlay, manifests=len(manifests), kinds=len(kinds))
 
