@@ -47,9 +47,12 @@ amounts = st.builds(Budget, st.integers(0, 400_000), st.integers(0, 400_000))
 estimates = st.fixed_dictionaries(
     {
         int(kind): st.builds(
-            lambda whole, part: Estimate(whole, Budget(whole.usd_micros // part, whole.tokens // part)),
+            lambda whole, part, allowed: Estimate(
+                whole, Budget(whole.usd_micros // part, whole.tokens // part), allowed
+            ),
             amounts,
             st.integers(1, 5),
+            st.one_of(st.just(NO_BUDGET), amounts),
         )
         for kind in TaskKind
     }
@@ -196,6 +199,20 @@ def test_second_issue_waits_for_money_that_the_first_keeps():
     assert waiting.lease.usd_micros + waiting.kept.usd_micros == sum(each.usd_micros for each in TABLE.values())
     spent = Funds(spec.budget, spent=Budget(usd_micros=1_200_000), leased=1)
     assert reserve(run, spec, run.tasks[0], funds=spent, estimates=from_table()).exhausted
+
+
+def test_a_lease_allows_more_than_what_steps_were_measured_to_cost():
+    """A cheap step keeps the table's room where it is paid for: an agent sets the most of each call aside beforehand."""
+    spec = spec_of(budget=DOLLAR)
+    run = run_of(spec)
+    counts = {field_of("c", int(kind), bucket_of(5_000)): ENOUGH for kind in TaskKind}
+    known = from_measured(measured_of(counts))
+    found = reserve(run, spec, run.tasks[0], funds=Funds(DOLLAR), estimates=known)
+    assert found.lease.usd_micros == TABLE[TaskKind.TRIAGE].usd_micros
+    assert 6 * 5_000 <= found.kept.usd_micros <= 6 * 5_600
+    tight = Funds(DOLLAR, Budget(usd_micros=960_000))
+    found = reserve(run, spec, run.tasks[0], funds=tight, estimates=known)
+    assert 0 < found.lease.usd_micros + found.kept.usd_micros <= 40_000
 
 
 @pytest.mark.parametrize("left", [1, 400, 999, 1000, 50_000])

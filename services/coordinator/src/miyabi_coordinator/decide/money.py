@@ -84,7 +84,7 @@ def _reserve(
     }
     later = later_kinds(run, spec, task)
     own, floor = amounts[task.kind], sum(_needed(kind, amounts[kind]) for kind in later)
-    want, least = own.expected, own.least if task.kind is not TaskKind.PULL_REQUEST else own.smallest
+    want, least = own.allowed, own.least if task.kind is not TaskKind.PULL_REQUEST else own.smallest
     if issue_limit:
         unused = issue_limit - _used(run, dimension)
         left = unused - min(floor, issue_limit // 2)
@@ -120,8 +120,9 @@ def _of_batch(
 
 
 class _Amounts(Value, frozen=True):
-    """What an attempt of a kind of step costs, in one dimension: nearly always at most, and at least."""
+    """What a lease of a kind of step allows, what the attempt costs nearly always at most, and at least."""
 
+    allowed: int
     expected: int
     least: int
     smallest: int
@@ -133,7 +134,8 @@ class _Amounts(Value, frozen=True):
         expected, least = (
             max(smallest, min(most, getattr(part, dimension))) for part in (estimate.expected, estimate.least)
         )
-        return cls(expected, least, smallest)
+        allowed = max(expected, min(most, getattr(estimate.allowed, dimension)))
+        return cls(allowed, expected, least, smallest)
 
 
 def _needed(kind: TaskKind, amounts: _Amounts) -> int:

@@ -28,10 +28,15 @@ NO_BUDGET = Budget()
 
 
 class Estimate(Value, frozen=True):
-    """What an attempt of a kind of step costs: nearly always at most, and at least where it is to make sense."""
+    """What an attempt of a kind of step costs: nearly always at most, and at least where it is to make sense.
+
+    `allowed` is what a lease allows where it can be paid, if that is more than what is expected: an agent sets the most
+    that a call could cost aside before it makes it, which is far more than what calls do cost.
+    """
 
     expected: Budget
     least: Budget
+    allowed: Budget = NO_BUDGET
 
 
 class Funds(Value, frozen=True):

@@ -48,7 +48,7 @@ def from_measured(measured: Measured) -> dict[int, Estimate]:
     for kind, known in estimates.items():
         usd = _amounts(measured.usd_micros.get(kind), known.expected.usd_micros, known.least.usd_micros)
         tokens = _amounts(measured.tokens.get(kind), known.expected.tokens, known.least.tokens)
-        estimates[kind] = Estimate(Budget(usd[0], tokens[0]), Budget(usd[1], tokens[1]))
+        estimates[kind] = Estimate(Budget(usd[0], tokens[0]), Budget(usd[1], tokens[1]), known.expected)
     return estimates
 
 
@@ -62,7 +62,7 @@ def _amounts(found: Histogram | None, expected: int, least: int) -> tuple[int, i
 
 def _estimate(expected: Budget) -> Estimate:
     """Return an estimate whose least is a part of what is expected."""
-    return Estimate(expected, Budget(expected.usd_micros // LEAST_PART, expected.tokens // LEAST_PART))
+    return Estimate(expected, Budget(expected.usd_micros // LEAST_PART, expected.tokens // LEAST_PART), expected)
 
 
 class Estimates:
