@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any
 
 from miyabi.coordinator.v1 import dispatch_service_pb2_grpc
 from miyabi.keda.v1 import external_scaler_pb2_grpc
@@ -18,6 +19,7 @@ from miyabi_coordinator.adapters.redis_store import (
     open_primaries,
 )
 from miyabi_coordinator.adapters.redis_store.places import RedisPlaces
+from miyabi_coordinator.adapters.redis_store.primaries import Primaries
 from miyabi_coordinator.models import TaskKind
 from miyabi_coordinator.policy import POLICY
 from miyabi_coordinator.ports.audit import AuditTrail
@@ -48,15 +50,37 @@ async def running(settings: CoordinatorSettings) -> AsyncIterator[int]:
     security.check(settings.address)
     channel = open_channel(settings.gateway, service=gateway.SERVICE, security=ClientSecurity.of(settings))
     primaries = open_primaries(settings.redis_url.get_secret_value(), shards=settings.shards)
-    durability = Durability(settings.min_replicas, settings.store_patience)
     try:
+        parts = _Parts(settings, primaries, gateway.GatewayClient(channel))
+        server = _server(settings, parts.shards, security, audit=parts.audit, trail=parts.trail)
+        async with asyncio.TaskGroup() as group:
+            serving = [group.create_task(loop) for loop in parts.loops()]
+            port = await server.start()
+            await server.set_ready(ready=True)
+            try:
+                yield port
+            finally:
+                for shard in parts.shards.all:
+                    shard.dispatcher.drain_all("The coordinator is shutting down.")
+                await server.stop()
+                await parts.audit.flush()
+                await _end(serving)
+    finally:
+        await primaries.aclose()
+        await channel.close()
+
+
+class _Parts:
+    """What serves behind the server: the shards, the limits that hold over all of them, the audit."""
+
+    def __init__(self, settings: CoordinatorSettings, primaries: Primaries, client: gateway.GatewayClient) -> None:
+        durability = Durability(settings.min_replicas, settings.store_patience)
         ways = [ShardConnection(primaries, number, durability=durability) for number in range(settings.shards)]
-        stores = [RedisStore(way, shard=number) for number, way in enumerate(ways)]
+        self._stores = [RedisStore(way, shard=number) for number, way in enumerate(ways)]
         timing = Timing(settings.lease_duration, settings.heartbeat_interval, settings.task_deadline)
-        client = gateway.GatewayClient(channel)
-        quotas = Quotas(client)
-        limits = Limits(RedisPlaces(ways[0]), _configured(settings), quotas, stores=stores)
-        shards = ShardTable(
+        self._quotas = Quotas(client)
+        self._limits = Limits(RedisPlaces(ways[0]), _configured(settings), self._quotas, stores=self._stores)
+        self.shards = ShardTable(
             [
                 Shard(
                     store,
@@ -64,34 +88,22 @@ async def running(settings: CoordinatorSettings) -> AsyncIterator[int]:
                     RedisKeeper(way, shard=number),
                     timing=timing,
                     retention=settings.retention,
-                    limits=limits,
+                    limits=self._limits,
                 )
-                for number, (store, way) in enumerate(zip(stores, ways, strict=True))
+                for number, (store, way) in enumerate(zip(self._stores, ways, strict=True))
             ]
         )
-        for shard in shards.all:
-            quotas.listeners.append(shard.dispatcher.wake)
-            limits.listeners.append(shard.dispatcher.wake)
-        trail = RedisAudit(ways[0])
-        audit = AuditLog(trail)
-        server = _server(settings, shards, security, audit=audit, trail=trail)
-        async with asyncio.TaskGroup() as group:
-            serving = [group.create_task(loop) for shard in shards.all for loop in shard.loops()]
-            serving += [group.create_task(store.committer.run()) for store in stores]
-            serving += [group.create_task(loop) for loop in (audit.run(), quotas.run(), limits.run())]
-            port = await server.start()
-            await server.set_ready(ready=True)
-            try:
-                yield port
-            finally:
-                for shard in shards.all:
-                    shard.dispatcher.drain_all("The coordinator is shutting down.")
-                await server.stop()
-                await audit.flush()
-                await _end(serving)
-    finally:
-        await primaries.aclose()
-        await channel.close()
+        for shard in self.shards.all:
+            self._quotas.listeners.append(shard.dispatcher.wake)
+            self._limits.listeners.append(shard.dispatcher.wake)
+        self.trail = RedisAudit(ways[0])
+        self.audit = AuditLog(self.trail)
+
+    def loops(self) -> list[Coroutine[Any, Any, None]]:
+        """Return what serves until it is cancelled."""
+        of_shards = [loop for shard in self.shards.all for loop in shard.loops()]
+        committing = [store.committer.run() for store in self._stores]
+        return [*of_shards, *committing, self.audit.run(), self._quotas.run(), self._limits.run()]
 
 
 def _configured(settings: CoordinatorSettings) -> Configured:

@@ -54,6 +54,13 @@ def issues_not_found(repository: str, numbers: Sequence[int]) -> NotFoundError:
     return NotFoundError(message, reason="ISSUE_NOT_FOUND", metadata={"repository": repository, "issues": named})
 
 
+def issues_unread(repository: str, numbers: Sequence[int]) -> UnavailableError:
+    """GitHub did not answer for at least one issue."""
+    named = ", ".join(str(number) for number in numbers[:MOST_ISSUES_NAMED])
+    message = f"GitHub did not answer for issue {named} of {repository}; nothing was accepted, try again."
+    return UnavailableError(message, reason="GITHUB_UNAVAILABLE")
+
+
 def no_issues_matched(repository: str) -> FailedPreconditionError:
     """The query matched nothing."""
     message = f"No issue of {repository} matches the query."

@@ -9,7 +9,7 @@ import grpc
 
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
 from miyabi.github_gateway.v1 import github_gateway_service_pb2_grpc
-from miyabi_coordinator.errors import issues_not_found, repository_not_found
+from miyabi_coordinator.errors import issues_not_found, issues_unread, repository_not_found
 from miyabi_coordinator.models import IssueFacts, IssueFilter, Quota, RepositoryFacts
 from miyabi_core.errors import NotFoundError
 from miyabi_core.status import from_rpc_error
@@ -50,17 +50,23 @@ class GatewayClient:
 
         Raises:
             NotFoundError: at least one does not exist.
+            UnavailableError: GitHub did not tell of at least one whether it exists.
             MiyabiError: the gateway could not answer; its reason is kept.
         """
         request = pb.BatchGetIssuesRequest(repository=repository, numbers=numbers, fields=_FIELDS)
         found: dict[int, IssueFacts] = {}
+        unread: list[int] = []
         try:
             async for answer in self._stub.BatchGetIssues(request, timeout=TIMEOUT_SECONDS):
                 for entry in answer.entries:
                     if entry.HasField("issue"):
                         found[entry.number] = _facts(entry.issue)
+                    elif entry.error:
+                        unread.append(entry.number)
         except grpc.aio.AioRpcError as error:
             raise _translated(error, repository) from error
+        if unread:
+            raise issues_unread(repository, unread)
         if missing := [number for number in numbers if number not in found]:
             raise issues_not_found(repository, missing)
         return [found[number] for number in numbers]

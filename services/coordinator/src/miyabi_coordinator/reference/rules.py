@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
 from miyabi_coordinator.adapters.redis_store.committer import member_of
-from miyabi_coordinator.decide import COUNTER_OF_STATE, SPENT_COUNTERS, effects_of
+from miyabi_coordinator.decide import SPENT_COUNTERS, effects_of
 from miyabi_coordinator.models import (
     Batch,
     BatchState,
@@ -17,12 +16,9 @@ from miyabi_coordinator.models import (
     Effects,
     Funds,
     Guards,
-    LeaseReference,
     RepositoryLimit,
     Run,
     RunState,
-    Spec,
-    Task,
     TaskKind,
 )
 from miyabi_coordinator.ports.store import (
@@ -37,6 +33,7 @@ from miyabi_coordinator.ports.store import (
     Commit,
     Wanted,
 )
+from miyabi_coordinator.reference.facts import Facts, batch_of, kind_of, lease_of, needs_slot
 from miyabi_coordinator.reference.sorted_set import SortedSet
 
 #: A repeat after a lost answer: the scripts answer it as written, and write nothing.
@@ -46,33 +43,6 @@ MOST_TRIED = 1000
 _FREED = frozenset({"running", "leased"})
 _PAID = frozenset({"reserved", "reserved_tokens"})
 _TOKENS = [name for name in SPENT_COUNTERS if name.endswith("_tokens")]
-_OPEN = [COUNTER_OF_STATE[state] for state in RunState if not state.terminal]
-
-
-@dataclass(slots=True)
-class Facts:
-    """A batch's hash, its runs and what is parked."""
-
-    id: str
-    spec: Spec
-    created: float
-    runs: dict[int, Run]
-    state: BatchState = BatchState.RUNNING
-    ended: float = 0.0
-    vft: float = 0.0
-    counters: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
-    warned: int = 0
-    queued: int = 0
-    freed: bool = False
-    paid: bool = False
-    waiting: SortedSet = field(default_factory=SortedSet)
-    held: SortedSet = field(default_factory=SortedSet)
-    unpaid: SortedSet = field(default_factory=SortedSet)
-
-    @property
-    def open(self) -> int:
-        """Runs that have not ended."""
-        return sum(self.counters[name] for name in _OPEN)
 
 
 class Shard:
@@ -422,23 +392,3 @@ class Shard:
         facts = self.batches.get(batch)
         if facts is not None and not facts.ended and not facts.open:
             self.timers.add(f"close|{batch}", now)
-
-
-def needs_slot(member: str) -> bool:
-    """Tell whether a member of a queue will take one of the batch's slots."""
-    return member.endswith("|1")
-
-
-def batch_of(member: str) -> str:
-    """Return the batch that a member of a queue names."""
-    return member.split("|", 1)[0]
-
-
-def kind_of(member: str) -> int:
-    """Return the kind of task that a member of a queue names."""
-    return int(member.split("|")[3])
-
-
-def lease_of(run: Run, task: Task) -> str:
-    """Return the name of a task's lease."""
-    return LeaseReference(run.batch, run.issue, task.id, task.fence).member

@@ -33,7 +33,8 @@ from miyabi_coordinator.models import (
     Usage,
 )
 from miyabi_coordinator.ports.store import DUE, OK, Commit, Wanted
-from miyabi_coordinator.reference.rules import Facts, Shard
+from miyabi_coordinator.reference.facts import Facts
+from miyabi_coordinator.reference.rules import Shard
 
 #: What an agent makes of a task: how long it takes, and what comes out; None is an agent that dies with it.
 Work = Callable[[Run, Task], tuple[float, Done | Failed | Released | None]]

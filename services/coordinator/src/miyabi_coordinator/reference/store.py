@@ -22,7 +22,8 @@ from miyabi_coordinator.models import (
     Usage,
 )
 from miyabi_coordinator.ports.store import DUE, OK, Chunk, Claim, Commit, Created, Wanted
-from miyabi_coordinator.reference.rules import REPEATED, Facts, Shard
+from miyabi_coordinator.reference.facts import Facts
+from miyabi_coordinator.reference.rules import REPEATED, Shard
 from miyabi_coordinator.translate import events
 from miyabi_coordinator.translate.frames import frame, with_sequence
 
