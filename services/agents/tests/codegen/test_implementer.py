@@ -185,7 +185,7 @@ async def test_a_path_outside_the_checkout_is_the_models_mistake(workshop, agent
 async def test_a_spent_budget_ends_parallel_conversations(workshop, agent) -> None:
     """A budget that does not pay for the tests ends the task, whole, with a foreseen error."""
     with pytest.raises((AgentError, ExceptionGroup)):
-        await workshop.run(agent, CHANGE, TESTS, inputs={"plan": PLAN}, budget=Budget(tokens=12_000))
+        await workshop.run(agent, CHANGE, TESTS, inputs={"plan": PLAN}, budget=Budget(tokens=4_000))
 
 
 async def test_without_a_model_no_change_can_be_made(workshop, agent) -> None:

@@ -12,7 +12,9 @@ from miyabi.common.v1.usage_pb2 import Budget
 from miyabi.coordinator.v1.dispatch_service_pb2 import LeaseReference
 from miyabi_agents.dispatch.progress import TaskProgress
 from miyabi_agents.errors import BudgetError, ModelAnswerError, ModelUnavailableError
-from miyabi_agents.model import ModelClient
+from miyabi_agents.model import ModelClient, prices
+from miyabi_agents.model.budget import LEAST_ANSWER
+from miyabi_agents.model.session import MAX_TOKENS
 from miyabi_agents.settings import AgentsSettings
 from miyabi_sim.model.dials import Fault, ModelDials
 from miyabi_sim.model.scenarios import Scenario, Scenarios
@@ -215,10 +217,25 @@ async def test_a_call_that_could_break_the_budget_is_not_made(budget) -> None:
         assert not seen.model.requests
 
 
+@pytest.mark.parametrize(
+    "budget", [Budget(usd_micros=40_000), Budget(tokens=2_500), Budget(usd_micros=20_000, tokens=9_000)]
+)
+async def test_a_small_budget_asks_for_shorter_answers(budget) -> None:
+    """Where the longest answer is not paid for the model is asked for one that is, and the call stays within it."""
+    async with talk([GOOD], budget=budget) as seen:
+        assert await seen.session.call_tool(**PROMPT, tool=TOOL) == {"size": 3}
+        (request,) = seen.model.requests
+        assert LEAST_ANSWER <= request["max_tokens"] < MAX_TOKENS
+        characters = len(json.dumps([request["system"], request["messages"], request["tools"]]))
+        options = {"prompt_characters": characters, "max_tokens": request["max_tokens"]}
+        assert prices.most(request["model"], **options) <= (budget.usd_micros or 1 << 40)
+        assert prices.most_tokens(**options) <= (budget.tokens or 1 << 40)
+
+
 async def test_conversations_side_by_side_share_the_budget() -> None:
     """Of four calls at once only those run that the budget pays for together; what is unused is given back."""
-    # One call at its most: about 8,400 tokens.
-    async with talk([GOOD], budget=Budget(tokens=20_000), first_token_seconds=0.1) as seen:
+    # One call at its most: about 8,400 tokens; what is left after two does not pay for the shortest answer.
+    async with talk([GOOD], budget=Budget(tokens=17_500), first_token_seconds=0.1) as seen:
         answers = await asyncio.gather(
             *(seen.session.call_tool(**PROMPT, tool=TOOL) for _ in range(4)), return_exceptions=True
         )

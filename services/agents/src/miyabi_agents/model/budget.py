@@ -9,6 +9,9 @@ from miyabi.common.v1.usage_pb2 import Budget, Usage
 from miyabi_agents.errors import BudgetError
 from miyabi_agents.model import prices
 
+#: Tokens of the shortest answer that is worth asking for: a finding or a small edit fits in.
+LEAST_ANSWER = 1024
+
 
 class BudgetKeeper:
     """Counts what calls used; conversations that run side by side share one.
@@ -22,6 +25,21 @@ class BudgetKeeper:
         self._reserved_micros = 0
         self._reserved_tokens = 0
         self.usage = Usage()
+
+    def longest_answer(self, model: str, *, prompt_characters: int, most: int) -> int:
+        """Return how many tokens an answer may have so that what is left pays for it: *most*, or fewer.
+
+        Never fewer than `LEAST_ANSWER`: where that is not paid for, `reserved` refuses the call.
+        """
+        longest = most
+        if limit := self._budget.usd_micros:
+            left = limit - self.usage.cost_usd_micros - self._reserved_micros
+            longest = min(longest, prices.answer_for(left, model, prompt_characters=prompt_characters))
+        if limit := self._budget.tokens:
+            left = limit - prices.total_tokens(self.usage) - self._reserved_tokens
+            prompt = prices.most_tokens(prompt_characters=prompt_characters, max_tokens=0)
+            longest = min(longest, left - prompt)
+        return max(LEAST_ANSWER, longest)
 
     @contextmanager
     def reserved(self, model: str, *, prompt_characters: int, max_tokens: int) -> Iterator[None]:

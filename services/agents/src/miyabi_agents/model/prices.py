@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -93,6 +94,14 @@ def most(model: str, *, prompt_characters: int, max_tokens: int) -> int:
     price = price_of(model)
     prompt = prompt_characters / CHARACTERS_PER_TOKEN
     return round((prompt * price.cache_write + max_tokens * price.output) * price.factor(prompt))
+
+
+def answer_for(micros: int, model: str, *, prompt_characters: int) -> int:
+    """Return how many tokens of an answer an amount pays for beside the prompt; below 0: not even the prompt."""
+    price = price_of(model)
+    prompt = prompt_characters / CHARACTERS_PER_TOKEN
+    # Half a micro-dollar less, since `most` rounds.
+    return math.floor(((micros - 0.5) / price.factor(prompt) - prompt * price.cache_write) / price.output)
 
 
 def most_tokens(*, prompt_characters: int, max_tokens: int) -> int:

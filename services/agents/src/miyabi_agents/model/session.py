@@ -20,7 +20,7 @@ from miyabi_agents.model.budget import BudgetKeeper
 if TYPE_CHECKING:
     from miyabi_agents.ports import Invocation, ProgressSink
 
-#: Longest answer.
+#: Longest answer, in tokens, where the budget pays for it.
 MAX_TOKENS = 8192
 #: Answers of one conversation; a change that takes more is going in circles.
 MAX_TURNS = 40
@@ -162,7 +162,6 @@ class ModelSession:
         """Send a conversation and stream its answer; a stream that breaks is asked for again."""
         request: dict[str, Any] = {
             "model": self._models[strong],
-            "max_tokens": MAX_TOKENS,
             "system": [{"type": "text", "text": system, "cache_control": {"type": "ephemeral"}}],
             "messages": _cached(messages),
             "tools": tools,
@@ -184,7 +183,9 @@ class ModelSession:
         """Make one call within the budget; it is timed and counted whatever becomes of it."""
         model = request["model"]
         characters = len(json.dumps([request["system"], request["messages"], request["tools"]]))
-        with self._keeper.reserved(model, prompt_characters=characters, max_tokens=MAX_TOKENS):
+        longest = self._keeper.longest_answer(model, prompt_characters=characters, most=MAX_TOKENS)
+        request = {**request, "max_tokens": longest}
+        with self._keeper.reserved(model, prompt_characters=characters, max_tokens=longest):
             async with self._progress.invocation("model.messages", detail=f"{step}: {model}") as invocation:
                 try:
                     return await self._stream(step, invocation, request)
