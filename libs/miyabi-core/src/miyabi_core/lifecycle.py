@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 from collections.abc import Awaitable, Callable
@@ -14,6 +15,9 @@ from miyabi_core.logging import get_logger
 EXIT_INTERRUPTED = 130
 #: Exit code of a process that cannot start with the settings that it has.
 EXIT_REFUSED = 2
+
+#: New objects between two looks of the garbage collector: a message of 200 outcomes makes thousands that live shortly.
+GARBAGE_THRESHOLD = 10_000
 
 _LOG = get_logger(__name__)
 
@@ -28,6 +32,10 @@ def run_service(serve: Callable[[asyncio.Event], Awaitable[None]]) -> None:
         SystemExit: with EXIT_REFUSED; a setting, an address or a file cannot be used.
     """
     refused: list[BaseException] = []
+    # What was imported stays: the collector need not look at it again and again.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE_THRESHOLD)
     try:
         asyncio.run(run_until_signal(serve))
     except* MiyabiError as group:

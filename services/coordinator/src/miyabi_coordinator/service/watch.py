@@ -15,6 +15,8 @@ from miyabi_core.logging import get_logger
 INBOX_BYTES = 1 << 20
 #: Pieces of streamed text that wait for a watcher; a slower one loses the oldest.
 TEXTS = 2000
+#: Seconds between two answers about what other replicas committed: nobody sees the difference, and each answer costs.
+LISTEN_PAUSE_SECONDS = 0.004
 #: Seconds between attempts to reach the store.
 RETRY_SECONDS = 0.5
 
@@ -70,6 +72,7 @@ class _Feed:
     def __init__(self) -> None:
         self.watchers: set[_Watcher] = set()
         self.read = -1  #: the log was handed to everyone who does not lag up to here; -1: not yet read
+        self.grown = False  #: it grew while nobody had read it
 
 
 class Listener:
@@ -99,6 +102,8 @@ class WatchHub:
                 self._all_lag()
                 async for growths in self._store.follow(position):
                     self._heard(growths)
+                    # What this replica commits it shows at once; what others do comes in fewer, larger answers.
+                    await asyncio.sleep(LISTEN_PAUSE_SECONDS)
             except MiyabiError as error:
                 _LOG.warning("watch.store_unavailable", reason=error.reason)
                 await asyncio.sleep(RETRY_SECONDS)
@@ -121,7 +126,10 @@ class WatchHub:
 
     def grew(self, batch: str) -> None:
         """Read a batch's log soon: this replica committed something, and need not wait to hear of it."""
-        if batch in self._feeds:
+        feed = self._feeds.get(batch)
+        if feed is not None and feed.read < 0:
+            feed.grown = True
+        elif feed is not None:
             self._grown.add(batch)
             self._growth.set()
 
@@ -182,10 +190,13 @@ class WatchHub:
         chunks = await self._store.read_log(batch, after=watcher.last)
         if chunks:
             watcher.last = chunks[-1].last
+        if len(chunks) >= PAGE:
             watcher.lag()
         elif feed.read < 0:
             feed.read = watcher.last
-            self.grew(batch)
+            if feed.grown:
+                feed.grown = False
+                self.grew(batch)
         return chunks or watcher.take()
 
     def _heard(self, growths: Sequence[Growth]) -> None:

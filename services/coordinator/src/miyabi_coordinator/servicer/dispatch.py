@@ -88,6 +88,9 @@ class DispatchServicer(dispatch_service_pb2_grpc.DispatchServiceServicer):
         """Handle what the agent says until it hangs up; what concerns one shard does not wait for another."""
         lanes: list[asyncio.Queue[pb.AttachRequest | None]] = [asyncio.Queue(LANE) for _ in self._shards.all]
         try:
+            if len(lanes) == 1:
+                await self._serve_only_shard(agent, first, rest)
+                return
             async with asyncio.TaskGroup() as group:
                 for number, lane in enumerate(lanes):
                     group.create_task(self._serve_lane(agent, number, lane))
@@ -101,11 +104,18 @@ class DispatchServicer(dispatch_service_pb2_grpc.DispatchServiceServicer):
         finally:
             agent.close()
 
+    async def _serve_only_shard(
+        self, agent: AttachedAgent, first: pb.AttachRequest, rest: AsyncIterator[pb.AttachRequest]
+    ) -> None:
+        """Handle what the agent says, in order: with one shard nothing can hold up another."""
+        await self._handle(agent, self._shards.all[0], first)
+        async for message in rest:
+            if message.HasField("hello"):
+                raise errors.hello_expected()
+            await self._handle(agent, self._shards.all[0], message)
+
     async def _sort(self, message: pb.AttachRequest, lanes: Sequence[asyncio.Queue[pb.AttachRequest | None]]) -> None:
         """Put each part of a message into the lane of its shard; every shard gets the heartbeat."""
-        if len(lanes) == 1:
-            await lanes[0].put(message)
-            return
         parts: dict[int, pb.AttachRequest] = {}
         for number in range(len(lanes)) if message.HasField("heartbeat") else ():
             part = parts.setdefault(number, pb.AttachRequest())
