@@ -16,6 +16,7 @@ SERVICERS = {
     "miyabi.coordinator.v1.DispatchService": ("miyabi_coordinator.servicer", "DispatchServicer"),
     "miyabi.github_gateway.v1.GitHubGatewayService": ("miyabi_github_gateway.servicer", "GitHubGatewayServicer"),
     "miyabi.dashboard.v1.TelemetryService": ("miyabi_dashboard.servicer", "TelemetryServicer"),
+    "externalscaler.ExternalScaler": ("miyabi_coordinator.servicer", "ExternalScalerServicer"),
 }
 
 
