@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from miyabi_coordinator.decide import money, outcomes, pipeline
-from miyabi_coordinator.decide.effects import changes_of, effects_of
+from miyabi_coordinator.decide.effects import changed_tasks, changes_of, effects_of
 from miyabi_coordinator.models import (
     NO_RESULTS,
     ApprovalDecided,
@@ -89,16 +89,17 @@ def _moved(
 ) -> Decision:
     """Complete a transition: the version, new tasks, states that changed, everything that follows from them."""
     after = replace(after, version=before.version + 1, progress=_still_reported(after))
-    known = {task.id for task in before.tasks}
-    added = tuple(task for task in after.tasks if task.id not in known)
     found: list[Fact] = list(facts)
-    if added:
+    if len(after.tasks) > len(before.tasks):
+        known = {task.id for task in before.tasks}
+        added = tuple(task for task in after.tasks if task.id not in known)
         found.append(TasksAdded(added, added[0].fix_round))
-    found.extend(changes_of(before, after))
+    changed = changed_tasks(before, after)
+    found.extend(changes_of(before, after, changed))
     if not before.budget_warned and outcomes.near_limit(after.spent, spec):
         after = replace(after, budget_warned=True)
         found.append(BudgetWarned(spec.issue_budget, after.spent))
-    return Decision(after, tuple(found), effects_of(before, after), guards or Guards())
+    return Decision(after, tuple(found), effects_of(before, after, changed), guards or Guards())
 
 
 def _still_reported(run: Run) -> dict[str, int]:

@@ -40,9 +40,13 @@ SPENT_COUNTERS = (
 )
 
 
-def effects_of(before: Run | None, after: Run) -> Effects:
+#: Each task that a transition changed, with what it was.
+Changed = list[tuple[Task, Task]]
+
+
+def effects_of(before: Run | None, after: Run, changed: Changed | None = None) -> Effects:
     """Return what a commit of *after* changes beside the run itself; *before* is None for a new run."""
-    pairs = _changed(before, after)
+    pairs = changed_tasks(before, after) if changed is None else changed
     return Effects(
         enqueue=tuple(_enqueued(pairs, after)),
         dequeue=tuple(_dequeued(pairs, before)),
@@ -57,9 +61,9 @@ def effects_of(before: Run | None, after: Run) -> Effects:
     )
 
 
-def changes_of(before: Run, after: Run) -> Iterator[Fact]:
+def changes_of(before: Run, after: Run, changed: Changed) -> Iterator[Fact]:
     """Yield a fact for each state that changed, tasks first."""
-    for old, new in _changed(before, after):
+    for old, new in changed:
         if old.state is not new.state:
             spent = new.spent - old.spent if old.state is TaskState.LEASED else None
             yield TaskChanged(old.state, new, spent)
@@ -74,7 +78,7 @@ def backoff_timer(run: Run, task: Task) -> str:
     return f"backoff|{run.batch}|{run.issue}|{task.id}"
 
 
-def _changed(before: Run | None, after: Run) -> list[tuple[Task, Task]]:
+def changed_tasks(before: Run | None, after: Run) -> Changed:
     """Return each task that is not what it was, with what it was; a new one was PENDING."""
     known = {task.id: task for task in before.tasks} if before else {}
     pairs = ((known.get(task.id), task) for task in after.tasks)

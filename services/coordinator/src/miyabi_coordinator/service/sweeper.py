@@ -63,10 +63,15 @@ class Sweeper:
         self._wake.set()
 
     async def run(self) -> None:
-        """Sweep until it is cancelled."""
+        """Sweep until it is cancelled: what a commit left to do at once, leases and claims now and then."""
+        looked = -INTERVAL_SECONDS
         while True:
             try:
-                await self.sweep()
+                if time.monotonic() - looked >= INTERVAL_SECONDS:
+                    looked = time.monotonic()
+                    await self.sweep()
+                else:
+                    await self._do_due()
             except* MiyabiError as failures:
                 self._away = True
                 _LOG.warning("sweep.store_unavailable", error=str(first_of(failures)))
@@ -81,14 +86,18 @@ class Sweeper:
 
     async def sweep(self) -> None:
         """Do what is due now."""
-        now = self._clock()
-        expired = await self._expired(now)
-        due = await self._store.due(now)
+        expired = await self._expired(self._clock())
         if await self._store.restore_claims():
             self._on_ready()
         async with asyncio.TaskGroup() as group:
             for reference in expired:
                 group.create_task(self._guarded(self._expire(reference), reference.member))
+        await self._do_due()
+
+    async def _do_due(self) -> None:
+        """Do what timers and outbox entries ask for by now."""
+        due = await self._store.due(self._clock())
+        async with asyncio.TaskGroup() as group:
             for name in due:
                 group.create_task(self._guarded(self._do(name), name))
 
