@@ -10,6 +10,7 @@ import stat
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 
 from miyabi_agents.errors import SandboxError
@@ -24,6 +25,9 @@ from miyabi_core.logging import get_logger
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - it is named to be refused
 #: struct ucred of unix(7): pid, uid, gid.
 _CREDENTIALS = struct.Struct("3i")
+
+#: How long a refused peer has to send its request, before it is told so.
+REFUSED_PATIENCE = timedelta(seconds=1)
 
 _LOG = get_logger(__name__)
 
@@ -58,7 +62,7 @@ class SandboxServer:
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection."""
         try:
-            self._admit(_peer_uid(writer))
+            await self._admit(_peer_uid(writer), reader)
             request = decode_request(await reader.readline())
             result = await _unless_hung_up(reader, self._run(request))
             if result is not None:
@@ -72,13 +76,14 @@ class SandboxServer:
                 await writer.drain()
             writer.close()
 
-    def _admit(self, uid: int) -> None:
+    async def _admit(self, uid: int, reader: asyncio.StreamReader) -> None:
         """Let the agent pass.
 
         Raises:
             SandboxError: it is somebody else.
         """
         if uid != self._settings.agent_uid:
+            await _take_unread(reader)
             _LOG.warning("sandbox.peer_refused", uid=uid)
             raise SandboxError(f"uid {uid} is not served here", code="REFUSED")
 
@@ -116,6 +121,13 @@ def _peer_uid(writer: asyncio.StreamWriter) -> int:
     connection: socket.socket = writer.get_extra_info("socket")
     _, uid, _ = _CREDENTIALS.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
     return int(uid)
+
+
+async def _take_unread(reader: asyncio.StreamReader) -> None:
+    """Read a request that is refused: a socket that is closed over unread bytes is reset, and the answer with it."""
+    with suppress(TimeoutError, OSError, ValueError):
+        async with asyncio.timeout(REFUSED_PATIENCE.total_seconds()):
+            await reader.readline()
 
 
 async def _unless_hung_up(reader: asyncio.StreamReader, work: object) -> SandboxResult | None:
