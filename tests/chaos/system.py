@@ -28,6 +28,8 @@ from miyabi_core.valkey import EmbeddedValkey
 
 #: Replicas and agent processes.
 COORDINATORS, AGENTS = 3, 6
+#: How fast GitHub's clock runs: its limits, which both sides keep, would make three minutes of kills an hour of waiting.
+CLOCK = "60"
 #: Short, so that a killed agent's task is leased again within the run.
 LEASES = {"MIYABI_COORDINATOR_LEASE_DURATION": "PT4S", "MIYABI_COORDINATOR_HEARTBEAT_INTERVAL": "PT1S"}
 #: Pause before a killed process is started again, in seconds.
@@ -138,7 +140,10 @@ async def _start_github(system: ChaosSystem, issues: int) -> None:
     ]  # fmt: skip
     seed = system.folder / "seed.json"
     seed.write_text(json.dumps({"repositories": [{**header, "labels": []}], "issues": seeded}))
-    command = ("-m", "miyabi_sim.github", "--data", str(system.folder / "github"), "--seed", str(seed))
+    command = (
+        "-m", "miyabi_sim.github", "--data", str(system.folder / "github"), "--seed", str(seed),
+        "--time-scale", CLOCK,
+    )  # fmt: skip
     await system.launch("github", command, {"MIYABI_SIM_GITHUB_TOKEN": TOKEN}, announces=True)
     system.github = system.children["github"].announcement["url"]
     await asyncio.to_thread(_push_branches, system, list(numbers))
@@ -168,6 +173,7 @@ async def _start_services(system: ChaosSystem, ports: dict[str, int]) -> None:
     gateway = {
         "ADDRESS": f"127.0.0.1:{ports['gateway']}", "HTTP_ADDRESS": f"127.0.0.1:{free_port()}", "API_URL": github,
         "GRAPHQL_URL": f"{github}/graphql", "GIT_URL": github, "TOKEN": TOKEN, "SIMULATED": "true",
+        "TIME_SCALE": CLOCK,
     }  # fmt: skip
     settings = {**SIMULATED_GATEWAY, **{f"MIYABI_GITHUB_GATEWAY_{key}": value for key, value in gateway.items()}}
     await system.launch("gateway", ("-m", "miyabi_github_gateway"), {**redis, **settings}, announces=False)

@@ -16,7 +16,15 @@ from miyabi_core.channel import open_channel
 
 SERVICE = "miyabi.coordinator.v1.CoordinatorService"
 #: Codes of a connection that broke or of a replica that is away: the watcher comes back.
-BROKEN = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.ABORTED})
+#: RESOURCE_EXHAUSTED is GitHub's limit: the call says when to come back.
+BROKEN = frozenset(
+    {
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.CANCELLED,
+        grpc.StatusCode.ABORTED,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+    }
+)
 #: Pause before a watcher comes back, in seconds.
 PAUSE = 0.2
 
