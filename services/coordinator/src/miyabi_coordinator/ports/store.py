@@ -191,10 +191,6 @@ class Store(Protocol):
         """Renew leases; returns those that are no longer valid."""
         ...
 
-    async def are_leased(self, members: Sequence[str]) -> list[bool]:
-        """Tell which leases, named by their members, are held now."""
-        ...
-
     async def expired(self, now: float) -> list[LeaseReference]:
         """Return leases that nobody renewed."""
         ...

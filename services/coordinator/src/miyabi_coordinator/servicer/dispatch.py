@@ -89,30 +89,19 @@ class DispatchServicer(dispatch_service_pb2_grpc.DispatchServiceServicer):
         lanes: list[asyncio.Queue[pb.AttachRequest | None]] = [asyncio.Queue(LANE) for _ in self._shards.all]
         try:
             if len(lanes) == 1:
-                await self._serve_only_shard(agent, first, rest)
+                # With one shard nothing can hold up another.
+                async for message in _messages(first, rest):
+                    await self._handle(agent, self._shards.all[0], message)
                 return
             async with asyncio.TaskGroup() as group:
                 for number, lane in enumerate(lanes):
                     group.create_task(self._serve_lane(agent, number, lane))
-                await self._sort(first, lanes)
-                async for message in rest:
-                    if message.HasField("hello"):
-                        raise errors.hello_expected()
+                async for message in _messages(first, rest):
                     await self._sort(message, lanes)
                 for lane in lanes:
                     await lane.put(None)
         finally:
             agent.close()
-
-    async def _serve_only_shard(
-        self, agent: AttachedAgent, first: pb.AttachRequest, rest: AsyncIterator[pb.AttachRequest]
-    ) -> None:
-        """Handle what the agent says, in order: with one shard nothing can hold up another."""
-        await self._handle(agent, self._shards.all[0], first)
-        async for message in rest:
-            if message.HasField("hello"):
-                raise errors.hello_expected()
-            await self._handle(agent, self._shards.all[0], message)
 
     async def _sort(self, message: pb.AttachRequest, lanes: Sequence[asyncio.Queue[pb.AttachRequest | None]]) -> None:
         """Put each part of a message into the lane of its shard; every shard gets the heartbeat."""
@@ -191,6 +180,19 @@ class DispatchServicer(dispatch_service_pb2_grpc.DispatchServiceServicer):
         heartbeat.FromTimedelta(timing.heartbeat)
         references = [dispatch.reference(reference) for reference in lost]
         return pb.Welcome(lease_duration=lease, heartbeat_interval=heartbeat, lost=references)
+
+
+async def _messages(first: pb.AttachRequest, rest: AsyncIterator[pb.AttachRequest]) -> AsyncIterator[pb.AttachRequest]:
+    """Yield all messages of a stream.
+
+    Raises:
+        InvalidArgumentError: a hello came later than first.
+    """
+    yield first
+    async for message in rest:
+        if message.HasField("hello"):
+            raise errors.hello_expected()
+        yield message
 
 
 def _fact(message: pb.Progress, agent: str, task: Task) -> Encoded:

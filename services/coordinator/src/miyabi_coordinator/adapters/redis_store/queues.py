@@ -82,13 +82,6 @@ class Queues(ShardBase):
             await self._connection.run(lambda redis: redis.zrem(self._key("leases"), *members))
             await self._connection.run(lambda redis: redis.zrem(self._key("deadlines"), *members))
 
-    async def are_leased(self, members: Sequence[str]) -> list[bool]:
-        """Tell which leases, named by their members, are held now."""
-        if not members:
-            return []
-        scores = await self._connection.run(lambda redis: redis.zmscore(self._key("leases"), list(members)))
-        return [score is not None for score in scores]
-
     async def due(self, now: float) -> list[str]:
         """Return timers and outbox entries whose time has come."""
         found = await self._connection.run(
