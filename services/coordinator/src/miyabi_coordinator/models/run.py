@@ -145,6 +145,11 @@ def parse_task_name(name: str) -> tuple[str, int, str]:
     return batch, int(issue), task_id
 
 
+def holder_name(batch: str, issue: int, task_id: str) -> str:
+    """Return what a task holds places of limits under, whichever lease of it."""
+    return f"{batch}|{issue}|{task_id}"
+
+
 class LeaseReference(Value, frozen=True):
     """Names a lease and proves that it is the newest one of its task."""
 

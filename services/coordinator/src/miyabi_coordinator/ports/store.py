@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
 from miyabi_coordinator.models import AgentInfo, Batch, Decision, Funds, LeaseReference, RepositoryLimit, Run, Spec
+from miyabi_coordinator.models.run import holder_name
 from miyabi_coordinator.models.value import Value
 from miyabi_coordinator.translate.frames import skip
 
@@ -76,7 +77,7 @@ class Claim(Value, frozen=True):
     @property
     def holder(self) -> str:
         """Return what the task holds places of limits under."""
-        return f"{self.batch}|{self.issue}|{self.task_id}"
+        return holder_name(self.batch, self.issue, self.task_id)
 
 
 class Commit(Value, frozen=True):

@@ -108,9 +108,14 @@ class Limits:
 
     def over(self, holders: Sequence[str]) -> None:
         """Give places back soon: the tasks ended, or were not leased."""
-        if self._limited or self._used:
+        if self.active:
             self._over.extend(holders)
             self._ended.set()
+
+    @property
+    def active(self) -> bool:
+        """Tell whether there is any limit, so that places are held."""
+        return bool(self._limited or self._used)
 
     async def run(self) -> None:
         """Give places back, let dispatchers look for what others gave back, and find places that nobody gave back."""
@@ -131,7 +136,7 @@ class Limits:
             except MiyabiError as error:
                 self._over.extend(over)
                 _LOG.warning("limits.store_unavailable", reason=error.reason)
-            if self._limited or self._used:
+            if self.active:
                 self._read = 0.0
                 for listener in self.listeners:
                     listener()

@@ -6,6 +6,7 @@ from collections.abc import Coroutine, Sequence
 from datetime import timedelta
 from typing import Any
 
+from miyabi_coordinator.models.run import holder_name
 from miyabi_coordinator.ports.gateway import Gateway
 from miyabi_coordinator.ports.keeper import Keeper
 from miyabi_coordinator.ports.store import Commit, Store
@@ -67,9 +68,9 @@ class Shard:
             self.hub.grew(decision.run.batch)
         if decision.effects.enqueue or decision.effects.leases_cleared:
             self.dispatcher.wake()
-        if decision.effects.leases_cleared:
+        if decision.effects.leases_cleared and self._limits.active:
             run = decision.run
-            self._limits.over([f"{run.batch}|{run.issue}|{task.id}" for task in decision.effects.leases_cleared])
+            self._limits.over([holder_name(run.batch, run.issue, task.id) for task in decision.effects.leases_cleared])
         if due:
             self.sweeper.wake()
 
