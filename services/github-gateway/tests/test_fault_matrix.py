@@ -72,7 +72,7 @@ async def labels(gateway: Running, mark: str) -> object:
 
 
 #: Writes by the operation that the simulated GitHub knows them by.
-WRITES: dict[str, Call] = {"comments.create": comment, "issues.create": issue, "labels.add": labels}
+WRITES: dict[str, Call] = {"comments.create": comment, "issues.create": issue, "SetLabels": labels}
 
 
 def made(gateway: Running, mark: str) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from graphql import GraphQLSchema, OperationDefinitionNode, build_schema, parse, validate
 
-from miyabi_github_gateway.adapters import queries
+from miyabi_github_gateway.adapters import label_queries, queries
 from miyabi_github_gateway.adapters.graphql_request import PreparedRequest
 from miyabi_github_gateway.adapters.open_pull_requests import open_pull_requests
 from miyabi_github_gateway.adapters.query_cost import query_points
@@ -44,6 +44,10 @@ def every_query() -> dict[str, str]:
     found["repositories"] = queries.batch_of_repositories((True, False))
     found["find repository"] = queries.FIND_REPOSITORY
     found["open pull requests"] = open_pull_requests(["acme/toy", "acme/other"], [None, "cursor"])
+    for count in (0, 1, 50):
+        found[f"labels and {count} by name"] = label_queries.find_labels(count)
+    for add, remove in ((True, False), (False, True), (True, True)):
+        found[f"labels set, add {add}, remove {remove}"] = label_queries.set_labels(add=add, remove=remove)
     found["more pages"] = queries.more_pages(tuple(queries.CONNECTIONS))
     return found
 
@@ -55,14 +59,15 @@ def test_query_is_valid(schema: GraphQLSchema, name: str) -> None:
 
 
 def test_no_query_is_left_out() -> None:
-    """Every function and constant of the module that makes a query is among those that are checked."""
+    """Every function and constant of the modules that makes a query is among those that are checked."""
     makers = {
         name
-        for name, value in vars(queries).items()
+        for name, value in {**vars(queries), **vars(label_queries)}.items()
         if (callable(value) and hasattr(value, "cache_info")) or (isinstance(value, str) and value.startswith("query "))
     }
     assert makers == {
         "batch_by_number", "batch_of_repositories", "more_pages", "FIND_REPOSITORY", "list_issues", "search_issues",
+        "find_labels", "set_labels",
     }  # fmt: skip
 
 
@@ -78,6 +83,12 @@ def test_only_what_was_asked_for_is_in_the_query() -> None:
     assert [word for word in ("body", "comments", "labels", "assignees", "subIssues") if word in bare] == []
     labels = queries.batch_by_number(Shape(Kind.ISSUE, frozenset({IssueField.LABELS})), (1,), ids=False)
     assert [word for word in ("body", "comments", "labels") if word in labels] == ["labels"]
+
+
+def test_labels_cost_a_point() -> None:
+    """What the looking query and the mutation say that they cost is what counting their connections gives."""
+    for text in (label_queries.find_labels(50), label_queries.set_labels(add=True, remove=True)):
+        assert query_points(parse(text)) == PreparedRequest(text, {}, requests=label_queries.CONNECTIONS).points == 1
 
 
 def test_names_and_numbers_are_variables() -> None:

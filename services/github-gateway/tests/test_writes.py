@@ -158,7 +158,7 @@ async def test_reviewers_are_asked_once_and_nobody_fails_the_pull_request(replic
 async def test_issue_gets_its_labels_on_the_repeat(replicas: list[Running]) -> None:
     """Where the labels failed after the issue was opened, the same call again sets them."""
     request = issue(labels=[pb.LabelDefinition(name="found")])
-    replicas[0].github.dials.faults.append(Fault(status=422, operation="labels.add"))
+    replicas[0].github.dials.faults.append(Fault(status=422, operation="SetLabels"))
     with pytest.raises(grpc.aio.AioRpcError):
         await send(replicas[0], request)
     answer = await send(replicas[1], request)

@@ -43,10 +43,12 @@ def test_the_schema_is_a_part_of_the_published_one(published: GraphQLSchema | No
 
 
 def test_the_comparison_finds_what_is_not_published() -> None:
-    """A field, a type, an enum value and an argument of our own would all be found."""
-    whole = build_schema("type Query { a(x: Int, y: Int!): Int } enum E { A }")
-    part = build_schema("type Query { a(x: Int): Int! b: E t: T } enum E { A B } type T { x: Int }")
-    assert len(differences(part, whole)) == 6
+    """A field, a type, an enum value, an argument and a field of an input of our own would all be found."""
+    whole = build_schema("type Query { a(x: Int, y: Int!, i: I): Int } enum E { A } input I { k: Int, l: Int! }")
+    part = build_schema(
+        "type Query { a(x: Int, i: I): Int! b: E t: T } enum E { A B } type T { x: Int } input I { k: ID }"
+    )
+    assert len(differences(part, whole)) == 8
 
 
 async def test_aliased_issues_come_in_one_answer_with_the_missing_one_as_an_error(ask, github: SimulatedGitHub) -> None:

@@ -110,11 +110,15 @@ class Forge:
         Raises:
             GitHubError: 404 if the item does not carry it.
         """
-        before = list(item.labels)
-        kept = [label for label in before if label.casefold() != name.casefold()]
-        if kept == before:
+        if name.casefold() not in {label.casefold() for label in item.labels}:
             raise GitHubError(404, "Label does not exist")
-        item.labels = kept
+        self.remove_labels(repository, item, names=[name])
+
+    def remove_labels(self, repository: Repository, item: Issue, *, names: Iterable[str]) -> None:
+        """Take labels off an item; those that it does not carry change nothing."""
+        gone = {name.casefold() for name in names}
+        before = list(item.labels)
+        item.labels = [label for label in before if label.casefold() not in gone]
         self._labels_changed(repository, item, before=before)
 
     def add_comment(self, repository: Repository, item: Issue, *, body: str, author: str) -> Comment:

@@ -13,6 +13,7 @@ from graphql import (
     ExecutionResult,
     GraphQLError,
     OperationDefinitionNode,
+    OperationType,
     execute,
     get_operation_ast,
     parse,
@@ -31,8 +32,8 @@ from miyabi_sim.github.wire import read_json
 #: Query texts that are remembered.
 TEXTS = 256
 
-#: Points that a query takes off the minute; a mutation would take five.
-QUERY_POINTS = 1
+#: Points that a query and a mutation take off the minute.
+QUERY_POINTS, MUTATION_POINTS = 1, 5
 
 
 class GraphQLApi:
@@ -56,8 +57,17 @@ class GraphQLApi:
         query = body.get("query")
         if not isinstance(query, str):
             raise GitHubError(400, "A query attribute must be specified and must be a string.")
-        self._limiter.pace("graphql", QUERY_POINTS, content=False)
+        writes = self._writes(query, body.get("operationName"))
+        self._limiter.pace("graphql", MUTATION_POINTS if writes else QUERY_POINTS, content=False, writes=writes)
         return web.json_response(await self._run(query, body), headers=self._limiter.headers("graphql"))
+
+    def _writes(self, query: str, name: str | None) -> bool:
+        """Return whether the operation is a mutation."""
+        try:
+            operation = get_operation_ast(self._checked(query)[0], name)
+        except GraphQLError:
+            return False
+        return operation is not None and operation.operation is OperationType.MUTATION
 
     def _check(self, query: str) -> tuple[DocumentNode, list[GraphQLError]]:
         """Return a query's document and what is wrong with it."""
@@ -89,7 +99,7 @@ class GraphQLApi:
     async def _execute(
         self, document: DocumentNode, variables: dict[str, Any], *, name: str | None, cost: QueryCost
     ) -> ExecutionResult:
-        context = QueryContext(self._forge.store, self._forge.shapes, self._limiter, cost)
+        context = QueryContext(self._forge.store, self._forge, self._forge.shapes, self._limiter, cost)
         result = execute(self.schema, document, context_value=context, variable_values=variables, operation_name=name)
         if inspect.isawaitable(result):
             result = await result

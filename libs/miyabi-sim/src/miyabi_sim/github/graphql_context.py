@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from graphql import GraphQLError, GraphQLResolveInfo
 
+from miyabi_sim.github.forge import Forge
 from miyabi_sim.github.graphql_cost import QueryCost
 from miyabi_sim.github.limits import RateLimiter
 from miyabi_sim.github.shapes import Shapes
@@ -23,6 +24,7 @@ class QueryContext:
     """What resolvers need beside their parent."""
 
     store: Store
+    forge: Forge
     shapes: Shapes
     limiter: RateLimiter
     cost: QueryCost

@@ -8,7 +8,7 @@ from typing import Any
 
 from miyabi_sim.github import gitrepo
 from miyabi_sim.github.graphql_context import Info, NotFoundError, connection
-from miyabi_sim.github.models import Issue, PullRequest, Repository, node_id, timestamp
+from miyabi_sim.github.models import Issue, PullRequest, Repository, label_node_id, node_id, timestamp
 from miyabi_sim.github.rest import VIEWER
 from miyabi_sim.github.search import search_items
 from miyabi_sim.github.shapes import comment_node_id, item_node_id, repository_node_id, user_node_id
@@ -257,7 +257,7 @@ RESOLVERS: dict[str, dict[str, Callable[..., Any]]] = {
         "updatedAt": _plain(lambda pair: pair[1].updated_at),
     },
     "Label": {
-        "id": _plain(lambda label: node_id("LA", label.id)),
+        "id": _plain(label_node_id),
         "description": _plain(lambda label: label.description or None),
     },
 }
@@ -282,5 +282,6 @@ TYPES: dict[str, Callable[..., str]] = {
     "Node": _node_type,
     "GitObject": lambda _target, _info, _kind: "Commit",
     "IssueOrPullRequest": _item_type,
+    "Labelable": _item_type,
     "SearchResultItem": _item_type,
 }

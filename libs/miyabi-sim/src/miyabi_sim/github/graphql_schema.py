@@ -6,13 +6,14 @@ from importlib.resources import files
 
 from graphql import GraphQLInterfaceType, GraphQLObjectType, GraphQLSchema, GraphQLUnionType, build_schema
 
+from miyabi_sim.github.graphql_mutations import MUTATIONS
 from miyabi_sim.github.graphql_resolvers import RESOLVERS, TYPES
 
 
 def load_schema() -> GraphQLSchema:
     """Return the schema with every resolver attached."""
     schema = build_schema(files("miyabi_sim.github").joinpath("schema.graphql").read_text("utf-8"))
-    for type_name, resolvers in RESOLVERS.items():
+    for type_name, resolvers in (RESOLVERS | MUTATIONS).items():
         kind = schema.type_map[type_name]
         assert isinstance(kind, GraphQLObjectType)
         for field_name, resolve in resolvers.items():

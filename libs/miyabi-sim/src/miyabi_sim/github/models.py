@@ -32,6 +32,11 @@ class Label:
     description: str = ""
 
 
+def label_node_id(label: Label) -> str:
+    """Return the node id of a label."""
+    return node_id("LA", label.id)
+
+
 @dataclass(slots=True)
 class Comment:
     """A comment of an issue or pull request; `id` is unique in the whole simulated GitHub."""

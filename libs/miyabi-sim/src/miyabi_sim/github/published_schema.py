@@ -7,6 +7,7 @@ from pathlib import Path
 
 from graphql import (
     GraphQLEnumType,
+    GraphQLInputObjectType,
     GraphQLInterfaceType,
     GraphQLNamedType,
     GraphQLObjectType,
@@ -14,6 +15,7 @@ from graphql import (
     GraphQLUnionType,
     build_schema,
     is_required_argument,
+    is_required_input_field,
     is_specified_scalar_type,
 )
 
@@ -48,6 +50,8 @@ def _type_differences(kind: GraphQLNamedType, published: GraphQLNamedType) -> It
             yield from _missing(kind.name, [t.name for t in kind.types], [t.name for t in published.types])
         case GraphQLEnumType(), GraphQLEnumType():
             yield from _missing(kind.name, list(kind.values), list(published.values))
+        case GraphQLInputObjectType(), GraphQLInputObjectType():
+            yield from _input_differences(kind, published)
         case (GraphQLObjectType() | GraphQLInterfaceType(), GraphQLObjectType() | GraphQLInterfaceType()):
             mine, theirs = kind.interfaces, published.interfaces
             yield from _missing(kind.name, [i.name for i in mine], [i.name for i in theirs])
@@ -72,6 +76,14 @@ def _field_differences(
         for argument, other in theirs.args.items():
             if argument not in mine.args and is_required_argument(other):
                 yield f"{place} lacks the required argument {argument}"
+
+
+def _input_differences(kind: GraphQLInputObjectType, published: GraphQLInputObjectType) -> Iterator[str]:
+    mine = [f"{name}: {field.type}" for name, field in kind.fields.items()]
+    yield from _missing(kind.name, mine, [f"{name}: {field.type}" for name, field in published.fields.items()])
+    for name, field in published.fields.items():
+        if name not in kind.fields and is_required_input_field(field):
+            yield f"{kind.name} lacks the required field {name}"
 
 
 def _missing(place: str, mine: list[str], theirs: list[str]) -> Iterator[str]:

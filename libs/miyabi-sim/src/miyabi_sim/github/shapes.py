@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from typing import Any
 
-from miyabi_sim.github.models import Comment, Issue, Label, PullRequest, Repository, node_id
+from miyabi_sim.github.models import Comment, Issue, Label, PullRequest, Repository, label_node_id, node_id
 
 
 class Shapes:
@@ -55,7 +55,7 @@ class Shapes:
         """Return a label."""
         return {
             "id": label.id,
-            "node_id": node_id("LA", label.id),
+            "node_id": label_node_id(label),
             "url": f"{self._api(repository)}/labels/{label.name}",
             "name": label.name,
             "color": label.color,

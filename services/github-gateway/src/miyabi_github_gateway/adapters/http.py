@@ -125,7 +125,14 @@ class GitHubHttp:
         await self._client.aclose()
 
     async def graphql(
-        self, body: Mapping[str, Any], *, operation: str, owner: str = "", tries: int = TRIES, points: int = 1
+        self,
+        body: Mapping[str, Any],
+        *,
+        operation: str,
+        owner: str = "",
+        cost: Cost = Cost.READ,
+        tries: int = TRIES,
+        points: int = 1,
     ) -> httpx.Response:
         """Send a query; only the transport's errors and refusals are raised, GraphQL's own are in the answer.
 
@@ -133,6 +140,7 @@ class GitHubHttp:
             body: Query, variables, operation's name.
             operation: For logs.
             owner: Account of the repositories that are asked for: its credential and its budget are used.
+            cost: What it is to GitHub's limits. Whatever is sent here may be sent twice, as labels may be set twice.
             tries: How often it is sent at most; a batch asks for one, since it is halved rather than repeated.
                 An answer that only says to wait does not count.
             points: That the query takes off the hour, by `query_cost`.
@@ -142,7 +150,7 @@ class GitHubHttp:
             RateLimitedError: the wait would pass the caller's time.
             MalformedAnswerError: no GraphQL answer, after all repeats.
         """
-        ask = Ask("graphql", Cost.READ, current().lane, max(1, points))
+        ask = Ask("graphql", cost, current().lane, max(1, points))
         options = {"json": body}
         return await self._send(
             _Request("POST", self.graphql_url, owner, operation, ask, tries, options, may_repeat=True)

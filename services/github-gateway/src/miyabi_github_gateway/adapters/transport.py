@@ -14,6 +14,7 @@ from miyabi_github_gateway.adapters.graphql_request import PreparedRequest
 from miyabi_github_gateway.adapters.http import TRIES, GitHubHttp, json_of
 from miyabi_github_gateway.adapters.query_cost import query_points
 from miyabi_github_gateway.errors import GitHubForbiddenError, GitHubRefusedError, MalformedAnswerError
+from miyabi_github_gateway.service.governor import Cost
 
 
 class GitHubTransport(AsyncTransport):
@@ -29,13 +30,14 @@ class GitHubTransport(AsyncTransport):
         """Do nothing: the client belongs to the process."""
 
     async def execute(
-        self, request: GraphQLRequest, *, owner: str = "", patient: bool = True, **_: Any
+        self, request: GraphQLRequest, *, owner: str = "", patient: bool = True, cost: Cost = Cost.READ, **_: Any
     ) -> ExecutionResult:
         """Send a query; data and errors come back side by side, as GitHub mixes them.
 
         Args:
             request: What is asked.
             owner: Account of the repositories that are asked for, for the credential; default: the variable `owner`.
+            cost: What it is to GitHub's limits; a mutation that may be repeated is a `WRITE`.
             patient: Repeat what fails on the way; False for batches, which are halved rather than repeated.
 
         Raises:
@@ -49,6 +51,7 @@ class GitHubTransport(AsyncTransport):
             payload,
             operation=str(payload.get("operationName") or "query"),
             owner=owner or str(variables.get("owner", "")),
+            cost=cost,
             tries=TRIES if patient else 1,
             points=request.points
             if isinstance(request, PreparedRequest)

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from miyabi_github_gateway.adapters.http import GitHubHttp
+from miyabi_github_gateway.adapters.transport import GitHubTransport
 from miyabi_github_gateway.adapters.write_comments import CommentWriter
 from miyabi_github_gateway.adapters.write_issues import IssueWriter
 from miyabi_github_gateway.adapters.write_labels import LabelWriter
@@ -17,7 +18,7 @@ from miyabi_github_gateway.ports import Credentials, Invalidator, Locks
 
 
 class GitHubApiWriter:
-    """Implements `ports.GitHubWriter` over GitHub's REST API.
+    """Implements `ports.GitHubWriter` over GitHub's REST API, labels over GraphQL.
 
     Args:
         http: Sends requests.
@@ -30,7 +31,7 @@ class GitHubApiWriter:
     def __init__(
         self, http: GitHubHttp, *, credentials: Credentials, locks: Locks, written: Written, invalidator: Invalidator
     ) -> None:
-        self._labels = LabelWriter(http)
+        self._labels = LabelWriter(http, GitHubTransport(http))
         self._comments = CommentWriter(http, credentials, written)
         self._issues = IssueWriter(http, credentials, written)
         self._pulls = PullRequestWriter(http, written)
