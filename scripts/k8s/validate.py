@@ -24,9 +24,9 @@ KUBERNETES = "1.34"
 #: Checked with these; they live in environments of their own, because checkov's pins clash with ours.
 VALIDATOR, CHECKOV = "kubernetes-validate==1.37.0", "checkov==3.3.30"
 #: Components that an overlay may have or not; the others belong to an overlay.
-OPTIONAL = ("keda", "monitoring", "gateway-api", "github-app", "ha-redis", "cert-manager")
+OPTIONAL = ("keda", "monitoring", "gateway-api", "github-app", "ha-redis", "cert-manager", "webhook-batches")
 #: What an overlay has already, or cannot have.
-NOT_WITH = {"prod": {"keda"}, "dev": {"cert-manager", "ha-redis"}}
+NOT_WITH = {"prod": {"keda"}, "dev": {"cert-manager"}}
 #: Explanations of what checkov finds and we keep.
 EXPLAINED = MANIFESTS / "checkov.yaml"
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")

@@ -12,22 +12,22 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-from scripts.k8s import cluster, images
+from scripts.k8s import cluster
 from scripts.k8s.shell import ROOT, run, say
+from tests.k8s import versions
 from tests.k8s.rig import (
     COORDINATOR,
     Figures,
     StepError,
-    call,
     environment,
     events_of,
     expect,
     forward,
     github_items,
     grpcurl,
-    is_ready,
     pods,
     pull_requests,
     wait_for_end,
@@ -221,50 +221,49 @@ def rolling_slow_dns(figures: Figures) -> None:
 
 
 def _rolling(figures: Figures, names: str) -> None:
-    """Upgrade under load."""
+    """Upgrade under load to code that differs, and ask the new pods which code they run."""
     count = int(environment("MIYABI_K8S_ROLLING_ISSUES", "12"))
-    tag = images.content_tag()
-    next_tag = tag.removesuffix("-next") if tag.endswith("-next") else f"{tag}-next"
+    before = set(versions.running().values())
+    folder, wanted = (versions.prepare(), "other") if before == {""} else (ROOT, "")
+    versions.make("images", folder)
     with forward("coordinator", 50051) as port, forward("simulators", 8080) as github:
         issues = _mentioned_fresh(github, count)
         name = submit(port, issues, concurrency=4)
-        stop_after = float(environment("MIYABI_K8S_ROLLING_SECONDS", "300"))
-        image = pods("app.kubernetes.io/name=coordinator")[0]["spec"]["containers"][0]["image"]
-        pod = prober("prober", image, namespace=cluster.NAMESPACE, labels={"app.kubernetes.io/name": "prober"},
-                     code=_LOAD % (name, stop_after))  # fmt: skip
-        cluster.kubectl("delete", "pod", "prober", "--ignore-not-found", "--grace-period=0", "--force", check=False)
-        cluster.kubectl(
-            "apply",
-            "--filename",
-            "-",
-            stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": [*_PROBER_POLICY, pod]}),
-        )
-        try:
-            cluster.kubectl("wait", "pod/prober", "--for=condition=Ready", "--timeout=60s")
-            began = time.monotonic()
-            done = subprocess.run(["make", "up"], cwd=ROOT, check=False, env={**os.environ, "MIYABI_K8S_TAG": next_tag})
-            seconds = time.monotonic() - began
-            expect(done.returncode == 0, "the upgrade failed")
-            cluster.kubectl("wait", "pod/prober", "--for=jsonpath={.status.phase}=Succeeded",
-                            f"--timeout={stop_after + 120:.0f}s", timeout=stop_after + 150)  # fmt: skip
-            lines = [
-                json.loads(line) for line in cluster.kubectl("logs", "prober").splitlines() if line.startswith("{")
-            ]
-        finally:
-            cluster.kubectl("delete", "pod,networkpolicy", "prober", "test-prober-egress", "test-prober-ingress",
-                            "--ignore-not-found", "--grace-period=0", "--force", check=False)  # fmt: skip
-        calls = lines[-1]["calls"]
-        os.environ["MIYABI_K8S_TAG"] = next_tag
-        expect(
-            seconds < stop_after,
-            f"the upgrade took {seconds:.0f} s, longer than the load: set MIYABI_K8S_ROLLING_SECONDS",
-        )
-        expect(set(calls) == {"OK"}, f"calls failed: {lines}")
+        calls, seconds = _under_load(name, folder)
         batch = wait_for_end(port, name, seconds=BATCH_SECONDS)
         expect(batch["state"] == "BATCH_STATE_SUCCEEDED", f"the batch is {batch['state']}")
         effects = check_effects(github, port, name, issues)
-    figures.add("rolling", name_service=names, upgrade_seconds=round(seconds, 1), calls=calls["OK"], failed=0,
-                slowest_ms=lines[-1]["slowest_ms"], issues=count, **effects)  # fmt: skip
+    now = versions.running()
+    expect(set(now.values()) == {wanted}, f"not every pod runs the new code: {now}")
+    figures.add("rolling", name_service=names, upgrade_seconds=round(seconds, 1), calls=calls["calls"]["OK"], failed=0,
+                slowest_ms=calls["slowest_ms"], issues=count, pods_with_new_code=len(now), **effects)  # fmt: skip
+
+
+def _under_load(name: str, folder: Path) -> tuple[dict[str, Any], float]:
+    """Upgrade to the version in *folder* while a pod calls; returns what the calls ended with, and the seconds it took."""
+    stop_after = float(environment("MIYABI_K8S_ROLLING_SECONDS", "300"))
+    image = pods("app.kubernetes.io/name=coordinator")[0]["spec"]["containers"][0]["image"]
+    pod = prober("prober", image, namespace=cluster.NAMESPACE, labels={"app.kubernetes.io/name": "prober"},
+                 code=_LOAD % (name, stop_after))  # fmt: skip
+    cluster.kubectl("delete", "pod", "prober", "--ignore-not-found", "--grace-period=0", "--force", check=False)
+    manifests = {"apiVersion": "v1", "kind": "List", "items": [*_PROBER_POLICY, pod]}
+    cluster.kubectl("apply", "--filename", "-", stdin=json.dumps(manifests))
+    try:
+        cluster.kubectl("wait", "pod/prober", "--for=condition=Ready", "--timeout=60s")
+        began = time.monotonic()
+        versions.make("up", folder)
+        seconds = time.monotonic() - began
+        cluster.kubectl("wait", "pod/prober", "--for=jsonpath={.status.phase}=Succeeded",
+                        f"--timeout={stop_after + 120:.0f}s", timeout=stop_after + 150)  # fmt: skip
+        lines = [json.loads(line) for line in cluster.kubectl("logs", "prober").splitlines() if line.startswith("{")]
+    finally:
+        cluster.kubectl("delete", "pod,networkpolicy", "prober", "test-prober-egress", "test-prober-ingress",
+                        "--ignore-not-found", "--grace-period=0", "--force", check=False)  # fmt: skip
+    expect(
+        seconds < stop_after, f"the upgrade took {seconds:.0f} s, longer than the load: set MIYABI_K8S_ROLLING_SECONDS"
+    )
+    expect(set(lines[-1]["calls"]) == {"OK"}, f"calls failed: {lines}")
+    return lines[-1], seconds
 
 
 def keda(figures: Figures) -> None:
@@ -315,13 +314,3 @@ def keda(figures: Figures) -> None:
 def _agents_left() -> int:
     """Return how many agents there are, those that end included."""
     return len(pods("app.kubernetes.io/name=agents"))
-
-
-def ready_agents() -> int:
-    """Return how many agents are attached."""
-    return sum(is_ready(pod) for pod in pods("app.kubernetes.io/name=agents"))
-
-
-def fair_call(port: int) -> dict[str, Any]:
-    """Make one unary call, for a look by hand."""
-    return call(port, "ListBatches", {})
