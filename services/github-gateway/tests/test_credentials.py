@@ -20,14 +20,18 @@ from stock_git import done, failed
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
 from miyabi_core.errors import NotFoundError
 from miyabi_core.status import from_rpc_error
-from miyabi_github_gateway.adapters.credentials import AppCredentials, TokenCredentials
+from miyabi_github_gateway.adapters.app_api import AppApi
+from miyabi_github_gateway.adapters.app_credentials import AppCredentials
+from miyabi_github_gateway.adapters.credentials import TokenCredentials
 from miyabi_github_gateway.adapters.secret_files import RotatingSecret
+from miyabi_github_gateway.adapters.sending import TRIES, Sender
 from miyabi_github_gateway.errors import (
     AppNotInstalledError,
     CredentialMissingError,
     GitHubForbiddenError,
     GitHubUnavailableError,
 )
+from miyabi_github_gateway.service.governor import Governor, Governors, Limits
 from miyabi_github_gateway.settings import GatewaySettings
 from miyabi_sim.github import Fault, SimulatedApp, SimulatedGitHub
 
@@ -62,11 +66,11 @@ async def github_with_app(folder: Path, public: str, clock: Clock) -> AsyncItera
 @asynccontextmanager
 async def app_credentials(github: SimulatedGitHub, key: RotatingSecret, clock: Clock) -> AsyncIterator[AppCredentials]:
     """Hold the App's credentials."""
-    subject = AppCredentials("77", key, api_url=github.url, clock=clock)
+    sender = Sender(Governors(lambda scope: Governor(Limits(write_gap_ms=0), scope=scope)))
     try:
-        yield subject
+        yield AppCredentials(AppApi("77", key, api_url=github.url, sender=sender, clock=clock), clock=clock)
     finally:
-        await subject.close()
+        await sender.close()
 
 
 def operations(github: SimulatedGitHub) -> list[str]:
@@ -88,25 +92,54 @@ async def test_installation_token_is_fetched_once_and_ahead_of_its_end(tmp_path:
         assert together[0] == await subject.of("ACME")
         clock.now += 2 * 60
         assert together[0].token != (await subject.of("acme")).token
-        assert await subject.login("acme") == "miyabi[bot]"
+        assert await subject.account("acme") == "miyabi[bot]"
     assert ["apps.list_installations", *["apps.create_access_token"] * 2] == operations(github)
 
 
 async def test_token_serves_on_while_github_gives_no_other(tmp_path: Path, keys: tuple[str, str]) -> None:
-    """Trouble at GitHub within the ten minutes is no trouble yet; after the token's end it is."""
+    """Trouble within the ten minutes is no trouble yet, and nobody asks again at once; after the token's end it is."""
     clock = Clock()
     async with (
         github_with_app(tmp_path, keys[1], clock) as github,
         app_credentials(github, RotatingSecret(SecretStr(keys[0])), clock) as subject,
     ):
         first = await subject.of("acme")
-        github.dials.faults.append(Fault(status=502, operation="apps.create_access_token", count=2))
+        github.dials.faults.append(Fault(status=502, operation="apps.create_access_token", count=1 + TRIES))
         clock.now += 55 * 60
-        assert first == await subject.of("acme")
+        assert [first] * 20 == [await subject.of("acme") for _ in range(20)]
+        assert operations(github).count("apps.create_access_token") == 2
         clock.now += 5 * 60
         with pytest.raises(GitHubUnavailableError):
             await subject.of("acme")
         assert first != await subject.of("acme")
+
+
+async def test_installation_that_is_made_anew_is_found(tmp_path: Path, keys: tuple[str, str]) -> None:
+    """An App that is removed and installed again has another number there; one that was suspended may serve again."""
+    clock = Clock()
+    async with (
+        github_with_app(tmp_path, keys[1], clock) as github,
+        app_credentials(github, RotatingSecret(SecretStr(keys[0])), clock) as subject,
+    ):
+        app = github.apps.app
+        assert app is not None
+        first = await subject.of("acme")
+        app.installations["acme"] = 4712
+        subject.refused(first)
+        assert (await subject.of("acme")).scope == "installation:4712"
+        app.installations["acme"] = 4713
+        clock.now += 3600
+        with pytest.raises(AppNotInstalledError):
+            await subject.of("acme")
+        assert (await subject.of("acme")).scope == "installation:4713"
+        app.suspended.add(4713)
+        clock.now += 3600
+        for _ in range(2):
+            with pytest.raises(AppNotInstalledError, match="suspended at acme"):
+                await subject.of("acme")
+        app.suspended.clear()
+        clock.now += 60
+        assert (await subject.of("acme")).scope == "installation:4713"
 
 
 async def test_owner_without_the_app_is_not_found_with_a_hint(tmp_path: Path, keys: tuple[str, str]) -> None:
@@ -190,10 +223,9 @@ async def test_rotated_token_file_is_read_again(tmp_path: Path, redis_url: str) 
 
 async def test_missing_token_file_is_said(tmp_path: Path) -> None:
     """A file that is not there is an error with its path, not a request without a credential."""
-    subject = TokenCredentials(RotatingSecret(path=tmp_path / "none"), api_url="http://127.0.0.1:9")
+    subject = TokenCredentials(RotatingSecret(path=tmp_path / "none"))
     with pytest.raises(CredentialMissingError, match="none"):
         await subject.of("acme")
-    await subject.close()
 
 
 def test_settings_take_one_credential() -> None:

@@ -111,7 +111,7 @@ def gateway(shared: Running) -> Running:
     """The gateway, with nothing left of the test before."""
     shared.github.dials.faults.clear()
     shared.github.requests.clear()
-    shared.gateway.http.circuits.clear()
+    shared.gateway.sender.circuits.clear()
     return shared
 
 
@@ -186,7 +186,7 @@ async def test_write_that_stays_broken_has_one_reason_and_happens_at_most_once(
 async def settled(gateway: Running) -> None:
     """Let one read succeed, which ends refusals in a row."""
     gateway.github.dials.faults.clear()
-    gateway.gateway.http.circuits.clear()
+    gateway.gateway.sender.circuits.clear()
     assert await reason_of(read(gateway)) == ""
 
 
@@ -204,9 +204,9 @@ async def test_pause_longer_than_the_callers_time_is_told_before_it_is_waited(tm
 async def test_host_that_fails_again_and_again_is_left_alone(gateway: Running) -> None:
     """After failures in a row nothing is sent, and the caller is told at once; a probe finds the host well again."""
     gateway.github.dials.faults.append(Fault(status=503, count=1000))
-    while not any(circuit.is_open for circuit in gateway.gateway.http.circuits.values()):
+    while not any(circuit.is_open for circuit in gateway.gateway.sender.circuits.values()):
         assert await reason_of(read(gateway)) == "UNAVAILABLE GITHUB_UNAVAILABLE"
-    circuit = next(iter(gateway.gateway.http.circuits.values()))
+    circuit = next(iter(gateway.gateway.sender.circuits.values()))
     circuit.until += 1000
     sent = len(gateway.github.requests)
     assert await reason_of(read(gateway)) == "UNAVAILABLE GITHUB_UNAVAILABLE"

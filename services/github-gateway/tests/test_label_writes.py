@@ -38,7 +38,7 @@ def after_the_look(gateway: Running, act: Callable[[], object]) -> None:
         if waiting and b"FindLabels" in answer.request.content:
             waiting.pop()()
 
-    gateway.gateway.http._client.event_hooks["response"].append(heard)
+    gateway.gateway.sender.client.event_hooks["response"].append(heard)
 
 
 async def test_labels_are_set_with_one_mutation(running_gateway: Running) -> None:
@@ -136,7 +136,7 @@ async def test_mutation_is_paid_as_a_write(running_gateway: Running) -> None:
     (governor,) = running_gateway.gateway.governors
     state = await governor.budget.state()
     assert state.minute_points["graphql"] == 6
-    assert running_gateway.github._limiter._minutes["graphql"].total(0.0) == 6
+    assert running_gateway.github.minute_points("graphql") == 6
 
 
 @pytest.mark.parametrize(

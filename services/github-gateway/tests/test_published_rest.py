@@ -42,7 +42,7 @@ def recording(gateway: Running) -> list[Exchange]:
                 Exchange(request.method, request.url.path, dict(request.url.params), sent, answer.status_code, got)
             )
 
-    gateway.gateway.http._client.event_hooks["response"].append(heard)
+    gateway.gateway.sender.client.event_hooks["response"].append(heard)
     return found
 
 

@@ -15,9 +15,11 @@ from miyabi_core.redis import connect
 from miyabi_core.security import ClientSecurity, ServerSecurity
 from miyabi_core.server import GrpcServer
 from miyabi_github_gateway.adapters.allowed_repositories import AllowedRepositories
+from miyabi_github_gateway.adapters.app_api import AppApi
+from miyabi_github_gateway.adapters.app_credentials import AppCredentials
 from miyabi_github_gateway.adapters.calling import CallingInterceptor
 from miyabi_github_gateway.adapters.coordinator import CoordinatorBatches
-from miyabi_github_gateway.adapters.credentials import AppCredentials, TokenCredentials
+from miyabi_github_gateway.adapters.credentials import TokenCredentials
 from miyabi_github_gateway.adapters.deliveries import RedisDeliveries
 from miyabi_github_gateway.adapters.git.service import GitService
 from miyabi_github_gateway.adapters.git_identity import git_guard
@@ -28,10 +30,12 @@ from miyabi_github_gateway.adapters.permissions import GitHubPermissions
 from miyabi_github_gateway.adapters.reading import Reading, ReadingOptions
 from miyabi_github_gateway.adapters.redis_locks import RedisLocks
 from miyabi_github_gateway.adapters.secret_files import RotatingSecret
+from miyabi_github_gateway.adapters.sending import Sender
 from miyabi_github_gateway.adapters.webhooks import MAX_BYTES, Webhooks
 from miyabi_github_gateway.adapters.writer import GitHubApiWriter
 from miyabi_github_gateway.adapters.written import Written
 from miyabi_github_gateway.policy import POLICY
+from miyabi_github_gateway.ports import Credentials
 from miyabi_github_gateway.service.allow_list import AllowList
 from miyabi_github_gateway.service.batch_triggers import BatchTriggers
 from miyabi_github_gateway.service.freshness import Freshness
@@ -47,85 +51,101 @@ class Gateway:
     """The gateway's servers: gRPC, and HTTP for git and webhooks."""
 
     def __init__(self, settings: GatewaySettings) -> None:
-        allow_list = AllowList(settings.repositories.split(","))
-        self.credentials = credentials_of(settings)
+        self._settings = settings
+        self._allow_list = AllowList(settings.repositories.split(","))
         self.redis = connect(settings.redis_url.get_secret_value())
         self.governors = governors_of(settings, self.redis)
-        self.http = GitHubHttp(
-            settings.api_url,
-            settings.graphql_url,
-            self.credentials,
-            self.governors,
-            max_connections=settings.max_concurrency,
-            answer_seconds=settings.answer_seconds,
+        self.sender = Sender(
+            self.governors, max_connections=settings.max_concurrency, answer_seconds=settings.answer_seconds
         )
+        self.credentials = credentials_of(settings, self.sender)
+        self.http = GitHubHttp(settings.api_url, settings.graphql_url, self.credentials, self.sender)
         self.caps = caps_of(settings, self.redis, self.http)
         self.reading = Reading(self.http, reading_options(settings), scope=self._scope)
-        reader = self.reading.reader
-        servicer = GitHubGatewayServicer(
-            reader=reader,
-            writer=self._writer(),
-            reads=self.reading.reads,
-            issues=self.reading.issues,
-            limits=LimitBoard(self.governors, self.caps, asyncio.sleep),
-            simulated=settings.simulated,
-        )
         self.security = ServerSecurity.of(settings)
-        self.grpc = GrpcServer(
-            service="github-gateway",
-            address=settings.address,
-            drain_delay=settings.drain_delay,
-            health_address=settings.health_address,
-            interceptors=[AllowedRepositories(allow_list), CallingInterceptor()],
-            security=self.security,
-            policy=POLICY,
-        )
-        self.grpc.add(add_GitHubGatewayServiceServicer_to_server, servicer, full_name=SERVICE)
-        self.git = GitService(
-            git_url=settings.git_url,
-            credentials=self.credentials,
-            allow_list=allow_list,
-            client=self.redis,
-            mirror_dir=settings.mirror_dir,
-            mirror_bytes=settings.mirror_bytes,
-        )
+        self.grpc = self._grpc()
+        self.git = self._git()
         self.batches: CoordinatorBatches | None = None
-        self.webhooks = self._webhooks(settings, allow_list)
-        routes = [*self.git.routes(), *self.webhooks.routes(), web.get("/healthz", _healthy)]
-        grace = timedelta(seconds=settings.transfer_grace_seconds)
-        self.listener = Listener(
-            settings.http_address,
-            routes,
-            largest_body=MAX_BYTES,
-            grace=grace,
-            middlewares=[git_guard(self.security.identities)],
-            tls=self.security.http_context(settings.http_address),
-        )
+        self.listener = self._listener()
 
     @property
     def http_port(self) -> int:
         """Port of the HTTP server, once it has started."""
         return self.listener.port
 
-    def _webhooks(self, settings: GatewaySettings, allow_list: AllowList) -> Webhooks:
+    def _grpc(self) -> GrpcServer:
+        """Return the gRPC server with its one service."""
+        settings = self._settings
+        server = GrpcServer(
+            service="github-gateway",
+            address=settings.address,
+            drain_delay=settings.drain_delay,
+            health_address=settings.health_address,
+            interceptors=[AllowedRepositories(self._allow_list), CallingInterceptor()],
+            security=self.security,
+            policy=POLICY,
+        )
+        servicer = GitHubGatewayServicer(
+            reader=self.reading.reader,
+            writer=self._writer(),
+            reads=self.reading.reads,
+            issues=self.reading.issues,
+            limits=LimitBoard(self.governors, self.caps, asyncio.sleep),
+            simulated=settings.simulated,
+        )
+        server.add(add_GitHubGatewayServiceServicer_to_server, servicer, full_name=SERVICE)
+        return server
+
+    def _git(self) -> GitService:
+        """Return the git proxy with its mirrors."""
+        settings = self._settings
+        return GitService(
+            git_url=settings.git_url,
+            credentials=self.credentials,
+            allow_list=self._allow_list,
+            client=self.redis,
+            mirror_dir=settings.mirror_dir,
+            mirror_bytes=settings.mirror_bytes,
+        )
+
+    def _listener(self) -> Listener:
+        """Return the HTTP server: git, webhooks, health."""
+        settings = self._settings
+        return Listener(
+            settings.http_address,
+            [*self.git.routes(), *self._webhooks().routes(), web.get("/healthz", _healthy)],
+            largest_body=MAX_BYTES,
+            grace=timedelta(seconds=settings.transfer_grace_seconds),
+            middlewares=[git_guard(self.security.identities)],
+            tls=self.security.http_context(settings.http_address),
+        )
+
+    def _webhooks(self) -> Webhooks:
         """Return what takes webhooks; they start batches only where a coordinator is named."""
+        settings = self._settings
         window = timedelta(seconds=settings.webhook_replay_seconds)
-        deliveries, triggers = RedisDeliveries(self.redis, window=window), None
-        if settings.webhook_coordinator:
-            self.batches = CoordinatorBatches(settings.webhook_coordinator, security=ClientSecurity.of(settings))
-            triggers = BatchTriggers(
-                permissions=GitHubPermissions(self.http),
-                starter=self.batches,
-                deliveries=deliveries,
-                allow_list=allow_list,
-                label=settings.webhook_label,
-                word=settings.webhook_mention,
-                window=window,
-                per_hour=settings.webhook_batches_per_hour,
-            )
-        secret = RotatingSecret(settings.webhook_secret, path=settings.webhook_secret_file)
-        invalidator = WithCaps(self.reading.reads, self.caps)
-        return Webhooks(secret=secret, deliveries=deliveries, invalidator=invalidator, triggers=triggers)
+        deliveries = RedisDeliveries(self.redis, window=window)
+        return Webhooks(
+            secret=RotatingSecret(settings.webhook_secret, path=settings.webhook_secret_file),
+            deliveries=deliveries,
+            invalidator=WithCaps(self.reading.reads, self.caps),
+            triggers=self._triggers(deliveries, window) if settings.webhook_coordinator else None,
+        )
+
+    def _triggers(self, deliveries: RedisDeliveries, window: timedelta) -> BatchTriggers:
+        """Return what starts batches for labels and mentions."""
+        settings = self._settings
+        self.batches = CoordinatorBatches(settings.webhook_coordinator, security=ClientSecurity.of(settings))
+        return BatchTriggers(
+            permissions=GitHubPermissions(self.http),
+            starter=self.batches,
+            deliveries=deliveries,
+            allow_list=self._allow_list,
+            label=settings.webhook_label,
+            word=settings.webhook_mention,
+            window=window,
+            per_hour=settings.webhook_batches_per_hour,
+        )
 
     def _writer(self) -> GitHubApiWriter:
         """Return what writes, one replica at a time an object."""
@@ -147,17 +167,17 @@ class Gateway:
         Raises:
             UnavailableError: an address is taken, or the folder of the mirrors.
         """
-        await self._first_governor()
+        self._first_governor()
         await self.git.start()
         await self.listener.start()
         await self.grpc.start()
         await self.reading.start()
         await self.grpc.set_ready(ready=True)
 
-    async def _first_governor(self) -> None:
+    def _first_governor(self) -> None:
         """Make the governor of the credential that is there from the start, so that its limits can be asked for."""
         with suppress(MiyabiError):
-            self.governors.of((await self.credentials.of("")).scope)
+            self.governors.of(self.credentials.first_scope())
 
     async def stop(self) -> None:
         """End in order: gRPC drains, git transfers end, then the connections to GitHub and the store."""
@@ -167,17 +187,16 @@ class Gateway:
         if self.batches is not None:
             await self.batches.close()
         await self.reading.stop()
-        await self.http.close()
-        await self.credentials.close()
+        await self.sender.close()
         await self.redis.aclose()
 
 
-def credentials_of(settings: GatewaySettings) -> TokenCredentials | AppCredentials:
+def credentials_of(settings: GatewaySettings, sender: Sender) -> Credentials:
     """Return what GitHub is asked with: a GitHub App where one is set, else the token."""
     if settings.app_id:
         key = RotatingSecret(settings.app_key, path=settings.app_key_file)
-        return AppCredentials(settings.app_id, key, api_url=settings.api_url)
-    return TokenCredentials(RotatingSecret(settings.token, path=settings.token_file), api_url=settings.api_url)
+        return AppCredentials(AppApi(settings.app_id, key, api_url=settings.api_url, sender=sender))
+    return TokenCredentials(RotatingSecret(settings.token, path=settings.token_file))
 
 
 def reading_options(settings: GatewaySettings) -> ReadingOptions:

@@ -56,7 +56,9 @@ class PullRequestNotFoundError(NotFoundError):
 class GitHubForbiddenError(PermissionDeniedError):
     """GitHub refuses the credential for this operation; `missing` says which permission it lacks, where it is known."""
 
-    def __init__(self, repository: str, message: str, *, missing: str = "") -> None:
+    def __init__(self, repository: str, message: str, *, missing: str = "", status: int = 0) -> None:
+        #: GitHub's own status: 401 where it does not know the credential, 403 where it may not do this; 0: neither.
+        self.status = status
         hint = f"; the credential lacks {missing}" if missing else ""
         metadata = {"repository": repository} | ({"missing": missing} if missing else {})
         super().__init__(f"GitHub refuses: {message}{hint}", reason="GITHUB_FORBIDDEN", metadata=metadata)

@@ -152,16 +152,24 @@ class Credentials(Protocol):
             RepositoryNotFoundError: the App is not installed at that owner.
             GitHubUnavailableError: GitHub did not give a credential.
             GitHubForbiddenError: GitHub does not accept the App's key.
+            RateLimitedError: a credential would not be had in time.
         """
 
     def refused(self, credential: Credential) -> None:
         """Take note that GitHub answered 401: the next `of` gets another one where there is one."""
 
-    async def login(self, owner: str) -> str:
-        """Return the account that writes at an owner carry; empty where GitHub does not tell.
+    async def account(self, owner: str) -> str:
+        """Return the account that writes at an owner carry, as an App knows it; empty where only GitHub can tell.
 
         Raises:
             RepositoryNotFoundError: the App is not installed at that owner.
+        """
+
+    def first_scope(self) -> str:
+        """Return the scope of a credential that is there from the start; nothing is asked for it.
+
+        Raises:
+            CredentialMissingError: its file cannot be read.
         """
 
 

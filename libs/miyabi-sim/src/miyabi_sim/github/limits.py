@@ -102,7 +102,8 @@ class RateLimiter:
         """Forget everything that was spent."""
         now = self._clock()
         self.windows = {name: PrimaryWindow(name, reset=now + HOUR) for name in ("core", "graphql")}
-        self._minutes = {name: SlidingWindow(MINUTE) for name in ("core", "graphql")}
+        #: An App's own requests, with its JWT, are counted apart: no token pays for them, and no hour is published.
+        self._minutes = {name: SlidingWindow(MINUTE) for name in ("core", "graphql", "app")}
         self._content = (SlidingWindow(MINUTE), SlidingWindow(HOUR))
         self._last_write = self._last_content = -HOUR
         self.refusals: list[str] = []
@@ -147,6 +148,10 @@ class RateLimiter:
         """Take a request off the hour."""
         self.window(resource).used += cost
 
+    def points(self, resource: str) -> int:
+        """Return what the last minute has taken of `core`, `graphql` or `app`, an App's own requests."""
+        return self._minutes[resource].total(self._clock())
+
     def refund(self, resource: str, cost: int) -> None:
         """Put a request back: an answer 304 costs nothing."""
         window = self.window(resource)
@@ -160,7 +165,8 @@ class RateLimiter:
         """
         now = self._clock()
         numbers = self._dials.limits
-        per_minute = numbers.rest_points_per_minute if resource == "core" else numbers.graphql_points_per_minute
+        is_graphql = resource == "graphql"
+        per_minute = numbers.graphql_points_per_minute if is_graphql else numbers.rest_points_per_minute
         checks = [(self._minutes[resource], points, per_minute)]
         if content:
             allowed = (numbers.content_per_minute, numbers.content_per_hour)

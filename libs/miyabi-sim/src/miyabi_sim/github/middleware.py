@@ -126,8 +126,7 @@ class Pipeline:
         if not is_git and "User-Agent" not in request.headers:
             raise GitHubError(403, "Please make sure your request has a User-Agent header")
         if operation.startswith("apps."):
-            self._apps.check_jwt(_credential(request.headers.get("Authorization", "")))
-            return await handler(request)
+            return await self._as_app(request, handler)
         self._check_token(request, is_git=is_git)
         with ExitStack() as slot:
             if not is_git:
@@ -136,6 +135,15 @@ class Pipeline:
             if is_git or operation == "rate_limit.get" or request.path == "/graphql":
                 return await handler(request)
             return await self._limited(request, handler, operation=operation)
+
+    async def _as_app(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Answer an App's own request within the limits of a minute; its headers say nothing of limits."""
+        self._apps.check_jwt(_credential(request.headers.get("Authorization", "")))
+        with self._limiter.concurrent():
+            await asyncio.sleep(self._dials.latency)
+            points = READ_POINTS if request.method in READ_METHODS else WRITE_POINTS
+            self._limiter.pace("app", points, content=False)
+            return await handler(request)
 
     async def _limited(self, request: web.Request, handler: Handler, *, operation: str) -> web.StreamResponse:
         """Answer a REST request within its limits; what has not changed is answered 304 and costs nothing."""

@@ -99,6 +99,10 @@ class SimulatedGitHub:
         """Return which limit each refusal was for, oldest first."""
         return self._limiter.refusals
 
+    def minute_points(self, resource: str) -> int:
+        """Return the points that the last minute has taken of `core`, `graphql` or `app`, an App's own requests."""
+        return self._limiter.points(resource)
+
     def load_seed(self, path: Path) -> None:
         """Bring a seed's repositories and issues in, blocking while git runs; what is there stays.
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from miyabi_github_gateway.adapters.accounts import Accounts
 from miyabi_github_gateway.adapters.http import GitHubHttp, json_of
 from miyabi_github_gateway.adapters.markers import is_marked, marked
 from miyabi_github_gateway.adapters.once import once
 from miyabi_github_gateway.adapters.written import Written
 from miyabi_github_gateway.errors import GitHubUnavailableError, IssueNotFoundError
-from miyabi_github_gateway.ports import Credentials
 from miyabi_github_gateway.service.governor import Cost
 
 #: GitHub's largest page.
@@ -21,9 +21,9 @@ _Comment = dict[str, Any]
 class CommentWriter:
     """Makes a marker's comment, or edits it; a comment of someone else with the same marker is not ours."""
 
-    def __init__(self, http: GitHubHttp, credentials: Credentials, written: Written) -> None:
+    def __init__(self, http: GitHubHttp, accounts: Accounts, written: Written) -> None:
         self._http = http
-        self._credentials = credentials
+        self._accounts = accounts
         self._written = written
 
     async def upsert(self, repository: str, number: int, *, marker: str, body: str) -> tuple[str, bool]:
@@ -34,7 +34,7 @@ class CommentWriter:
         """
         text = marked(marker, body)
         name = f"comment:{repository}:{number}:{marker}"
-        author = await self._credentials.login(repository.partition("/")[0])
+        author = await self._accounts.login(repository.partition("/")[0])
 
         async def look() -> _Comment | None:
             noted = await self._noted(repository, await self._written.where(name))

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from miyabi_github_gateway.adapters.accounts import Accounts
 from miyabi_github_gateway.adapters.http import GitHubHttp, json_of
 from miyabi_github_gateway.adapters.markers import is_marked, marked
 from miyabi_github_gateway.adapters.once import once
 from miyabi_github_gateway.adapters.written import Written
 from miyabi_github_gateway.errors import MalformedAnswerError, RepositoryNotFoundError
 from miyabi_github_gateway.models import Issue
-from miyabi_github_gateway.ports import Credentials
 from miyabi_github_gateway.service.governor import Cost
 
 #: GitHub's largest page.
@@ -24,9 +24,9 @@ MOST_PAGES = 5
 class IssueWriter:
     """Makes a marker's issue, or returns it."""
 
-    def __init__(self, http: GitHubHttp, credentials: Credentials, written: Written) -> None:
+    def __init__(self, http: GitHubHttp, accounts: Accounts, written: Written) -> None:
         self._http = http
-        self._credentials = credentials
+        self._accounts = accounts
         self._written = written
 
     async def create(self, repository: str, *, title: str, body: str, marker: str) -> tuple[Issue, bool]:
@@ -36,7 +36,7 @@ class IssueWriter:
             RepositoryNotFoundError: there is no such repository, or the credential may not open issues there.
         """
         name = f"issue:{repository}:{marker}"
-        author = await self._credentials.login(repository.partition("/")[0])
+        author = await self._accounts.login(repository.partition("/")[0])
 
         async def look() -> Issue | None:
             noted = await self._written.where(name)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+from miyabi_github_gateway.adapters.accounts import Accounts
 from miyabi_github_gateway.adapters.http import GitHubHttp
 from miyabi_github_gateway.adapters.transport import GitHubTransport
 from miyabi_github_gateway.adapters.write_comments import CommentWriter
@@ -32,8 +33,9 @@ class GitHubApiWriter:
         self, http: GitHubHttp, *, credentials: Credentials, locks: Locks, written: Written, invalidator: Invalidator
     ) -> None:
         self._labels = LabelWriter(http, GitHubTransport(http))
-        self._comments = CommentWriter(http, credentials, written)
-        self._issues = IssueWriter(http, credentials, written)
+        accounts = Accounts(http, credentials)
+        self._comments = CommentWriter(http, accounts, written)
+        self._issues = IssueWriter(http, accounts, written)
         self._pulls = PullRequestWriter(http, written)
         self._locks = locks
         self._invalidator = invalidator

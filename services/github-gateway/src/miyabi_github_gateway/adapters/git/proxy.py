@@ -24,6 +24,7 @@ from miyabi_github_gateway.adapters.git.mirrors import Mirrors
 from miyabi_github_gateway.adapters.git.receive_pack import ReceivePack
 from miyabi_github_gateway.adapters.git.upload_pack import UploadPack
 from miyabi_github_gateway.adapters.git.upstream import GitUpstream
+from miyabi_github_gateway.errors import RateLimitedError
 from miyabi_github_gateway.service.allow_list import AllowList
 
 #: Services of git's smart protocol that are passed on (gitprotocol-http); the dumb one is not.
@@ -184,6 +185,8 @@ def _status(error: MiyabiError) -> int:
             return 404
         case PermissionDeniedError():
             return 403
+        case RateLimitedError():
+            return 503
         case ResourceExhaustedError():
             return 507
         case UnavailableError():

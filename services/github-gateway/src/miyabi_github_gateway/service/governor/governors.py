@@ -37,7 +37,7 @@ class Governors:
         for governor in self:
             for limit in await governor.rate_limits():
                 known = found.get(limit.resource)
-                if known is None or _left(limit) < _left(known):
+                if known is None or _order(limit) < _order(known):
                     found[limit.resource] = limit
         return list(found.values())
 
@@ -53,6 +53,6 @@ class Governors:
                     task.cancel()
 
 
-def _left(limit: RateLimit) -> int:
-    """Return what is left, as far as it matters: what is not known yet is taken to be whole."""
-    return limit.limit if limit.remaining < 0 else limit.remaining
+def _order(limit: RateLimit) -> tuple[bool, int]:
+    """Sort by what is left; what GitHub has said nothing of, as of an App's own requests, comes last."""
+    return limit.remaining < 0, limit.limit if limit.remaining < 0 else limit.remaining
