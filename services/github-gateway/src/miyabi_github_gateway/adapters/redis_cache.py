@@ -111,7 +111,8 @@ class RedisCache:
             retry_on_error=[],
         )
         self._prefix = f"miyabi:cache:1:{namespace}"
-        self._lifetime = int(lifetime.total_seconds() * 1000)
+        # A store takes no expiry of nothing; what is kept for a millisecond is not kept.
+        self._lifetime = max(1, int(lifetime.total_seconds() * 1000))
         self._origin = uuid.uuid4().hex
         self._resting_until = 0.0
         self._claim = self._redis.register_script(_CLAIM)

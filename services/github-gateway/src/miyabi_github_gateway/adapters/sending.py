@@ -260,10 +260,14 @@ def redirected(request: Request, answer: httpx.Response) -> bool:
     Raises:
         GitHubRefusedError: it leads to another scheme, host or port, or from one address to the next.
     """
-    if not answer.has_redirect_location or answer.next_request is None:
+    if not answer.has_redirect_location:
         return False
-    target = answer.next_request.url
-    if _origin(target) != _origin(httpx.URL(request.url)):
+    here = httpx.URL(request.url)
+    try:
+        target = here.join(answer.headers["location"])
+    except httpx.InvalidURL as error:
+        raise GitHubRefusedError("it leads to an address that is none") from error
+    if _origin(target) != _origin(here):
         raise GitHubRefusedError("it leads to another host, where no credential is sent")
     request.redirects += 1
     if request.redirects > MOST_REDIRECTS:
@@ -275,9 +279,9 @@ def redirected(request: Request, answer: httpx.Response) -> bool:
     return True
 
 
-def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
-    """Return what must not change: scheme, host and port."""
-    return url.scheme, url.host, url.port
+def _origin(url: httpx.URL) -> tuple[str, str, int | None, bytes]:
+    """Return what must not change: scheme, host and port, and that the address brings no credential of its own."""
+    return url.scheme, url.host, url.port, url.userinfo
 
 
 def _took_too_long(answer: httpx.Response | Exception) -> bool:
