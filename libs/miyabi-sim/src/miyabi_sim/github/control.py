@@ -35,6 +35,7 @@ class Control:
         return [
             web.route("GET", "/_sim/state", self.state, name="sim.state"),
             web.route("GET", "/_sim/requests", self.requests, name="sim.requests"),
+            web.route("GET", "/_sim/credentials", self.credentials, name="sim.credentials"),
             web.route("GET", "/_sim/dials", self.dials, name="sim.dials"),
             web.route("PUT", "/_sim/dials", self.turn, name="sim.turn"),
             web.route("POST", "/_sim/reset", self.reset, name="sim.reset"),
@@ -48,6 +49,10 @@ class Control:
     async def requests(self, _request: web.Request) -> web.Response:
         """Answer the records of all requests since the last reset."""
         return web.json_response([asdict(record) for record in self._pipeline.records])
+
+    async def credentials(self, _request: web.Request) -> web.Response:
+        """Answer which tokens were shown, by their digests, and how often."""
+        return web.json_response(self._pipeline.credentials.counts)
 
     async def dials(self, _request: web.Request) -> web.Response:
         """Answer how the dials stand."""

@@ -18,6 +18,7 @@ from email.utils import format_datetime
 from aiohttp import web
 
 from miyabi_core.logging import get_logger
+from miyabi_sim.credentials import SeenCredentials
 from miyabi_sim.github.apps import Apps
 from miyabi_sim.github.dials import Dials, Fault
 from miyabi_sim.github.errors import GitHubError, not_found
@@ -67,6 +68,7 @@ class Pipeline:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.records: list[RequestRecord] = []
+        self.credentials = SeenCredentials()
         self._dials = dials
         self._limiter = limiter
         self._token = token
@@ -128,6 +130,7 @@ class Pipeline:
         if operation.startswith("apps."):
             return await self._as_app(request, handler)
         self._check_token(request, is_git=is_git)
+        self.credentials.note(_credential(request.headers.get("Authorization", "")))
         with ExitStack() as slot:
             if not is_git:
                 slot.enter_context(self._limiter.concurrent())

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
+from miyabi_sim.credentials import SeenCredentials
 from miyabi_sim.model import messages as api
 from miyabi_sim.model.dials import Fault, ModelDials
 from miyabi_sim.model.scenarios import Scenarios
@@ -47,6 +48,7 @@ class SimulatedModel:
         self.scenarios = scenarios
         self.dials = dials or ModelDials()
         self.requests: list[dict[str, Any]] = []
+        self.credentials = SeenCredentials()
         self.port = port
         self._host = host
         self._cached: set[str] = set()
@@ -76,6 +78,7 @@ class SimulatedModel:
         app.router.add_post("/v1/messages", self._messages)
         app.router.add_post("/v1/messages/count_tokens", self._count)
         app.router.add_get("/_sim/requests", self._seen)
+        app.router.add_get("/_sim/credentials", self._seen_credentials)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         await self._runner.setup()
         await web.TCPSite(self._runner, self._host, self.port).start()
@@ -90,6 +93,10 @@ class SimulatedModel:
     async def _seen(self, _request: web.Request) -> web.Response:
         """Answer what was asked so far."""
         return web.json_response(self.requests)
+
+    async def _seen_credentials(self, _request: web.Request) -> web.Response:
+        """Answer which keys were shown, by their digests, and how often; small, so that probes may ask too."""
+        return web.json_response(self.credentials.counts)
 
     async def _count(self, request: web.Request) -> web.Response:
         """Answer how many tokens a prompt has."""
@@ -108,6 +115,7 @@ class SimulatedModel:
         except api.BadRequestError as error:
             return _error(400, "invalid_request_error", str(error))
         self.requests.append(body)
+        self.credentials.note(request.headers.get("x-api-key"))
         fault = self.dials.next_fault()
         if fault is not None and fault.kind != "dropped":
             return _fault(fault)
