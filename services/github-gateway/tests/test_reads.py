@@ -20,7 +20,7 @@ from running_gateway import REPOSITORY, Running, gateway_before, simulated
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
 from miyabi_core.errors import MiyabiError
 from miyabi_core.valkey import EmbeddedValkey
-from miyabi_github_gateway.models import Answer, Issue, IssueField, Kind, Read, Repository, Shape
+from miyabi_github_gateway.models import Answer, Change, Entry, Issue, IssueField, Kind, Read, Repository, Shape
 from miyabi_sim.github import Fault
 from miyabi_sim.github.models import Comment
 
@@ -219,6 +219,17 @@ async def test_read_under_way_during_a_change_is_not_kept(running_gateway: Runni
     assert await before == "Issue 1"
     change(running_gateway, 1, "New")
     assert await title(running_gateway, 1) == "New"
+
+
+async def test_forgetting_a_repository_during_a_read_leaves_no_claim(running_gateway: Running) -> None:
+    """What was read before the change is not kept, and the claim ends with it: the next reader waits for nobody."""
+    shared = running_gateway.gateway.reading.shared
+    entry = Entry(Repository("acme/toy", "R_1", "main", "main", "s", private=False, url="u"), 1.0)
+    tokens = await shared.claim(REPOSITORY, ["key"])
+    await shared.drop(REPOSITORY, [], Change(REPOSITORY))
+    assert await shared.put_many(REPOSITORY, {"key": entry}, tokens=tokens) == frozenset()
+    assert await shared.get_many(REPOSITORY, ["key"]) == {}
+    assert list(await shared.claim(REPOSITORY, ["key"])) == ["key"]
 
 
 async def test_private_issue_never_reaches_another_credential(tmp_path: Path, redis_url: str) -> None:

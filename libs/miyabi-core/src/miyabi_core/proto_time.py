@@ -7,6 +7,9 @@ from datetime import UTC, datetime, timedelta
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
+#: What a timestamp counts from, and in.
+_EPOCH, _SECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(seconds=1)
+
 
 def now() -> datetime:
     """Return the wall clock's time, aware, in UTC."""
@@ -21,9 +24,8 @@ def to_timestamp(moment: datetime) -> Timestamp:
     """
     if moment.tzinfo is None:
         raise ValueError("a timestamp needs an aware datetime")
-    stamp = Timestamp()
-    stamp.FromDatetime(moment.astimezone(UTC))
-    return stamp
+    seconds, rest = divmod(moment - _EPOCH, _SECOND)
+    return Timestamp(seconds=seconds, nanos=rest.microseconds * 1000)
 
 
 def from_timestamp(stamp: Timestamp) -> datetime:

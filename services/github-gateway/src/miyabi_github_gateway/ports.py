@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Protocol
 
 from miyabi_core.errors import MiyabiError
@@ -27,12 +28,19 @@ from miyabi_github_gateway.models import (
 Fetched = Value | MiyabiError | None
 
 
+@dataclass(frozen=True)
+class Brought:
+    """What a query brought."""
+
+    things: Mapping[Read, Fetched]
+    seconds: float  #: that GitHub took for the query itself: no wait for a limit, no further pages
+    size_bytes: int  #: of its answer
+
+
 class BatchSource(Protocol):
     """Reads many things of one shape with one query."""
 
-    async def read(
-        self, shape: Shape, wanted: Sequence[Read], *, ids: Mapping[Read, str], patient: bool
-    ) -> Mapping[Read, Fetched]:
+    async def read(self, shape: Shape, wanted: Sequence[Read], *, ids: Mapping[Read, str], patient: bool) -> Brought:
         """Read; what is wrong with one thing stands in its own place.
 
         Args:

@@ -72,7 +72,15 @@ class LimitNumbers:
 
 @dataclass(slots=True)
 class Dials:
-    """Everything about the server that may be turned while it runs; times are in seconds."""
+    """Everything about the server that may be turned while it runs; times are in seconds.
+
+    Args:
+        latency: From a request to its answer. The simulator's own work on a read is part of it; a write acts after it.
+        latency_per_issue: The same on top for each issue that a GraphQL query names.
+        enforce_limits: Refuse what GitHub's limits refuse.
+        limits: Their numbers.
+        faults: What goes wrong.
+    """
 
     latency: float = 0.0
     latency_per_issue: float = 0.0

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
+from collections.abc import Awaitable
 from functools import lru_cache
-from typing import Any
+from types import CoroutineType
+from typing import Any, TypeGuard
 
 from aiohttp import web
 from graphql import (
@@ -27,7 +28,7 @@ from miyabi_sim.github.graphql_context import NotFoundError, QueryContext
 from miyabi_sim.github.graphql_cost import QueryCost, query_cost
 from miyabi_sim.github.graphql_schema import load_schema
 from miyabi_sim.github.limits import PRIMARY_MESSAGE, RateLimiter
-from miyabi_sim.github.wire import read_json
+from miyabi_sim.github.wire import SERVER_SECONDS, read_json
 
 #: Query texts that are remembered.
 TEXTS = 256
@@ -59,7 +60,9 @@ class GraphQLApi:
             raise GitHubError(400, "A query attribute must be specified and must be a string.")
         writes = self._writes(query, body.get("operationName"))
         self._limiter.pace("graphql", MUTATION_POINTS if writes else QUERY_POINTS, content=False, writes=writes)
-        return web.json_response(await self._run(query, body), headers=self._limiter.headers("graphql"))
+        answer, issues = await self._run(query, body)
+        request[SERVER_SECONDS] = self._dials.latency_per_issue * issues
+        return web.json_response(answer, headers=self._limiter.headers("graphql"))
 
     def _writes(self, query: str, name: str | None) -> bool:
         """Return whether the operation is a mutation."""
@@ -74,37 +77,49 @@ class GraphQLApi:
         document = parse(query)
         return document, validate(self.schema, document)
 
-    async def _run(self, query: str, body: dict[str, Any]) -> dict[str, Any]:
+    async def _run(self, query: str, body: dict[str, Any]) -> tuple[dict[str, Any], int]:
+        """Return what a query is answered, and how many issues it has asked for."""
         variables = body.get("variables") or {}
         name = body.get("operationName")
         try:
             document, problems = self._checked(query)
         except GraphQLError as error:
-            return {"errors": [_error(error)]}
+            return {"errors": [_error(error)]}, 0
         if problems:
-            return {"errors": [_error(problem) for problem in problems]}
+            return {"errors": [_error(problem) for problem in problems]}, 0
         operation = get_operation_ast(document, name)
         if operation is None:
-            return {"errors": [{"message": "An operation name is required"}]}
+            return {"errors": [{"message": "An operation name is required"}]}, 0
         cost = query_cost(self.schema, document, operation=operation, variables=_defaults(operation) | variables)
         if cost.problems:
-            return {"errors": cost.problems}
+            return {"errors": cost.problems}, 0
         if self._limiter.exhausted("graphql", cost.points):
             self._limiter.refusals.append("graphql hour")
-            return {"errors": [{"type": "RATE_LIMITED", "message": PRIMARY_MESSAGE}]}
+            return {"errors": [{"type": "RATE_LIMITED", "message": PRIMARY_MESSAGE}]}, 0
         self._limiter.spend("graphql", cost.points)
-        await asyncio.sleep(self._dials.latency_per_issue * cost.issues)
-        return _formatted(await self._execute(document, variables, name=name, cost=cost))
+        return _formatted(await self._execute(document, variables, name=name, cost=cost)), cost.issues
 
     async def _execute(
         self, document: DocumentNode, variables: dict[str, Any], *, name: str | None, cost: QueryCost
     ) -> ExecutionResult:
         context = QueryContext(self._forge.store, self._forge, self._forge.shapes, self._limiter, cost)
-        result = execute(self.schema, document, context_value=context, variable_values=variables, operation_name=name)
+        result = execute(
+            self.schema,
+            document,
+            context_value=context,
+            variable_values=variables,
+            operation_name=name,
+            is_awaitable=_is_coroutine,
+        )
         if inspect.isawaitable(result):
             result = await result
         assert isinstance(result, ExecutionResult)
         return result
+
+
+def _is_coroutine(value: Any) -> TypeGuard[Awaitable[Any]]:
+    """Tell whether a value is to be awaited; our resolvers return no other awaitable, and each value is asked."""
+    return isinstance(value, CoroutineType)
 
 
 def _defaults(operation: OperationDefinitionNode) -> dict[str, Any]:

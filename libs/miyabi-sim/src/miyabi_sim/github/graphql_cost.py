@@ -39,6 +39,13 @@ class QueryCost:
     issues: int = 0
     problems: list[dict[str, Any]] = field(default_factory=list)
 
+    def add(self, other: QueryCost, *, times: int) -> None:
+        """Add what a part asks for, which is made `times` times."""
+        self.requests += times * other.requests
+        self.nodes += times * other.nodes
+        self.issues += times * other.issues
+        self.problems += other.problems
+
     @property
     def points(self) -> int:
         """Return the points that the query takes off the hour: a hundredth of its requests, at least one."""
@@ -79,6 +86,7 @@ class _Walk:
         self._schema = schema
         self._fragments = fragments
         self._variables = dict(variables)
+        self._known: dict[str, QueryCost] = {}
         self.cost = cost
 
     def selections(
@@ -93,9 +101,17 @@ class _Walk:
                     name = node.type_condition.name.value if node.type_condition else parent.name
                     self._fragment(node.selection_set, name, times=times, path=path)
                 case FragmentSpreadNode():
-                    fragment = self._fragments[node.name.value]
-                    name = fragment.type_condition.name.value
-                    self._fragment(fragment.selection_set, name, times=times, path=path)
+                    self._spread(node.name.value, times=times, path=path)
+
+    def _spread(self, name: str, *, times: int, path: list[str]) -> None:
+        """Add up a fragment. It is walked once: its problems stand where it is first met."""
+        if name not in self._known:
+            fragment, whole, self.cost = self._fragments[name], self.cost, QueryCost()
+            self._fragment(fragment.selection_set, fragment.type_condition.name.value, times=1, path=path)
+            self._known[name], self.cost = self.cost, whole
+            self.cost.problems += self._known[name].problems
+            self._known[name].problems = []
+        self.cost.add(self._known[name], times=times)
 
     def _fragment(self, chosen: SelectionSetNode, name: str, *, times: int, path: list[str]) -> None:
         kind = self._schema.get_type(name)

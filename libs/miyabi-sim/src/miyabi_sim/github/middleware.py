@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import partial
 
 from aiohttp import web
 
@@ -25,7 +26,7 @@ from miyabi_sim.github.errors import GitHubError, not_found
 from miyabi_sim.github.faults import KEEPING_FAULTS, broken
 from miyabi_sim.github.limits import RateLimiter
 from miyabi_sim.github.rest import CONTENT_OPERATIONS, VIEWER_KEY
-from miyabi_sim.github.wire import read_json
+from miyabi_sim.github.wire import SERVER_SECONDS, read_json
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -81,13 +82,14 @@ class Pipeline:
         if name.startswith(("sim.", "page.")):
             return await _answered(request, handler)
         operation, is_write = await _operation(request, name)
+        admitted = partial(self._admitted, handler=handler, operation=operation, is_write=is_write)
         fault = self._dials.take_fault(request.method, request.path, operation=operation)
         if fault is not None and not fault.after_handling:
             response: web.StreamResponse | None = None
         else:
-            response = await _answered(request, lambda same: self._admitted(same, handler, operation=operation))
+            response = await _answered(request, admitted)
         if fault is not None:
-            response = await self._broken(request, fault, operation=operation, handler=handler, answered=response)
+            response = await self._broken(request, fault, handler=admitted, answered=response)
         status = 0 if response is None else response.status
         self._record(RequestRecord(request.method, request.path, operation, status, is_write, self._clock()))
         if response is None:
@@ -104,7 +106,6 @@ class Pipeline:
         request: web.Request,
         fault: Fault,
         *,
-        operation: str,
         handler: Handler,
         answered: web.StreamResponse | None,
     ) -> web.StreamResponse | None:
@@ -114,7 +115,7 @@ class Pipeline:
             return answered
         if answered is None and fault.kind in KEEPING_FAULTS:
             # These spoil a right answer on its way, so it has to be there first.
-            answered = await _answered(request, lambda same: self._admitted(same, handler, operation=operation))
+            answered = await _answered(request, handler)
         resource = "graphql" if request.path == "/graphql" else "core"
         return await broken(request, fault, answered=answered, healthy=self._limiter.headers(resource))
 
@@ -123,7 +124,9 @@ class Pipeline:
         if len(self.records) > MAX_RECORDS:
             del self.records[: MAX_RECORDS // 10]
 
-    async def _admitted(self, request: web.Request, handler: Handler, *, operation: str) -> web.StreamResponse:
+    async def _admitted(
+        self, request: web.Request, handler: Handler, *, operation: str, is_write: bool
+    ) -> web.StreamResponse:
         is_git = operation.startswith("git.") and request.path.split("/")[2].endswith(".git")
         if not is_git and "User-Agent" not in request.headers:
             raise GitHubError(403, "Please make sure your request has a User-Agent header")
@@ -131,13 +134,27 @@ class Pipeline:
             return await self._as_app(request, handler)
         self._check_token(request, is_git=is_git)
         self.credentials.note(_credential(request.headers.get("Authorization", "")))
+        if not (is_git or operation == "rate_limit.get" or request.path == "/graphql"):
+            handler = partial(self._limited, handler=handler, operation=operation)
         with ExitStack() as slot:
             if not is_git:
                 slot.enter_context(self._limiter.concurrent())
-            await asyncio.sleep(self._dials.latency)
-            if is_git or operation == "rate_limit.get" or request.path == "/graphql":
+            if is_git or is_write:
+                await asyncio.sleep(self._dials.latency)
                 return await handler(request)
-            return await self._limited(request, handler, operation=operation)
+            return await self._in_time(request, handler)
+
+    async def _in_time(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Answer a read when its time has passed; our own work is a part of it, and not on top of it."""
+        loop = asyncio.get_running_loop()
+        due = loop.time() + self._dials.latency
+        try:
+            response = await handler(request)
+        except (GitHubError, web.HTTPException):
+            await asyncio.sleep(due - loop.time())
+            raise
+        await asyncio.sleep(due + request.get(SERVER_SECONDS, 0.0) - loop.time())
+        return response
 
     async def _as_app(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Answer an App's own request within the limits of a minute; its headers say nothing of limits."""

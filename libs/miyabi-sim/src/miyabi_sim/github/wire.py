@@ -14,6 +14,8 @@ from miyabi_sim.github.errors import GitHubError, not_found, validation_failed
 
 T = TypeVar("T")
 
+#: Where a handler says how many seconds its request takes GitHub beside the way there and back.
+SERVER_SECONDS = web.RequestKey("server_seconds", float)
 #: Items on a page where the request does not say, and at most.
 DEFAULT_PAGE, MAX_PAGE = 30, 100
 

@@ -16,7 +16,7 @@ from miyabi_github_gateway.adapters.issue_assembly import IssueAssembly, build_e
 from miyabi_github_gateway.adapters.transport import GitHubTransport
 from miyabi_github_gateway.errors import GitHubRefusedError, GitHubUnavailableError, RepositoryNotFoundError
 from miyabi_github_gateway.models import Kind, Read, Shape
-from miyabi_github_gateway.ports import Fetched
+from miyabi_github_gateway.ports import Brought, Fetched
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,8 @@ class _Reply:
     data: Mapping[str, Any]
     errors: Mapping[tuple[str | int, ...], GraphQLError]
     incomplete: bool  #: something was left out, GitHub does not say what
+    seconds: float  #: that GitHub took
+    size_bytes: int  #: of the answer
 
     def at(self, *path: str | int) -> Any:
         """Return what stands at a path; None where nothing does."""
@@ -47,9 +49,7 @@ class GitHubBatchSource:
         self._transport = transport
         self._assembly = assembly
 
-    async def read(
-        self, shape: Shape, wanted: Sequence[Read], *, ids: Mapping[Read, str], patient: bool
-    ) -> Mapping[Read, Fetched]:
+    async def read(self, shape: Shape, wanted: Sequence[Read], *, ids: Mapping[Read, str], patient: bool) -> Brought:
         """Read; see the port."""
         if shape.kind is Kind.REPOSITORY:
             return await self._repositories(wanted, patient=patient)
@@ -69,8 +69,8 @@ class GitHubBatchSource:
         moved = [read for read in known if found[read] is None or not _is_at_home(reply.at(*paths[read]), read)]
         if moved:
             # Deleted, transferred, or out of sight: only its number can tell.
-            found |= await self.read(shape, moved, ids={}, patient=patient)
-        return found
+            found |= (await self.read(shape, moved, ids={}, patient=patient)).things
+        return Brought(found, reply.seconds, reply.size_bytes)
 
     async def _send(self, text: str, variables: Mapping[str, Any], wanted: Sequence[Read], *, patient: bool) -> _Reply:
         """Send the query that asks for what is wanted.
@@ -98,7 +98,7 @@ class GitHubBatchSource:
             return found | await build_each(raws, lambda _read, raw: values.pull_request(raw))
         return found | await self._assembly.build(raws, shape.fields)
 
-    async def _repositories(self, wanted: Sequence[Read], *, patient: bool) -> dict[Read, Fetched]:
+    async def _repositories(self, wanted: Sequence[Read], *, patient: bool) -> Brought:
         """Read repositories, each with the head of a branch."""
         variables: dict[str, Any] = {}
         for index, read in enumerate(wanted):
@@ -118,7 +118,7 @@ class GitHubBatchSource:
             else:
                 found[read] = problem
         built = await build_each(raws, lambda read, raw: values.repository(raw, name=read.repository, branch=read.name))
-        return found | built
+        return Brought(found | built, reply.seconds, reply.size_bytes)
 
 
 def _by_repository(reads: Sequence[Read]) -> dict[str, list[Read]]:
@@ -150,7 +150,9 @@ def _reply(result: ExecutionResult) -> _Reply:
             raise GitHubUnavailableError(errors[0].message, too_much=True)
         if loose or result.data is None:
             raise GitHubRefusedError("; ".join(error.message for error in errors) or "no data")
-    return _Reply(result.data or {}, {tuple(error.path): error for error in errors if error.path}, bool(loose))
+    said = result.extensions or {}
+    placed = {tuple(error.path): error for error in errors if error.path}
+    return _Reply(result.data or {}, placed, bool(loose), said["seconds"], said["bytes"])
 
 
 def _problem(reply: _Reply, path: tuple[str | int, ...], read: Read) -> MiyabiError | None:

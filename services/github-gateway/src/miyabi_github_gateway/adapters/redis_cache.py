@@ -11,6 +11,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
 
+import hiredis
 import msgspec
 import redis.asyncio
 from redis.exceptions import RedisError
@@ -55,16 +56,16 @@ for i = 2, #KEYS do
 end
 return answer
 """
-#: KEYS: the stamp, then claim and value by turns. ARGV: milliseconds, then token and value by turns.
+#: KEYS: the stamp, then claim and value by turns. ARGV: milliseconds, then token and value by turns. A claim ends
+#: in any case; where the whole repository was forgotten meanwhile its value is not kept.
 _PUT = """
 local ending, kept = ':' .. (redis.call('GET', KEYS[1]) or ''), {}
 for i = 2, #KEYS, 2 do
   local token = redis.call('GET', KEYS[i])
-  local holds = token and token == ARGV[i] and string.sub(token, 33) == ending
-  if holds then
-    redis.call('SET', KEYS[i + 1], ARGV[i + 1], 'PX', ARGV[1])
-    redis.call('UNLINK', KEYS[i])
-  end
+  local mine = token and token == ARGV[i]
+  local holds = mine and string.sub(token, 33) == ending
+  if holds then redis.call('SET', KEYS[i + 1], ARGV[i + 1], 'PX', ARGV[1]) end
+  if mine then redis.call('UNLINK', KEYS[i]) end
   kept[#kept + 1] = holds and 1 or 0
 end
 return kept
@@ -82,6 +83,14 @@ T = TypeVar("T")
 _beside = asyncio.to_thread
 
 _LOG = get_logger(__name__)
+
+
+class _Packed:
+    """Makes a connection write commands by hiredis: redis-py itself takes five times as long for 2,000 arguments."""
+
+    def pack_command(self, *command: Any) -> list[bytes]:
+        """Return the bytes of a command; its first argument may be several words."""
+        return [hiredis.pack_command((*command[0].split(), *command[1:]))]
 
 
 class _News(msgspec.Struct, array_like=True):
@@ -110,6 +119,8 @@ class RedisCache:
             socket_connect_timeout=TIMEOUT_SECONDS,
             retry_on_error=[],
         )
+        pool = self._redis.connection_pool
+        pool.connection_class = type("Packed", (_Packed, pool.connection_class), {})
         self._prefix = f"miyabi:cache:1:{namespace}"
         # A store takes no expiry of nothing; what is kept for a millisecond is not kept.
         self._lifetime = max(1, int(lifetime.total_seconds() * 1000))

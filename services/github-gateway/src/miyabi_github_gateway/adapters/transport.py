@@ -70,9 +70,12 @@ class GitHubTransport(AsyncTransport):
             )
             for error in body.get("errors") or []
         ]
-        return ExecutionResult(
-            data=body.get("data"), errors=errors or None, extensions={"headers": dict(answer.headers)}
-        )
+        said = {
+            "headers": dict(answer.headers),
+            "seconds": answer.elapsed.total_seconds(),
+            "bytes": len(answer.content),
+        }
+        return ExecutionResult(data=body.get("data"), errors=errors or None, extensions=said)
 
     def subscribe(self, request: GraphQLRequest) -> AsyncGenerator[ExecutionResult, None]:
         """Refuse: GitHub has no subscriptions.

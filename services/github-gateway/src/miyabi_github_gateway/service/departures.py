@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 
@@ -12,7 +13,7 @@ from cachetools import LRUCache
 from miyabi_core.errors import InternalError, MiyabiError
 from miyabi_core.logging import get_logger
 from miyabi_github_gateway.errors import GitHubUnavailableError, RateLimitedError, ReadTimedOutError
-from miyabi_github_gateway.models import Answer, Entry, Read, Shape, Value
+from miyabi_github_gateway.models import Answer, Entry, Read
 from miyabi_github_gateway.ports import Fetched, SharedCache
 from miyabi_github_gateway.service.batching import Batcher
 from miyabi_github_gateway.service.cache_metrics import STALE, reads
@@ -158,7 +159,8 @@ class Departures:
         deadline = Deadline(max(flight.deadline for flight in flights), min(flight.lane for flight in flights))
         for flight in flights:
             flight.batch = deadline
-            reads(flight.read.shape.kind.value, "bypassed" if flight.is_fresh else "miss").inc()
+        for (kind, is_fresh), count in Counter((flight.read.shape.kind, flight.is_fresh) for flight in flights).items():
+            reads(kind.value, "bypassed" if is_fresh else "miss").inc(count)
         async with asyncio.TaskGroup() as tasks:
             for (_, shape), things in merged(flights).items():
                 ids = {read: known for read in things if (known := self._ids.get(_name(read)))}
@@ -169,33 +171,41 @@ class Departures:
         self, things: Mapping[Read, list[Flight]], tokens: Mapping[str, str], found: Mapping[Read, Fetched]
     ) -> None:
         """Land what a query brought, then keep it for others."""
-        now = self._clock()
-        fresh: dict[str, dict[str, Entry]] = {}
-        landed: list[Flight] = []
-        for read, value in found.items():
-            for flight in things[read]:
-                landed.append(flight)
-                flight.land(self._outcome(flight, value, now, read=read.shape))
-                if value is not None and not isinstance(value, MiyabiError):
-                    entry = Entry(projected(value, flight.read.shape.fields, read=read.shape.fields), now)
-                    fresh.setdefault(flight.read.repository, {})[flight.key] = entry
-                    self._learn(read, value)
-        kept: set[str] = set()
-        for repository, entries in fresh.items():
-            kept |= await self._shared.put_many(repository, entries, tokens={key: tokens[key] for key in entries})
-        for flight in landed:
-            entry_of = fresh.get(flight.read.repository, {}).get(flight.key)
-            if entry_of is not None and flight.is_valid and flight.key in kept:
-                self._local.put(flight.key, entry_of)
-        nothing = [flight.key for flight in landed if flight.key not in fresh.get(flight.read.repository, {})]
+        fresh, nothing = self._land(things, found)
+        await asyncio.sleep(0)  # the callers are answered before anything is kept
+        for repository, flights in _by_repository(fresh).items():
+            entries = {flight.key: fresh[flight] for flight in flights}
+            kept = await self._shared.put_many(repository, entries, tokens={key: tokens[key] for key in entries})
+            self._local.put_many(
+                {flight.key: fresh[flight] for flight in flights if flight.is_valid and flight.key in kept}
+            )
         if nothing:
-            await self._shared.release({key: tokens[key] for key in nothing})
-        self._end(landed, InternalError("Internal error.", reason="INTERNAL"))
+            await self._shared.release({flight.key: tokens[flight.key] for flight in nothing})
+        self._end([*fresh, *nothing], InternalError("Internal error.", reason="INTERNAL"))
 
-    def _outcome(self, flight: Flight, value: Fetched, now: float, *, read: Shape) -> Outcome:
-        """Return what a flight's callers are told; where GitHub cannot be asked, what is known, marked stale."""
-        if not isinstance(value, MiyabiError):
-            return Answer(value and projected(value, flight.read.shape.fields, read=read.fields))
+    def _land(
+        self, things: Mapping[Read, list[Flight]], found: Mapping[Read, Fetched]
+    ) -> tuple[dict[Flight, Entry], list[Flight]]:
+        """Land flights; returns what is to be kept of them, and those of which there is nothing to keep."""
+        now = self._clock()
+        fresh: dict[Flight, Entry] = {}
+        nothing: list[Flight] = []
+        for read, value in found.items():
+            self._learn(read, value)
+            for flight in things[read]:
+                if value is None or isinstance(value, MiyabiError):
+                    nothing.append(flight)
+                    flight.land(self._unread(flight, value, now))
+                else:
+                    part = projected(value, flight.read.shape.fields, read=read.shape.fields)
+                    fresh[flight] = Entry(part, now)
+                    flight.land(Answer(part))
+        return fresh, nothing
+
+    def _unread(self, flight: Flight, value: MiyabiError | None, now: float) -> Outcome:
+        """Return what callers are told where nothing came; where GitHub cannot be asked, what is known, marked."""
+        if value is None:
+            return Answer(None)
         kind, spare = flight.read.shape.kind, flight.spare or self._local.get(flight.key)
         away = isinstance(value, RateLimitedError | GitHubUnavailableError)
         if not away or spare is None or flight.is_fresh or not flight.is_valid:
@@ -205,9 +215,13 @@ class Departures:
             return answer_of(spare, now, stale=True)
         return value
 
-    def _learn(self, read: Read, value: Value) -> None:
-        """Remember a node id."""
-        if read.number:
+    def _learn(self, read: Read, value: Fetched) -> None:
+        """Remember a node id, and forget that of a thing that is gone."""
+        if not read.number or isinstance(value, MiyabiError):
+            return
+        if value is None:
+            self._ids.pop(_name(read), None)
+        else:
             self._ids[_name(read)] = value.id
 
 

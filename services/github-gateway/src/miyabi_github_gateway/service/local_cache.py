@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from cachetools import LRUCache
 
@@ -40,10 +40,15 @@ class LocalCache:
 
     def put(self, key: str, entry: Entry) -> None:
         """Keep an entry; one that is larger than the whole cache is not kept."""
-        try:
-            self._entries[key] = entry
-        except ValueError:
-            self._entries.pop(key, None)
+        self.put_many({key: entry})
+
+    def put_many(self, entries: Mapping[str, Entry]) -> None:
+        """Keep entries; see `put`."""
+        for key, entry in entries.items():
+            try:
+                self._entries[key] = entry
+            except ValueError:
+                self._entries.pop(key, None)
         self._show()
 
     def drop(self, keys: Iterable[str]) -> None:
