@@ -12,6 +12,8 @@ from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from miyabi_core.redis_connection import cancellable
+
 #: Seconds to make a connection and to wait for an answer; a state store that is slower is as good as away.
 CONNECT_TIMEOUT_SECONDS = 2.0
 #: Longest wait for an answer; blocking reads ask for less.
@@ -102,4 +104,4 @@ def connect(
         retry_on_error=[RedisConnectionError, RedisTimeoutError],
         decode_responses=False,
     )
-    return redis.asyncio.Redis.from_pool(pool)
+    return redis.asyncio.Redis.from_pool(cancellable(pool))

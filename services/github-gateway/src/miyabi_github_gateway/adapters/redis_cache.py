@@ -17,6 +17,7 @@ import redis.asyncio
 from redis.exceptions import RedisError
 
 from miyabi_core.logging import get_logger
+from miyabi_core.redis_connection import cancellable
 from miyabi_github_gateway.adapters.cache_codec import decode, encode
 from miyabi_github_gateway.models import Change, Entry, IssueField, Kind, Shape
 from miyabi_github_gateway.service.cache_metrics import SHARED_BYTES, SHARED_ERRORS, SHARED_EVICTED
@@ -119,6 +120,7 @@ class RedisCache:
             socket_connect_timeout=TIMEOUT_SECONDS,
             retry_on_error=[],
         )
+        cancellable(self._redis.connection_pool)
         pool = self._redis.connection_pool
         pool.connection_class = type("Packed", (_Packed, pool.connection_class), {})
         self._prefix = f"miyabi:cache:1:{namespace}"
