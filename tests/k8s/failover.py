@@ -23,8 +23,8 @@ found = {}
 for number in range(6):
     try:
         client = redis.Redis(host=f"redis-cluster-{number}.redis-cluster", socket_timeout=3, socket_connect_timeout=3)
-        nodes = client.execute_command("CLUSTER", "NODES")
-        found[number] = sum(bool(node["slots"]) for node in nodes.values() if "myself" in node["flags"])
+        lines = client.execute_command("CLUSTER", "NODES").decode().splitlines()
+        found[number] = len(next(line.split() for line in lines if "myself" in line)[8:])
     except (OSError, redis.RedisError) as error:
         found[number] = -1
 print(json.dumps(found))

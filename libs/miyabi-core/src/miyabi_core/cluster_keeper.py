@@ -25,8 +25,8 @@ from miyabi_core.lifecycle import run_service
 from miyabi_core.logging import configure_logging, get_logger
 from miyabi_core.redis import Address, Node
 
-#: Longest wait for a server's answer, in seconds; one that is slower is asked again at the next look.
-ANSWER_SECONDS = 2.0
+#: Longest wait for a server's answers, in seconds: as long as the servers themselves wait for one another.
+ANSWER_SECONDS = 5.0
 #: Columns of a line of CLUSTER NODES before the slots.
 _COLUMNS = 8
 
