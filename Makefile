@@ -5,19 +5,27 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 PYTEST_FLAGS ?=
+#: Twice as many as the cores of a small machine: half of what tests do is to wait for a server.
+WORKERS ?= 4
+PYTEST = $(BIN)/pytest -n $(WORKERS) --dist loadgroup
 WEB := services/dashboard/web
 NPM = PATH="$(CURDIR)/.tools/node/bin:$$PATH" npm --prefix $(WEB) run --silent
-.PHONY: help setup setup-dev proto proto-check proto-release fmt fmt-check lint typecheck imports web-check test \
-        test-unit test-integration test-e2e cov check run demo bench chaos clean
+.PHONY: help setup setup-dev grpcurl proto proto-check proto-release fmt fmt-check lint typecheck imports web-check \
+        test test-slow test-all test-unit test-integration test-e2e cov check run demo bench chaos images k8s-render \
+        k8s-validate up down status logs test-k8s clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Install what running needs
-	@$(PYTHON) scripts/bootstrap.py tools web
+	@$(PYTHON) -m scripts.bootstrap tools web
 
 setup-dev: ## Install what developing needs too
-	@$(PYTHON) scripts/bootstrap.py tools web schemas
+	@$(PYTHON) -m scripts.bootstrap tools web schemas grpcurl
+
+grpcurl: ## Build grpcurl into .tools/bin, for a machine that has none
+	@$(PYTHON) -m scripts.bootstrap grpcurl
+	@echo 'export PATH="$(CURDIR)/.tools/bin:$$PATH"'
 
 demo: setup ## Five real Django issues to draft pull requests, on this machine; EXIT=1 ends by itself
 	@$(BIN)/miyabi demo $(if $(EXIT),--exit)
@@ -25,14 +33,20 @@ demo: setup ## Five real Django issues to draft pull requests, on this machine; 
 run: setup ## The whole system on this machine, until Ctrl-C
 	@$(BIN)/miyabi up
 
-test: setup-dev ## All tests
-	$(BIN)/pytest -n 2 --dist loadgroup $(PYTEST_FLAGS)
+test: setup-dev ## All tests but those marked slow
+	$(PYTEST) -m "not slow" $(PYTEST_FLAGS)
+	@echo 'Tests marked slow were left out: `make test-slow` runs them, `make test-all` and `make check` everything.'
+
+test-slow: setup-dev ## Tests marked slow: what takes long whatever one does, each with its reason
+	$(PYTEST) -m slow $(PYTEST_FLAGS)
+
+test-all: test test-slow ## All tests
 
 test-unit: setup-dev ## Tests that stay inside one folder
-	$(BIN)/pytest -n 2 --dist loadgroup libs services cli $(PYTEST_FLAGS)
+	$(PYTEST) libs services cli $(PYTEST_FLAGS)
 
 test-integration: setup-dev ## Tests that cross a service boundary, without the end-to-end ones
-	$(BIN)/pytest -n 2 --dist loadgroup tests -m "not e2e" $(PYTEST_FLAGS)
+	$(PYTEST) tests -m "not e2e" $(PYTEST_FLAGS)
 
 test-e2e: setup-dev ## Tests with real processes
 	$(BIN)/pytest tests -m e2e $(PYTEST_FLAGS)
@@ -41,8 +55,9 @@ chaos: setup-dev ## Kill a random process every second for 3 minutes: make chaos
 	@GRPC_VERBOSITY=ERROR $(BIN)/python tests/chaos/chaos.py $(if $(SEED),--seed $(SEED)) \
 		--seconds $(or $(SECONDS),180) $(if $(ISSUES),--issues $(ISSUES))
 
-cov: setup-dev ## All tests, with coverage
-	$(MAKE) --no-print-directory test PYTEST_FLAGS="--cov --cov-report=term:skip-covered $(PYTEST_FLAGS)"
+cov: setup-dev ## All tests, with coverage over all of them
+	$(MAKE) --no-print-directory test PYTEST_FLAGS="--cov --cov-report= $(PYTEST_FLAGS)"
+	$(MAKE) --no-print-directory test-slow PYTEST_FLAGS="--cov --cov-append --cov-report=term:skip-covered $(PYTEST_FLAGS)"
 
 fmt: setup-dev ## Format
 	$(BIN)/ruff format .

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+import pytest_asyncio
 from running_system import System, running_system
 from toy_repository import REPOSITORY
 
@@ -22,9 +23,10 @@ from miyabi_core.ids import new_ulid
 SHORT_LEASES = {"MIYABI_COORDINATOR_LEASE_DURATION": "PT2S", "MIYABI_COORDINATOR_HEARTBEAT_INTERVAL": "PT0.5S"}
 
 
-@asynccontextmanager
-async def supervised(folder: Path) -> AsyncIterator[System]:
-    """Run a system whose processes are started again when they end."""
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def supervised(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
+    """A system whose processes are started again when they end; the tests kill one after another."""
+    folder = tmp_path_factory.mktemp("kills")
     async with running_system(folder, settings=SHORT_LEASES) as system, asyncio.TaskGroup() as tasks:
         watcher = tasks.create_task(supervise(system.stack, announce=lambda _: None))
         try:
@@ -62,12 +64,7 @@ async def test_killed_agent(tmp_path: Path) -> None:
         events: list[BatchEvent] = []
         async for event in system.client.submit(request(1, 2)):
             events.append(event)
-            if (
-                is_leased(event)
-                and "local-1" in system.stack.children
-                and len(system.stack.children)
-                and not _killed(system)
-            ):
+            if is_leased(event) and not _killed(system):
                 kill(system, "local-1")
                 await start_agent(system.stack, "local-2")
         assert _killed(system)
@@ -80,49 +77,43 @@ def _killed(system: System) -> bool:
     return not system.stack.children["local-1"].running or "local-2" in system.stack.children
 
 
-async def test_killed_coordinator(tmp_path: Path) -> None:
+async def test_killed_coordinator(supervised: System) -> None:
     """The coordinator is killed in the middle and started again: no event is lost, none twice, the batch ends well."""
-    async with supervised(tmp_path) as system:
-        events: list[BatchEvent] = []
-        killed = False
-        async for event in system.client.submit(request(1, 2)):
-            events.append(event)
-            if not killed and is_leased(event):
-                killed = True
-                kill(system, "coordinator")
-        assert killed
-        assert_ended_well(events)
+    events = await events_with_a_kill(supervised, "coordinator")
+    assert_ended_well(events)
 
 
-async def test_killed_watcher(tmp_path: Path) -> None:
+async def test_killed_watcher(supervised: System) -> None:
     """A watcher that hangs up in the middle and comes back sees the rest, each event once, in order, to the end."""
-    async with running_system(tmp_path) as system:
-        seen: list[BatchEvent] = []
-        async for event in system.client.submit(request(1)):
-            if event.sequence:
-                seen.append(event)
-            if len(seen) == 4:
-                break
-        rest = system.client.watch(seen[0].batch, after=seen[-1].sequence)
-        seen += [event async for event in rest if event.sequence]
-        assert_ended_well(seen)
+    seen: list[BatchEvent] = []
+    async for event in supervised.client.submit(request(1)):
+        if event.sequence:
+            seen.append(event)
+        if len(seen) == 4:
+            break
+    rest = supervised.client.watch(seen[0].batch, after=seen[-1].sequence)
+    seen += [event async for event in rest if event.sequence]
+    assert_ended_well(seen)
 
 
-async def test_killed_gateway(tmp_path: Path) -> None:
+async def test_killed_gateway(supervised: System) -> None:
     """The gateway is killed in the middle and started again: the batch ends well, and no pull request is there twice."""
-    async with supervised(tmp_path) as system:
-        events: list[BatchEvent] = []
-        killed = False
-        async for event in system.client.submit(request(1, 2)):
-            events.append(event)
-            if not killed and is_leased(event):
-                killed = True
-                kill(system, "github-gateway")
-        assert_ended_well(events)
-        state = await system.github_state()
-        pulls = [
-            item
-            for item in state["repositories"][0]["items"]
-            if "head" in item or "head_branch" in item or "head_ref" in item
-        ]
-        assert len(pulls) == 2
+    events = await events_with_a_kill(supervised, "github-gateway")
+    assert_ended_well(events)
+    state = await supervised.github_state()
+    heads = [item["head_ref"] for item in state["repositories"][0]["items"] if "head_ref" in item]
+    recorded = [event.pull_request_recorded for event in events if event.HasField("pull_request_recorded")]
+    assert [heads.count(one.head_branch) for one in recorded] == [1, 1]
+
+
+async def events_with_a_kill(system: System, name: str) -> list[BatchEvent]:
+    """Submit two issues and kill a process once work has begun; returns all events."""
+    events: list[BatchEvent] = []
+    killed = False
+    async for event in system.client.submit(request(1, 2)):
+        events.append(event)
+        if not killed and is_leased(event):
+            killed = True
+            kill(system, name)
+    assert killed
+    return events

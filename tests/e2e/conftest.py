@@ -10,6 +10,7 @@ import pytest_asyncio
 from running_system import System, running_system
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the end-to-end tests in one worker, so that they share one system, and give them time."""
     here = str(Path(__file__).parent)

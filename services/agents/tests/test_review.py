@@ -35,22 +35,28 @@ def subject(tmp_path: Path, code: str, base: str = "") -> Subject:
     return Subject(tmp_path / "change", tmp_path / "base", ("mod.py",))
 
 
-@pytest.mark.parametrize(
-    ("code", "analyser", "rule", "points"),
-    [
-        ("import os\n", "ruff", "F401", 20),
-        ("def f(x=[]):\n    return x\n", "ruff", "B006", 10),
-        ("x: int = 'a'\n", "mypy", "assignment", 30),
-        ("def f(x):\n    return eval(x)\n", "bandit", "B307", 40),
-        ("assert 1\n", "bandit", "B101", 2),
-        ("key = 'AKIA" + "Q3EGRI" + "JSXPLUOMTW'\n", "detect-secrets", "aws-access-key", 40),
-    ],
-)
-async def test_planted_defect_is_found(tmp_path: Path, code: str, analyser: str, rule: str, points: int) -> None:
-    """Each analyser finds what is its own, with the points of the table."""
-    found, runs = await run_all(ALL, subject(tmp_path, code), Silent())  # type: ignore[arg-type]
+#: Defects by the file that they are planted in, with who finds each, as what, and for how many points.
+PLANTED = {
+    "unused.py": ("import os\n", "ruff", "F401", 20),
+    "shared.py": ("def f(x=[]):\n    return x\n", "ruff", "B006", 10),
+    "typed.py": ("x: int = 'a'\n", "mypy", "assignment", 30),
+    "evaluates.py": ("def f(x):\n    return eval(x)\n", "bandit", "B307", 40),
+    "asserts.py": ("assert 1\n", "bandit", "B101", 2),
+    "key.py": ("key = 'AKIA" + "Q3EGRI" + "JSXPLUOMTW'\n", "detect-secrets", "aws-access-key", 40),
+}
+
+
+async def test_planted_defects_are_found(tmp_path: Path) -> None:
+    """Each analyser finds what is its own, in the file where it is, with the points of the table."""
+    for folder in ("change", "base"):
+        (tmp_path / folder).mkdir()
+    for name, (code, *_) in PLANTED.items():
+        (tmp_path / "change" / name).write_text(code)
+    planted = Subject(tmp_path / "change", tmp_path / "base", tuple(sorted(PLANTED)))
+    found, runs = await run_all(ALL, planted, Silent())  # type: ignore[arg-type]
     assert all(run.completed for run in runs), runs
-    assert (analyser, rule, points) in [(name, entry.rule, entry.points) for name, entry in found]
+    expected = {(path, *rest) for path, (_, *rest) in PLANTED.items()}
+    assert expected <= {(entry.path, name, entry.rule, entry.points) for name, entry in found}
 
 
 async def test_type_error_of_base_is_not_the_changes(tmp_path: Path) -> None:

@@ -142,7 +142,7 @@ async def test_page_over_tls(tmp_path: Path) -> None:
             assert (answer.status, "Secure" in answer.headers["set-cookie"]) == (303, True)
 
 
-def test_page_beyond_loopback_wants_identity() -> None:
+async def test_page_beyond_loopback_wants_identity() -> None:
     """The HTTP side is refused on another address as the gRPC side is."""
     with pytest.raises(FailedPreconditionError, match="MIYABI_DASHBOARD_IDENTITIES_FILE"):
         Dashboard(DashboardSettings(http_address="0.0.0.0:0"))

@@ -17,7 +17,7 @@ from miyabi_core.valkey import EmbeddedValkey
 from miyabi_sim.github import Fault, fast_clock
 
 #: GitHub's clock runs so fast that a minute's pause is over within the caller's time.
-SCALE = 600.0
+SCALE = 1000.0
 #: What goes wrong, by name. Slow ones last for as long as the gateway waits, and longer.
 FAULTS = {
     "timeout": Fault(kind="timeout", seconds=3),
@@ -94,14 +94,15 @@ def fault_of(name: str, **more: object) -> Fault:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def shared(tmp_path_factory: pytest.TempPathFactory, valkey: EmbeddedValkey) -> AsyncIterator[Running]:
-    """A gateway that keeps nothing and waits half a second for an answer, before a GitHub whose clock is fast."""
+    """A gateway that keeps nothing, waits a quarter of a second for an answer and draws short pauses, before a GitHub whose clock is fast."""
     folder = tmp_path_factory.mktemp("matrix")
     uncached = {"cache_ttl_ms": 0, "cache_volatile_ms": 0, "cache_revalidate_seconds": 0, "cache_spare_seconds": 0}
-    options = {"time_scale": SCALE, "answer_seconds": 0.5, **uncached}
+    options = {"time_scale": SCALE, "answer_seconds": 0.25, **uncached}
     async with (
         simulated(folder, clock=fast_clock(SCALE)) as (github, token),
         gateway_before(github, token, valkey.url, **options) as running,
     ):
+        running.gateway.http.jitter = lambda: 0.05
         push_branches(running, *(f"branch-{number}" for number in UNREAD_BRANCHES))
         yield running
 

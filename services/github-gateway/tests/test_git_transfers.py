@@ -63,7 +63,8 @@ def forget_peak(gateway: GatewayProcess) -> int:
     return gateway.memory("VmRSS")
 
 
-@pytest.mark.timeout(240)  # it moves 200 MB, through git's own checks where there is a mirror
+@pytest.mark.slow(reason="200 MB go through git's own checks")
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("mirrors", [str(1 << 30), "0"])
 async def test_large_clone_is_not_held_in_memory(tmp_path: Path, redis_url: str, mirrors: str) -> None:
     """A pack of 200 MB goes to the mirror and to the agent, or straight through, in at most 64 MB of memory."""
@@ -77,7 +78,8 @@ async def test_large_clone_is_not_held_in_memory(tmp_path: Path, redis_url: str,
     assert grown <= 64 * MIB
 
 
-@pytest.mark.timeout(240)  # it moves 200 MB, which GitHub's side checks
+@pytest.mark.slow(reason="200 MB go through git's own checks")
+@pytest.mark.timeout(240)
 async def test_large_push_is_not_held_in_memory(tmp_path: Path, redis_url: str) -> None:
     """A push of 200 MB goes through in at most 64 MB of memory."""
     async with running(tmp_path, redis_url, 0) as (gateway, github, _):

@@ -122,7 +122,7 @@ async def test_role_that_is_missing_is_named(guarded: Running) -> None:
     assert (error.reason, error.metadata) == ("ROLE_REQUIRED", {"role": "agent"})
 
 
-def test_git_beyond_loopback_wants_identity() -> None:
+async def test_git_beyond_loopback_wants_identity() -> None:
     """The HTTP side is refused on another address as the gRPC side is."""
     with pytest.raises(FailedPreconditionError, match="MIYABI_GITHUB_GATEWAY_IDENTITIES_FILE"):
         Gateway(GatewaySettings(http_address="0.0.0.0:0"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import secrets
-from collections.abc import Iterable
 from pathlib import Path
 
 import aiohttp
@@ -32,18 +31,22 @@ class Watch:
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
-            self.look(self._gateway.pid, ("cmdline",))
+            own = self.read(self._gateway.pid, "cmdline")
+            self.seen.add(own)
             for pid in self._gateway.descendants():
-                self.look(pid, ("cmdline", "environ"))
+                line = self.read(pid, "cmdline")
+                # Between fork and exec a child is the gateway itself; it is looked at when it is what it will be.
+                if line != own:
+                    self.seen |= {line, self.read(pid, "environ")}
             await asyncio.sleep(0.01)
 
-    def look(self, pid: int, names: Iterable[str]) -> None:
-        """Keep what a process shows."""
-        for name in names:
-            try:
-                self.seen.add(Path(f"/proc/{pid}/{name}").read_bytes())
-            except OSError:
-                continue
+    @staticmethod
+    def read(pid: int, name: str) -> bytes:
+        """Return what a process shows; nothing where it has gone."""
+        try:
+            return Path(f"/proc/{pid}/{name}").read_bytes()
+        except OSError:
+            return b""
 
 
 async def use(gateway: GatewayProcess, github: SimulatedGitHub, tmp_path: Path) -> list[str]:

