@@ -6,11 +6,13 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import grpc
+import httpx
 import pytest
 import pytest_asyncio
 import redis.asyncio
@@ -22,7 +24,7 @@ from miyabi_core.errors import MiyabiError
 from miyabi_core.valkey import EmbeddedValkey
 from miyabi_github_gateway.models import Answer, Change, Entry, Issue, IssueField, Kind, Read, Repository, Shape
 from miyabi_sim.github import Fault
-from miyabi_sim.github.models import Comment
+from miyabi_sim.github.models import Comment, Event, Label
 
 BODY = Shape(Kind.ISSUE, frozenset({IssueField.BODY}))
 LABELS = Shape(Kind.ISSUE, frozenset({IssueField.LABELS}))
@@ -153,6 +155,49 @@ async def test_long_comments_are_paged_to_the_end(running_gateway: Running) -> N
     assert isinstance(found, Issue)
     assert [comment.body for comment in found.comments] == [f"Comment {place}" for place in range(250)]
     assert running_gateway.reads() == ["BatchGetIssues", "MorePages", "MorePages"]
+
+
+async def test_everything_long_is_paged_to_the_end(running_gateway: Running) -> None:
+    """Of 230 labels, assignees, sub-issues and events every one comes, in its order, with two further pages for all."""
+    repository = running_gateway.github.store.repository("acme", "toy")
+    issue, moment = repository.items[3], repository.items[3].created_at
+    names = [f"label-{place}" for place in range(230)]
+    repository.labels += [Label(id=place, name=name) for place, name in enumerate(names, start=100)]
+    issue.labels, issue.assignees = names, [f"user-{place}" for place in range(230)]
+    repository.items |= {number: replace(issue, number=number, id=number) for number in range(100, 330)}
+    issue.sub_issues = list(range(100, 330))
+    issue.events = [
+        Event(place, ("LabeledEvent", "UnlabeledEvent")[place % 2], "a", moment, name)
+        for place, name in enumerate(names)
+    ]
+    fields = {IssueField.LABELS, IssueField.PLANNING, IssueField.RELATIONS, IssueField.TIMELINE}
+    found = (await one(running_gateway, 3, Shape(Kind.ISSUE, frozenset(fields)))).value
+    assert isinstance(found, Issue)
+    assert (found.labels, found.assignees) == (tuple(names), tuple(issue.assignees))
+    assert found.sub_issues == tuple(range(100, 330))
+    assert [event.label for event in found.timeline] == names
+    assert running_gateway.reads().count("MorePages") == 2
+
+
+async def test_timeline_says_what_happened(running_gateway: Running) -> None:
+    """Closed, opened again, labelled, and mentioned: each with who, when, and the label or what mentions it."""
+    base = f"{running_gateway.github.url}/repos/{REPOSITORY}/issues"
+    async with httpx.AsyncClient(headers={"authorization": f"Bearer {running_gateway.token}"}) as client:
+        for method, path, body in (
+            ("PATCH", "/5", {"state": "closed"}),
+            ("PATCH", "/5", {"state": "open"}),
+            ("POST", "/5/labels", {"labels": ["bug"]}),
+            ("DELETE", "/5/labels/bug", None),
+            ("POST", "/6/comments", {"body": "See #5."}),
+        ):
+            (await client.request(method, base + path, json=body)).raise_for_status()
+    request = pb.BatchGetIssuesRequest(repository=REPOSITORY, numbers=[5], fields=[pb.ISSUE_FIELD_TIMELINE])
+    (entry,) = [entry async for answer in running_gateway.stub.BatchGetIssues(request) for entry in answer.entries]
+    kinds = [pb.TimelineEventKind.Name(event.kind).rpartition("_")[2] for event in entry.issue.timeline]
+    assert kinds == ["CLOSED", "REOPENED", "LABELED", "UNLABELED", "REFERENCED"]
+    assert [event.label for event in entry.issue.timeline] == ["", "", "bug", "bug", ""]
+    assert [event.reference for event in entry.issue.timeline] == ["", "", "", "", "acme/toy#6"]
+    assert [event.actor for event in entry.issue.timeline if not event.create_time.seconds] == []
 
 
 async def test_second_replica_reads_from_the_shared_cache(replicas: tuple[Running, Running]) -> None:

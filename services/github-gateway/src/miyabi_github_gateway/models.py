@@ -38,6 +38,7 @@ class IssueField(StrEnum):
     COMMENTS = "COMMENTS"
     PLANNING = "PLANNING"
     RELATIONS = "RELATIONS"
+    TIMELINE = "TIMELINE"
 
 
 class Kind(StrEnum):
@@ -62,6 +63,27 @@ class Comment:
     create_time: datetime
 
 
+class EventKind(StrEnum):
+    """What happened to an issue; the values are those of the proto."""
+
+    CLOSED = "CLOSED"
+    REOPENED = "REOPENED"
+    LABELED = "LABELED"
+    UNLABELED = "UNLABELED"
+    REFERENCED = "REFERENCED"
+
+
+@dataclass(frozen=True)
+class TimelineEvent:
+    """Something that happened to an issue."""
+
+    kind: EventKind
+    actor: str  #: empty where the account is gone
+    create_time: datetime
+    label: str = ""  #: that was set or taken off
+    reference: str = ""  #: `owner/name#number` of what mentions the issue
+
+
 @dataclass(frozen=True)
 class Issue:
     """An issue as GitHub has it; what was not asked for is empty."""
@@ -81,6 +103,7 @@ class Issue:
     milestone: str = ""
     blocked_by: tuple[int, ...] = ()
     sub_issues: tuple[int, ...] = ()
+    timeline: tuple[TimelineEvent, ...] = ()
 
 
 @dataclass(frozen=True)

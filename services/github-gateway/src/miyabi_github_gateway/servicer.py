@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import UTC, timedelta
+from datetime import timedelta
 from typing import Any
 
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
@@ -24,6 +24,7 @@ from miyabi_github_gateway.models import (
     Read,
     Repository,
     Shape,
+    TimelineEvent,
 )
 from miyabi_github_gateway.ports import GitHubReader, GitHubWriter
 from miyabi_github_gateway.service.issues import IssueLoader
@@ -183,6 +184,17 @@ def _labels(labels: Any) -> list[Label]:
     return [Label(label.name, label.color or "ededed", label.description) for label in labels]
 
 
+def _event(event: TimelineEvent) -> pb.TimelineEvent:
+    """Render an event."""
+    return pb.TimelineEvent(
+        kind=pb.TimelineEventKind.Value(f"TIMELINE_EVENT_KIND_{event.kind}"),
+        actor=event.actor,
+        create_time=to_timestamp(event.create_time),
+        label=event.label,
+        reference=event.reference,
+    )
+
+
 def _issue(issue: Issue) -> pb.Issue:
     """Render an issue."""
     return pb.Issue(
@@ -200,10 +212,11 @@ def _issue(issue: Issue) -> pb.Issue:
         ],
         assignees=issue.assignees,
         milestone=issue.milestone,
-        create_time=to_timestamp(issue.create_time.astimezone(UTC)),
-        update_time=to_timestamp(issue.update_time.astimezone(UTC)),
+        create_time=to_timestamp(issue.create_time),
+        update_time=to_timestamp(issue.update_time),
         blocked_by=issue.blocked_by,
         sub_issues=issue.sub_issues,
+        timeline=map(_event, issue.timeline),
     )
 
 

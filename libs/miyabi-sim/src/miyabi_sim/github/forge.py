@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from miyabi_sim.github import gitrepo
+from miyabi_sim.github import gitrepo, timeline
 from miyabi_sim.github.errors import GitHubError, validation_failed
 from miyabi_sim.github.models import (
     DEFAULT_COLOR,
@@ -94,6 +94,7 @@ class Forge:
             labels=self._known_labels(repository, labels),
         )
         self.store.save_item(issue)
+        self._mentioned(repository, issue, body, actor=author)
         self._emit(repository, issue, action="opened")
         return issue
 
@@ -132,6 +133,7 @@ class Forge:
         comment = Comment(id=self.store.next_comment_id(), author=author, body=body, created_at=now, updated_at=now)
         item.comments.append(comment)
         self._touch(item)
+        self._mentioned(repository, item, body, actor=author)
         self._emit_comment(repository, item, comment=comment, action="created")
         return comment
 
@@ -149,16 +151,21 @@ class Forge:
 
     def update_item(self, repository: Repository, item: Issue, *, changes: dict[str, Any], action: str) -> None:
         """Set fields of an issue or pull request, remember when it was closed, and tell the webhook."""
+        before = item.state
         for name, value in changes.items():
             setattr(item, name, value)
         if "state" in changes:
             item.closed_at = self.now() if item.state == "closed" else None
+        if item.state != before:
+            kind = "ClosedEvent" if item.state == "closed" else "ReopenedEvent"
+            timeline.record(item, kind, actor=repository.owner, moment=self.now())
         self._touch(item)
         self._emit(repository, item, action=action)
 
     def add_pull(self, repository: Repository, pull: PullRequest) -> None:
         """Keep a pull request that was just opened."""
         self.store.save_item(pull)
+        self._mentioned(repository, pull, pull.body, actor=pull.author)
         self._emit(repository, pull, action="opened")
 
     async def follow_branches(self, repository: Repository) -> None:
@@ -208,6 +215,7 @@ class Forge:
     def _labels_changed(self, repository: Repository, item: Issue, *, before: list[str]) -> None:
         if item.labels == before:
             return
+        timeline.record_labels(item, before=before, actor=repository.owner, moment=self.now())
         self._touch(item)
         for action, names in (
             ("labeled", [name for name in item.labels if name not in before]),
@@ -215,6 +223,10 @@ class Forge:
         ):
             for label in filter(None, map(repository.label, names)):
                 self._emit(repository, item, action=action, label=self.shapes.label(repository, label))
+
+    def _mentioned(self, repository: Repository, source: Issue, text: str, *, actor: str) -> None:
+        for item in timeline.record_mentions(repository, source, text, actor=actor, moment=self.now()):
+            self.store.save_item(item)
 
     def _touch(self, item: Issue) -> None:
         item.updated_at = self.now()

@@ -8,6 +8,7 @@ from typing import Any
 
 from miyabi_sim.github import gitrepo
 from miyabi_sim.github.graphql_context import Info, NotFoundError, connection
+from miyabi_sim.github.graphql_timeline import event_type, timeline_items
 from miyabi_sim.github.models import Issue, PullRequest, Repository, label_node_id, node_id, timestamp
 from miyabi_sim.github.rest import VIEWER
 from miyabi_sim.github.search import search_items
@@ -237,7 +238,7 @@ RESOLVERS: dict[str, dict[str, Callable[..., Any]]] = {
         "label": lambda repository, _info, name: repository.label(name),
         "labels": _labels,
     },
-    "Issue": _ITEM | {"subIssues": _paged(_sub_issues), "parent": _parent},
+    "Issue": _ITEM | {"subIssues": _paged(_sub_issues), "parent": _parent, "timelineItems": timeline_items},
     "PullRequest": _ITEM
     | {
         "isDraft": _plain(lambda pull: pull.draft),
@@ -282,6 +283,8 @@ TYPES: dict[str, Callable[..., str]] = {
     "Node": _node_type,
     "GitObject": lambda _target, _info, _kind: "Commit",
     "IssueOrPullRequest": _item_type,
+    "IssueTimelineItems": event_type,
+    "ReferencedSubject": _item_type,
     "Labelable": _item_type,
     "SearchResultItem": _item_type,
 }

@@ -8,12 +8,13 @@ from graphql import GraphQLInterfaceType, GraphQLObjectType, GraphQLSchema, Grap
 
 from miyabi_sim.github.graphql_mutations import MUTATIONS
 from miyabi_sim.github.graphql_resolvers import RESOLVERS, TYPES
+from miyabi_sim.github.graphql_timeline import TIMELINE
 
 
 def load_schema() -> GraphQLSchema:
     """Return the schema with every resolver attached."""
     schema = build_schema(files("miyabi_sim.github").joinpath("schema.graphql").read_text("utf-8"))
-    for type_name, resolvers in (RESOLVERS | MUTATIONS).items():
+    for type_name, resolvers in (RESOLVERS | MUTATIONS | TIMELINE).items():
         kind = schema.type_map[type_name]
         assert isinstance(kind, GraphQLObjectType)
         for field_name, resolve in resolvers.items():

@@ -48,6 +48,18 @@ class Comment:
     updated_at: str
 
 
+@dataclass(slots=True)
+class Event:
+    """Something that happened to an issue or pull request; `id` is unique in the whole simulated GitHub."""
+
+    id: int
+    kind: str  #: GitHub's type of it, for example `LabeledEvent`
+    actor: str
+    created_at: str
+    label: str = ""  #: that was set or taken off
+    source: int = 0  #: what mentions it, in the same repository
+
+
 @dataclass(slots=True, kw_only=True)
 class Issue:
     """An issue; labels are held by name and refer to the labels of the repository."""
@@ -68,6 +80,7 @@ class Issue:
     comments: list[Comment] = field(default_factory=list)
     sub_issues: list[int] = field(default_factory=list)
     blocked_by: list[int] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -149,8 +162,9 @@ def issue_from_json(raw: dict[str, Any]) -> Issue:
         TypeError: if a field is missing or unknown, that is, the file is not one of ours.
     """
     comments = [Comment(**comment) for comment in raw.get("comments", [])]
+    events = [Event(**event) for event in raw.get("events", [])]
     kind = PullRequest if "head_ref" in raw else Issue
-    return kind(**(raw | {"comments": comments}))
+    return kind(**(raw | {"comments": comments, "events": events}))
 
 
 def repository_from_json(raw: dict[str, Any]) -> Repository:

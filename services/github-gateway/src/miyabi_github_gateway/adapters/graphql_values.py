@@ -16,7 +16,7 @@ from miyabi_github_gateway.errors import (
     MalformedAnswerError,
     RepositoryNotFoundError,
 )
-from miyabi_github_gateway.models import Comment, Issue, PullRequest, Repository
+from miyabi_github_gateway.models import Comment, EventKind, Issue, PullRequest, Repository, TimelineEvent
 
 #: Types of errors that say that the credential may not see something.
 FORBIDDEN = frozenset({"FORBIDDEN", "INSUFFICIENT_SCOPES"})
@@ -62,6 +62,28 @@ def _nodes(raw: Mapping[str, Any], name: str) -> list[Any]:
     return [node for node in (raw.get(name) or {}).get("nodes") or () if node]
 
 
+#: GitHub's types of what happened.
+_EVENTS = {
+    "ClosedEvent": EventKind.CLOSED,
+    "ReopenedEvent": EventKind.REOPENED,
+    "LabeledEvent": EventKind.LABELED,
+    "UnlabeledEvent": EventKind.UNLABELED,
+    "CrossReferencedEvent": EventKind.REFERENCED,
+}
+
+
+def _event(node: Mapping[str, Any]) -> TimelineEvent:
+    """Build an event; what mentions the issue may be out of sight."""
+    source = node.get("source") or {}
+    return TimelineEvent(
+        _EVENTS[node["__typename"]],
+        _login(node["actor"]),
+        moment(node["createdAt"]),
+        label=(node.get("label") or {}).get("name", ""),
+        reference=f"{source['repository']['nameWithOwner']}#{source['number']}" if source else "",
+    )
+
+
 def issue(raw: Mapping[str, Any], *, blocked_by: tuple[int, ...] = ()) -> Issue:
     """Build an issue.
 
@@ -93,6 +115,7 @@ def issue(raw: Mapping[str, Any], *, blocked_by: tuple[int, ...] = ()) -> Issue:
                 for node in _nodes(raw, "subIssues")
                 if node["repository"]["nameWithOwner"].casefold() == home.casefold()
             ),
+            timeline=tuple(map(_event, _nodes(raw, "timelineItems"))),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise MalformedAnswerError from error

@@ -16,12 +16,27 @@ PAGE = 100
 TEXTS = 1024
 
 _PAGE_INFO = "pageInfo { hasNextPage endCursor }"
+_NUMBERED = "number repository { nameWithOwner }"
+_HAPPENED = "createdAt actor { login }"
+_EVENTS = (
+    f"__typename ... on ClosedEvent {{ {_HAPPENED} }} ... on ReopenedEvent {{ {_HAPPENED} }} "
+    f"... on LabeledEvent {{ {_HAPPENED} label {{ name }} }} ... on UnlabeledEvent {{ {_HAPPENED} label {{ name }} }} "
+    f"... on CrossReferencedEvent {{ {_HAPPENED} source {{ "
+    f"... on Issue {{ {_NUMBERED} }} ... on PullRequest {{ {_NUMBERED} }} }} }}"
+)
 #: What of an issue comes in pages, with what is wanted of each entry.
 CONNECTIONS = {
     IssueField.LABELS: ("labels", "name"),
     IssueField.COMMENTS: ("comments", "id author { login } body createdAt"),
     IssueField.PLANNING: ("assignees", "login"),
-    IssueField.RELATIONS: ("subIssues", "number repository { nameWithOwner }"),
+    IssueField.RELATIONS: ("subIssues", _NUMBERED),
+    IssueField.TIMELINE: ("timelineItems", _EVENTS),
+}
+#: What a connection is asked for beside its page.
+_ARGUMENTS = {
+    IssueField.TIMELINE: (
+        ", itemTypes: [CLOSED_EVENT, REOPENED_EVENT, LABELED_EVENT, UNLABELED_EVENT, CROSS_REFERENCED_EVENT]"
+    ),
 }
 _HEADING = "id number title state url author { login } createdAt updatedAt repository { nameWithOwner }"
 _PULL_REQUEST = (
@@ -39,7 +54,7 @@ def connection(field: IssueField, *, after: str = "") -> str:
     """Return a page of a connection of an issue."""
     name, wanted = CONNECTIONS[field]
     cursor = f", after: {after}" if after else ""
-    return f"{name}(first: {PAGE}{cursor}) {{ nodes {{ {wanted} }} {_PAGE_INFO} }}"
+    return f"{name}(first: {PAGE}{cursor}{_ARGUMENTS.get(field, '')}) {{ nodes {{ {wanted} }} {_PAGE_INFO} }}"
 
 
 def issue_fields(fields: frozenset[IssueField]) -> str:

@@ -147,4 +147,5 @@ def projected(value: Value, fields: frozenset[IssueField], *, read: frozenset[Is
     empty |= {"comments": ()} if IssueField.COMMENTS in surplus else {}
     empty |= {"assignees": (), "milestone": ""} if IssueField.PLANNING in surplus else {}
     empty |= {"blocked_by": (), "sub_issues": ()} if IssueField.RELATIONS in surplus else {}
+    empty |= {"timeline": ()} if IssueField.TIMELINE in surplus else {}
     return replace(value, **empty)  # type: ignore[arg-type]

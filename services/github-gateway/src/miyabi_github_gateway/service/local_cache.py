@@ -11,8 +11,8 @@ from miyabi_github_gateway.service.cache_metrics import BYTES, ENTRIES, EVICTION
 
 #: What an entry takes beside its texts: objects, key, place in the order.
 OVERHEAD_BYTES = 1500
-#: What a comment takes beside its text.
-COMMENT_BYTES = 600
+#: What a comment takes beside its text, and what an event takes.
+COMMENT_BYTES, EVENT_BYTES = 600, 400
 
 
 class LocalCache:
@@ -95,4 +95,4 @@ def weight(value: Value) -> int:
     if not isinstance(value, Issue):
         return OVERHEAD_BYTES + len(getattr(value, "body", ""))
     comments = sum(COMMENT_BYTES + len(comment.body) for comment in value.comments)
-    return OVERHEAD_BYTES + len(value.title) + len(value.body) + comments
+    return OVERHEAD_BYTES + len(value.title) + len(value.body) + comments + EVENT_BYTES * len(value.timeline)

@@ -38,7 +38,9 @@ class _IssueFieldEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_IssueField
     ISSUE_FIELD_PLANNING: _IssueField.ValueType  # 4
     """Assignees and milestone."""
     ISSUE_FIELD_RELATIONS: _IssueField.ValueType  # 5
-    """Blocked-by, parent and sub-issues."""
+    """Blocked-by and sub-issues."""
+    ISSUE_FIELD_TIMELINE: _IssueField.ValueType  # 6
+    """What happened to it, paged to the end."""
 
 class IssueField(_IssueField, metaclass=_IssueFieldEnumTypeWrapper):
     """What of an issue is wanted. Number, title, state and URL always come."""
@@ -54,8 +56,46 @@ ISSUE_FIELD_COMMENTS: IssueField.ValueType  # 3
 ISSUE_FIELD_PLANNING: IssueField.ValueType  # 4
 """Assignees and milestone."""
 ISSUE_FIELD_RELATIONS: IssueField.ValueType  # 5
-"""Blocked-by, parent and sub-issues."""
+"""Blocked-by and sub-issues."""
+ISSUE_FIELD_TIMELINE: IssueField.ValueType  # 6
+"""What happened to it, paged to the end."""
 Global___IssueField: _TypeAlias = IssueField  # noqa: Y015
+
+class _TimelineEventKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TimelineEventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TimelineEventKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TIMELINE_EVENT_KIND_UNSPECIFIED: _TimelineEventKind.ValueType  # 0
+    """Never sent."""
+    TIMELINE_EVENT_KIND_CLOSED: _TimelineEventKind.ValueType  # 1
+    """It was closed."""
+    TIMELINE_EVENT_KIND_REOPENED: _TimelineEventKind.ValueType  # 2
+    """It was opened again."""
+    TIMELINE_EVENT_KIND_LABELED: _TimelineEventKind.ValueType  # 3
+    """It was given a label."""
+    TIMELINE_EVENT_KIND_UNLABELED: _TimelineEventKind.ValueType  # 4
+    """A label was taken off it."""
+    TIMELINE_EVENT_KIND_REFERENCED: _TimelineEventKind.ValueType  # 5
+    """Another issue or pull request mentions it."""
+
+class TimelineEventKind(_TimelineEventKind, metaclass=_TimelineEventKindEnumTypeWrapper):
+    """What happened to an issue; of GitHub's many kinds those that say something of the work on it."""
+
+TIMELINE_EVENT_KIND_UNSPECIFIED: TimelineEventKind.ValueType  # 0
+"""Never sent."""
+TIMELINE_EVENT_KIND_CLOSED: TimelineEventKind.ValueType  # 1
+"""It was closed."""
+TIMELINE_EVENT_KIND_REOPENED: TimelineEventKind.ValueType  # 2
+"""It was opened again."""
+TIMELINE_EVENT_KIND_LABELED: TimelineEventKind.ValueType  # 3
+"""It was given a label."""
+TIMELINE_EVENT_KIND_UNLABELED: TimelineEventKind.ValueType  # 4
+"""A label was taken off it."""
+TIMELINE_EVENT_KIND_REFERENCED: TimelineEventKind.ValueType  # 5
+"""Another issue or pull request mentions it."""
+Global___TimelineEventKind: _TypeAlias = TimelineEventKind  # noqa: Y015
 
 class _IssueState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -84,6 +124,46 @@ ISSUE_STATE_CLOSED: IssueState.ValueType  # 2
 ISSUE_STATE_ALL: IssueState.ValueType  # 3
 """As a filter: both."""
 Global___IssueState: _TypeAlias = IssueState  # noqa: Y015
+
+@_typing.final
+class TimelineEvent(_message.Message):
+    """Something that happened to an issue."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    kind: Global___TimelineEventKind.ValueType
+    """What."""
+    actor: _builtins.str
+    """Login; empty where the account is gone."""
+    label: _builtins.str
+    """Name; only of TIMELINE_EVENT_KIND_LABELED and TIMELINE_EVENT_KIND_UNLABELED."""
+    reference: _builtins.str
+    """`owner/name#number` of what mentions it; only of TIMELINE_EVENT_KIND_REFERENCED."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        kind: Global___TimelineEventKind.ValueType = ...,
+        actor: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        label: _builtins.str = ...,
+        reference: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "create_time", b"create_time", "kind", b"kind", "label", b"label", "reference", b"reference"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TimelineEvent: _TypeAlias = TimelineEvent  # noqa: Y015
 
 @_typing.final
 class Comment(_message.Message):
@@ -142,6 +222,7 @@ class Issue(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     BLOCKED_BY_FIELD_NUMBER: _builtins.int
     SUB_ISSUES_FIELD_NUMBER: _builtins.int
+    TIMELINE_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Number."""
     id: _builtins.str
@@ -186,6 +267,10 @@ class Issue(_message.Message):
     def sub_issues(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Issues of the same repository that are its sub-issues; only with ISSUE_FIELD_RELATIONS."""
 
+    @_builtins.property
+    def timeline(self) -> _containers.RepeatedCompositeFieldContainer[Global___TimelineEvent]:
+        """Oldest first; only with ISSUE_FIELD_TIMELINE."""
+
     def __init__(
         self,
         *,
@@ -204,10 +289,11 @@ class Issue(_message.Message):
         update_time: _timestamp_pb2.Timestamp | None = ...,
         blocked_by: _abc.Iterable[_builtins.int] | None = ...,
         sub_issues: _abc.Iterable[_builtins.int] | None = ...,
+        timeline: _abc.Iterable[Global___TimelineEvent] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignees", b"assignees", "author", b"author", "blocked_by", b"blocked_by", "body", b"body", "comments", b"comments", "create_time", b"create_time", "id", b"id", "labels", b"labels", "milestone", b"milestone", "number", b"number", "state", b"state", "sub_issues", b"sub_issues", "title", b"title", "update_time", b"update_time", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignees", b"assignees", "author", b"author", "blocked_by", b"blocked_by", "body", b"body", "comments", b"comments", "create_time", b"create_time", "id", b"id", "labels", b"labels", "milestone", b"milestone", "number", b"number", "state", b"state", "sub_issues", b"sub_issues", "timeline", b"timeline", "title", b"title", "update_time", b"update_time", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
