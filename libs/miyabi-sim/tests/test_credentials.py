@@ -18,13 +18,13 @@ def digest(secret: str) -> str:
 
 
 async def test_the_model_counts_each_key() -> None:
-    """Two keys are two digests with the number of their calls; a call without one is refused and counts nowhere."""
+    """Two keys are two digests with the number of their calls, in either header; a call without one counts nowhere."""
     old, new = secrets.token_hex(16), secrets.token_hex(16)
     body = {"model": "m", "max_tokens": 8, "messages": [{"role": "user", "content": "hello"}]}
     async with SimulatedModel(Scenarios()) as model, aiohttp.ClientSession(model.url) as http:
-        for key in (old, new, new, ""):
-            async with http.post("/v1/messages", json=body, headers={"x-api-key": key}) as answer:
-                assert answer.status == (200 if key else 401)
+        for headers in ({"x-api-key": old}, {"x-api-key": new}, {"Authorization": f"Bearer {new}"}, {}):
+            async with http.post("/v1/messages", json=body, headers=headers) as answer:
+                assert answer.status == (200 if headers else 401)
         async with http.get("/_sim/credentials") as answer:
             text = await answer.text()
             assert await answer.json() == {digest(old): 1, digest(new): 2}

@@ -115,7 +115,8 @@ class SimulatedModel:
         except api.BadRequestError as error:
             return _error(400, "invalid_request_error", str(error))
         self.requests.append(body)
-        self.credentials.note(request.headers.get("x-api-key"))
+        shown = request.headers.get("x-api-key") or request.headers.get("authorization", "").removeprefix("Bearer ")
+        self.credentials.note(shown)
         fault = self.dials.next_fault()
         if fault is not None and fault.kind != "dropped":
             return _fault(fault)
