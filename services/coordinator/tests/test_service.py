@@ -7,9 +7,12 @@ from datetime import timedelta
 
 import grpc
 import pytest
+from google.protobuf.duration_pb2 import Duration
 
+from miyabi.common.v1 import freshness_pb2
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1 import dispatch_service_pb2, dispatch_service_pb2_grpc, state_pb2
+from miyabi.github_gateway.v1 import github_gateway_service_pb2 as gateway_pb
 from miyabi_coordinator.testing import REPOSITORY, succeed
 from miyabi_coordinator.translate.replay import differences, rebuild
 from miyabi_core.ids import new_ulid
@@ -53,6 +56,39 @@ async def test_counters_equal_recount(stack, operators):
         assert [run.state for run in answer.runs] == [state_pb2.RUN_STATE_SUCCEEDED] * 2
         result = events[-1].batch_finished.results[0]
         assert (result.tests_failed_before, result.review_score) == (-1, -1)
+
+
+async def test_batch_says_which_issues_were_read_long_ago(stack, operators):
+    """Data that the gateway marked stale stay marked, with age and cause: in the event, the run and the result."""
+    limited = freshness_pb2.STALE_CAUSE_RATE_LIMITED
+    old = gateway_pb.Freshness(stale=True, age=Duration(seconds=720), cause=limited)
+    stack.gateway.freshness = {2: old, 3: gateway_pb.Freshness(age=Duration(seconds=9))}
+    async with stack.coordinator() as channel, stack.agent(channel):
+        stub = operators(channel)
+        events = await collect(stub.SubmitBatch(submit(1, 2, 3, pipeline=state_pb2.PIPELINE_TRIAGE)))
+        stored = await stub.GetBatch(pb.GetBatchRequest(name=events[0].batch))
+        one = await stub.GetIssueRun(pb.GetIssueRunRequest(name=f"{events[0].batch}/runs/2"))
+    headings = events[0].batch_accepted.issues
+    told = [heading.stale_data for heading in headings if heading.HasField("stale_data")]
+    assert [(data.age.seconds, data.cause) for data in told] == [(720, limited)]
+    assert 0 <= events[0].time.seconds - told[0].fetch_time.seconds - 720 <= 60
+    assert [heading.number for heading in headings if heading.HasField("stale_data")] == [2]
+    results = events[-1].batch_finished.results
+    for found in (stored.runs, stored.results, results):
+        assert [entry.issue_number for entry in found if entry.HasField("stale_data")] == [2]
+        assert found[1].stale_data == told[0]
+    assert one.run.stale_data == told[0]
+
+
+async def test_get_batch_tells_results_without_changes(stack, operators):
+    """A batch is read with what became of each issue, but without the changes themselves."""
+    async with stack.coordinator() as channel, stack.agent(channel):
+        stub = operators(channel)
+        events = await collect(stub.SubmitBatch(submit(1)))
+        stored = await stub.GetBatch(pb.GetBatchRequest(name=events[0].batch))
+        assert list(stored.results) == list(events[-1].batch_finished.results)
+        assert not stored.runs[0].HasField("change_set")
+        assert [task.state for task in stored.runs[0].tasks] == [state_pb2.TASK_STATE_SUCCEEDED] * 7
 
 
 async def test_watch_resumes_after_a_sequence(stack, operators):

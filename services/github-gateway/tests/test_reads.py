@@ -19,10 +19,22 @@ import redis.asyncio
 from pydantic import SecretStr
 from running_gateway import REPOSITORY, Running, gateway_before, simulated
 
+from miyabi.common.v1.freshness_pb2 import STALE_CAUSE_RATE_LIMITED, STALE_CAUSE_UNAVAILABLE
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
 from miyabi_core.errors import MiyabiError
 from miyabi_core.valkey import EmbeddedValkey
-from miyabi_github_gateway.models import Answer, Change, Entry, Issue, IssueField, Kind, Read, Repository, Shape
+from miyabi_github_gateway.models import (
+    Answer,
+    Change,
+    Entry,
+    Issue,
+    IssueField,
+    Kind,
+    Read,
+    Repository,
+    Shape,
+    StaleCause,
+)
 from miyabi_sim.github import Fault
 from miyabi_sim.github.models import Comment, Event, Label
 
@@ -300,10 +312,25 @@ async def test_stale_is_marked_while_github_is_away(tmp_path: Path, redis_url: s
         entries = [entry async for answer in gateway.stub.BatchGetIssues(request) for entry in answer.entries]
         assert [(entry.freshness.stale, entry.issue.title) for entry in entries] == [(True, "Issue 1")]
         assert entries[0].freshness.age.ToTimedelta() > timedelta(0)
+        assert entries[0].freshness.cause == STALE_CAUSE_UNAVAILABLE
         with pytest.raises(MiyabiError):
             await one(gateway, 1, fresh=True)
         with pytest.raises(MiyabiError):
             await one(gateway, 2)
+
+
+async def test_stale_is_marked_while_github_limits(tmp_path: Path, redis_url: str) -> None:
+    """Where GitHub's limit is reached, the old issue comes, and says that it is the limit."""
+    options = {"cache_ttl_ms": 1, "cache_revalidate_seconds": 0.0}
+    async with simulated(tmp_path) as (github, token), gateway_before(github, token, redis_url, **options) as gateway:
+        await one(gateway, 1)
+        github.dials.faults.append(Fault(kind="graphql_limit", operation="BatchGetIssues", count=50))
+        request = pb.BatchGetIssuesRequest(repository=REPOSITORY, numbers=[1], fields=[pb.ISSUE_FIELD_BODY])
+        call = gateway.stub.BatchGetIssues(request, timeout=5)
+        entries = [entry async for answer in call for entry in answer.entries]
+        assert [(entry.freshness.stale, entry.freshness.cause) for entry in entries] == [
+            (True, STALE_CAUSE_RATE_LIMITED)
+        ]
 
 
 async def test_stale_is_handed_out_while_it_is_read_anew(tmp_path: Path, redis_url: str) -> None:
@@ -315,7 +342,7 @@ async def test_stale_is_handed_out_while_it_is_read_anew(tmp_path: Path, redis_u
         await asyncio.sleep(0.005)
         old = await one(gateway, 1)
         assert isinstance(old.value, Issue)
-        assert (old.stale, old.value.title) == (True, "Issue 1")
+        assert (old.cause, old.value.title) == (StaleCause.REVALIDATING, "Issue 1")
         async with asyncio.timeout(10):
             while await title(gateway, 1) != "New":
                 await asyncio.sleep(0.01)

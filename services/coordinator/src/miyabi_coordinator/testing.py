@@ -28,10 +28,14 @@ Answer = Callable[[dispatch_pb.Lease], dispatch_pb.Outcome | None]
 
 
 class MemoryGateway(github_gateway_service_pb2_grpc.GitHubGatewayServiceServicer):
-    """Knows one repository whose issues are in `bodies`; every other number is missing. `allow` sets its quotas."""
+    """Knows one repository whose issues are in `bodies`; every other number is missing. `allow` sets its quotas.
+
+    What stands in `freshness` for a number goes with its answer; of a search, the first one's.
+    """
 
     def __init__(self, bodies: dict[int, str]) -> None:
         self.bodies = bodies
+        self.freshness: dict[int, pb.Freshness] = {}
         self.watched: list[tuple[str, ...]] = []
         self._limits: list[pb.RateLimit] = []
         self._changed = asyncio.Condition()
@@ -50,7 +54,7 @@ class MemoryGateway(github_gateway_service_pb2_grpc.GitHubGatewayServiceServicer
         """Return the issues that are there."""
         del context
         entries = [
-            pb.IssueEntry(number=number, issue=self._issue(number))
+            pb.IssueEntry(number=number, issue=self._issue(number), freshness=self.freshness.get(number))
             if number in self.bodies
             else pb.IssueEntry(number=number, missing=True)
             for number in request.numbers
@@ -63,7 +67,8 @@ class MemoryGateway(github_gateway_service_pb2_grpc.GitHubGatewayServiceServicer
         """Return the issues whose body has the text."""
         del context
         matching = [self._issue(number) for number, body in self.bodies.items() if request.text in body]
-        yield pb.SearchIssuesResponse(issues=matching)
+        freshness = self.freshness.get(matching[0].number) if matching else None
+        yield pb.SearchIssuesResponse(issues=matching, freshness=freshness)
 
     async def allow(self, *limits: pb.RateLimit) -> None:
         """Tell all watchers other limits."""

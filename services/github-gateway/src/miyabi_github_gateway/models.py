@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from functools import cached_property
 from itertools import combinations
 
@@ -28,6 +28,15 @@ class Mention:
     number: int
     actor: str  #: who set the label or wrote the words
     time: datetime  #: when, by GitHub's clock
+
+
+class StaleCause(IntEnum):
+    """Why something was handed out though it is older than it should be; numbered as in the proto."""
+
+    NONE = 0
+    REVALIDATING = 1
+    RATE_LIMITED = 2
+    UNAVAILABLE = 3
 
 
 class IssueField(StrEnum):
@@ -113,8 +122,8 @@ class IssueAnswer:
     number: int
     issue: Issue | None = None
     age: timedelta | None = None
-    stale: bool = False
     error: str = ""
+    cause: StaleCause = StaleCause.NONE
 
 
 @dataclass(frozen=True)
@@ -262,7 +271,12 @@ class Answer:
 
     value: Value | None
     age: timedelta | None = None
-    stale: bool = False
+    cause: StaleCause = StaleCause.NONE
+
+    @property
+    def stale(self) -> bool:
+        """Tell whether it is older than it should be."""
+        return self.cause is not StaleCause.NONE
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from miyabi_github_gateway.models import (
     Read,
     Repository,
     Shape,
+    StaleCause,
     TimelineEvent,
 )
 from miyabi_github_gateway.ports import GitHubReader, GitHubWriter
@@ -225,7 +226,8 @@ def _entry(answer: IssueAnswer) -> pb.IssueEntry:
     entry = pb.IssueEntry(number=answer.number, missing=answer.issue is None and not answer.error, error=answer.error)
     if answer.issue is not None:
         entry.issue.CopyFrom(_issue(answer.issue))
-    entry.freshness.stale = answer.stale
+    entry.freshness.stale = answer.cause is not StaleCause.NONE
+    entry.freshness.cause = int(answer.cause)  # type: ignore[assignment]
     if answer.age is not None:
         entry.freshness.age.CopyFrom(to_duration(answer.age))
     return entry

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TYPE_CHECKING
 
 import grpc
@@ -10,7 +11,7 @@ import grpc
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
 from miyabi.github_gateway.v1 import github_gateway_service_pb2_grpc
 from miyabi_coordinator.errors import issues_not_found, issues_unread, repository_not_found
-from miyabi_coordinator.models import IssueFacts, IssueFilter, Quota, RepositoryFacts
+from miyabi_coordinator.models import IssueFacts, IssueFilter, Quota, RepositoryFacts, StaleData
 from miyabi_core.errors import NotFoundError
 from miyabi_core.status import from_rpc_error
 
@@ -25,9 +26,15 @@ _FIELDS = (pb.ISSUE_FIELD_BODY, pb.ISSUE_FIELD_RELATIONS)
 
 
 class GatewayClient:
-    """Implements `ports.gateway.Gateway`."""
+    """Implements `ports.gateway.Gateway`.
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
+    Args:
+        channel: To the gateway.
+        clock: Returns seconds since 1970.
+    """
+
+    def __init__(self, channel: grpc.aio.Channel, *, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
         self._stub: GitHubGatewayServiceAsyncStub = github_gateway_service_pb2_grpc.GitHubGatewayServiceStub(channel)
 
     async def repository(self, name: str, *, branch: str) -> RepositoryFacts:
@@ -60,7 +67,7 @@ class GatewayClient:
             async for answer in self._stub.BatchGetIssues(request, timeout=TIMEOUT_SECONDS):
                 for entry in answer.entries:
                     if entry.HasField("issue"):
-                        found[entry.number] = _facts(entry.issue)
+                        found[entry.number] = _facts(entry.issue, entry.freshness, now=self._clock())
                     elif entry.error:
                         unread.append(entry.number)
         except grpc.aio.AioRpcError as error:
@@ -86,7 +93,7 @@ class GatewayClient:
         found: list[IssueFacts] = []
         try:
             async for answer in self._stub.SearchIssues(request, timeout=TIMEOUT_SECONDS):
-                found.extend(_facts(issue) for issue in answer.issues)
+                found.extend(_facts(issue, answer.freshness, now=self._clock()) for issue in answer.issues)
         except grpc.aio.AioRpcError as error:
             raise _translated(error, repository) from error
         return sorted(found, key=lambda issue: issue.number)[: query.limit]
@@ -136,11 +143,25 @@ def _quota(limit: pb.RateLimit) -> Quota:
     )
 
 
-def _facts(issue: pb.Issue) -> IssueFacts:
-    """Return what a batch needs of an issue."""
+def _facts(issue: pb.Issue, freshness: pb.Freshness, *, now: float) -> IssueFacts:
+    """Return what a batch needs of an issue, read a while before *now* (seconds since 1970)."""
     return IssueFacts(
-        issue.number, issue.title, issue.url, issue.body, tuple(issue.blocked_by), tuple(issue.sub_issues)
+        issue.number,
+        issue.title,
+        issue.url,
+        issue.body,
+        tuple(issue.blocked_by),
+        tuple(issue.sub_issues),
+        _stale_data(freshness, now=now),
     )
+
+
+def _stale_data(freshness: pb.Freshness, *, now: float) -> StaleData | None:
+    """Return how old data were that the gateway marked stale; None where they were fresh."""
+    if not freshness.stale:
+        return None
+    age = freshness.age.ToTimedelta().total_seconds()
+    return StaleData(now - age, age, int(freshness.cause))
 
 
 def _translated(error: grpc.aio.AioRpcError, repository: str) -> Exception:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from miyabi_coordinator.models import ListedStep, Pipeline, PlannedStep, Run, Spec, Task, TaskKind, TaskState
+from miyabi_coordinator.models import ListedStep, Pipeline, PlannedStep, Run, Spec, StaleData, Task, TaskKind, TaskState
 
 
 def first_tasks(pipeline: Pipeline, *, generation: int = 1) -> tuple[Task, ...]:
@@ -121,6 +121,7 @@ def new_run(
     depends_on: tuple[int, ...],
     dependents: tuple[int, ...],
     listed: tuple[ListedStep, ...] = (),
+    stale: StaleData | None = None,
 ) -> Run:
     """Return the run of an issue as a new batch has it."""
     run = Run(
@@ -133,5 +134,6 @@ def new_run(
         waits_for=depends_on,
         dependents=dependents,
         listed=listed,
+        stale=stale,
     )
     return start(run)

@@ -6,7 +6,7 @@ from msgspec import field
 
 from miyabi_coordinator.models.enums import BatchState, Pipeline
 from miyabi_coordinator.models.money import NO_BUDGET, Budget
-from miyabi_coordinator.models.run import Usage
+from miyabi_coordinator.models.run import StaleData, Usage
 from miyabi_coordinator.models.value import Value
 
 
@@ -100,6 +100,7 @@ class IssueFacts(Value, frozen=True):
     body: str = ""
     blocked_by: tuple[int, ...] = ()
     sub_issues: tuple[int, ...] = ()
+    stale: StaleData | None = None
 
 
 class RepositoryFacts(Value, frozen=True):

@@ -93,6 +93,14 @@ class Results(Value, frozen=True):
     pull_request: bytes = b""
 
 
+class StaleData(Value, frozen=True):
+    """Old data of the issue were used: read at `read`, `age` seconds before; `cause` is numbered as in the proto."""
+
+    read: float
+    age: float
+    cause: int = 0
+
+
 #: Nothing was found yet.
 NO_RESULTS = Results()
 
@@ -124,6 +132,7 @@ class Run(Value, frozen=True):
     progress: dict[str, int] = field(default_factory=dict)
     listed: tuple[ListedStep, ...] = ()
     kept: Budget = NO_BUDGET
+    stale: StaleData | None = None
 
     def task(self, task_id: str) -> Task | None:
         """Return the task of that id."""

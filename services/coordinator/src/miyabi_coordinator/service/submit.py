@@ -111,6 +111,7 @@ def _runs(batch: str, spec: Spec, issues: list[IssueFacts]) -> list[Run]:
             depends_on=before[issue.number],
             dependents=after[issue.number],
             listed=listed_steps(issue.body) if spec.pipeline is Pipeline.FIX else (),
+            stale=issue.stale,
         )
         for issue in issues
     ]

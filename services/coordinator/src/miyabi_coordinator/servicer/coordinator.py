@@ -87,7 +87,11 @@ class CoordinatorServicer(coordinator_service_pb2_grpc.CoordinatorServiceService
         if not found.ended:
             agents = await self._shards.all[0].store.list_agents()
             eta = await shard.measuring.eta(found, runs, slots=sum(agent.slots for agent in agents))
-        return pb.GetBatchResponse(batch=values.batch(found, eta=eta), runs=[values.run(run) for run in runs])
+        return pb.GetBatchResponse(
+            batch=values.batch(found, eta=eta),
+            runs=[values.heading(run) for run in runs],
+            results=[values.issue_result(run) for run in runs if run.state.terminal],
+        )
 
     async def ListBatches(self, request: pb.ListBatchesRequest, context: Any) -> pb.ListBatchesResponse:
         """Return batches, newest first."""

@@ -55,7 +55,13 @@ def accepted(batch: Batch, runs: Sequence[Run], *, reattached: bool = False) -> 
     event = header(batch.id, now=batch.created, actor=batch.spec.requester, traceparent=batch.spec.traceparent)
     event.batch_accepted.CopyFrom(event_pb2.BatchAccepted(batch=values.batch(batch), reattached=reattached))
     headings = (
-        event_pb2.IssueHeading(number=run.issue, title=run.title, url=run.url, depends_on=run.depends_on)
+        event_pb2.IssueHeading(
+            number=run.issue,
+            title=run.title,
+            url=run.url,
+            depends_on=run.depends_on,
+            stale_data=values.stale_data(run.stale),
+        )
         for run in runs
     )
     event.batch_accepted.issues.extend(headings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from miyabi.common.v1 import usage_pb2
+from miyabi.common.v1 import freshness_pb2, usage_pb2
 from miyabi.coordinator.v1 import batch_pb2, coordinator_service_pb2, result_pb2
 from miyabi_coordinator.models import (
     AgentInfo,
@@ -16,6 +16,7 @@ from miyabi_coordinator.models import (
     Run,
     RunState,
     Spec,
+    StaleData,
     Task,
     Usage,
     task_name,
@@ -131,6 +132,17 @@ def batch(value: Batch, *, eta: float | None = None) -> batch_pb2.Batch:
     )
 
 
+def stale_data(value: StaleData | None) -> freshness_pb2.StaleData | None:
+    """Return how old the data of an issue were; None where they were fresh."""
+    if value is None:
+        return None
+    return freshness_pb2.StaleData(
+        fetch_time=timestamp(value.read),
+        age=duration(value.age),
+        cause=value.cause,  # type: ignore[arg-type]
+    )
+
+
 def task(value: Task, *, run: Run) -> batch_pb2.Task:
     """Return a task of a run."""
     return batch_pb2.Task(
@@ -153,7 +165,16 @@ def task(value: Task, *, run: Run) -> batch_pb2.Task:
 
 def run(value: Run) -> batch_pb2.IssueRun:
     """Return a run with its tasks and results."""
-    message = batch_pb2.IssueRun(
+    message = heading(value)
+    for field in RESULT_TYPES:
+        if content := getattr(value.results, field):
+            getattr(message, field).MergeFromString(content)
+    return message
+
+
+def heading(value: Run) -> batch_pb2.IssueRun:
+    """Return a run with its tasks, without its results."""
+    return batch_pb2.IssueRun(
         name=f"batches/{value.batch}/runs/{value.issue}",
         issue_number=value.issue,
         title=value.title,
@@ -168,11 +189,8 @@ def run(value: Run) -> batch_pb2.IssueRun:
         start_time=timestamp(value.started),
         end_time=timestamp(value.ended),
         fix_rounds=value.fix_rounds,
+        stale_data=stale_data(value.stale),
     )
-    for field in RESULT_TYPES:
-        if content := getattr(value.results, field):
-            getattr(message, field).MergeFromString(content)
-    return message
 
 
 def issue_result(value: Run) -> result_pb2.IssueResult:
@@ -190,6 +208,7 @@ def issue_result(value: Run) -> result_pb2.IssueResult:
         cost_usd_micros=value.spent.cost_usd_micros,
         duration=duration(value.ended - value.started if value.started and value.ended else 0),
         fix_rounds=value.fix_rounds,
+        stale_data=stale_data(value.stale),
     )
     if results.triage:
         message.labels.extend(sorted(result_pb2.TriageResult.FromString(results.triage).labels))

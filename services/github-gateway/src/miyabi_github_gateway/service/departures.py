@@ -13,7 +13,7 @@ from cachetools import LRUCache
 from miyabi_core.errors import InternalError, MiyabiError
 from miyabi_core.logging import get_logger
 from miyabi_github_gateway.errors import GitHubUnavailableError, RateLimitedError, ReadTimedOutError
-from miyabi_github_gateway.models import Answer, Entry, Read
+from miyabi_github_gateway.models import Answer, Entry, Read, StaleCause
 from miyabi_github_gateway.ports import Fetched, SharedCache
 from miyabi_github_gateway.service.batching import Batcher
 from miyabi_github_gateway.service.cache_metrics import STALE, reads
@@ -113,7 +113,8 @@ class Departures:
         self._learn(flight.read, entry.value)
         if age in {Age.FRESH, Age.REVALIDATE}:
             reads(kind.value, "l2").inc()
-            flight.land(answer_of(entry, now, stale=age is Age.REVALIDATE))
+            cause = StaleCause.REVALIDATING if age is Age.REVALIDATE else StaleCause.NONE
+            flight.land(answer_of(entry, now, cause=cause))
             if flight.is_valid:
                 self._local.put(flight.key, entry)
         if age is Age.REVALIDATE:
@@ -212,7 +213,8 @@ class Departures:
             return value
         if self._freshness.judge(kind, spare, now) is not Age.GONE:
             STALE.labels(kind.value, "unavailable").inc()
-            return answer_of(spare, now, stale=True)
+            is_limit = isinstance(value, RateLimitedError)
+            return answer_of(spare, now, cause=StaleCause.RATE_LIMITED if is_limit else StaleCause.UNAVAILABLE)
         return value
 
     def _learn(self, read: Read, value: Fetched) -> None:

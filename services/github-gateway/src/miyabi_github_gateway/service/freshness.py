@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
 
-from miyabi_github_gateway.models import Answer, Entry, Kind
+from miyabi_github_gateway.models import Answer, Entry, Kind, StaleCause
 
 
 class Age(Enum):
@@ -52,6 +52,6 @@ class Freshness:
         return max(self.spare, self.fresh + self.revalidate)
 
 
-def answer_of(entry: Entry, now: float, *, stale: bool = False) -> Answer:
-    """Return an entry as an answer, with its age."""
-    return Answer(entry.value, age=timedelta(seconds=max(0.0, now - entry.read_at)), stale=stale)
+def answer_of(entry: Entry, now: float, *, cause: StaleCause = StaleCause.NONE) -> Answer:
+    """Return an entry as an answer, with its age and, where it is too old, why it is handed out all the same."""
+    return Answer(entry.value, age=timedelta(seconds=max(0.0, now - entry.read_at)), cause=cause)

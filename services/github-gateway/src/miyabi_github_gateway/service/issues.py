@@ -42,7 +42,7 @@ class IssueLoader:
             for read, outcome in found.items():
                 if not isinstance(outcome, MiyabiError):
                     assert outcome.value is None or isinstance(outcome.value, Issue)
-                    answers.append(IssueAnswer(read.number, outcome.value, age=outcome.age, stale=outcome.stale))
+                    answers.append(IssueAnswer(read.number, outcome.value, age=outcome.age, cause=outcome.cause))
                 elif isinstance(outcome, OF_ONE_ISSUE):
                     failed.append((read.number, outcome))
                 else:

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from miyabi_core.errors import MiyabiError
 from miyabi_github_gateway.errors import ReadTimedOutError
-from miyabi_github_gateway.models import ALL_KINDS, Answer, Change, Kind, Read
+from miyabi_github_gateway.models import ALL_KINDS, Answer, Change, Kind, Read, StaleCause
 from miyabi_github_gateway.ports import SharedCache
 from miyabi_github_gateway.service.cache_metrics import STALE, reads
 from miyabi_github_gateway.service.calling import current
@@ -152,7 +152,7 @@ class ReadThrough:
                 reads(kind.value, "l1").inc()
                 STALE.labels(kind.value, "revalidating").inc()
                 self._join(read, key, deadline, is_fresh=False)
-                return answer_of(entry, now, stale=True)
+                return answer_of(entry, now, cause=StaleCause.REVALIDATING)
             case _:
                 return None
 

@@ -10,6 +10,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from miyabi.common.v1 import freshness_pb2 as _freshness_pb2
 from miyabi.common.v1 import task_kind_pb2 as _task_kind_pb2
 from miyabi.common.v1 import usage_pb2 as _usage_pb2
 from miyabi.coordinator.v1 import result_pb2 as _result_pb2
@@ -426,6 +427,7 @@ class IssueRun(_message.Message):
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     FIX_ROUNDS_FIELD_NUMBER: _builtins.int
+    STALE_DATA_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`batches/{ulid}/runs/{issue}`."""
     issue_number: _builtins.int
@@ -492,6 +494,10 @@ class IssueRun(_message.Message):
     def end_time(self) -> _timestamp_pb2.Timestamp:
         """When it reached a terminal state."""
 
+    @_builtins.property
+    def stale_data(self) -> _freshness_pb2.StaleData:
+        """Set where the batch was accepted with data of the issue that were older than they should be."""
+
     def __init__(
         self,
         *,
@@ -516,10 +522,11 @@ class IssueRun(_message.Message):
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
         fix_rounds: _builtins.int = ...,
+        stale_data: _freshness_pb2.StaleData | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["change_set", b"change_set", "documentation", b"documentation", "end_time", b"end_time", "plan", b"plan", "pull_request", b"pull_request", "review", b"review", "spent", b"spent", "start_time", b"start_time", "triage", b"triage", "verification", b"verification"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change_set", b"change_set", "documentation", b"documentation", "end_time", b"end_time", "plan", b"plan", "pull_request", b"pull_request", "review", b"review", "spent", b"spent", "stale_data", b"stale_data", "start_time", b"start_time", "triage", b"triage", "verification", b"verification"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["change_set", b"change_set", "depends_on", b"depends_on", "documentation", b"documentation", "end_time", b"end_time", "failure_message", b"failure_message", "failure_reason", b"failure_reason", "fix_rounds", b"fix_rounds", "issue_number", b"issue_number", "name", b"name", "plan", b"plan", "pull_request", b"pull_request", "review", b"review", "spent", b"spent", "start_time", b"start_time", "state", b"state", "tasks", b"tasks", "title", b"title", "triage", b"triage", "url", b"url", "verification", b"verification", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change_set", b"change_set", "depends_on", b"depends_on", "documentation", b"documentation", "end_time", b"end_time", "failure_message", b"failure_message", "failure_reason", b"failure_reason", "fix_rounds", b"fix_rounds", "issue_number", b"issue_number", "name", b"name", "plan", b"plan", "pull_request", b"pull_request", "review", b"review", "spent", b"spent", "stale_data", b"stale_data", "start_time", b"start_time", "state", b"state", "tasks", b"tasks", "title", b"title", "triage", b"triage", "url", b"url", "verification", b"verification", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

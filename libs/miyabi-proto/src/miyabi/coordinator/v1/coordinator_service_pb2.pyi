@@ -11,6 +11,7 @@ from google.protobuf.internal import containers as _containers
 from miyabi.common.v1 import usage_pb2 as _usage_pb2
 from miyabi.coordinator.v1 import batch_pb2 as _batch_pb2
 from miyabi.coordinator.v1 import event_pb2 as _event_pb2
+from miyabi.coordinator.v1 import result_pb2 as _result_pb2
 from miyabi.coordinator.v1 import state_pb2 as _state_pb2
 import builtins as _builtins
 import sys
@@ -225,6 +226,7 @@ class GetBatchResponse(_message.Message):
 
     BATCH_FIELD_NUMBER: _builtins.int
     RUNS_FIELD_NUMBER: _builtins.int
+    RESULTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def batch(self) -> _batch_pb2.Batch:
         """As it is now."""
@@ -233,15 +235,20 @@ class GetBatchResponse(_message.Message):
     def runs(self) -> _containers.RepeatedCompositeFieldContainer[_batch_pb2.IssueRun]:
         """Its runs without their results and changes, in the order asked for."""
 
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[_result_pb2.IssueResult]:
+        """What became of each run that has ended, in the order asked for."""
+
     def __init__(
         self,
         *,
         batch: _batch_pb2.Batch | None = ...,
         runs: _abc.Iterable[_batch_pb2.IssueRun] | None = ...,
+        results: _abc.Iterable[_result_pb2.IssueResult] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "runs", b"runs"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "results", b"results", "runs", b"runs"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

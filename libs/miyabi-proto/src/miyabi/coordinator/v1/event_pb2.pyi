@@ -9,6 +9,7 @@ from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from miyabi.common.v1 import freshness_pb2 as _freshness_pb2
 from miyabi.common.v1 import task_kind_pb2 as _task_kind_pb2
 from miyabi.common.v1 import usage_pb2 as _usage_pb2
 from miyabi.coordinator.v1 import batch_pb2 as _batch_pb2
@@ -249,6 +250,7 @@ class IssueHeading(_message.Message):
     TITLE_FIELD_NUMBER: _builtins.int
     URL_FIELD_NUMBER: _builtins.int
     DEPENDS_ON_FIELD_NUMBER: _builtins.int
+    STALE_DATA_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Number."""
     title: _builtins.str
@@ -259,6 +261,10 @@ class IssueHeading(_message.Message):
     def depends_on(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Issues of the same batch that must succeed first."""
 
+    @_builtins.property
+    def stale_data(self) -> _freshness_pb2.StaleData:
+        """Set where the batch was accepted with data of the issue that were older than they should be."""
+
     def __init__(
         self,
         *,
@@ -266,10 +272,11 @@ class IssueHeading(_message.Message):
         title: _builtins.str = ...,
         url: _builtins.str = ...,
         depends_on: _abc.Iterable[_builtins.int] | None = ...,
+        stale_data: _freshness_pb2.StaleData | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["stale_data", b"stale_data"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["depends_on", b"depends_on", "number", b"number", "title", b"title", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["depends_on", b"depends_on", "number", b"number", "stale_data", b"stale_data", "title", b"title", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

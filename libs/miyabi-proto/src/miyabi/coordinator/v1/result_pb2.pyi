@@ -9,6 +9,7 @@ from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from miyabi.common.v1 import freshness_pb2 as _freshness_pb2
 from miyabi.coordinator.v1 import state_pb2 as _state_pb2
 import builtins as _builtins
 import sys
@@ -716,6 +717,7 @@ class IssueResult(_message.Message):
     DURATION_FIELD_NUMBER: _builtins.int
     CHANGED_EXPECTATIONS_FIELD_NUMBER: _builtins.int
     FIX_ROUNDS_FIELD_NUMBER: _builtins.int
+    STALE_DATA_FIELD_NUMBER: _builtins.int
     issue_number: _builtins.int
     """Issue number."""
     title: _builtins.str
@@ -754,6 +756,10 @@ class IssueResult(_message.Message):
     def changed_expectations(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Existing tests whose expectation the change edits."""
 
+    @_builtins.property
+    def stale_data(self) -> _freshness_pb2.StaleData:
+        """Set where the batch was accepted with data of the issue that were older than they should be."""
+
     def __init__(
         self,
         *,
@@ -772,10 +778,11 @@ class IssueResult(_message.Message):
         duration: _duration_pb2.Duration | None = ...,
         changed_expectations: _abc.Iterable[_builtins.str] | None = ...,
         fix_rounds: _builtins.int = ...,
+        stale_data: _freshness_pb2.StaleData | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "stale_data", b"stale_data"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed_expectations", b"changed_expectations", "cost_usd_micros", b"cost_usd_micros", "duration", b"duration", "failure_message", b"failure_message", "failure_reason", b"failure_reason", "files", b"files", "fix_rounds", b"fix_rounds", "issue_number", b"issue_number", "labels", b"labels", "pull_request_url", b"pull_request_url", "review_score", b"review_score", "state", b"state", "tests_failed_before", b"tests_failed_before", "tests_passed_after", b"tests_passed_after", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed_expectations", b"changed_expectations", "cost_usd_micros", b"cost_usd_micros", "duration", b"duration", "failure_message", b"failure_message", "failure_reason", b"failure_reason", "files", b"files", "fix_rounds", b"fix_rounds", "issue_number", b"issue_number", "labels", b"labels", "pull_request_url", b"pull_request_url", "review_score", b"review_score", "stale_data", b"stale_data", "state", b"state", "tests_failed_before", b"tests_failed_before", "tests_passed_after", b"tests_passed_after", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

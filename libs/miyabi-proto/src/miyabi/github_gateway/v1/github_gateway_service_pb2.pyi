@@ -10,6 +10,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from miyabi.common.v1 import freshness_pb2 as _freshness_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -307,8 +308,11 @@ class Freshness(_message.Message):
 
     STALE_FIELD_NUMBER: _builtins.int
     AGE_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
     stale: _builtins.bool
     """True where it is older than it should be: it is being read anew, or GitHub limits the gateway or is away."""
+    cause: _freshness_pb2.StaleCause.ValueType
+    """Why it is stale; STALE_CAUSE_UNSPECIFIED where it is not."""
     @_builtins.property
     def age(self) -> _duration_pb2.Duration:
         """Age of the data; unset where it was just read."""
@@ -318,10 +322,11 @@ class Freshness(_message.Message):
         *,
         stale: _builtins.bool = ...,
         age: _duration_pb2.Duration | None = ...,
+        cause: _freshness_pb2.StaleCause.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["age", b"age"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["age", b"age", "stale", b"stale"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["age", b"age", "cause", b"cause", "stale", b"stale"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
