@@ -130,6 +130,19 @@ def _combined(keyword: str) -> Any:
     return check
 
 
+def _all_of(
+    validator: Any, options: list[dict[str, Any]], instance: Any, schema: dict[str, Any]
+) -> Iterator[ValidationError]:
+    """Check against each part; a field that any part has is published."""
+    if instance is None and schema.get("nullable"):
+        return
+    known = {name for option in options for name in option.get("properties", {})}
+    for index, option in enumerate(options):
+        for error in validator.descend(instance, option, schema_path=index):
+            if error.path or error.message.removesuffix(" is not published") not in known:
+                yield error
+
+
 def _properties(
     validator: Any, known: dict[str, Any], instance: Any, schema: dict[str, Any]
 ) -> Iterator[ValidationError]:
@@ -148,7 +161,7 @@ _COMMON = {
     "type": _type,
     "enum": _enum,
     "anyOf": _combined("anyOf"),
-    "allOf": _combined("allOf"),
+    "allOf": _all_of,
     "properties": _properties,
 }
 #: What we send: everything that is required is there, and nothing that is not published.

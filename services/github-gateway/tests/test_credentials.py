@@ -23,8 +23,9 @@ from miyabi_core.status import from_rpc_error
 from miyabi_github_gateway.adapters.app_api import AppApi
 from miyabi_github_gateway.adapters.app_credentials import AppCredentials
 from miyabi_github_gateway.adapters.credentials import TokenCredentials
+from miyabi_github_gateway.adapters.outgoing import TRIES
 from miyabi_github_gateway.adapters.secret_files import RotatingSecret
-from miyabi_github_gateway.adapters.sending import TRIES, Sender
+from miyabi_github_gateway.adapters.sending import Sender
 from miyabi_github_gateway.errors import (
     AppNotInstalledError,
     CredentialMissingError,

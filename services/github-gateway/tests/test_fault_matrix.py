@@ -12,6 +12,7 @@ import pytest_asyncio
 from running_gateway import REPOSITORY, Running, gateway_before, push_branches, simulated
 
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
+from miyabi_core.metrics import REGISTRY
 from miyabi_core.status import from_rpc_error
 from miyabi_core.valkey import EmbeddedValkey
 from miyabi_sim.github import Fault, fast_clock
@@ -37,6 +38,12 @@ FAULTS = {
 }
 LIMITS = [name for name in FAULTS if name.startswith(("403", "429", "200"))]
 SPOILED = ["malformed JSON", "wrong content type"]
+#: What each is called in the metric of faults.
+REASONS = {
+    "timeout": "no_answer_in_time", "cut before the answer": "cut_off", "reset mid-body": "cut_off",
+    "500": "server_error", "502 with HTML": "too_long", "503": "server_error",
+    **dict.fromkeys(LIMITS, "secondary_limit"), **dict.fromkeys(SPOILED, "malformed"), "slow drip": "no_answer_in_time",
+}  # fmt: skip
 #: Done before the fault, whatever the fault says: their answers are the right ones, spoiled.
 ALWAYS_DONE = ["reset mid-body", "wrong content type", "slow drip"]
 
@@ -83,6 +90,12 @@ def made(gateway: Running, mark: str) -> int:
         + sum(item.title == f"<{mark}>" for item in items.values())
         + items[4].labels.count(f"<{mark}>")
     )
+
+
+def counted(resource: str, reason: str) -> float:
+    """Return how many requests have gone wrong in a way."""
+    labels = {"resource": resource, "reason": reason}
+    return REGISTRY.get_sample_value("miyabi_github_faults_total", labels) or 0.0
 
 
 def fault_of(name: str, **more: object) -> Fault:
@@ -139,10 +152,12 @@ CASES = [(name, done) for name in FAULTS for done in (False, True) if not (done 
 
 @pytest.mark.parametrize("name", FAULTS)
 async def test_read_survives_one_fault(gateway: Running, name: str) -> None:
-    """A read whose first try goes wrong gets its data."""
+    """A read whose first try goes wrong gets its data, and the metric says what went wrong."""
+    before = counted("graphql", REASONS[name])
     gateway.github.dials.faults.append(fault_of(name, operation="GetRepository"))
     assert await reason_of(read(gateway)) == ""
     assert gateway.github.dials.faults[0].count == 0
+    assert counted("graphql", REASONS[name]) - before == 1
 
 
 @pytest.mark.parametrize(("name", "done"), CASES)

@@ -14,12 +14,16 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from published_rest import FOLDER, Exchange, Published
-from running_gateway import REPOSITORY, Running, gateway_before
+from pydantic import SecretStr
+from running_gateway import REPOSITORY, Running, gateway_before, seed
 from stock_git import commit, done
+from test_credentials import key_pair
 
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
 from miyabi_core.errors import MiyabiError
+from miyabi_github_gateway.adapters.permissions import GitHubPermissions
 from miyabi_github_gateway.adapters.rest_reads import RestReads
+from miyabi_sim.github import SimulatedApp, SimulatedGitHub
 
 
 @pytest.fixture(scope="session")
@@ -87,6 +91,33 @@ async def test_every_rest_call_is_published(running_gateway: Running, tmp_path: 
         ("GET", f"{issues}/{{issue_number}}/comments"), ("POST", f"{issues}/{{issue_number}}/comments"),
         ("PATCH", f"{issues}/comments/{{comment_id}}"), ("GET", f"{issues}/{{issue_number}}/dependencies/blocked_by"),
         ("POST", "/repos/{owner}/{repo}/labels"),
+    }  # fmt: skip
+
+
+async def test_what_is_asked_about_credentials_and_people_is_published(
+    tmp_path: Path, redis_url: str, published: Published
+) -> None:
+    """Whose a token is, where an App is installed and its tokens, and what a person may do: requests and answers."""
+    private, public = key_pair()
+    app = SimulatedApp(id=77, slug="miyabi", public_key=public, installations={"acme": 4711})
+    exchanges: list[Exchange] = []
+    credentials: list[tuple[str, dict[str, Any]]] = [("t", {}), ("", {"app_id": "77", "app_key": SecretStr(private)})]
+    async with SimulatedGitHub(tmp_path / "github", token="t", app=app) as github:
+        github.load_seed(seed(tmp_path / "seed"))
+        for token, settings in credentials:
+            async with gateway_before(github, token, redis_url, **settings) as gateway:
+                found = recording(gateway)
+                await gateway.stub.UpsertComment(
+                    pb.UpsertCommentRequest(repository=REPOSITORY, number=2, marker="m", body="b")
+                )
+                assert not await GitHubPermissions(gateway.gateway.http).may_write(REPOSITORY, "someone")
+                exchanges += found
+    assert "\n".join(problem for exchange in exchanges for problem in published.problems(exchange)) == ""
+    used = {(one.method, found[0]) for one in exchanges if (found := published.operation(one.method, one.path))}
+    assert used >= {
+        ("GET", "/user"), ("GET", "/app/installations"),
+        ("POST", "/app/installations/{installation_id}/access_tokens"),
+        ("GET", "/repos/{owner}/{repo}/collaborators/{username}/permission"),
     }  # fmt: skip
 
 

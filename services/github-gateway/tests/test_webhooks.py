@@ -33,6 +33,7 @@ from miyabi.coordinator.v1.coordinator_service_pb2_grpc import (
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
 from miyabi_core.testing import running_server
 from miyabi_github_gateway.adapters.coordinator import SERVICE
+from miyabi_github_gateway.adapters.deliveries import RedisDeliveries
 from miyabi_github_gateway.service.batch_triggers import request_id_of
 from miyabi_github_gateway.service.webhook_events import change_of, mention_of
 from miyabi_sim.github import Fault, WebhookTarget
@@ -248,6 +249,38 @@ async def test_repository_starts_so_many_an_hour(tmp_path: Path, redis_url: str)
         assert len(sender.batches.made) == 2
 
 
+async def test_all_repositories_together_start_so_many_an_hour(tmp_path: Path, redis_url: str) -> None:
+    """Whoever installs the App elsewhere cannot start batches without end: all repositories share a bound."""
+    async with sending(tmp_path, redis_url, webhook_batches_per_hour_in_all=1) as sender:
+        answers = [await sender.send("issues", labeled(number=number)) for number in (1, 2)]
+        assert answers[-1][1] == "all repositories together have started 1 batches within the hour"
+        assert len(sender.batches.made) == 1
+
+
+async def test_delivery_is_known_after_a_restart(tmp_path: Path, redis_url: str) -> None:
+    """What another gateway process acted on, which is gone, is not acted on again."""
+    async with sending(tmp_path, redis_url) as sender:
+        payload, headers = labeled(), {"x-github-delivery": str(uuid.uuid4())}
+        settings = {"webhook_secret": SecretStr(sender.secret)}
+        gateway = sender.gateway
+        async with gateway_before(gateway.github, gateway.token, redis_url, **settings) as first:
+            port = first.gateway.http_port
+            assert (await sender.send("issues", payload, headers=headers, port=port))[1] == "taken"
+        assert (await sender.send("issues", payload, headers=headers))[1] == "seen before"
+        assert sender.batches.made == {}
+
+
+async def test_delivery_whose_process_died_may_come_again(redis_url: str) -> None:
+    """A claim ends within a minute unless what was claimed was acted on; then it is remembered for days."""
+    async with redis.asyncio.Redis.from_url(redis_url) as client:
+        subject = RedisDeliveries(client, window=timedelta(days=2))
+        assert [await subject.claim(["id:a", "body:b"]) for _ in range(2)] == [True, False]
+        assert 0 < await client.ttl("gateway:delivery:id:a") <= 60
+        await subject.keep(["id:a", "body:b"])
+        assert timedelta(days=3).total_seconds() < await client.ttl("gateway:delivery:body:b") <= 4 * 86400
+        assert not await subject.claim(["id:other", "body:b"])
+
+
 async def test_old_event_starts_nothing(tmp_path: Path, redis_url: str) -> None:
     """An event older than the window may be a replay after what is remembered was forgotten."""
     async with sending(tmp_path, redis_url) as sender:
@@ -302,12 +335,25 @@ async def test_change_at_github_is_read_anew(tmp_path: Path, redis_url: str) -> 
         (commented("@miyabi please"), True), (commented("Hi @Miyabi, go"), True), (commented("x\n> @miyabi go\nno"), False),
         (commented("me@miyabi.dev"), False), (commented("@miyabi-bot"), False), (commented("nothing"), False),
         (commented("@miyabi go", kind="Bot"), False), (commented("@miyabi go", pull_request={}), False),
-        ({**commented("@miyabi go"), "action": "edited"}, False), ({}, False), ({"issue": [], "repository": 3}, False),
+        ({**commented("@miyabi go"), "action": "edited"}, False), (commented("<!-- miyabi:plan -->\n@miyabi go"), False), ({}, False), ({"issue": [], "repository": 3}, False),
     ],
 )  # fmt: skip
 def test_word_asks(payload: dict[str, Any], asks: bool) -> None:
     """The word counts as a word of the person's own, in a new comment on an issue, and never from a bot."""
     assert asks == (mention_of("issue_comment", payload, label="agent-execute", word="@miyabi") is not None)
+
+
+@pytest.mark.parametrize(
+    ("body", "author", "asks"),
+    [
+        ("<!-- miyabi:found -->\nx", "ann", False), ("<!-- miyabi:found -->\nx", "bot", True), ("x", "ann", True),
+        (None, "ann", True),
+    ],
+)  # fmt: skip
+def test_label_that_this_system_sets_on_its_own_issue_starts_nothing(body: str | None, author: str, asks: bool) -> None:
+    """With a person's token what we write looks like the person's; people may still label what we found."""
+    payload = labeled(body=body, user={"login": author})
+    assert asks == (mention_of("issues", payload, label="agent-execute", word="@miyabi") is not None)
 
 
 def test_what_becomes_stale() -> None:

@@ -12,8 +12,10 @@ import grpc
 import pytest
 import pytest_asyncio
 import redis.asyncio
+from aiohttp import web
 from redis.asyncio import Redis
 from running_gateway import REPOSITORY, Running, gateway_before, simulated
+from scripted_github import scripted
 from stock_git import commit, done
 
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
@@ -146,6 +148,29 @@ async def test_secondary_limit_is_waited_out(replicas: list[Running]) -> None:
     replicas[0].github.dials.faults.append(Fault(status=403, retry_after=1, operation="pulls.create"))
     assert (await send(replicas[0], pull())).created
     assert made(replicas[0]) == (0, 41)
+
+
+async def test_pull_request_that_github_does_not_show_yet_is_waited_for(redis_url: str) -> None:
+    """GitHub's lists lag behind its writes: where it says that there is one, it is looked for until it is seen."""
+    found = {
+        "number": 7, "node_id": "PR_7", "title": "One", "body": None, "state": "open", "draft": False, "html_url": "u",
+        "head": {"ref": HEAD, "sha": "a" * 40}, "base": {"ref": "main"}, "labels": [], "merged_at": None,
+    }  # fmt: skip
+    shown = iter([[], [], [found]])
+
+    async def answer(asked: web.Request) -> web.Response:
+        if asked.method == "POST":
+            errors = [{"message": f"A pull request already exists for acme:{HEAD}."}]
+            return web.json_response({"message": "Validation Failed", "errors": errors}, status=422)
+        return web.json_response(next(shown) if asked.path.endswith("/pulls") else [])
+
+    async with scripted(answer) as github:
+        subject: Any = github
+        async with gateway_before(subject, "t", redis_url, max_open_pull_requests=0) as gateway:
+            made = await send(gateway, pull())
+    assert (made.pull_request.number, github.requests) == (
+        7, [(method, f"/repos/{REPOSITORY}/pulls") for method in ("GET", "POST", "GET", "GET")]
+    )  # fmt: skip
 
 
 async def test_reviewers_are_asked_once_and_nobody_fails_the_pull_request(replicas: list[Running]) -> None:

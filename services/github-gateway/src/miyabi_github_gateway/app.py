@@ -145,6 +145,7 @@ class Gateway:
             word=settings.webhook_mention,
             window=window,
             per_hour=settings.webhook_batches_per_hour,
+            per_hour_in_all=settings.webhook_batches_per_hour_in_all,
         )
 
     def _writer(self) -> GitHubApiWriter:

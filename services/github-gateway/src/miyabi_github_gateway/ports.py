@@ -208,17 +208,20 @@ class Deliveries(Protocol):
     """Remembers, on all replicas, which webhooks were taken and what they started."""
 
     async def claim(self, names: Sequence[str]) -> bool:
-        """Claim a delivery by its names; False where one of them was claimed before.
+        """Claim a delivery by its names for a while; False where one of them is claimed or kept.
 
         Raises:
             UnavailableError: the state store does not answer.
         """
 
+    async def keep(self, names: Sequence[str]) -> None:
+        """Turn a claim, which ends by itself soon, into a memory: the delivery was acted on."""
+
     async def release(self, names: Sequence[str]) -> None:
         """Forget a claim: the delivery could not be acted on, and may come again."""
 
     async def allowed(self, repository: str, *, per_hour: int) -> bool:
-        """Count a batch of a repository; False where the hour has had enough.
+        """Count a batch of a repository, or of `*`, all of them; False where the hour has had enough.
 
         Raises:
             UnavailableError: the state store does not answer.

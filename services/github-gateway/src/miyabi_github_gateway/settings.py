@@ -79,6 +79,8 @@ class GatewaySettings(ServiceSettings, RedisSettings, ServingSettings):
     webhook_mention: str = "@miyabi"
     #: Batches that one repository may start in an hour by labels and mentions.
     webhook_batches_per_hour: int = Field(default=10, ge=0)
+    #: The same for all repositories together.
+    webhook_batches_per_hour_in_all: int = Field(default=60, ge=0)
     #: redis:// URL of the shared cache, which must evict by LRU; unset: the state store's.
     cache_url: SecretStr | None = None
     #: Milliseconds that a read issue counts as fresh; `GRAPH_CACHE_TTL` is its older name. 0: nothing is cached.

@@ -67,6 +67,23 @@ def judge(answer: httpx.Response | Exception, *, is_graphql: bool) -> tuple[Verd
     return (Verdict.GOOD if _is_whole(answer, is_graphql=is_graphql) else Verdict.MALFORMED), None
 
 
+#: Refusals that are told of in the metric of faults, by status.
+_REFUSED = {401: "credential_refused", 403: "forbidden"}
+
+
+def fault_of(answer: httpx.Response | Exception, verdict: Verdict, limited: Limited | None) -> str:
+    """Return what went wrong with a request in one word, as metrics name it; empty where nothing did."""
+    if limited is not None:
+        return "primary_limit" if limited.is_primary else "secondary_limit"
+    if verdict is Verdict.UNSENT:
+        return "no_connection"
+    if not isinstance(answer, httpx.Response):
+        return "no_answer_in_time" if isinstance(answer, TimeoutError | httpx.TimeoutException) else "cut_off"
+    if verdict is Verdict.FAILED:
+        return "too_long" if answer.status_code in TOO_LONG else "server_error"
+    return "malformed" if verdict is Verdict.MALFORMED else _REFUSED.get(answer.status_code, "")
+
+
 def limited_by(answer: httpx.Response) -> Limited | None:
     """Return how GitHub refuses for a limit, or None where the answer is no such refusal.
 

@@ -12,8 +12,9 @@ import httpx
 import jwt
 
 from miyabi_github_gateway.adapters.answers import json_of
+from miyabi_github_gateway.adapters.outgoing import TRIES, Request
 from miyabi_github_gateway.adapters.secret_files import RotatingSecret
-from miyabi_github_gateway.adapters.sending import TRIES, Request, Sender
+from miyabi_github_gateway.adapters.sending import Sender
 from miyabi_github_gateway.errors import AppNotInstalledError, GitHubForbiddenError, MalformedAnswerError
 from miyabi_github_gateway.models import Credential
 from miyabi_github_gateway.service.calling import current
@@ -48,7 +49,7 @@ class Held:
 
 @dataclass(frozen=True)
 class _Itself:
-    """A `sending.Principal`: the App, by one JWT that outlasts a request with its repeats."""
+    """A `outgoing.Principal`: the App, by one JWT that outlasts a request with its repeats."""
 
     jwt: Credential
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from miyabi_core.logging import get_logger
 from miyabi_github_gateway.adapters.app_api import AppApi, Held, Installation
-from miyabi_github_gateway.adapters.sending import TRIES
+from miyabi_github_gateway.adapters.outgoing import TRIES
 from miyabi_github_gateway.errors import AppNotInstalledError, GitHubUnavailableError, RateLimitedError
 from miyabi_github_gateway.models import Credential
 

@@ -15,6 +15,8 @@ from miyabi_core.logging import get_logger
 
 #: GitHub lets a delivery be sent again for three days; it is the same delivery then.
 LEAST_KEPT = timedelta(days=3)
+#: A claim whose process died before it had acted ends by itself: GitHub may deliver it again. An answer takes 8 s.
+CLAIM = timedelta(seconds=60)
 #: The counts of an hour are looked at in that hour only.
 _HOUR_SECONDS = 3600
 
@@ -38,11 +40,21 @@ class RedisDeliveries:
         self._clock = clock
 
     async def claim(self, names: Sequence[str]) -> bool:
-        """Claim a delivery by its names; one that is there already gives the claim up."""
+        """Claim a delivery by its names for a minute; one that is there already gives the claim up."""
         async with _answering(), self._client.pipeline(transaction=True) as pipeline:
             for name in names:
-                pipeline.set(_key(name), 1, ex=self._kept, nx=True)
+                pipeline.set(_key(name), 1, ex=CLAIM, nx=True)
             return all(await pipeline.execute())
+
+    async def keep(self, names: Sequence[str]) -> None:
+        """Remember what was acted on; where the store is away, a repeat is told apart by what it started only."""
+        try:
+            async with self._client.pipeline(transaction=True) as pipeline:
+                for name in names:
+                    pipeline.set(_key(name), 1, ex=self._kept)
+                await pipeline.execute()
+        except RedisError as error:
+            _LOG.warning("delivery.not_kept", error_type=type(error).__name__)
 
     async def release(self, names: Sequence[str]) -> None:
         """Forget a claim; where the store is away it stays, and the delivery is not acted on again."""

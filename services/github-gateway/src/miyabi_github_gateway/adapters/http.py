@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 
 from miyabi_github_gateway.adapters.answers import json_of, message_of, missing_permission
-from miyabi_github_gateway.adapters.sending import TRIES, Request, Sender
+from miyabi_github_gateway.adapters.outgoing import TRIES, Request
+from miyabi_github_gateway.adapters.sending import Sender
 from miyabi_github_gateway.errors import GitHubForbiddenError, GitHubRefusedError
 from miyabi_github_gateway.models import Credential
 from miyabi_github_gateway.ports import Credentials
@@ -21,7 +22,7 @@ __all__ = ["TRIES", "GitHubHttp", "json_of", "message_of"]
 
 @dataclass(frozen=True)
 class _Owner:
-    """A `sending.Principal`: the credential of an owner, whichever it is at the time."""
+    """A `outgoing.Principal`: the credential of an owner, whichever it is at the time."""
 
     credentials: Credentials
     name: str

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Protocol
 
 import httpx
 
@@ -17,12 +16,13 @@ from miyabi_github_gateway.adapters.answers import (
     TOO_LONG,
     Limited,
     Verdict,
+    fault_of,
     heard_of,
     judge,
     points_of,
 )
+from miyabi_github_gateway.adapters.outgoing import Principal, Request, redirected
 from miyabi_github_gateway.errors import (
-    GitHubRefusedError,
     GitHubUnavailableError,
     MalformedAnswerError,
     MayHaveActedError,
@@ -31,7 +31,7 @@ from miyabi_github_gateway.errors import (
 from miyabi_github_gateway.models import Credential
 from miyabi_github_gateway.service.calling import seconds_left
 from miyabi_github_gateway.service.circuit import Circuit
-from miyabi_github_gateway.service.governor import Ask, Governor, Governors, Outcome, metrics
+from miyabi_github_gateway.service.governor import Governor, Governors, Outcome, metrics
 
 #: One answer of GitHub; its own limit is 10 s, after which it gives up by itself.
 TIMEOUT_SECONDS = 15.0
@@ -39,67 +39,16 @@ TIMEOUT_SECONDS = 15.0
 CALL_SECONDS = 60.0
 #: Part of the caller's time, and most seconds, that are kept to tell it how the call ended.
 MARGIN, MOST_MARGIN_SECONDS = 0.1, 0.25
-#: How often a request that failed on the way or at GitHub is sent at most.
-TRIES = 4
 #: How often it is sent at most where GitHub refuses it for a limit: each time the budget has learnt of it.
 LIMITED_TRIES = 5
 #: First pause before a repeat; its bound doubles, and the pause is drawn below the bound (full jitter).
 BACKOFF_SECONDS = 0.25
 #: Points that GitHub takes off the next hour where it ran into its own time limit: it says that it does, not how many.
 TOO_LONG_POINTS = 5
-#: GitHub redirects a renamed repository once; a chain is a mistake.
-MOST_REDIRECTS = 3
 #: GitHub's API version that the shapes here are of.
 API_VERSION = "2022-11-28"
 
 _LOG = get_logger(__name__)
-
-
-class Principal(Protocol):
-    """Whom a request is sent as."""
-
-    async def credential(self) -> Credential:
-        """Return what proves it now; its scope names the budget that pays.
-
-        Raises:
-            MiyabiError: there is none to be had.
-        """
-
-    def refused(self, credential: Credential) -> None:
-        """Take note that GitHub answered 401: the next `credential` is another one where there is one."""
-
-
-@dataclass
-class Request:
-    """A request with how it may be repeated.
-
-    Args:
-        method: HTTP method.
-        url: Whole address.
-        what: For logs.
-        ask: What it asks of the budget.
-        options: Passed to httpx: `json`, `params`, `headers`.
-        tries: How often it is sent at most where it fails on the way or at GitHub.
-        may_repeat: Whether doing it twice is the same as doing it once.
-    """
-
-    method: str
-    url: str
-    what: str
-    ask: Ask
-    options: dict[str, Any] = field(default_factory=dict)
-    tries: int = TRIES
-    may_repeat: bool = True
-    deadline: float = field(default=0.0, init=False)
-    failures: int = field(default=0, init=False)
-    limited: int = field(default=0, init=False)
-    redirects: int = field(default=0, init=False)
-    is_replaced: bool = field(default=False, init=False)
-
-    @property
-    def is_graphql(self) -> bool:
-        """Return whether it is a query."""
-        return self.ask.resource == "graphql"
 
 
 @dataclass
@@ -156,7 +105,7 @@ class Sender:
         while credential is not None:
             governor = self.governors.of(credential.scope)
             answer, verdict, limited = await self._once(request, credential, governor)
-            metrics.REQUESTS.labels(request.ask.resource, request.ask.cost.value, verdict.value).inc()
+            _count(request, answer, verdict, limited)
             if isinstance(answer, httpx.Response) and verdict is Verdict.GOOD:
                 final = answer
                 credential = await self._next(request, answer, principal, credential)
@@ -254,34 +203,12 @@ class Sender:
         metrics.CIRCUIT.labels(httpx.URL(request.url).host).set(int(circuit.is_open))
 
 
-def redirected(request: Request, answer: httpx.Response) -> bool:
-    """Turn a request to where its answer leads; False where that is nowhere.
-
-    Raises:
-        GitHubRefusedError: it leads to another scheme, host or port, or from one address to the next.
-    """
-    if not answer.has_redirect_location:
-        return False
-    here = httpx.URL(request.url)
-    try:
-        target = here.join(answer.headers["location"])
-    except httpx.InvalidURL as error:
-        raise GitHubRefusedError("it leads to an address that is none") from error
-    if _origin(target) != _origin(here):
-        raise GitHubRefusedError("it leads to another host, where no credential is sent")
-    request.redirects += 1
-    if request.redirects > MOST_REDIRECTS:
-        raise GitHubRefusedError("it leads from one address to the next")
-    if answer.status_code == 303:
-        request.method, request.options = "GET", {}
-    request.url = str(target)
-    request.options.pop("params", None)  # they are part of the address that was answered
-    return True
-
-
-def _origin(url: httpx.URL) -> tuple[str, str, int | None, bytes]:
-    """Return what must not change: scheme, host and port, and that the address brings no credential of its own."""
-    return url.scheme, url.host, url.port, url.userinfo
+def _count(request: Request, answer: httpx.Response | Exception, verdict: Verdict, limited: Limited | None) -> None:
+    """Count a request by how it ended, and by what went wrong."""
+    metrics.REQUESTS.labels(request.ask.resource, request.ask.cost.value, verdict.value).inc()
+    reason = fault_of(answer, verdict, limited)
+    if reason:
+        metrics.FAULTS.labels(request.ask.resource, reason).inc()
 
 
 def _took_too_long(answer: httpx.Response | Exception) -> bool:

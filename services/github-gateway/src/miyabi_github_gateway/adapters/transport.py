@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import Any
 
+import httpx
 from gql import GraphQLRequest
 from gql.transport import AsyncTransport
 from graphql import ExecutionResult, GraphQLError
@@ -57,25 +58,7 @@ class GitHubTransport(AsyncTransport):
             if isinstance(request, PreparedRequest)
             else query_points(request.document, variables),
         )
-        if answer.status_code in {401, 403}:
-            raise GitHubForbiddenError("", message_of(answer), missing=missing_permission(answer))
-        if answer.status_code >= 400:
-            raise GitHubRefusedError(message_of(answer))
-        body = json_of(answer)
-        if not isinstance(body, dict) or not ({"data", "errors"} & set(body)):
-            raise MalformedAnswerError
-        errors = [
-            GraphQLError(
-                str(error.get("message", "")), path=error.get("path"), extensions={"type": error.get("type", "")}
-            )
-            for error in body.get("errors") or []
-        ]
-        said = {
-            "headers": dict(answer.headers),
-            "seconds": answer.elapsed.total_seconds(),
-            "bytes": len(answer.content),
-        }
-        return ExecutionResult(data=body.get("data"), errors=errors or None, extensions=said)
+        return _result(answer)
 
     def subscribe(self, request: GraphQLRequest) -> AsyncGenerator[ExecutionResult, None]:
         """Refuse: GitHub has no subscriptions.
@@ -84,3 +67,32 @@ class GitHubTransport(AsyncTransport):
             NotImplementedError: always.
         """
         raise NotImplementedError("GitHub has no GraphQL subscriptions")
+
+
+def _result(answer: httpx.Response) -> ExecutionResult:
+    """Return what an answer says.
+
+    Raises:
+        GitHubForbiddenError: the credential is not accepted.
+        GitHubRefusedError: GitHub does not take the query.
+        MalformedAnswerError: the answer is no GraphQL answer.
+    """
+    if answer.status_code in {401, 403}:
+        raise GitHubForbiddenError(
+            "", message_of(answer), missing=missing_permission(answer), status=answer.status_code
+        )
+    if answer.status_code >= 400:
+        raise GitHubRefusedError(message_of(answer))
+    body = json_of(answer)
+    if not isinstance(body, dict) or not ({"data", "errors"} & set(body)):
+        raise MalformedAnswerError
+    errors = [
+        GraphQLError(str(error.get("message", "")), path=error.get("path"), extensions={"type": error.get("type", "")})
+        for error in body.get("errors") or []
+    ]
+    said = {
+        "headers": dict(answer.headers),
+        "seconds": answer.elapsed.total_seconds(),
+        "bytes": len(answer.content),
+    }
+    return ExecutionResult(data=body.get("data"), errors=errors or None, extensions=said)

@@ -113,6 +113,7 @@ class Webhooks:
             # GitHub has hung up, or the process ends.
             await asyncio.shield(self._deliveries.release(names))
             raise
+        await self._deliveries.keep(names)
         return _answer(202, result, said)
 
     async def _act(self, event: str, delivery: str, payload: Mapping[str, Any]) -> tuple[str, str]:

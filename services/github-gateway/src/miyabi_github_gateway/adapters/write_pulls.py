@@ -9,7 +9,7 @@ from miyabi_github_gateway.adapters.http import GitHubHttp, json_of
 from miyabi_github_gateway.adapters.once import once
 from miyabi_github_gateway.adapters.rest_values import pull_request
 from miyabi_github_gateway.adapters.written import Written
-from miyabi_github_gateway.errors import GitHubRefusedError, RepositoryNotFoundError
+from miyabi_github_gateway.errors import GitHubRefusedError, GitHubUnavailableError, RepositoryNotFoundError
 from miyabi_github_gateway.models import NewPullRequest, PullRequest
 from miyabi_github_gateway.service.governor import Cost
 
@@ -60,9 +60,11 @@ class PullRequestWriter:
         try:
             answer = await self._http.rest("POST", f"/repos/{repository}/pulls", cost=Cost.NOTIFY, json=body)
         except GitHubRefusedError as error:
-            existing = await self._open_one(repository, wanted.head_branch)
-            if existing is None or "already exists" not in error.message:
+            if "already exists" not in error.message:
                 raise
+            existing = await self._open_one(repository, wanted.head_branch)
+            if existing is None:
+                raise GitHubUnavailableError("the pull request there is cannot be seen yet; repeat") from error
             return existing
         if answer.status_code == 404:
             raise RepositoryNotFoundError(repository)

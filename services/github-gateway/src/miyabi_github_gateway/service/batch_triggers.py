@@ -32,7 +32,8 @@ class BatchTriggers:
         label: Label that asks; empty: none.
         word: Word that asks; empty: none.
         window: An event that is older asks for nothing: it may be a replay.
-        per_hour: Batches that one repository may start in an hour.
+        per_hour: Batches that one repository may start in an hour; tries count.
+        per_hour_in_all: Batches that all repositories together may start in an hour: an App can be installed anywhere.
         clock: The present moment.
     """
 
@@ -44,6 +45,7 @@ class BatchTriggers:
     word: str
     window: timedelta
     per_hour: int
+    per_hour_in_all: int
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     async def consider(self, mention: Mention, *, delivery: str) -> str:
@@ -61,5 +63,7 @@ class BatchTriggers:
             return f"{mention.actor} has no write access"
         if not await self.deliveries.allowed(mention.repository, per_hour=self.per_hour):
             return f"{mention.repository} has started {self.per_hour} batches within the hour"
+        if not await self.deliveries.allowed("*", per_hour=self.per_hour_in_all):
+            return f"all repositories together have started {self.per_hour_in_all} batches within the hour"
         name = await self.starter.start(mention.repository, mention.number, request_id=request_id_of(delivery))
         return f"started {name}"

@@ -20,6 +20,8 @@ _OF_A_REPOSITORY: Mapping[str, frozenset[Kind]] = {
     "label": ALL_KINDS,
     "milestone": ALL_KINDS,
 }
+#: What the gateway's own comments and issues begin with; see `adapters.markers`.
+_OURS = "<!-- miyabi:"
 _FULL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}")
 
 
@@ -39,7 +41,9 @@ def change_of(event: str, payload: Mapping[str, Any]) -> tuple[str, int, frozens
 def mention_of(event: str, payload: Mapping[str, Any], *, label: str, word: str) -> Mention | None:
     """Return what asks for a batch: the label that is set, or the word in a new issue or comment.
 
-    Bots ask for nothing, so that what this system writes never starts it again; pull requests are not fixed.
+    Bots ask for nothing, so that what this system writes never starts it again; pull requests are not fixed. Where it
+    writes with a person's token, its own texts are told by their first line, and so is a label that the account that
+    opened an issue of ours sets on it.
 
     Args:
         event: The header `X-GitHub-Event`.
@@ -54,7 +58,7 @@ def mention_of(event: str, payload: Mapping[str, Any], *, label: str, word: str)
     action = payload.get("action")
     if event == "issues" and action == "labeled":
         name = str(_mapping(payload, "label").get("name", ""))
-        asks, source = bool(label) and name.casefold() == label.casefold(), issue
+        asks, source = bool(label) and name.casefold() == label.casefold() and not _is_own(issue, sender), issue
     elif event == "issues" and action == "opened":
         asks, source = _says(word, issue.get("body")), issue
     elif event == "issue_comment" and action == "created":
@@ -70,10 +74,16 @@ def mention_of(event: str, payload: Mapping[str, Any], *, label: str, word: str)
 
 def _says(word: str, text: object) -> bool:
     """Tell whether a text has the word, not as part of another and not in a quotation of someone else."""
-    if not word or not isinstance(text, str):
+    if not word or not isinstance(text, str) or text.startswith(_OURS):
         return False
     own = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith(">"))
     return re.search(rf"(?<![\w/@-]){re.escape(word)}(?![\w/-])", own, re.IGNORECASE) is not None
+
+
+def _is_own(issue: Mapping[str, Any], sender: Mapping[str, Any]) -> bool:
+    """Tell whether an issue was opened by this system with the sender's token."""
+    author = _mapping(issue, "user").get("login")
+    return str(issue.get("body") or "").startswith(_OURS) and author == sender.get("login")
 
 
 def _mapping(payload: Mapping[str, Any], name: str) -> Mapping[str, Any]:

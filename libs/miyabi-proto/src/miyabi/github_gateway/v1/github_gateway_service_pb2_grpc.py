@@ -167,7 +167,11 @@ class GitHubGatewayServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateIssue(self, request, context):
-        """CreateIssue opens an issue. Idempotency: by `marker`, hidden in the body. Errors: NOT_FOUND `REPOSITORY_NOT_FOUND`.
+        """CreateIssue opens an issue.
+
+        Idempotency: an issue of the same repository with the same `marker`, hidden in the body, that our own account opened is
+        returned, with `created` false. It is known for seven days, and for as long as it is among our newest 500 there.
+        Errors: NOT_FOUND `REPOSITORY_NOT_FOUND`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -76,7 +76,12 @@ class GitHubGatewayServiceStub:
     Errors: FAILED_PRECONDITION `GITHUB_REFUSED` (no such head, no commits between); NOT_FOUND `REPOSITORY_NOT_FOUND`.
     """
     CreateIssue: _grpc.UnaryUnaryMultiCallable[_github_gateway_service_pb2.CreateIssueRequest, _github_gateway_service_pb2.CreateIssueResponse]
-    """CreateIssue opens an issue. Idempotency: by `marker`, hidden in the body. Errors: NOT_FOUND `REPOSITORY_NOT_FOUND`."""
+    """CreateIssue opens an issue.
+
+    Idempotency: an issue of the same repository with the same `marker`, hidden in the body, that our own account opened is
+    returned, with `created` false. It is known for seven days, and for as long as it is among our newest 500 there.
+    Errors: NOT_FOUND `REPOSITORY_NOT_FOUND`.
+    """
     GetRateLimits: _grpc.UnaryUnaryMultiCallable[_github_gateway_service_pb2.GetRateLimitsRequest, _github_gateway_service_pb2.GetRateLimitsResponse]
     """GetRateLimits returns what is left of each of GitHub's limits, as last heard and as reserved since."""
     WatchRateLimits: _grpc.UnaryStreamMultiCallable[_github_gateway_service_pb2.WatchRateLimitsRequest, _github_gateway_service_pb2.WatchRateLimitsResponse]
@@ -132,7 +137,12 @@ class GitHubGatewayServiceAsyncStub(GitHubGatewayServiceStub):
     Errors: FAILED_PRECONDITION `GITHUB_REFUSED` (no such head, no commits between); NOT_FOUND `REPOSITORY_NOT_FOUND`.
     """
     CreateIssue: _aio.UnaryUnaryMultiCallable[_github_gateway_service_pb2.CreateIssueRequest, _github_gateway_service_pb2.CreateIssueResponse]  # type: ignore[assignment]
-    """CreateIssue opens an issue. Idempotency: by `marker`, hidden in the body. Errors: NOT_FOUND `REPOSITORY_NOT_FOUND`."""
+    """CreateIssue opens an issue.
+
+    Idempotency: an issue of the same repository with the same `marker`, hidden in the body, that our own account opened is
+    returned, with `created` false. It is known for seven days, and for as long as it is among our newest 500 there.
+    Errors: NOT_FOUND `REPOSITORY_NOT_FOUND`.
+    """
     GetRateLimits: _aio.UnaryUnaryMultiCallable[_github_gateway_service_pb2.GetRateLimitsRequest, _github_gateway_service_pb2.GetRateLimitsResponse]  # type: ignore[assignment]
     """GetRateLimits returns what is left of each of GitHub's limits, as last heard and as reserved since."""
     WatchRateLimits: _aio.UnaryStreamMultiCallable[_github_gateway_service_pb2.WatchRateLimitsRequest, _github_gateway_service_pb2.WatchRateLimitsResponse]  # type: ignore[assignment]
@@ -233,7 +243,12 @@ class GitHubGatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _github_gateway_service_pb2.CreateIssueRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_github_gateway_service_pb2.CreateIssueResponse, _abc.Awaitable[_github_gateway_service_pb2.CreateIssueResponse]]:
-        """CreateIssue opens an issue. Idempotency: by `marker`, hidden in the body. Errors: NOT_FOUND `REPOSITORY_NOT_FOUND`."""
+        """CreateIssue opens an issue.
+
+        Idempotency: an issue of the same repository with the same `marker`, hidden in the body, that our own account opened is
+        returned, with `created` false. It is known for seven days, and for as long as it is among our newest 500 there.
+        Errors: NOT_FOUND `REPOSITORY_NOT_FOUND`.
+        """
 
     @_abc_1.abstractmethod
     def GetRateLimits(

@@ -44,6 +44,12 @@ REQUESTS = Counter(
     ["resource", "cost", "outcome"],
     registry=REGISTRY,
 )
+FAULTS = Counter(
+    "miyabi_github_faults_total",
+    "Requests to GitHub that went wrong, by what went wrong.",
+    ["resource", "reason"],
+    registry=REGISTRY,
+)
 CIRCUIT = Gauge(
     "miyabi_github_circuit_open", "1 while a host is left alone after failures in a row.", ["host"], registry=REGISTRY
 )
