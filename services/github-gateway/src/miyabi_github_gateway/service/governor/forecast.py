@@ -38,6 +38,11 @@ def rate_limits(
                 exhaust_time=after(exhausted_in_ms(hour)),
             )
         )  # fmt: skip
+    return [*found, *_windows(state, limits, blocked)]
+
+
+def _windows(state: BudgetState, limits: Limits, blocked: datetime | None) -> list[RateLimit]:
+    """Return what is left of the limits that have no hour."""
     windows: list[tuple[str, int, int, timedelta | None]] = [
         (f"{name}-minute", limits.minute(name), used, timedelta(minutes=1))
         for name, used in sorted(state.minute_points.items())
@@ -47,11 +52,10 @@ def rate_limits(
         ("content-minute", limits.content_minute, state.content_minute, timedelta(minutes=1)),
         ("content-hour", limits.content_hour, state.content_hour, timedelta(hours=1)),
     ]
-    found += [
+    return [
         RateLimit(name, limit, max(0, limit - used), used=used, window=window, blocked_until_time=blocked)
         for name, limit, used, window in windows
     ]
-    return found
 
 
 def exhausted_in_ms(hour: HourState) -> float | None:
