@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 import redis.asyncio
+from reading_issues import two_gateways
 from running_gateway import Running, gateway_before, simulated
 
 from miyabi_core.valkey import EmbeddedValkey
@@ -33,3 +34,10 @@ async def running_gateway(tmp_path: Path, redis_url: str) -> AsyncIterator[Runni
     """A gateway that has just started."""
     async with simulated(tmp_path) as (github, token), gateway_before(github, token, redis_url) as gateway:
         yield gateway
+
+
+@pytest_asyncio.fixture
+async def replicas(tmp_path: Path, redis_url: str) -> AsyncIterator[tuple[Running, Running]]:
+    """Two replicas that have just started."""
+    async with two_gateways(tmp_path, redis_url) as both:
+        yield both

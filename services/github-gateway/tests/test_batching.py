@@ -14,6 +14,7 @@ from miyabi_github_gateway.errors import GitHubUnavailableError, ReadTimedOutErr
 from miyabi_github_gateway.models import Kind, PullRequest, Read, Shape
 from miyabi_github_gateway.ports import Brought, Fetched
 from miyabi_github_gateway.service.batching import Batcher
+from miyabi_github_gateway.service.calling import current
 from miyabi_github_gateway.service.flights import Deadline
 from miyabi_github_gateway.service.governor.model import Lane
 from miyabi_github_gateway.service.sizing import BatchSizes, Rounds
@@ -51,11 +52,13 @@ class Source:
     ) -> None:
         self.poisonous, self.status, self.at_most, self.seconds = poisonous, status, at_most, seconds
         self.asked: list[list[int]] = []
+        self.lanes: list[Lane] = []
         self.patient: list[bool] = []
 
     async def read(self, shape: Shape, wanted: Sequence[Read], *, ids: Mapping[Read, str], patient: bool) -> Brought:
         numbers = [read.number for read in wanted]
         self.asked.append(numbers)
+        self.lanes.append(current().lane)
         self.patient.append(patient)
         await asyncio.sleep(0)
         if self.poisonous & set(numbers) or len(numbers) > self.at_most:
@@ -311,6 +314,29 @@ async def test_batch_reads_leave_one_place_to_interactive_ones() -> None:
         source.go.set()
 
 
+async def test_thing_that_someone_waits_for_leaves_a_long_list_at_once() -> None:
+    """All nine queries of a list are under way when someone wants its last issue: it goes by itself, and once."""
+    source = Held()
+    batcher = Batcher(source)
+    deadline = Deadline(asyncio.get_running_loop().time() + 30, Lane.BATCH)
+    wanted = [Read("acme/toy", SHAPE, number) for number in range(1, 501)]
+    found: list[int] = []
+
+    async def deliver(values: Mapping[Read, Fetched]) -> None:
+        found.extend(read.number for read in values)
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(batcher.read(SHAPE, wanted, ids={}, deadline=deadline, deliver=deliver))
+        await source.until(9)
+        for _ in range(2):
+            deadline.hurry(wanted[-1])
+        await source.until(10)
+        assert source.asked[-1] == [500]
+        source.go.set()
+    assert sorted(found) == list(range(1, 501))
+    assert source.lanes == [Lane.BATCH] * 9 + [Lane.INTERACTIVE] + [Lane.BATCH] * (len(source.asked) - 10)
+
+
 async def test_next_query_does_not_wait_for_what_is_done_with_the_last_answer() -> None:
     """While an answer is being kept, which takes as long as it takes, the queries after it are sent."""
     source, kept = Source(), asyncio.Event()
@@ -350,7 +376,7 @@ async def test_later_caller_moves_the_deadline_of_what_is_under_way() -> None:
         deadline.extend(loop.time() + 30)
         go.set()
 
-    async with asyncio.TaskGroup() as tasks, deadline.limit():
+    async with asyncio.TaskGroup() as tasks, deadline.limit(Lane.INTERACTIVE):
         tasks.create_task(late())
         await go.wait()
         await asyncio.sleep(0.02)

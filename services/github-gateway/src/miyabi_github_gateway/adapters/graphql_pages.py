@@ -67,8 +67,9 @@ class Pages:
         for index, entry in enumerate(chosen):
             name = queries.CONNECTIONS[entry.field][0]
             page = ((result.data or {}).get(f"p{index}") or {}).get(name)
-            if page is None:
-                said = errors.get(f"p{index}")
+            said = errors.get(f"p{index}")
+            if page is None or said is not None:
+                # A page with a hole would look like a whole one.
                 problem = meaning(said, entry.read.repository) if said else None
                 failed[entry.read] = problem or MalformedAnswerError()
                 continue

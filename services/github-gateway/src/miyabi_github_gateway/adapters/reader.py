@@ -11,7 +11,7 @@ from graphql import ExecutionResult
 from miyabi_core.errors import MiyabiError
 from miyabi_github_gateway.adapters import queries
 from miyabi_github_gateway.adapters.graphql_request import PreparedRequest
-from miyabi_github_gateway.adapters.graphql_values import kind_of
+from miyabi_github_gateway.adapters.graphql_values import kind_of, meaning
 from miyabi_github_gateway.adapters.issue_assembly import IssueAssembly
 from miyabi_github_gateway.adapters.rest_reads import RestReads
 from miyabi_github_gateway.adapters.transport import GitHubTransport
@@ -68,6 +68,7 @@ class GitHubApiReader:
                 queries.list_issues(fields), variables | {"after": cursor}, repository=repository, requests=requests
             )
             found = _repository(result, repository)["issues"]
+            _refuse_holes(result, repository)
             page = await self._built(repository, found["nodes"], fields)
             if several:
                 page = [_without_labels(issue, wanted) for issue in page if _carries(issue, wanted.labels)]
@@ -97,6 +98,7 @@ class GitHubApiReader:
             )
             if result.data is None:
                 raise GitHubRefusedError(_messages(result))
+            _refuse_holes(result, repository)
             page = result.data["search"]
             yield await self._built(repository, page["nodes"], wanted.fields)
             more, cursor = page["pageInfo"]["hasNextPage"], page["pageInfo"]["endCursor"]
@@ -141,6 +143,16 @@ def _carries(issue: Issue, labels: Sequence[str]) -> bool:
 def _without_labels(issue: Issue, wanted: IssueSearch) -> Issue:
     """Return an issue without labels where nobody asked for them."""
     return issue if IssueField.LABELS in wanted.fields else replace(issue, labels=())
+
+
+def _refuse_holes(result: ExecutionResult, repository: str) -> None:
+    """Refuse a page of which GitHub says that something is missing.
+
+    Raises:
+        MiyabiError: why.
+    """
+    for error in result.errors or []:
+        raise meaning(error, repository) or GitHubRefusedError(error.message)
 
 
 def _messages(result: ExecutionResult) -> str:

@@ -28,8 +28,9 @@ Deliver = Callable[[Mapping[Read, Fetched]], Awaitable[None]]
 
 @dataclass
 class _Fortune:
-    """How the queries of one piece went."""
+    """How the queries of one piece went, and how urgent they are."""
 
+    lane: Lane
     succeeded: int = 0
     failed: int = 0
     alone: int = 0  #: things that failed although nothing else was asked for
@@ -104,13 +105,25 @@ class Batcher:
             deadline: When the last caller is gone, and how urgent the read is.
             deliver: Is handed each query's answers.
         """
-        rounds = Rounds(self._room(deadline.lane))
-        slots = self._slots[deadline.lane] if len(wanted) > START else nullcontext()
-        workers = min(rounds.at_once, -(-len(wanted) // min(START, self.sizes.limit(shape))))
+        lane = deadline.lane
+        rounds = Rounds(self._room(lane))
+        slots = self._slots[lane] if len(wanted) > START else nullcontext()
+        count = min(rounds.at_once, -(-len(wanted) // min(START, self.sizes.limit(shape))))
         async with asyncio.TaskGroup() as tasks:
             reading = _Reading(shape, deque(wanted), ids, deadline, deliver, tasks)
-            for _ in range(workers):
-                tasks.create_task(self._work(reading, rounds, slots))
+
+            def hurry(read: Read) -> None:
+                if read in reading.queue:
+                    reading.queue.remove(read)
+                    tasks.create_task(self._piece(reading, [read], Lane.INTERACTIVE))
+
+            deadline.hurrying.add(hurry)
+            try:
+                async with asyncio.TaskGroup() as workers:
+                    for _ in range(count):
+                        workers.create_task(self._work(reading, rounds, slots))
+            finally:
+                deadline.hurrying.discard(hurry)
 
     async def _work(self, reading: _Reading, rounds: Rounds, slots: AbstractAsyncContextManager[object]) -> None:
         """Send piece after piece until nothing waits."""
@@ -119,11 +132,11 @@ class Batcher:
             async with slots:
                 if queue:
                     count = rounds.take(waiting=len(queue), limit=self.sizes.limit(reading.shape))
-                    await self._piece(reading, [queue.popleft() for _ in range(count)])
+                    await self._piece(reading, [queue.popleft() for _ in range(count)], reading.deadline.lane)
 
-    async def _piece(self, reading: _Reading, chosen: list[Read]) -> None:
+    async def _piece(self, reading: _Reading, chosen: list[Read], lane: Lane) -> None:
         """Send one piece; where its size was not at fault, the next pieces are as large as before."""
-        before, fortune = self.sizes.of(reading.shape), _Fortune()
+        before, fortune = self.sizes.of(reading.shape), _Fortune(lane)
         await self._send(reading, chosen, fortune)
         if fortune.is_hopeless or fortune.is_of_single_things(len(chosen)):
             self.sizes.forgive(reading.shape, before)
@@ -154,7 +167,7 @@ class Batcher:
         """Send one query; its failure is the failure of each thing in it."""
         BATCHED.labels(reading.shape.kind.value).observe(len(chosen))
         try:
-            async with reading.deadline.limit():
+            async with reading.deadline.limit(fortune.lane):
                 brought = await self._ask(reading, chosen)
         except TimeoutError:
             fortune.failed += 1

@@ -13,12 +13,13 @@ from cachetools import LRUCache
 from miyabi_core.errors import InternalError, MiyabiError
 from miyabi_core.logging import get_logger
 from miyabi_github_gateway.errors import GitHubUnavailableError, RateLimitedError, ReadTimedOutError
-from miyabi_github_gateway.models import Answer, Entry, Read, StaleCause
+from miyabi_github_gateway.models import Answer, Entry, Read, Shape, StaleCause
 from miyabi_github_gateway.ports import Fetched, SharedCache
 from miyabi_github_gateway.service.batching import Batcher
 from miyabi_github_gateway.service.cache_metrics import STALE, reads
 from miyabi_github_gateway.service.flights import Deadline, Flight, Outcome, merged, projected
 from miyabi_github_gateway.service.freshness import Age, Freshness, answer_of
+from miyabi_github_gateway.service.governor.model import Lane
 from miyabi_github_gateway.service.local_cache import LocalCache
 
 #: Node ids that are remembered, some 200 bytes each.
@@ -109,7 +110,7 @@ class Departures:
             flight.spare = self._local.get(flight.key)
             return False
         kind, now = flight.read.shape.kind, self._clock()
-        age = self._freshness.judge(kind, entry, now)
+        age = self._freshness.judge(flight.read.shape, entry, now)
         self._learn(flight.read, entry.value)
         if age in {Age.FRESH, Age.REVALIDATE}:
             reads(kind.value, "l2").inc()
@@ -142,7 +143,7 @@ class Departures:
         while waiting and any(flight.deadline > _now() for flight in waiting.values()):
             found, orphaned = await self._shared.wait(repository, list(waiting))
             for key, entry in found.items():
-                if self._freshness.judge(waiting[key].read.shape.kind, entry, self._clock()) is Age.FRESH:
+                if self._freshness.judge(waiting[key].read.shape, entry, self._clock()) is Age.FRESH:
                     flight = waiting.pop(key)
                     reads(flight.read.shape.kind.value, "other_replica").inc()
                     flight.land(answer_of(entry, self._clock()))
@@ -156,17 +157,26 @@ class Departures:
         self._end(waiting.values(), ReadTimedOutError())
 
     async def _from_github(self, flights: Sequence[Flight], tokens: Mapping[str, str]) -> None:
-        """Read in batches, a shape at a time."""
-        deadline = Deadline(max(flight.deadline for flight in flights), min(flight.lane for flight in flights))
-        for flight in flights:
-            flight.batch = deadline
+        """Read in batches, a lane and a shape at a time: what is part of a long list makes nothing else wait."""
         for (kind, is_fresh), count in Counter((flight.read.shape.kind, flight.is_fresh) for flight in flights).items():
             reads(kind.value, "bypassed" if is_fresh else "miss").inc(count)
         async with asyncio.TaskGroup() as tasks:
-            for (_, shape), things in merged(flights).items():
-                ids = {read: known for read in things if (known := self._ids.get(_name(read)))}
-                deliver = partial(self._landed, things, tokens)
-                tasks.create_task(self._batcher.read(shape, list(things), ids=ids, deadline=deadline, deliver=deliver))
+            for lane in Lane:
+                if group := [flight for flight in flights if flight.lane is lane]:
+                    deadline = Deadline(max(flight.deadline for flight in group), lane)
+                    for (_, shape), things in merged(group).items():
+                        tasks.create_task(self._read(shape, things, tokens, deadline))
+
+    async def _read(
+        self, shape: Shape, things: Mapping[Read, list[Flight]], tokens: Mapping[str, str], deadline: Deadline
+    ) -> None:
+        """Read things of a shape."""
+        for read, flights in things.items():
+            for flight in flights:
+                flight.batch, flight.asked = deadline, read
+        ids = {read: known for read in things if (known := self._ids.get(_name(read)))}
+        deliver = partial(self._landed, things, tokens)
+        await self._batcher.read(shape, list(things), ids=ids, deadline=deadline, deliver=deliver)
 
     async def _landed(
         self, things: Mapping[Read, list[Flight]], tokens: Mapping[str, str], found: Mapping[Read, Fetched]
@@ -211,7 +221,7 @@ class Departures:
         away = isinstance(value, RateLimitedError | GitHubUnavailableError)
         if not away or spare is None or flight.is_fresh or not flight.is_valid:
             return value
-        if self._freshness.judge(kind, spare, now) is not Age.GONE:
+        if self._freshness.judge(flight.read.shape, spare, now) is not Age.GONE:
             STALE.labels(kind.value, "unavailable").inc()
             is_limit = isinstance(value, RateLimitedError)
             return answer_of(spare, now, cause=StaleCause.RATE_LIMITED if is_limit else StaleCause.UNAVAILABLE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -45,6 +45,8 @@ class Deadline:
     def __init__(self, at: float, lane: Lane = Lane.INTERACTIVE) -> None:
         self.at = at
         self.lane = lane
+        #: Are told of a thing that has become more urgent than the batch.
+        self.hurrying: set[Callable[[Read], None]] = set()
         self._limits: set[asyncio.Timeout] = set()
 
     def extend(self, at: float) -> None:
@@ -54,14 +56,19 @@ class Deadline:
             for limit in self._limits:
                 limit.reschedule(at)
 
+    def hurry(self, read: Read) -> None:
+        """Let a thing of the batch go first, as far as it has not been asked for yet."""
+        for tell in self.hurrying:
+            tell(read)
+
     @asynccontextmanager
-    async def limit(self) -> AsyncIterator[None]:
-        """Keep the block within it, and what is sent in it.
+    async def limit(self, lane: Lane) -> AsyncIterator[None]:
+        """Keep the block within it, and what is sent in it, which is as urgent as *lane*.
 
         Raises:
             TimeoutError: it passed.
         """
-        CALLING.set(Calling(self.at, self.lane))
+        CALLING.set(Calling(self.at, lane))
         async with asyncio.timeout_at(self.at) as limit:
             self._limits.add(limit)
             try:
@@ -74,7 +81,8 @@ class Deadline:
 class Flight:
     """One key that is being read.
 
-    `batch` is set once GitHub may have looked; `is_valid` tells that nothing changed since the flight began.
+    `batch` is set once GitHub may have looked, with what is `asked` of it: perhaps more than this flight wants.
+    `is_valid` tells that nothing changed since the flight began.
     """
 
     read: Read
@@ -86,6 +94,7 @@ class Flight:
     outcome: Outcome | None = None
     is_valid: bool = True
     batch: Deadline | None = None
+    asked: Read | None = None
     _callers: list[Caller] = field(default_factory=list)
     _landed_at: float = 0.0
 
@@ -95,6 +104,8 @@ class Flight:
         self.lane = min(self.lane, lane)
         if self.batch is not None:
             self.batch.extend(deadline)
+            if self.asked is not None and lane < self.batch.lane:
+                self.batch.hurry(self.asked)
         if self.outcome is None:
             self._callers.append(caller)
         else:

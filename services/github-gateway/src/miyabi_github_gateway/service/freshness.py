@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
 
-from miyabi_github_gateway.models import Answer, Entry, Kind, StaleCause
+from miyabi_github_gateway.models import Answer, Entry, IssueField, Kind, Shape, StaleCause
 
 
 class Age(Enum):
@@ -24,7 +24,8 @@ class Freshness:
 
     Args:
         fresh: Issues count as fresh this long, since webhooks and our own writes forget what has changed.
-        volatile: The same for heads of branches and pull requests, which pushes from anywhere move.
+        volatile: The same for heads of branches and pull requests, which pushes from anywhere move, and for issues with
+            their timeline, which mentions from anywhere add to.
         revalidate: After `fresh`, an issue is still handed out this long while it is read anew.
         spare: So long an entry is kept for the case that GitHub limits us or is away.
 
@@ -36,13 +37,14 @@ class Freshness:
     revalidate: timedelta = timedelta(minutes=1)
     spare: timedelta = timedelta(hours=24)
 
-    def judge(self, kind: Kind, entry: Entry, now: float) -> Age:
+    def judge(self, shape: Shape, entry: Entry, now: float) -> Age:
         """Return what an entry is good for at a time (seconds since the epoch)."""
         age = now - entry.read_at
-        fresh = self.fresh if kind is Kind.ISSUE else min(self.volatile, self.fresh)
+        is_steady = shape.kind is Kind.ISSUE and IssueField.TIMELINE not in shape.fields
+        fresh = self.fresh if is_steady else min(self.volatile, self.fresh)
         if age < fresh.total_seconds():
             return Age.FRESH
-        if kind is Kind.ISSUE and fresh and age < (fresh + self.revalidate).total_seconds():
+        if is_steady and fresh and age < (fresh + self.revalidate).total_seconds():
             return Age.REVALIDATE
         return Age.SPARE if age < self.spare.total_seconds() else Age.GONE
 

@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 
 from miyabi_core.errors import MiyabiError, UnavailableError
-from miyabi_github_gateway.errors import GitHubRefusedError, MalformedAnswerError
+from miyabi_github_gateway.errors import GitHubForbiddenError, GitHubRefusedError, MalformedAnswerError
 from miyabi_github_gateway.models import Issue, IssueAnswer, IssueField, Kind, Read, Shape
 from miyabi_github_gateway.service.reads import PATIENCE, ReadThrough
 
 #: What may be wrong with one issue while others can be read; anything else is wrong with the call.
-OF_ONE_ISSUE = (UnavailableError, MalformedAnswerError, GitHubRefusedError)
+OF_ONE_ISSUE = (UnavailableError, MalformedAnswerError, GitHubRefusedError, GitHubForbiddenError)
 
 
 class IssueLoader:

@@ -144,7 +144,7 @@ class ReadThrough:
         if entry is None:
             return None
         now = self._clock()
-        match self._freshness.judge(kind, entry, now):
+        match self._freshness.judge(read.shape, entry, now):
             case Age.FRESH:
                 reads(kind.value, "l1").inc()
                 return answer_of(entry, now)
