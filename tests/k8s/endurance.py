@@ -161,7 +161,7 @@ def _rolling(figures: Figures, names: str) -> None:
     count = int(environment("MIYABI_K8S_ROLLING_ISSUES", "12"))
     before = set(versions.running().values())
     folder, wanted = (versions.prepare(), "other") if before == {""} else (ROOT, "")
-    versions.make("images", folder)
+    versions.bring(folder)
     with forward("coordinator", 50051) as port, forward("simulators", 8080) as github:
         issues = fresh_issues(github, count)
         name = submit(port, issues, concurrency=4)

@@ -38,7 +38,7 @@ def prod(figures: Figures) -> None:
     expect(cluster.serves("keda.sh"), "KEDA is not installed: https://keda.sh/docs/latest/deploy/")
     os.environ["OVERLAY"], os.environ["MIYABI_K8S_COMPONENTS"] = "prod", "simulators"
     figures.add("prod", **_requests())
-    versions.make("images", ROOT)
+    versions.bring(ROOT)
     down.down(purge=True)
     began = time.monotonic()
     done = subprocess.run(["make", "up"], cwd=ROOT, check=False, stdout=subprocess.PIPE, text=True, env=os.environ)

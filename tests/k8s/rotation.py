@@ -9,7 +9,7 @@ from typing import Any
 
 from scripts.k8s import cluster, credentials
 from tests.k8s.batches import BATCH_SECONDS, check_effects, fresh_issues, submit
-from tests.k8s.rig import Figures, expect, forward, http_json, pods, wait_for_end
+from tests.k8s.rig import Figures, expect, forward, http_json, is_ready, pods, wait_for_end
 
 #: Secret, key in it, which Deployment and container read it, where it is mounted, and the simulator's port that sees it.
 _KEYS = (
@@ -44,7 +44,7 @@ def rotation(figures: Figures) -> None:
         expect(set(used) == {_digest(new[secret])}, f"{secret}: the calls after the change showed {used}")
         figures.add("rotation", secret=secret, in_the_pod_after_seconds=arrived[secret],
                     calls_with_the_new_key=used[_digest(new[secret])], calls_with_another=0)  # fmt: skip
-    expect(_lives() == before, "a pod was restarted")
+    expect(_lives() == before, f"a pod was restarted: {before}, now {_lives()}")
 
 
 def _digest(secret: str) -> str:
@@ -79,4 +79,5 @@ def _lives() -> dict[str, Any]:
     return {
         pod["metadata"]["uid"]: [entry["restartCount"] for entry in pod["status"].get("containerStatuses", ())]
         for pod in pods()
+        if is_ready(pod)
     }

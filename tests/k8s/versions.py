@@ -42,9 +42,21 @@ def prepare() -> Path:
 
 def make(word: str, folder: Path) -> None:
     """Run `images` or `up` of a checkout: its own scripts, its own sources, so its own tag."""
+    _python(folder, "-m", "scripts.k8s", word)
+
+
+def bring(folder: Path) -> None:
+    """Build a checkout's images and bring them to the cluster, so that an upgrade finds them there."""
+    make("images", folder)
+    code = "from scripts.k8s import cluster, images; images.load(images.names(), cluster.require_cluster())"
+    _python(folder, "-c", code)
+
+
+def _python(folder: Path, *arguments: str) -> None:
+    """Run our interpreter in a checkout; its modules come from there."""
     environment = {key: value for key, value in os.environ.items() if key != "MIYABI_K8S_TAG" or folder == ROOT}
-    done = subprocess.run([sys.executable, "-m", "scripts.k8s", word], cwd=folder, check=False, env=environment)
-    expect(done.returncode == 0, f"`make {word}` of {folder.name} failed")
+    done = subprocess.run([sys.executable, *arguments], cwd=folder, check=False, env=environment)
+    expect(done.returncode == 0, f"{' '.join(arguments[-1:])} of {folder.name} failed")
 
 
 def running() -> dict[str, str]:
