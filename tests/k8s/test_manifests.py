@@ -12,6 +12,7 @@ import pytest
 import miyabi_sim.demo
 from miyabi_agents.settings import AgentsSettings
 from miyabi_coordinator.settings import CoordinatorSettings
+from miyabi_core.redis import Address
 from miyabi_dashboard.settings import DashboardSettings
 from miyabi_github_gateway.settings import GatewaySettings
 from scripts.k8s.render import MANIFESTS, Choice, Manifest, parse, render
@@ -136,6 +137,34 @@ def test_production_keeps_its_word(rendered: dict[str, list[Manifest]]) -> None:
     assert {value for name, value in values.items() if name.endswith("ALLOW_ANONYMOUS")} == {"false"}
     budgets = {entry["metadata"]["name"] for entry in manifests if entry["kind"] == "PodDisruptionBudget"}
     assert {"coordinator", "github-gateway", "agents", "dashboard"} <= budgets
+
+
+def test_what_was_done_on_the_simulated_github_outlives_its_pod(rendered: dict[str, list[Manifest]]) -> None:
+    """An upgrade replaces the simulators too: their data are on a claim, as the real GitHub's are elsewhere."""
+    pod = dict(pods(rendered["dev"]))["simulators"]
+    (data,) = [volume for volume in pod["volumes"] if volume["name"] == "data"]
+    assert data["persistentVolumeClaim"] == {"claimName": "simulators"}
+
+
+def test_the_cluster_of_stores_loses_nothing() -> None:
+    """Six servers that evict nothing and write at once; coordinators count a write when a replica has it, and know no other store."""
+    manifests = parse(render(Choice("prod", ("ha-redis",), "localhost/miyabi", "1"), name="test/ha"))
+    stores = next(
+        entry for entry in manifests if entry["kind"] == "StatefulSet" and entry["metadata"]["name"] == "redis-cluster"
+    )
+    arguments = " ".join(stores["spec"]["template"]["spec"]["containers"][0]["args"])
+    assert stores["spec"]["replicas"] == 6
+    for wanted in ("--appendonly yes --appendfsync always", "--maxmemory-policy noeviction", "--cluster-enabled yes"):
+        assert wanted in arguments
+    (coordinator,) = dict(pods(manifests))["coordinator"]["containers"]
+    given = {entry["name"]: entry["value"] for entry in coordinator["env"]}
+    assert given["MIYABI_COORDINATOR_MIN_REPLICAS"] == "1"
+    servers = Address.parse(given["MIYABI_REDIS_URL"])
+    assert servers.cluster
+    assert servers.nodes == tuple((f"redis-cluster-{number}.redis-cluster", 6379) for number in range(6))
+    edges = {entry["metadata"]["name"] for entry in manifests if entry["kind"] == "NetworkPolicy"}
+    assert {"coordinator-to-redis-cluster", "redis-cluster-from-coordinator"} <= edges
+    assert not {"coordinator-to-redis-state", "redis-state-from-coordinator"} & edges
 
 
 def test_overlays_are_short_and_the_base_is_neutral() -> None:
