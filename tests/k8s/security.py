@@ -119,6 +119,7 @@ _RUN = """
 import asyncio, json, os, pathlib, socket, subprocess, sys
 os.umask(0o002)
 from miyabi_agents.errors import WorkspaceError
+from miyabi_agents.ports import SandboxJob
 from miyabi_agents.sandbox import ContainerSandbox
 from miyabi_agents.workspace import linkfree
 attempts = json.loads(%r)
@@ -129,7 +130,7 @@ async def attempt(number, code):
     code = code.replace('@COORDINATOR@', socket.gethostbyname('coordinator'))
     tree = root / f'probe-{number}'
     tree.mkdir(parents=True)
-    result = await sandbox.run(['/usr/bin/env', 'python3', '-c', code], cwd=tree, writable=[tree])
+    result = await sandbox.run(SandboxJob(['/usr/bin/env', 'python3', '-c', code], tree, writable=[tree]))
     left = sorted(path.name for path in tree.iterdir())
     tree.rmdir()
     return {'exit': result.exit_code, 'output': result.output[-300:], 'left': left, 'layers': result.layers}
@@ -141,7 +142,7 @@ async def main():
     code = ("import socket, json; s = socket.socket(socket.AF_UNIX); s.connect('/workspace/control/sandbox.sock'); "
             "s.sendall(json.dumps({'command': ['id'], 'cwd': '/workspace', 'writable': [], 'readable': [], 'environment': {}, 'limits': {}}).encode() + b'\\\\n'); "
             "print(s.recv(500).decode())")
-    answer = await sandbox.run(['/usr/bin/env', 'python3', '-c', code], cwd=tree, writable=[tree])
+    answer = await sandbox.run(SandboxJob(['/usr/bin/env', 'python3', '-c', code], tree, writable=[tree]))
     found['its own socket'] = {'exit': answer.exit_code, 'output': answer.output[-300:]}
     tree.rmdir()
     # What the sandbox planted is hostile data for the agent.

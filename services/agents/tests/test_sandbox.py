@@ -6,12 +6,14 @@ import asyncio
 import os
 import secrets
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from miyabi_agents.ports import SandboxLimits, SandboxResult
+from miyabi_agents.ports import SandboxJob, SandboxLimits, SandboxResult
 from miyabi_agents.sandbox import ProcessSandbox
 
 PREFIXES = [Path(sys.prefix), Path(sys.base_prefix)]
@@ -21,7 +23,7 @@ async def run(code: str, cwd: Path, **limits: object) -> SandboxResult:
     """Run Python code in the sandbox, in a folder that it may write to."""
     chosen = SandboxLimits(**{"wall": timedelta(seconds=20), **limits})  # type: ignore[arg-type]
     command = [sys.executable, "-c", code]
-    return await ProcessSandbox().run(command, cwd=cwd, writable=[cwd], readable=PREFIXES, limits=chosen)
+    return await ProcessSandbox().run(SandboxJob(command, cwd, writable=[cwd], readable=PREFIXES, limits=chosen))
 
 
 async def test_ordinary_work_is_possible(tmp_path: Path) -> None:
@@ -114,21 +116,90 @@ async def test_fork_bomb_is_ended(tmp_path: Path) -> None:
     assert result.exit_code != 0
 
 
-async def test_daemon_does_not_outlive_it(tmp_path: Path) -> None:
-    """A child that stays behind is killed before the result is given."""
-    code = "import os, time\nif os.fork() == 0:\n    open('pid', 'w').write(str(os.getpid())); time.sleep(60)\ntime.sleep(0.5)"
-    await run(code, tmp_path)
-    pid = int((tmp_path / "pid").read_text())
-    assert not Path(f"/proc/{pid}").exists() or Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z"
+#: Starts a daemon that leaves session, parent and output, says its id on a pipe, and goes on as told.
+DAEMON = """
+import os, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.close(1); os.close(2)
+        open('pid', 'w').write(str(os.getpid()))
+        time.sleep(60)
+    os._exit(0)
+os.wait()
+{then}
+"""
+
+
+@contextmanager
+def pid_pipe(folder: Path) -> Iterator[Path]:
+    """Make a pipe in the file system that a command writes its id to, and hold it open."""
+    pipe = folder / "pid"
+    os.mkfifo(pipe)
+    held = os.open(pipe, os.O_RDWR)
+    try:
+        yield pipe
+    finally:
+        os.close(held)
+
+
+async def watched(pipe: Path) -> asyncio.Event:
+    """Return what is set when the process whose id comes through a pipe has ended."""
+    ended, loop = asyncio.Event(), asyncio.get_running_loop()
+    with pipe.open("rb", buffering=0) as said:
+        watch = os.pidfd_open(int(await asyncio.to_thread(said.read, 20)))
+
+    def told() -> None:
+        loop.remove_reader(watch)
+        os.close(watch)
+        ended.set()
+
+    loop.add_reader(watch, told)
+    return ended
+
+
+@pytest.mark.parametrize("then", ["pass", "os.abort()", "time.sleep(60)"])
+async def test_daemon_does_not_outlive_it(tmp_path: Path, then: str) -> None:
+    """A process that left session and parent is ended before the result is given, however the command ended."""
+    with pid_pipe(tmp_path) as pipe:
+        task = asyncio.create_task(run(DAEMON.format(then=then), tmp_path, wall=timedelta(seconds=2)))
+        ended = await watched(pipe)
+        await task
+        async with asyncio.timeout(20):
+            await ended.wait()
+
+
+async def test_daemon_does_not_outlive_a_killed_agent(tmp_path: Path) -> None:
+    """When the process that has asked for the command is killed, what the command started ends too."""
+    with pid_pipe(tmp_path) as pipe:
+        agent = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", _AGENT, str(tmp_path), DAEMON.format(then="time.sleep(60)")
+        )
+        ended = await watched(pipe)
+        agent.kill()
+        await agent.wait()
+        async with asyncio.timeout(20):
+            await ended.wait()
+
+
+#: An agent in miniature: runs a command in the sandbox.
+_AGENT = """
+import asyncio, pathlib, sys
+from miyabi_agents.ports import SandboxJob
+from miyabi_agents.sandbox import ProcessSandbox
+folder, code = pathlib.Path(sys.argv[1]), sys.argv[2]
+readable = [pathlib.Path(sys.prefix), pathlib.Path(sys.base_prefix)]
+asyncio.run(ProcessSandbox().run(SandboxJob([sys.executable, '-c', code], folder, writable=[folder], readable=readable)))
+"""
 
 
 async def test_cancelled_task_leaves_nothing(tmp_path: Path) -> None:
-    """When the task is cancelled the command dies with it."""
-    code = "import os, time\nopen('pid', 'w').write(str(os.getpid())); time.sleep(60)"
-    task = asyncio.create_task(run(code, tmp_path))
-    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
-        await asyncio.sleep(0.02)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert not Path(f"/proc/{(tmp_path / 'pid').read_text()}").exists()
+    """When the task is cancelled the command dies with it, and a daemon of its too."""
+    with pid_pipe(tmp_path) as pipe:
+        task = asyncio.create_task(run(DAEMON.format(then="time.sleep(60)"), tmp_path))
+        ended = await watched(pipe)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        async with asyncio.timeout(20):
+            await ended.wait()

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from miyabi_agents.errors import SandboxError
-from miyabi_agents.ports import SandboxLimits, SandboxResult
+from miyabi_agents.ports import SandboxJob, SandboxLimits, SandboxResult
 from miyabi_agents.sandbox import ContainerSandbox
 
 PREFIXES = [Path(sys.prefix), Path(sys.base_prefix)]
@@ -45,7 +45,7 @@ async def serving(folder: Path, *, agent_uid: int) -> AsyncIterator[ContainerSan
 async def run(sandbox: ContainerSandbox, tree: Path, code: str, *more: str) -> SandboxResult:
     """Run Python code in a worktree."""
     command = [sys.executable, "-c", code, *more]
-    return await sandbox.run(command, cwd=tree, writable=[tree], readable=PREFIXES, limits=LIMITS)
+    return await sandbox.run(SandboxJob(command, tree, writable=[tree], readable=PREFIXES, limits=LIMITS))
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ async def test_what_is_no_worktree_is_refused(served: tuple[ContainerSandbox, Pa
     sandbox, tree = served
     path = Path(writable) if writable == "relative" else tree / writable
     with pytest.raises(SandboxError) as caught:
-        await sandbox.run(["/bin/true"], cwd=tree, writable=[path], limits=LIMITS)
+        await sandbox.run(SandboxJob(["/bin/true"], tree, writable=[path], limits=LIMITS))
     assert caught.value.code == "REFUSED"
 
 
@@ -86,7 +86,7 @@ async def test_a_planted_link_does_not_widen_what_may_be_written(served: tuple[C
     link = tree.parent / "link"
     link.symlink_to("/etc")
     with pytest.raises(SandboxError) as caught:
-        await sandbox.run(["/bin/true"], cwd=tree, writable=[link], limits=LIMITS)
+        await sandbox.run(SandboxJob(["/bin/true"], tree, writable=[link], limits=LIMITS))
     assert caught.value.code == "REFUSED"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -120,6 +120,18 @@ class SandboxLimits:
 
 
 @dataclass(frozen=True)
+class SandboxJob:
+    """One command for the sandbox."""
+
+    command: Sequence[str]  #: a program and its arguments; never goes through a shell
+    cwd: Path
+    writable: Sequence[Path] = ()
+    readable: Sequence[Path] = ()  #: beside `cwd` and what every program needs
+    environment: Mapping[str, str] = field(default_factory=dict)  #: beside PATH, HOME, TMPDIR and LANG
+    limits: SandboxLimits = field(default_factory=SandboxLimits)
+
+
+@dataclass(frozen=True)
 class SandboxResult:
     """How a command in the sandbox ended."""
 
@@ -135,17 +147,8 @@ class SandboxResult:
 class Sandbox(Protocol):
     """Runs code of a repository where it can reach no secret, no network and no file but its own."""
 
-    async def run(
-        self,
-        command: Sequence[str],
-        *,
-        cwd: Path,
-        writable: Sequence[Path] = (),
-        readable: Sequence[Path] = (),
-        environment: dict[str, str] | None = None,
-        limits: SandboxLimits | None = None,
-    ) -> SandboxResult:
-        """Run *command* (never through a shell) with no secret in its environment.
+    async def run(self, job: SandboxJob) -> SandboxResult:
+        """Run a command with no secret in its environment, and end whatever it leaves running.
 
         Raises:
             SandboxError: a demanded layer is missing (`LAYER_MISSING`), or the process could not be started

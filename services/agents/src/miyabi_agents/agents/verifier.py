@@ -10,7 +10,7 @@ from miyabi.common.v1.task_kind_pb2 import TaskKind
 from miyabi.coordinator.v1.dispatch_service_pb2 import Lease, Outcome
 from miyabi.coordinator.v1.result_pb2 import ChangeSet, VerifyResult
 from miyabi_agents.errors import WorkspaceError
-from miyabi_agents.ports import SandboxLimits, SandboxResult, TaskContext, Worktree
+from miyabi_agents.ports import SandboxJob, SandboxLimits, SandboxResult, TaskContext, Worktree
 from miyabi_agents.verification import config as configuration
 from miyabi_agents.verification.compare import compare, edited_functions
 from miyabi_agents.verification.config import RepositoryConfig
@@ -108,15 +108,16 @@ async def _run(
     limits = SandboxLimits(wall=timedelta(seconds=config.test.timeout), cpu=timedelta(seconds=config.test.timeout))
     environment = python.parent.parent
     readable = [environment, *await asyncio.to_thread(_interpreter_folders, python)]
+    job = SandboxJob(
+        command,
+        cwd=tree.path / config.test.cwd,
+        writable=[tree.path],
+        readable=readable,
+        environment={"PYTHONPATH": str(tree.path), "VIRTUAL_ENV": str(environment)},
+        limits=limits,
+    )
     async with context.progress.invocation(name, detail=" ".join(command)) as invocation:
-        result = await context.sandbox.run(
-            command,
-            cwd=tree.path / config.test.cwd,
-            writable=[tree.path],
-            readable=readable,
-            environment={"PYTHONPATH": str(tree.path), "VIRTUAL_ENV": str(environment)},
-            limits=limits,
-        )
+        result = await context.sandbox.run(job)
         if result.timed_out:
             invocation.failed(f"ended after {config.test.timeout} s")
         return result

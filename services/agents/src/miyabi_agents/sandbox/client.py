@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
 from miyabi_agents.errors import SandboxError
-from miyabi_agents.ports import SandboxLimits, SandboxResult
-from miyabi_agents.sandbox.protocol import MAX_ANSWER_BYTES, Request, decode_answer, encode_request
+from miyabi_agents.ports import SandboxJob, SandboxResult
+from miyabi_agents.sandbox.protocol import MAX_ANSWER_BYTES, decode_answer, encode_request
 
 #: The sandbox keeps a command's wall time itself; its answer must come within this time after that.
 ANSWER_GRACE = timedelta(seconds=30)
@@ -30,29 +29,18 @@ class ContainerSandbox:
     def __init__(self, socket: Path) -> None:
         self._socket = socket
 
-    async def run(
-        self,
-        command: Sequence[str],
-        *,
-        cwd: Path,
-        writable: Sequence[Path] = (),
-        readable: Sequence[Path] = (),
-        environment: dict[str, str] | None = None,
-        limits: SandboxLimits | None = None,
-    ) -> SandboxResult:
-        """Run *command* there; hanging up, as when the task is cancelled, ends it.
+    async def run(self, job: SandboxJob) -> SandboxResult:
+        """Run a command there; hanging up, as when the task is cancelled, ends it.
 
         Raises:
             SandboxError: the sandbox cannot be reached or went away (`AWAY`), refuses what it is asked
                 (`REFUSED`), or lacks a layer (`LAYER_MISSING`).
         """
-        chosen = limits or SandboxLimits()
-        request = Request(tuple(command), cwd, tuple(writable), tuple(readable), environment or {}, chosen)
         reader, writer = await self._connect()
         try:
-            writer.write(encode_request(request))
+            writer.write(encode_request(job))
             await writer.drain()
-            async with asyncio.timeout((chosen.wall + ANSWER_GRACE).total_seconds()):
+            async with asyncio.timeout((job.limits.wall + ANSWER_GRACE).total_seconds()):
                 return decode_answer(await reader.readline())
         except (OSError, TimeoutError, ValueError) as error:
             raise SandboxError(f"the sandbox went away: {error}", code="AWAY") from error

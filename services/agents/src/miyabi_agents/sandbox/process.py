@@ -16,8 +16,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from miyabi_agents.errors import SandboxError
-from miyabi_agents.ports import SandboxLimits, SandboxResult
-from miyabi_agents.sandbox.launcher import EXIT_LAUNCH_FAILED, POLICY_FD
+from miyabi_agents.ports import SandboxJob, SandboxLimits, SandboxResult
+from miyabi_agents.sandbox.launcher import EXIT_LAUNCH_FAILED
 from miyabi_agents.sandbox.probe import Layers, probe_layers
 
 #: What every program needs to read: libraries, programs, time zones, certificates are not among it.
@@ -72,19 +72,11 @@ class ProcessSandbox:
         """Layers of this machine."""
         return self._layers
 
-    async def run(
-        self,
-        command: Sequence[str],
-        *,
-        cwd: Path,
-        writable: Sequence[Path] = (),
-        readable: Sequence[Path] = (),
-        environment: dict[str, str] | None = None,
-        limits: SandboxLimits | None = None,
-    ) -> SandboxResult:
-        """Run *command* (never through a shell) with no secret in its environment.
+    async def run(self, job: SandboxJob) -> SandboxResult:
+        """Run a command with no secret in its environment.
 
-        A command that passes the wall time, or whose task is cancelled, is killed with everything that it started.
+        What it leaves running ends with it. A command that passes the wall time, or whose task is cancelled, is killed
+        with everything that it started.
 
         Raises:
             SandboxError: Landlock is missing and doing without was not asked for (`LAYER_MISSING`), or the command
@@ -92,48 +84,29 @@ class ProcessSandbox:
         """
         if "landlock" not in self._layers.active and not self._unsafe:
             raise SandboxError("this machine has no Landlock; `--unsafe-sandbox` does without", code="LAYER_MISSING")
-        chosen = limits or SandboxLimits()
         private = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="miyabi-sandbox-"))
         try:
-            policy = self._policy(
-                command,
-                cwd,
-                writable=writable,
-                readable=readable,
-                environment=environment or {},
-                limits=chosen,
-                private=private,
-            )
-            return await self._run(policy, chosen)
+            return await self._run(self._policy(job, private), job.limits)
         finally:
             await asyncio.shield(asyncio.to_thread(shutil.rmtree, private, ignore_errors=True))
 
-    def _policy(
-        self,
-        command: Sequence[str],
-        cwd: Path,
-        *,
-        writable: Sequence[Path],
-        readable: Sequence[Path],
-        environment: dict[str, str],
-        limits: SandboxLimits,
-        private: Path,
-    ) -> dict[str, object]:
+    def _policy(self, job: SandboxJob, private: Path) -> dict[str, object]:
         """Describe the confinement for the launcher."""
         own = {
-            "PATH": f"{Path(command[0]).parent}:/usr/local/bin:/usr/bin:/bin",
+            "PATH": f"{Path(job.command[0]).parent}:/usr/local/bin:/usr/bin:/bin",
             "HOME": str(private),
             "TMPDIR": str(private),
             "LANG": "C.UTF-8",
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONUNBUFFERED": "1",
         }
+        limits = job.limits
         return {
-            "command": list(command),
-            "cwd": str(cwd),
-            "environment": {**own, **environment},
-            "readable": [*SYSTEM_PATHS, *map(str, readable), str(cwd)],
-            "writable": [*self._devices, str(private), *map(str, writable)],
+            "command": list(job.command),
+            "cwd": str(job.cwd),
+            "environment": {**own, **job.environment},
+            "readable": [*SYSTEM_PATHS, *map(str, job.readable), str(job.cwd)],
+            "writable": [*self._devices, str(private), *map(str, job.writable)],
             "landlock": "landlock" in self._layers.active,
             "seccomp": "seccomp" in self._layers.active,
             "limits": {
@@ -185,11 +158,10 @@ def _send(descriptor: int, policy: dict[str, object]) -> None:
 
 
 async def _start(policy_end: int) -> asyncio.subprocess.Process:
-    """Start the launcher in a session of its own, with the policy's pipe as descriptor 3 and an empty environment."""
-    launcher = Path(__file__).with_name("launcher.py")
-    shell_free = [sys.executable, "-I", "-S", "-c", _TRAMPOLINE, str(policy_end), str(launcher)]
+    """Start keeper and launcher in a session of their own, with the policy's pipe and an empty environment."""
+    keeper = Path(__file__).with_name("keeper.py")
     return await asyncio.create_subprocess_exec(
-        *shell_free,
+        *(sys.executable, "-I", "-S", str(keeper), str(policy_end)),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
@@ -197,17 +169,6 @@ async def _start(policy_end: int) -> asyncio.subprocess.Process:
         pass_fds=(policy_end,),
         start_new_session=True,
     )
-
-
-#: Moves the policy to descriptor 3 and runs the launcher in the same process.
-_TRAMPOLINE = (
-    "import os, runpy, sys\n"
-    f"source = int(sys.argv[1])\n"
-    f"os.dup2(source, {POLICY_FD}) if source != {POLICY_FD} else None\n"
-    f"os.close(source) if source != {POLICY_FD} else None\n"
-    "sys.argv = [sys.argv[2]]\n"
-    "runpy.run_path(sys.argv[0], run_name='__main__')\n"
-)
 
 
 async def _watch(process: asyncio.subprocess.Process, limits: SandboxLimits) -> tuple[bytes, bool, bool]:
@@ -231,27 +192,32 @@ async def _watch(process: asyncio.subprocess.Process, limits: SandboxLimits) -> 
 
 
 async def _count_processes(process: asyncio.subprocess.Process, most: int) -> None:
-    """Kill the whole session once it has too many processes (RLIMIT_NPROC does not hold for root) or has ended."""
+    """Kill everything once there are too many processes (RLIMIT_NPROC does not hold for root)."""
     while process.returncode is None:
-        members = await asyncio.to_thread(_session_members, process.pid)
+        members = await asyncio.to_thread(_members, process.pid)
         if len(members) > most:
             _kill(members)
         await asyncio.sleep(COUNT_INTERVAL.total_seconds())
-    # What the command left behind holds its output open: without this, reading it would last to the wall time.
-    _kill(await asyncio.to_thread(_session_members, process.pid))
 
 
-def _session_members(session: int) -> list[int]:
-    """Return the processes of a session, whatever group they moved to."""
-    found = []
+def _members(keeper: int) -> list[int]:
+    """Return the running processes that a keeper has started: its descendants, and whoever is in its session."""
+    processes = _processes()
+    inside = {pid for pid, (_, _, session) in processes.items() if session == keeper} | {keeper}
+    while more := {pid for pid, (_, parent, _) in processes.items() if parent in inside} - inside:
+        inside |= more
+    # A zombie runs no more; who reaps it may take its time.
+    return [pid for pid in inside - {keeper} if pid in processes and processes[pid][0] != "Z"]
+
+
+def _processes() -> dict[int, tuple[str, int, int]]:
+    """Return state, parent and session of every process (proc(5), stat)."""
+    found = {}
     for entry in Path("/proc").iterdir() if sys.platform == "linux" else ():
-        if not entry.name.isdigit():
-            continue
-        with suppress(OSError, ValueError, IndexError):
-            state, _, _, member_of, *_ = (entry / "stat").read_text().rpartition(")")[2].split()
-            # A zombie runs no more; who reaps it may take its time.
-            if int(member_of) == session and state != "Z":
-                found.append(int(entry.name))
+        if entry.name.isdigit():
+            with suppress(OSError, ValueError, IndexError):
+                state, parent, _, session, *_ = (entry / "stat").read_text().rpartition(")")[2].split()
+                found[int(entry.name)] = (state, int(parent), int(session))
     return found
 
 
@@ -263,11 +229,9 @@ def _kill(members: Sequence[int]) -> None:
 
 
 async def _end_all(process: asyncio.subprocess.Process) -> None:
-    """Kill what is left of the session, until nothing is."""
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    while members := await asyncio.to_thread(_session_members, process.pid):
-        _kill([member for member in members if member != process.pid])
-        if members == [process.pid]:
-            break
+    """Kill what is left, until nothing is; then the keeper, which ends by itself where it may."""
+    while members := await asyncio.to_thread(_members, process.pid):
+        _kill(members)
+    if process.returncode is None:
+        _kill([process.pid])
     await process.wait()

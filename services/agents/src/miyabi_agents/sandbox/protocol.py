@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from miyabi_agents.errors import SandboxError
-from miyabi_agents.ports import SandboxLimits, SandboxResult
+from miyabi_agents.ports import SandboxJob, SandboxLimits, SandboxResult
 
 #: Longest request: a command with thousands of targets fits.
 MAX_REQUEST_BYTES = 1 << 20
@@ -18,33 +18,21 @@ MAX_REQUEST_BYTES = 1 << 20
 MAX_ANSWER_BYTES = 64 << 20
 
 
-@dataclass(frozen=True)
-class Request:
-    """One command, as `ports.Sandbox.run` takes it."""
-
-    command: tuple[str, ...]
-    cwd: Path
-    writable: tuple[Path, ...]
-    readable: tuple[Path, ...]
-    environment: Mapping[str, str]
-    limits: SandboxLimits
-
-
-def encode_request(request: Request) -> bytes:
+def encode_request(job: SandboxJob) -> bytes:
     """Return the request's line."""
-    limits = asdict(request.limits)
+    limits = asdict(job.limits)
     body = {
-        "command": list(request.command),
-        "cwd": str(request.cwd),
-        "writable": [str(path) for path in request.writable],
-        "readable": [str(path) for path in request.readable],
-        "environment": dict(request.environment),
+        "command": list(job.command),
+        "cwd": str(job.cwd),
+        "writable": [str(path) for path in job.writable],
+        "readable": [str(path) for path in job.readable],
+        "environment": dict(job.environment),
         "limits": {name: _seconds(value) for name, value in limits.items()},
     }
     return json.dumps(body).encode() + b"\n"
 
 
-def decode_request(line: bytes) -> Request:
+def decode_request(line: bytes) -> SandboxJob:
     """Read a request's line.
 
     Raises:
@@ -55,7 +43,7 @@ def decode_request(line: bytes) -> Request:
         limits = dict(body["limits"])
         spans = {name: timedelta(seconds=float(limits.pop(name))) for name in ("wall", "cpu")}
         numbers = {name: int(value) for name, value in limits.items()}
-        return Request(
+        return SandboxJob(
             command=_texts(body["command"]),
             cwd=Path(body["cwd"]),
             writable=tuple(map(Path, _texts(body["writable"]))),

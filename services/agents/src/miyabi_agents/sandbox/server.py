@@ -14,10 +14,10 @@ from datetime import timedelta
 from pathlib import Path
 
 from miyabi_agents.errors import SandboxError
-from miyabi_agents.ports import SandboxResult
+from miyabi_agents.ports import SandboxJob, SandboxResult
 from miyabi_agents.sandbox import orphans
 from miyabi_agents.sandbox.process import DEVICES, ProcessSandbox
-from miyabi_agents.sandbox.protocol import MAX_REQUEST_BYTES, Request, decode_request, encode_error, encode_result
+from miyabi_agents.sandbox.protocol import MAX_REQUEST_BYTES, decode_request, encode_error, encode_result
 from miyabi_agents.settings import SandboxSettings
 from miyabi_core.logging import get_logger
 
@@ -63,8 +63,8 @@ class SandboxServer:
         """Serve one connection."""
         try:
             await self._admit(_peer_uid(writer), reader)
-            request = decode_request(await reader.readline())
-            result = await _unless_hung_up(reader, self._run(request))
+            job = decode_request(await reader.readline())
+            result = await _unless_hung_up(reader, self._run(job))
             if result is not None:
                 writer.write(encode_result(result))
         except SandboxError as error:
@@ -87,27 +87,20 @@ class SandboxServer:
             _LOG.warning("sandbox.peer_refused", uid=uid)
             raise SandboxError(f"uid {uid} is not served here", code="REFUSED")
 
-    async def _run(self, request: Request) -> SandboxResult:
+    async def _run(self, job: SandboxJob) -> SandboxResult:
         """Run one command, then end what it left running and remove what it left behind.
 
         Raises:
             SandboxError: it was refused or could not be started.
         """
         worktrees = self._workspace / "worktrees"
-        for path in (request.cwd, *request.writable):
+        for path in (job.cwd, *job.writable):
             if not path.is_absolute() or worktrees not in path.resolve().parents:
                 raise SandboxError(f"{path} is not in the workspace", code="REFUSED")
         try:
-            return await self._sandbox.run(
-                request.command,
-                cwd=request.cwd,
-                writable=request.writable,
-                readable=request.readable,
-                environment=dict(request.environment),
-                limits=request.limits,
-            )
+            return await self._sandbox.run(job)
         finally:
-            await asyncio.shield(self._clean(request.writable))
+            await asyncio.shield(self._clean(job.writable))
 
     async def _clean(self, folders: Sequence[Path]) -> None:
         """Leave nothing of a command."""
