@@ -105,12 +105,7 @@ class Workshop:
         **dials: Any,
     ) -> dispatch.Outcome:
         """Run a task; the model plays *scenarios*."""
-        given = {"repository": REPOSITORY, "issue_number": 7, "issue_title": self.gateway.issue.title}
-        lease = dispatch.Lease(
-            reference=dispatch.LeaseReference(task=TASK, fencing_token=1),
-            fix_round=fix_round,
-            inputs=dispatch.TaskInputs(**{**given, "base_branch": "main", "base_sha": self.base_sha, **(inputs or {})}),
-        )
+        lease = self._lease(inputs or {}, fix_round)
         async with SimulatedModel(Scenarios(list(scenarios))) as model:
             settings = AgentsSettings(
                 git_url=f"file://{self.folder / 'remote'}",
@@ -135,6 +130,15 @@ class Workshop:
             finally:
                 self.requests = list(model.requests)
                 await client.close()
+
+    def _lease(self, inputs: Mapping[str, Any], fix_round: int) -> dispatch.Lease:
+        """Return a lease of the task, with *inputs* over its own."""
+        given = {"repository": REPOSITORY, "issue_number": 7, "issue_title": self.gateway.issue.title}
+        return dispatch.Lease(
+            reference=dispatch.LeaseReference(task=TASK, fencing_token=1),
+            fix_round=fix_round,
+            inputs=dispatch.TaskInputs(**{**given, "base_branch": "main", "base_sha": self.base_sha, **inputs}),
+        )
 
 
 @asynccontextmanager

@@ -213,6 +213,20 @@ async def audit(channel, operators, **fields):
     return [(entry.actor, entry.method, entry.resource, entry.code) for entry in answer.entries]
 
 
+async def refused_calls(coordinator, operators, name):
+    """Ask for what is not there or not allowed, as several people and as nobody."""
+    for who, method, message in (
+        ("vera", "CancelBatch", pb.CancelBatchRequest(name=name)),
+        ("sue", "CancelBatch", pb.CancelBatchRequest(name=name)),
+        ("", "DrainAgent", pb.DrainAgentRequest(name="agents/a")),
+        ("sam", "ResolveApproval", pb.ResolveApprovalRequest(name=f"{name}/runs/1", approved=True)),
+        ("olga", "ResolveApproval", pb.ResolveApprovalRequest(name=f"{name}/runs/1", approved=True)),
+    ):
+        async with coordinator.channel(who) as channel:
+            with pytest.raises(grpc.aio.AioRpcError):
+                await getattr(operators(channel), method)(message)
+
+
 async def test_audit_keeps_what_was_done_and_what_was_refused(known, operators):
     """Each mutating call leaves one entry, whether it worked, failed, was forbidden or came from nobody."""
     request_id = new_ulid()
@@ -224,16 +238,7 @@ async def test_audit_keeps_what_was_done_and_what_was_refused(known, operators):
             for request in (submit(99), pb.SubmitBatchRequest(repository="bad")):
                 with pytest.raises(grpc.aio.AioRpcError):
                     await operators(sam).SubmitBatch(request).read()
-        for who, method, message in (
-            ("vera", "CancelBatch", pb.CancelBatchRequest(name=name)),
-            ("sue", "CancelBatch", pb.CancelBatchRequest(name=name)),
-            ("", "DrainAgent", pb.DrainAgentRequest(name="agents/a")),
-            ("sam", "ResolveApproval", pb.ResolveApprovalRequest(name=f"{name}/runs/1", approved=True)),
-            ("olga", "ResolveApproval", pb.ResolveApprovalRequest(name=f"{name}/runs/1", approved=True)),
-        ):
-            async with coordinator.channel(who) as channel:
-                with pytest.raises(grpc.aio.AioRpcError):
-                    await getattr(operators(channel), method)(message)
+        await refused_calls(coordinator, operators, name)
         async with coordinator.channel("olga") as olga:
             entries = await audit(olga, operators)
             below = await audit(olga, operators, resource=name, actor="olga")

@@ -7,7 +7,8 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
@@ -268,9 +269,9 @@ async def test_the_control_routes_show_and_turn(github: SimulatedGitHub, http: a
     assert len(state["repositories"][0]["items"]) == 5
 
 
-async def test_events_are_signed_and_in_order(tmp_path: Path, seed: Path, git: Callable) -> None:
-    """Issues, pull requests and pushes reach the receiver with GitHub's headers and a signature that holds."""
-    heard: list[tuple[str, str]] = []
+@asynccontextmanager
+async def hearing(heard: list[tuple[str, str]]) -> AsyncIterator[WebhookTarget]:
+    """Serve a receiver that checks headers and signature of what it hears, and notes event and action."""
 
     async def receive(request: web.Request) -> web.Response:
         body = await request.read()
@@ -285,21 +286,19 @@ async def test_events_are_signed_and_in_order(tmp_path: Path, seed: Path, git: C
     runner = web.AppRunner(receiver)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    target = WebhookTarget(f"http://127.0.0.1:{runner.addresses[0][1]}/hook", "quiet")
-    simulated = SimulatedGitHub(tmp_path / "data", webhook=target)
-    simulated.load_seed(seed)
-    async with simulated, aiohttp.ClientSession(simulated.url) as client:
-        await client.post(f"{REPO}/issues", json={"title": "x"})
-        await client.put(f"{REPO}/issues/1/labels", json={"labels": ["help wanted"]})
-        await git(tmp_path, "clone", "--quiet", f"{simulated.url}/acme/shop.git", "clone")
-        clone = tmp_path / "clone"
-        for step in ("one", "two"):
-            await git(clone, "checkout", "--quiet", "-B", "miyabi/1-x")
-            await git(clone, "commit", "--quiet", "--allow-empty", "-m", step)
-            await git(clone, "push", "--quiet", "origin", "miyabi/1-x")
-            await client.post(f"{REPO}/pulls", json={"title": "x", "head": "miyabi/1-x", "base": "main"})
+    try:
+        yield WebhookTarget(f"http://127.0.0.1:{runner.addresses[0][1]}/hook", "quiet")
+    finally:
+        await runner.cleanup()
+
+
+async def test_events_are_signed_and_in_order(tmp_path: Path, seed: Path, git: Callable) -> None:
+    """Issues, pull requests and pushes reach the receiver with GitHub's headers and a signature that holds."""
+    heard: list[tuple[str, str]] = []
+    async with hearing(heard) as target, SimulatedGitHub(tmp_path / "data", webhook=target) as simulated:
+        simulated.load_seed(seed)
+        await change(simulated, git, tmp_path)
         await simulated.webhooks.drained()
-    await runner.cleanup()
     expected = [
         ("issues", "opened"),
         ("issues", "labeled"),
@@ -311,6 +310,20 @@ async def test_events_are_signed_and_in_order(tmp_path: Path, seed: Path, git: C
     ]
     assert heard == expected
     assert {delivery.status for delivery in simulated.webhooks.deliveries} == {200}
+
+
+async def change(simulated: SimulatedGitHub, git: Callable, folder: Path) -> None:
+    """Open and label an issue, and push a branch twice, with a pull request between."""
+    async with aiohttp.ClientSession(simulated.url) as client:
+        await client.post(f"{REPO}/issues", json={"title": "x"})
+        await client.put(f"{REPO}/issues/1/labels", json={"labels": ["help wanted"]})
+        await git(folder, "clone", "--quiet", f"{simulated.url}/acme/shop.git", "clone")
+        clone = folder / "clone"
+        for step in ("one", "two"):
+            await git(clone, "checkout", "--quiet", "-B", "miyabi/1-x")
+            await git(clone, "commit", "--quiet", "--allow-empty", "-m", step)
+            await git(clone, "push", "--quiet", "origin", "miyabi/1-x")
+            await client.post(f"{REPO}/pulls", json={"title": "x", "head": "miyabi/1-x", "base": "main"})
 
 
 @pytest.mark.parametrize(
