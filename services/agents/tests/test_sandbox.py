@@ -147,7 +147,12 @@ async def watched(pipe: Path) -> asyncio.Event:
     """Return what is set when the process whose id comes through a pipe has ended."""
     ended, loop = asyncio.Event(), asyncio.get_running_loop()
     with pipe.open("rb", buffering=0) as said:
-        watch = os.pidfd_open(int(await asyncio.to_thread(said.read, 20)))
+        pid = int(await asyncio.to_thread(said.read, 20))
+    try:
+        watch = os.pidfd_open(pid)
+    except ProcessLookupError:
+        ended.set()
+        return ended
 
     def told() -> None:
         loop.remove_reader(watch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -65,8 +66,9 @@ def test_pytest_output_is_read(tmp_path: Path) -> None:
         "@pytest.mark.parametrize('n', [1, 2])\ndef test_many(n): assert n == 1\n"
     )
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", "-p", "no:randomly", "test_mod.py"],
+        [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", "test_mod.py"],
         cwd=tmp_path, capture_output=True, text=True, check=False,
+        env={"PATH": os.environ["PATH"], "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},  # our plugins are not the repository's
     )  # fmt: skip
     verdicts = {name.rpartition("::")[2]: verdict for name, verdict in parse(done.stdout, style="pytest").items()}
     expected = {

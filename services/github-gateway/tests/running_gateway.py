@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 import subprocess
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 from pydantic import SecretStr
 
 from miyabi.github_gateway.v1.github_gateway_service_pb2_grpc import GitHubGatewayServiceStub
@@ -35,6 +37,16 @@ class Running:
     def git(self) -> str:
         """Base of git over HTTP, as agents use it."""
         return f"http://127.0.0.1:{self.gateway.http_port}/git"
+
+    def asking(self) -> asyncio.Event:
+        """Return what is set when the next request goes to GitHub's API."""
+        sent = asyncio.Event()
+
+        async def hook(_: httpx.Request) -> None:
+            sent.set()
+
+        self.gateway.sender.client.event_hooks["request"].append(hook)
+        return sent
 
     def reads(self) -> list[str]:
         """Return the operations that GitHub saw."""

@@ -86,8 +86,9 @@ async def test_whole_repository_is_forgotten(replicas: tuple[Running, Running]) 
 async def test_read_under_way_during_a_change_is_not_kept(running_gateway: Running) -> None:
     """The answer of a query that began before a change goes to its caller, and the next caller reads anew."""
     running_gateway.github.dials.latency = 0.3
+    asking = running_gateway.asking()
     before = asyncio.create_task(title(running_gateway, 1))
-    await asyncio.sleep(0.1)
+    await asking.wait()
     await running_gateway.gateway.reading.reads.invalidate(REPOSITORY, number=1)
     assert await before == "Issue 1"
     change(running_gateway, 1, "New")

@@ -60,9 +60,10 @@ async def test_pull_request_is_read_by_number_and_issue_numbers_are_none(running
 async def test_cancelled_caller_takes_nothing_from_the_others(running_gateway: Running) -> None:
     """Of two who wait for one issue the first leaves; the second gets it, from the same query."""
     running_gateway.github.dials.latency = 0.2
+    asking = running_gateway.asking()
     first = asyncio.create_task(one(running_gateway, 1))
     second = asyncio.create_task(one(running_gateway, 1))
-    await asyncio.sleep(0.05)
+    await asking.wait()
     first.cancel()
     answer = await second
     assert isinstance(answer.value, Issue)
