@@ -115,7 +115,7 @@ async def shared(tmp_path_factory: pytest.TempPathFactory, valkey: EmbeddedValke
         simulated(folder, clock=fast_clock(SCALE)) as (github, token),
         gateway_before(github, token, valkey.url, **options) as running,
     ):
-        running.gateway.http.jitter = lambda: 0.05
+        running.gateway.sender.jitter = lambda: 0.05
         push_branches(running, *(f"branch-{number}" for number in UNREAD_BRANCHES))
         yield running
 
