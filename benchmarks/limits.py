@@ -1,4 +1,12 @@
-"""Row 9.1: three gateways share GitHub's limits, before a simulated GitHub that enforces all on a fast clock."""
+"""Row 9.1: three gateways share GitHub's limits, before a simulated GitHub that enforces all on a fast clock.
+
+What binds is the hour of content: 500 pull requests, and the 501st an hour after the first. Three seconds apart 600
+take 3,897 s at least (`ideal_seconds`, from the published numbers alone; the points of hour and minute would allow
+more). On a clock 20 times as fast that is 195 s. A faster one would measure this machine: the pause of 3 s begins where
+GitHub's answer ends, and an answer of 20 ms lasts 0.4 s at 20 times, 0.8 s at 40 times. `pause_and_answer` tells it.
+
+What is reported was seen by the simulated GitHub: its requests, and each refusal (403, 429, or 200 with an error).
+"""
 
 from __future__ import annotations
 
@@ -6,14 +14,16 @@ import asyncio
 import json
 import os
 import secrets
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +39,7 @@ from miyabi_core.channel import open_channel
 from miyabi_core.valkey import EmbeddedValkey
 from miyabi_sim.github import Dials, LimitNumbers, SimulatedGitHub, fast_clock
 
-#: How fast GitHub's clock runs: the 65 minutes that the limits ask for take three and a quarter.
+#: How fast GitHub's clock runs; see above.
 SCALE = 20.0
 #: What is read and written, in all.
 ISSUES, PULLS = 10_000, 600
@@ -37,10 +47,16 @@ ISSUES, PULLS = 10_000, 600
 REPLICAS = 3
 #: Issues of one call.
 SLICE = 250
-#: Longest that a call may take, in our seconds; longer than all limits together.
-PATIENCE = 420.0
+#: Longest that a call may take, in our seconds; twice what all limits together ask for.
+PATIENCE = 400.0
+#: Longest that the row may take, in seconds; a machine on which it does not end by then cannot measure it.
+LONGEST = 540.0
+#: Seconds between two lines on standard error that say how far it is.
+TELL_SECONDS = 15.0
 #: Published limits, with the pauses between writes that GitHub asks for.
 LIMITS = LimitNumbers(write_gap=1.0, notify_gap=3.0)
+#: Of the allowed rate, how much is to be used.
+SHARE = 0.9
 #: Where everything is.
 REPOSITORY = "acme/bench"
 #: Sent so that the simulator can be told from strangers.
@@ -57,20 +73,51 @@ class Seen:
 
 
 async def rows() -> AsyncIterator[Row]:
-    """Measure the row."""
+    """Measure the row.
+
+    Raises:
+        TimeoutError: it has not ended in time; everything that was started has been stopped.
+    """
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        clock = fast_clock(SCALE)
-        dials = Dials(enforce_limits=True, limits=LIMITS)
-        async with SimulatedGitHub(folder / "github", dials=dials, token=TOKEN, clock=clock) as github:
-            await asyncio.to_thread(github.load_seed, _seed(folder))
-            _branches(github.store.git_dir(github.store.repository("acme", "bench")))
-            async with EmbeddedValkey(folder / "valkey") as valkey, _gateways(folder, github.url, valkey.url) as stubs:
-                seen = Seen()
-                began = time.perf_counter()
-                await _load(stubs, seen)
-                seconds = time.perf_counter() - began
-            yield _row(github, seen, seconds)
+        async with asyncio.timeout(LONGEST):
+            row = await _measured(Path(name))
+        yield row
+
+
+async def _measured(folder: Path) -> Row:
+    """Run everything."""
+    dials = Dials(enforce_limits=True, limits=LIMITS)
+    _tell("seeding")
+    async with SimulatedGitHub(folder / "github", dials=dials, token=TOKEN, clock=fast_clock(SCALE)) as github:
+        await asyncio.to_thread(github.load_seed, _seed(folder))
+        await asyncio.to_thread(_branches, github.store.git_dir(github.store.repository("acme", "bench")))
+        async with EmbeddedValkey(folder / "valkey") as valkey, _gateways(folder, github.url, valkey.url) as stubs:
+            seen, began = Seen(), time.perf_counter()
+            await _watched(_load(stubs, seen), github, seen)
+            return _row(github, seen, time.perf_counter() - began)
+
+
+async def _watched(work: Coroutine[Any, Any, None], github: SimulatedGitHub, seen: Seen) -> None:
+    """Do the work, and say now and then how far it is."""
+    began = time.perf_counter()
+
+    async def tell() -> None:
+        while True:
+            _tell(
+                f"{time.perf_counter() - began:.0f} s: {seen.issues} issues, {seen.pulls} pull requests, "
+                f"{len(github.requests)} requests, {len(github.refusals)} refused, {sum(seen.errors.values())} errors"
+            )
+            await asyncio.sleep(TELL_SECONDS)
+
+    async with asyncio.TaskGroup() as tasks:
+        telling = tasks.create_task(tell())
+        await work
+        telling.cancel()
+
+
+def _tell(what: str) -> None:
+    """Say something to the person who waits."""
+    print(f"9.1: {what}", file=sys.stderr, flush=True)
 
 
 def ideal_seconds(writes: int) -> float:
@@ -87,23 +134,24 @@ def ideal_seconds(writes: int) -> float:
 
 def _row(github: SimulatedGitHub, seen: Seen, seconds: float) -> Row:
     """Compare what GitHub saw with what its limits allow."""
-    pulls = sorted(github.store.repository("acme", "bench").pulls(), key=lambda pull: pull.number)
+    pulls = list(github.store.repository("acme", "bench").pulls())
     moments = sorted(record.moment for record in github.requests if record.operation == "pulls.create")
-    taken = moments[-1] - moments[0] if moments else 0.0
-    ideal = ideal_seconds(len(moments))
-    limited = [record.status for record in github.requests if record.status in {403, 429}]
+    gaps = [later - earlier for earlier, later in pairwise(moments)] or [0.0]
+    taken, ideal = sum(gaps), ideal_seconds(len(moments))
+    limited = sum(record.status in {403, 429} for record in github.requests)
     share = ideal / taken if taken else 0.0
     good = (len(pulls), seen.pulls, seen.issues) == (PULLS, PULLS, ISSUES)
-    passed = good and not seen.errors and not limited and not github.refusals and share >= 0.9
+    passed = good and not seen.errors and not limited and not github.refusals and share >= SHARE
     ours = {
         "issues_read": seen.issues, "pull_requests": len(pulls), "caller_errors": sum(seen.errors.values()),
-        "limit_errors_at_github": len(github.refusals), "requests": len(github.requests),
-        "github_seconds_first_to_last_write": round(taken, 1), "wall_seconds": round(seconds, 1),
+        "limit_errors_at_github": len(github.refusals), "answers_403_429": limited, "requests": len(github.requests),
+        "first_to_last_write": round(taken, 1), "pause_and_answer": round(statistics.median(gaps), 2),
+        "wall_seconds": round(seconds, 1), "load_average": round(os.getloadavg()[1], 1),
     }  # fmt: skip
-    baseline = {"github_seconds_the_limits_allow": ideal, "time_scale": SCALE, "replicas": REPLICAS}
-    goal = "10,000 issues and 600 pull requests: 0 limit errors, >= 90 % of the allowed write rate"
+    baseline = {"the_limits_allow": ideal, "pause": LIMITS.notify_gap, "time_scale": SCALE, "replicas": REPLICAS}
+    goal = "10,000 issues and 600 pull requests: 0 limit errors, >= 90 % of the allowed write rate (seconds of GitHub)"
     if seen.errors or github.refusals:
-        print(json.dumps({"errors": seen.errors.most_common(5), "refusals": github.refusals[:5]}), file=sys.stderr)
+        _tell(json.dumps({"errors": seen.errors.most_common(5), "refusals": github.refusals[:5]}))
     return Row("9.1", ours, baseline, share, goal, passed, PULLS)
 
 

@@ -9,7 +9,8 @@ from governed import Clock, governor, heard, send
 from pydantic import ValidationError
 
 from miyabi_github_gateway.errors import RateLimitedError
-from miyabi_github_gateway.service.governor import Ask, Cost, Lane, Limits
+from miyabi_github_gateway.service.governor import Ask, Cost, Lane, Limits, Outcome
+from miyabi_github_gateway.service.governor.model import Grant, Wait
 from miyabi_github_gateway.settings import GatewaySettings
 
 WRITE, NOTIFY = Ask("core", Cost.WRITE), Ask("core", Cost.NOTIFY)
@@ -171,6 +172,30 @@ async def test_at_most_so_many_at_once() -> None:
             await send(subject, READ, patience=0.01)
     assert caught.value.metadata["limit"] == "concurrent"
     await send(subject, READ, patience=0.01)
+
+
+async def test_github_is_busy_for_us_90_seconds_a_minute_at_most() -> None:
+    """Nine answers of ten seconds at once are a minute's; of GraphQL six. The next request waits for the minute."""
+    for resource, many, other in (("core", 9, "graphql"), ("graphql", 6, "core")):
+        subject, clock = governor(Limits(concurrency=100))
+        grants = [await subject.budget.acquire(Ask(resource), ticket="a") for _ in range(many)]
+        clock.now += 10
+        for grant in grants:
+            assert isinstance(grant, Grant)
+            await subject.budget.settle(grant, Outcome(took_ms=10_000))
+        assert await subject.budget.acquire(Ask(resource), ticket="a") == Wait(60_000, "busy")
+        found = await subject.budget.acquire(Ask(other), ticket="a")
+        assert isinstance(found, Wait if other == "graphql" else Grant)
+        clock.now += 60
+        assert isinstance(await subject.budget.acquire(Ask(resource), ticket="a"), Grant)
+
+
+async def test_time_of_an_answer_is_measured() -> None:
+    """What a request took counts as the time that GitHub was busy, once it is over."""
+    subject, clock = governor()
+    async with subject.admitted(READ, deadline=clock() + 1):
+        clock.now += 1.5
+    assert subject.budget.local.state(subject.budget.now()).busy_ms == {"core": 1500, "graphql": 0}
 
 
 async def test_lease_of_a_lost_request_ends_by_itself() -> None:

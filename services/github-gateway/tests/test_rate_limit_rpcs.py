@@ -19,6 +19,7 @@ from miyabi_github_gateway.service.limits import WithCaps
 
 CREDENTIAL = [
     "core", "graphql", "core-minute", "graphql-minute", "concurrent", "content-minute", "content-hour",
+    "busy-minute", "graphql-busy-minute",
 ]  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -130,3 +131,19 @@ async def test_mutation_that_is_refused_says_so(redis_url: str) -> None:
     found = from_rpc_error(caught.value)
     assert (found.code, found.reason) == (grpc.StatusCode.PERMISSION_DENIED, "GITHUB_FORBIDDEN")
     assert sent == ["query FindLabels", "mutation SetLabels"]
+
+
+@pytest.mark.parametrize("kind", ["RATE_LIMIT", "RATE_LIMITED"])
+async def test_graphqls_limit_is_a_limit_under_both_its_names(redis_url: str, kind: str) -> None:
+    """GitHub documents one type and answers with the other: the caller is told when to come back, not that it failed."""
+    reset = int(time.time()) + 3000
+    headers = {
+        "x-ratelimit-resource": "graphql", "x-ratelimit-limit": "5000", "x-ratelimit-remaining": "0",
+        "x-ratelimit-reset": str(reset),
+    }  # fmt: skip
+    message = "API rate limit already exceeded for user ID 1."
+    body = {"errors": [{"type": kind, "code": "graphql_rate_limit", "message": message}]}
+    found = await refused(READ, redis_url, graphql=(200, headers, body))
+    assert (found.code, found.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "GITHUB_RATE_LIMITED")
+    assert found.retry_after is not None
+    assert 2900 < found.retry_after.total_seconds() <= 3001

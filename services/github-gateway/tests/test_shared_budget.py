@@ -16,7 +16,7 @@ from miyabi_core.valkey import EmbeddedValkey
 from miyabi_github_gateway.adapters.redis_governor import RedisBudget
 from miyabi_github_gateway.adapters.redis_governor.budget import key_prefix
 from miyabi_github_gateway.service.governor import Ask, Cost, Heard, Lane, Limits, Outcome, Timing
-from miyabi_github_gateway.service.governor.local import LocalBudget
+from miyabi_github_gateway.service.governor.local import LONGEST_PATIENCE_MS, LocalBudget
 from miyabi_github_gateway.service.governor.mirrored import Budget
 from miyabi_github_gateway.service.governor.model import HOUR_MS, MINUTE_MS, Grant, Wait
 from miyabi_github_gateway.service.governor.shared import BudgetForgotError
@@ -24,7 +24,7 @@ from miyabi_github_gateway.service.governor.shared import BudgetForgotError
 #: Small limits, so that few requests reach them.
 SMALL = Limits(
     primary=40, minute_graphql=30, minute_rest=24, concurrency=3, content_minute=3, content_hour=7,
-    write_gap_ms=1000, notify_gap_ms=3000,
+    write_gap_ms=1000, notify_gap_ms=3000, busy_ms=16_000, busy_graphql_ms=8000,
 )  # fmt: skip
 START = 1_000_000_000
 ASKS = [
@@ -58,22 +58,24 @@ async def client(valkey: EmbeddedValkey) -> AsyncIterator[redis.asyncio.Redis]:
         yield opened
 
 
-async def acquire(budget: RedisBudget, ask: Ask, *, ticket: str) -> Grant | Wait:
+async def acquire(budget: RedisBudget, ask: Ask, *, ticket: str, patience: int = LONGEST_PATIENCE_MS) -> Grant | Wait:
     """Ask, after telling a budget that is new that nothing was sent."""
     try:
-        found = await budget.acquire(ask, ticket=ticket)
+        found = await budget.acquire(ask, ticket=ticket, patience=patience)
     except BudgetForgotError as error:
         await budget.restore(error.epoch, [], [], blocked_ms=0)
-        found = await budget.acquire(ask, ticket=ticket)
+        found = await budget.acquire(ask, ticket=ticket, patience=patience)
     return found if isinstance(found, Wait) else found[0]
 
 
 def outcome_of(choice: int, ask: Ask, clock: Time) -> Outcome:
     """Return an end of a request."""
     said = Heard(ask.resource, 40, 30, clock.now // 1000 + 100, 100_000)
-    return [Outcome(succeeded=True, heard=said), Outcome(sent=False), Outcome(extra=2, pause_ms=1500, strike=True)][
-        choice
-    ]
+    return [
+        Outcome(succeeded=True, heard=said, took_ms=clock.now % 7000),
+        Outcome(sent=False, took_ms=1),
+        Outcome(extra=2, pause_ms=1500, strike=True, took_ms=400),
+    ][choice]
 
 
 @MANY
@@ -87,13 +89,14 @@ async def test_shared_budget_decides_like_that_of_one_process(client: redis.asyn
     for replica, choice, passes in steps:
         clock.now += passes
         if choice < len(ASKS):
-            theirs = await acquire(shared, ASKS[choice], ticket=str(replica))
-            ours = local.acquire(ASKS[choice], ticket=str(replica), now=clock.now)
+            patience = 5000 * (1 + replica)
+            theirs = await acquire(shared, ASKS[choice], ticket=str(replica), patience=patience)
+            ours = local.acquire(ASKS[choice], ticket=str(replica), now=clock.now, patience=patience)
             assert isinstance(ours, Grant) == isinstance(theirs, Grant), (ours, theirs)
             if isinstance(ours, Wait):
                 assert ours == theirs
             else:
-                assert (ours.alone, ours.sequence) == (theirs.alone, theirs.sequence)
+                assert (ours.alone, ours.sequence, ours.busy_ms) == (theirs.alone, theirs.sequence, theirs.busy_ms)
                 running.append((ours, theirs))
         elif running:
             ours, theirs = running.pop(0)
@@ -163,6 +166,38 @@ async def test_replicas_share_one_budget(client: redis.asyncio.Redis) -> None:
     await first.settle(grant, Outcome(heard=Heard("core", 5000, 100, clock.now // 1000 + 60, 60_000)))
     assert await acquire(second, Ask("core"), ticket="b") == Wait(60_000, "hour")
     assert isinstance(await acquire(second, Ask("core", Cost.WRITE), ticket="b"), Grant)
+
+
+async def test_place_of_one_who_does_not_come_back_holds_nobody_up(client: redis.asyncio.Redis) -> None:
+    """Who is told to wait longer than it can leaves no place; the place of one that died is gone after a while."""
+    clock, scope = Time(), secrets.token_hex(8)
+    first, second = (RedisBudget(client, scope, Limits(), clock=clock) for _ in range(2))
+    write = await acquire(first, Ask("core", Cost.NOTIFY), ticket="a")
+    assert isinstance(write, Grant)
+    await first.settle(write, Outcome(pause_ms=10_000))
+    assert await acquire(first, Ask("core", Cost.NOTIFY), ticket="a", patience=5000) == Wait(10_000, "blocked")
+    clock.now += 10_000
+    write = await acquire(second, Ask("core", Cost.NOTIFY), ticket="b")
+    assert isinstance(write, Grant)
+    await second.settle(write, Outcome(pause_ms=100_000))
+    assert await acquire(first, Ask("core", Cost.NOTIFY), ticket="a") == Wait(100_000, "blocked")
+    clock.now += 100_000
+    assert isinstance(await acquire(second, Ask("core", Cost.NOTIFY), ticket="b"), Grant)
+
+
+async def test_replica_that_dies_gives_its_requests_back(client: redis.asyncio.Redis) -> None:
+    """Requests whose end nobody tells take places only for as long as a request may last; a write holds up no longer."""
+    clock, scope = Time(), secrets.token_hex(8)
+    dead, living = (RedisBudget(client, scope, Limits(concurrency=2), clock=clock) for _ in range(2))
+    for ask in (Ask("core", Cost.WRITE), Ask("graphql")):
+        assert isinstance(await acquire(dead, ask, ticket="dead"), Grant)
+    assert isinstance(await acquire(living, Ask("core"), ticket="a"), Wait)
+    clock.now += Timing().lease
+    assert isinstance(await acquire(living, Ask("core"), ticket="a"), Grant)
+    assert await acquire(living, Ask("core", Cost.WRITE), ticket="a") == Wait(1000, "write-gap")
+    state = await living.state()
+    assert state is not None
+    assert state.concurrent == 1
 
 
 async def test_other_credential_has_its_own_budget(client: redis.asyncio.Redis) -> None:

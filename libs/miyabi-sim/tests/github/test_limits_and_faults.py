@@ -87,6 +87,25 @@ async def test_graphql_points_are_limited_by_the_minute(github: SimulatedGitHub,
     assert int(answer.headers["retry-after"]) >= 1
 
 
+async def test_github_works_only_so_long_in_a_minute(
+    github: SimulatedGitHub, http: aiohttp.ClientSession, clock
+) -> None:
+    """When GraphQL's seconds are used up REST goes on, when all are nothing does; a minute later everything does."""
+    github.dials.update({"enforce_limits": True, "limits": {"graphql_busy_seconds_per_minute": 2}})
+
+    async def statuses() -> list[int]:
+        async with http.post("/graphql", json=QUERY) as query, http.get(REPO) as rest:
+            return [query.status, rest.status]
+
+    assert await statuses() == [200, 200]
+    github._limiter._busy["graphql"].add(clock.now, 2)
+    assert await statuses() == [403, 200]
+    github._limiter._busy["core"].add(clock.now, 90)
+    assert await statuses() == [403, 403]
+    clock.now += 60
+    assert await statuses() == [200, 200]
+
+
 async def test_too_many_requests_at_once_are_refused(github: SimulatedGitHub, http: aiohttp.ClientSession) -> None:
     """With room for two at once and two under way, the third is refused; git does not count."""
     github.dials.update({"enforce_limits": True, "limits": {"concurrent_requests": 2}})

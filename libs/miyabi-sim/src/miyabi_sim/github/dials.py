@@ -64,6 +64,8 @@ class LimitNumbers:
     concurrent_requests: int = 100
     rest_points_per_minute: int = 900
     graphql_points_per_minute: int = 2000
+    busy_seconds_per_minute: int = 90  #: of GitHub's processors, taken from the answers' times as it advises
+    graphql_busy_seconds_per_minute: int = 60  #: of these for GraphQL
     content_per_minute: int = 80
     content_per_hour: int = 500
     write_gap: float = 0.0  #: seconds that GitHub asks for between writes; 0: not looked at

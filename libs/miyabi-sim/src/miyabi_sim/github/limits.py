@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -70,9 +71,9 @@ class SlidingWindow:
     """Points spent in the last `length` seconds."""
 
     length: float
-    spent: deque[tuple[float, int]] = field(default_factory=deque)
+    spent: deque[tuple[float, float]] = field(default_factory=deque)
 
-    def total(self, now: float) -> int:
+    def total(self, now: float) -> float:
         """Return the points that still count."""
         while self.spent and self.spent[0][0] <= now - self.length:
             self.spent.popleft()
@@ -84,7 +85,7 @@ class SlidingWindow:
             return 1
         return max(1, math.ceil(self.spent[0][0] + self.length - now))
 
-    def add(self, now: float, points: int) -> None:
+    def add(self, now: float, points: float) -> None:
         """Spend points."""
         self.spent.append((now, points))
 
@@ -104,6 +105,7 @@ class RateLimiter:
         self.windows = {name: PrimaryWindow(name, reset=now + HOUR) for name in ("core", "graphql")}
         #: An App's own requests, with its JWT, are counted apart: no token pays for them, and no hour is published.
         self._minutes = {name: SlidingWindow(MINUTE) for name in ("core", "graphql", "app")}
+        self._busy = {name: SlidingWindow(MINUTE) for name in ("core", "graphql")}
         self._content = (SlidingWindow(MINUTE), SlidingWindow(HOUR))
         self._last_write = self._last_content = -HOUR
         self.refusals: list[str] = []
@@ -144,13 +146,34 @@ class RateLimiter:
         finally:
             self._active -= 1
 
+    @contextmanager
+    def busy(self, resource: str) -> Iterator[None]:
+        """Count the time of an answer as time that GitHub's processors work for the caller.
+
+        It is real time, however fast the clock runs: work is not done faster by a clock.
+
+        Raises:
+            GitHubError: 403 if they have worked too long for the caller in the last minute.
+        """
+        now, numbers = self._clock(), self._dials.limits
+        everything, graphql = sum(window.total(now) for window in self._busy.values()), self._busy["graphql"].total(now)
+        over = everything >= numbers.busy_seconds_per_minute
+        over = over or (resource == "graphql" and graphql >= numbers.graphql_busy_seconds_per_minute)
+        if over and self._dials.enforce_limits:
+            raise self._secondary(DEFAULT_WAIT, f"{resource} busy {everything:.0f} s, with GraphQL {graphql:.0f} s")
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self._busy[resource].add(self._clock(), time.monotonic() - began)
+
     def spend(self, resource: str, cost: int) -> None:
         """Take a request off the hour."""
         self.window(resource).used += cost
 
     def points(self, resource: str) -> int:
         """Return what the last minute has taken of `core`, `graphql` or `app`, an App's own requests."""
-        return self._minutes[resource].total(self._clock())
+        return int(self._minutes[resource].total(self._clock()))
 
     def refund(self, resource: str, cost: int) -> None:
         """Put a request back: an answer 304 costs nothing."""

@@ -53,7 +53,7 @@ class RequestRecord:
     operation: str
     status: int
     is_write: bool
-    moment: float = 0.0  #: of the limits' clock
+    moment: float = 0.0  #: at which it arrived, on the limits' clock
 
 
 class Pipeline:
@@ -81,6 +81,7 @@ class Pipeline:
         name = request.match_info.route.name or ""
         if name.startswith(("sim.", "page.")):
             return await _answered(request, handler)
+        arrived = self._clock()
         operation, is_write = await _operation(request, name)
         admitted = partial(self._admitted, handler=handler, operation=operation, is_write=is_write)
         fault = self._dials.take_fault(request.method, request.path, operation=operation)
@@ -91,7 +92,7 @@ class Pipeline:
         if fault is not None:
             response = await self._broken(request, fault, handler=admitted, answered=response)
         status = 0 if response is None else response.status
-        self._record(RequestRecord(request.method, request.path, operation, status, is_write, self._clock()))
+        self._record(RequestRecord(request.method, request.path, operation, status, is_write, arrived))
         if response is None:
             # The connection is gone already; this answer is never sent.
             return web.Response()
@@ -139,6 +140,7 @@ class Pipeline:
         with ExitStack() as slot:
             if not is_git:
                 slot.enter_context(self._limiter.concurrent())
+                slot.enter_context(self._limiter.busy("graphql" if request.path == "/graphql" else "core"))
             if is_git or is_write:
                 await asyncio.sleep(self._dials.latency)
                 return await handler(request)

@@ -20,8 +20,11 @@ from miyabi_github_gateway.service.governor import Heard
 SECONDARY_PAUSE_SECONDS = 60.0
 #: What GitHub says where it refuses for a secondary limit, now and formerly.
 _SECONDARY = re.compile(
-    r"secondary rate limit|abuse detection|rate limit exceeded|submitted too quickly", re.IGNORECASE
+    r"secondary rate limit|abuse detection|rate limit (already )?exceeded|submitted too quickly", re.IGNORECASE
 )
+#: What GitHub calls a limit in GraphQL's errors: the documented word, and the one that it has answered with since 2025
+#: (github.com/yanyongyu/githubkit/issues/271).
+_LIMIT_TYPES = frozenset({"RATE_LIMITED", "RATE_LIMIT"})
 #: Statuses that a repeat may mend.
 REPEATABLE = frozenset({500, 502, 503, 504})
 #: Statuses by which GitHub ends a request that takes it too long.
@@ -88,7 +91,7 @@ def limited_by(answer: httpx.Response) -> Limited | None:
     """Return how GitHub refuses for a limit, or None where the answer is no such refusal.
 
     A limit is 403 or 429 with `retry-after`, with nothing remaining, or with words on a secondary limit; for GraphQL it
-    is also 200 with an error of type RATE_LIMITED or with those words.
+    is also 200 with an error of one of `_LIMIT_TYPES` or with those words.
 
     Source: docs.github.com, "Exceeding the rate limit" of REST and of GraphQL.
     """
@@ -119,7 +122,7 @@ def _limited_in_errors(answer: httpx.Response, *, used_up: bool) -> Limited | No
         if not isinstance(error, dict):
             continue
         is_secondary = _SECONDARY.search(str(error.get("message", ""))) is not None
-        if error.get("type") != "RATE_LIMITED" and not (is_secondary and body.get("data") is None):
+        if error.get("type") not in _LIMIT_TYPES and not (is_secondary and body.get("data") is None):
             continue
         if "retry-after" in answer.headers:
             return _after(answer.headers["retry-after"])

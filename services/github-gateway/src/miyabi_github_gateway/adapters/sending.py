@@ -43,6 +43,8 @@ MARGIN, MOST_MARGIN_SECONDS = 0.1, 0.25
 LIMITED_TRIES = 5
 #: First pause before a repeat; its bound doubles, and the pause is drawn below the bound (full jitter).
 BACKOFF_SECONDS = 0.25
+#: Part by which a pause of our own choice is at most longer: the credential's other clients pause from the same moment.
+PAUSE_JITTER = 0.2
 #: Points that GitHub takes off the next hour where it ran into its own time limit: it says that it does, not how many.
 TOO_LONG_POINTS = 5
 #: GitHub's API version that the shapes here are of.
@@ -146,7 +148,7 @@ class Sender:
                 raise
             verdict, limited = judge(answer, is_graphql=request.is_graphql)
             self._tell_circuit(circuit, request, answer, verdict)
-            _fill(outcome, answer, verdict, limited)
+            _fill(outcome, answer, verdict, limited, jitter=self.jitter())
         if limited is not None:
             metrics.LIMITED.labels(request.ask.resource, "primary" if limited.is_primary else "secondary").inc()
         return answer, verdict, limited
@@ -218,8 +220,10 @@ def _took_too_long(answer: httpx.Response | Exception) -> bool:
     return isinstance(answer, TimeoutError | httpx.ReadTimeout)
 
 
-def _fill(outcome: Outcome, answer: httpx.Response | Exception, verdict: Verdict, limited: Limited | None) -> None:
-    """Tell the budget how a request ended."""
+def _fill(
+    outcome: Outcome, answer: httpx.Response | Exception, verdict: Verdict, limited: Limited | None, *, jitter: float
+) -> None:
+    """Tell the budget how a request ended; a pause that GitHub did not name is drawn out by up to `PAUSE_JITTER`."""
     outcome.sent = verdict is not Verdict.UNSENT
     outcome.succeeded = verdict is Verdict.GOOD
     if isinstance(answer, httpx.Response):
@@ -227,7 +231,8 @@ def _fill(outcome: Outcome, answer: httpx.Response | Exception, verdict: Verdict
         outcome.actual = points_of(answer) if verdict is Verdict.GOOD else None
     outcome.extra = TOO_LONG_POINTS if _took_too_long(answer) else 0
     if limited is not None:
-        outcome.pause_ms = int(limited.seconds * 1000)
+        drawn_out = PAUSE_JITTER * jitter if limited.is_guess else 0.0
+        outcome.pause_ms = int(limited.seconds * 1000 * (1 + drawn_out))
         outcome.used_up = limited.is_primary
         outcome.strike = limited.is_guess
 

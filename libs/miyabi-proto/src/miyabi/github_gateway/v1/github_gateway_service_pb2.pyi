@@ -1167,7 +1167,8 @@ class RateLimit(_message.Message):
     REPOSITORY_FIELD_NUMBER: _builtins.int
     EXHAUST_TIME_FIELD_NUMBER: _builtins.int
     resource: _builtins.str
-    """Of the credential: `graphql`, `core`, `graphql-minute`, `core-minute`, `concurrent`, `content-minute`, `content-hour`.
+    """Of the credential: `graphql`, `core`, `graphql-minute`, `core-minute`, `concurrent`, `content-minute`, `content-hour`,
+    and `busy-minute`, `graphql-busy-minute`: seconds that GitHub has been busy for it, by the time of its answers.
     Of a repository: `open-pull-requests` (its open ones that are ours), `pull-requests-hour` (ours opened within an hour).
     """
     limit: _builtins.int

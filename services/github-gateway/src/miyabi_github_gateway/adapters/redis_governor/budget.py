@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from miyabi_github_gateway.adapters.redis_governor.scripts import call
-from miyabi_github_gateway.service.governor.local import LONGEST_PAUSE_MS, Timing
+from miyabi_github_gateway.service.governor.local import LONGEST_PATIENCE_MS, LONGEST_PAUSE_MS, Timing
 from miyabi_github_gateway.service.governor.model import (
     KEPT_PER_MILLE,
     RESOURCES,
@@ -39,8 +39,11 @@ _COSTS = {Cost.READ: 0, Cost.WRITE: 1, Cost.NOTIFY: 2}
 
 
 def key_prefix(scope: str) -> str:
-    """Return what the keys of a credential begin with: a digest of its scope as hash tag, so they share a slot."""
-    return f"miyabi:gw:rate:{{{hashlib.sha256(scope.encode()).hexdigest()[:24]}}}"
+    """Return what the keys of a credential begin with: a digest of its scope as hash tag, so they share a slot.
+
+    The number is that of what the keys hold: replicas of two versions must not read each other's.
+    """
+    return f"miyabi:gw:rate:2:{{{hashlib.sha256(scope.encode()).hexdigest()[:24]}}}"
 
 
 @dataclass
@@ -70,8 +73,10 @@ class RedisBudget:
         self._tickets = f"{prefix}:tickets:"
         self._kept = str(max(SHORTEST_KEPT_MS, int(KEPT_MS / self.time_scale)))
 
-    async def acquire(self, ask: Ask, *, ticket: str) -> tuple[Grant, Totals] | Wait:
-        """Let a request through, or say when to come back; the ticket keeps its place.
+    async def acquire(
+        self, ask: Ask, *, ticket: str, patience: int = LONGEST_PATIENCE_MS
+    ) -> tuple[Grant, Totals] | Wait:
+        """Let a request through, or say when to come back; the ticket keeps its place, unless that is too late.
 
         Raises:
             BudgetAwayError: the server cannot be reached.
@@ -83,16 +88,22 @@ class RedisBudget:
             "acquire", ask.gate, self.epoch, secrets.token_hex(6), ticket, ask.resource, _COSTS[ask.cost],
             int(ask.lane), ask.primary, ask.cost.points, kept, limits.primary, limits.minute(ask.resource),
             limits.concurrency, limits.content_minute, limits.content_hour, limits.write_gap_ms, limits.notify_gap_ms,
-            self.timing.lease, self.timing.retry, self.timing.grace,
+            self.timing.lease, self.timing.retry, self.timing.grace, self.timing.longest, patience,
+            limits.busy_ms, limits.busy_graphql_ms,
         )  # fmt: skip
         kind = answer[0].decode()
         if kind == "epoch":
             raise BudgetForgotError(answer[1].decode())
         if kind == "wait":
             return Wait(int(answer[1]), answer[2].decode())
-        grant = Grant(ask, answer[1].decode(), alone=bool(int(answer[2])), sequence=int(answer[3]))
+        grant = Grant(
+            ask, answer[1].decode(), alone=bool(int(answer[2])), sequence=int(answer[3]), busy_ms=int(answer[9])
+        )
         return grant, Totals(
-            minute={ask.resource: int(answer[4])}, content_minute=int(answer[5]), content_hour=int(answer[6])
+            minute={ask.resource: int(answer[4])},
+            busy={name: int(answer[7 + place]) for place, name in enumerate(RESOURCES)},
+            content_minute=int(answer[5]),
+            content_hour=int(answer[6]),
         )
 
     async def settle(self, grant: Grant, outcome: Outcome) -> None:
@@ -110,6 +121,7 @@ class RedisBudget:
             "settle", ask.gate, self.epoch, grant.id, ask.resource, _COSTS[ask.cost], ask.primary, ask.cost.points,
             int(outcome.sent), taken, outcome.extra, *said, int(grant.alone), grant.sequence, outcome.pause_ms,
             int(outcome.used_up), int(outcome.strike), int(outcome.succeeded), LONGEST_PAUSE_MS, self.limits.primary,
+            grant.busy_ms, outcome.took_ms,
         )  # fmt: skip
 
     async def restore(self, epoch: str, sent: Iterable[Sent], hours: Iterable[HourState], *, blocked_ms: int) -> None:
@@ -121,7 +133,7 @@ class RedisBudget:
         self.epoch = epoch
         arguments: list[Any] = [epoch, self.limits.primary, blocked_ms]
         for entry in sent:
-            arguments += [entry.id, entry.resource, _COSTS[entry.cost], entry.points, entry.age_ms]
+            arguments += [entry.id, entry.resource, _COSTS[entry.cost], entry.points, entry.age_ms, entry.busy_ms]
         arguments.append("hours")
         for hour in hours:
             if hour.remaining is not None and hour.resets_in_ms is not None and hour.window:
@@ -138,10 +150,9 @@ class RedisBudget:
         if not raw:
             return None
         values = [int(value) for value in raw]
-        hours, minutes = [], {}
+        hours, minutes, busy = [], {}, {}
         for index, name in enumerate(RESOURCES):
-            minute, limit, left, resets, heard, spent = values[4 + 6 * index : 10 + 6 * index]
-            minutes[name] = minute
+            minutes[name], limit, left, resets, heard, spent, busy[name] = values[4 + 7 * index : 11 + 7 * index]
             known = heard >= 0
             hours.append(
                 HourState(
@@ -149,7 +160,7 @@ class RedisBudget:
                     heard if known else None, spent,
                 )
             )  # fmt: skip
-        return BudgetState(tuple(hours), minutes, values[1], values[2], values[3], values[0])
+        return BudgetState(tuple(hours), minutes, busy, values[1], values[2], values[3], values[0])
 
     async def _call(self, name: str, gate: str, *arguments: Any) -> Any:
         """Run a script in time."""

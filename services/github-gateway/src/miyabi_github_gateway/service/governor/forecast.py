@@ -48,6 +48,13 @@ def _windows(state: BudgetState, limits: Limits, blocked: datetime | None) -> li
         for name, used in sorted(state.minute_points.items())
     ]
     windows += [
+        ("busy-minute", limits.busy_ms // 1000, _seconds(sum(state.busy_ms.values())), timedelta(minutes=1)),
+        (
+            "graphql-busy-minute",
+            limits.busy_graphql_ms // 1000,
+            _seconds(state.busy_ms["graphql"]),
+            timedelta(minutes=1),
+        ),
         ("concurrent", limits.concurrency, state.concurrent, None),
         ("content-minute", limits.content_minute, state.content_minute, timedelta(minutes=1)),
         ("content-hour", limits.content_hour, state.content_hour, timedelta(hours=1)),
@@ -56,6 +63,11 @@ def _windows(state: BudgetState, limits: Limits, blocked: datetime | None) -> li
         RateLimit(name, limit, max(0, limit - used), used=used, window=window, blocked_until_time=blocked)
         for name, limit, used, window in windows
     ]
+
+
+def _seconds(milliseconds: int) -> int:
+    """Return whole seconds, rounded up."""
+    return -(-milliseconds // 1000)
 
 
 def exhausted_in_ms(hour: HourState) -> float | None:

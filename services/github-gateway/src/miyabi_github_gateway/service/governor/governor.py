@@ -22,9 +22,6 @@ from miyabi_github_gateway.service.governor.mirrored import Budget
 from miyabi_github_gateway.service.governor.model import Ask, Cost, Grant, Lane, Limits, Outcome
 from miyabi_github_gateway.service.governor.shared import SharedBudget
 
-#: Seconds after which a head that waits for long asks again: another replica may have heard better news.
-LONGEST_SLEEP_SECONDS = 15.0
-
 _LOG = get_logger(__name__)
 
 
@@ -78,9 +75,12 @@ class Governor:
         ask = ask if ask.cost is Cost.READ else replace(ask, lane=Lane.INTERACTIVE)
         grant = await self._wait(ask, deadline)
         outcome = Outcome()
+        began = self.clock()
         try:
             yield outcome
         finally:
+            # Not on GitHub's clock: where that is fast its hours are shorter, not its answers longer.
+            outcome.took_ms = max(0, int((self.clock() - began) * 1000))
             await self.budget.settle(grant, outcome)
             for gate in self._gates.values():
                 gate.wake()
@@ -106,15 +106,17 @@ class Governor:
     async def _ask(self, ask: Ask, gate: Gate, place: Place, deadline: float) -> Grant:
         """Ask the budget; between two questions wait as long as it says."""
         ticket = f"{self._process}-{ask.lane.value}"
+        longest = self.timing.longest / 1000 / self.time_scale
         while True:
-            answer = await self.budget.acquire(ask, ticket=ticket)
+            patience = int(max(0.0, deadline - self.clock()) * 1000 * self.time_scale)
+            answer = await self.budget.acquire(ask, ticket=ticket, patience=patience)
             if isinstance(answer, Grant):
                 return answer
             seconds = answer.milliseconds / 1000 / self.time_scale
             gate.next_at = self.clock() + seconds
             if gate.next_at > deadline:
                 raise self._too_late(ask, seconds, answer.limit)
-            await self.pause(min(seconds, LONGEST_SLEEP_SECONDS), gate)
+            await self.pause(min(seconds, longest), gate)
             await place.give_way()
 
     def _queue_seconds(self, ask: Ask, gate: Gate) -> float:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from miyabi_github_gateway.service.governor.hour import Hour
 from miyabi_github_gateway.service.governor.model import (
+    FIRST_BUSY_MS,
     HOUR_MS,
     MINUTE_MS,
     RESOURCES,
@@ -22,12 +23,18 @@ from miyabi_github_gateway.service.governor.model import (
     Limits,
     Outcome,
     Wait,
+    expected_busy,
+    mean_busy,
 )
 from miyabi_github_gateway.service.governor.shared import Totals
 from miyabi_github_gateway.service.governor.windows import Window
 
 #: Longest pause after refusals in a row; by then a person should look.
 LONGEST_PAUSE_MS = HOUR_MS
+
+
+#: Patience of one that did not say: longer than any limit.
+LONGEST_PATIENCE_MS = 2 * HOUR_MS
 
 
 @dataclass(frozen=True)
@@ -38,15 +45,18 @@ class Timing:
         lease: After so long a request whose end was not told is taken to be over.
         retry: When to ask again where only the end of another request helps.
         grace: How long after its time a place in the queue is kept.
+        longest: Who waits longer asks again after this: another replica may have heard better news. Its place is kept
+            no longer either, so that the place of one that died holds nobody up.
     """
 
     lease: int = 25_000
     retry: int = 50
     grace: int = 2_000
+    longest: int = 15_000
 
     def scaled(self, time_scale: float) -> Timing:
         """Return the same times where GitHub's clock runs faster than ours."""
-        return Timing(int(self.lease * time_scale), int(self.retry * time_scale), int(self.grace * time_scale))
+        return Timing(*(int(part * time_scale) for part in (self.lease, self.retry, self.grace, self.longest)))
 
 
 @dataclass
@@ -85,25 +95,28 @@ class LocalBudget:
         self._floors: dict[str, int] = {}
         self.hours = {name: Hour(name, self.limits.primary) for name in RESOURCES}
         self.minutes = {name: Window(MINUTE_MS) for name in RESOURCES}
+        self.busy = {name: Window(MINUTE_MS) for name in RESOURCES}
+        self.means = dict.fromkeys(RESOURCES, FIRST_BUSY_MS)
         self.content_minute = Window(MINUTE_MS)
         self.content_hour = Window(HOUR_MS)
         self._leases: dict[str, tuple[int, Ask]] = {}
         self._tickets: dict[str, dict[str, _Ticket]] = {}
         self._ids = itertools.count(1)
 
-    def acquire(self, ask: Ask, *, ticket: str, now: int) -> Grant | Wait:
-        """Let a request through, or say when to come back; the ticket keeps its place."""
+    def acquire(self, ask: Ask, *, ticket: str, now: int, patience: int = LONGEST_PATIENCE_MS) -> Grant | Wait:
+        """Let a request through, or say when to come back; the ticket keeps its place, unless that is too late."""
         self.prune(now)
         ahead = self._ahead(ask, ticket, now)
         moment, limit = max(self._moments(ask, ahead, now), key=lambda found: found[0])
         if moment > now:
-            return self._keep_place(ask, ticket, Wait(moment - now, limit), now)
+            return self._keep_place(ask, ticket, Wait(moment - now, limit), now, patience)
         if ahead and ask.cost is not Cost.READ:
             gap = self.limits.notify_gap_ms if ask.cost is Cost.NOTIFY else self.limits.write_gap_ms
-            return self._keep_place(ask, ticket, Wait(max(self.timing.retry, gap * len(ahead)), "turn"), now)
+            return self._keep_place(ask, ticket, Wait(max(self.timing.retry, gap * len(ahead)), "turn"), now, patience)
         self.drop(ask, ticket)
         grant = Grant(ask, f"{self.id_prefix}-{next(self._ids)}", self.hours[ask.resource].in_flight == 0,
-                      self.hours[ask.resource].sequence + 1, shared=False)  # fmt: skip
+                      self.hours[ask.resource].sequence + 1, expected_busy(self.means[ask.resource]),
+                      shared=False)  # fmt: skip
         self.record(grant, now)
         return grant
 
@@ -113,6 +126,7 @@ class LocalBudget:
         self.hours[ask.resource].reserve(now, ask.primary)
         self._leases[grant.id] = (end, ask)
         self.minutes[ask.resource].add(end, grant.id, ask.cost.points)
+        self.busy[ask.resource].add(end, grant.id, grant.busy_ms)
         if ask.cost is not Cost.READ:
             self.write_id, self.write_until, self.write_done = grant.id, end, end
         if ask.cost is Cost.NOTIFY:
@@ -128,6 +142,10 @@ class LocalBudget:
             hour.in_flight -= ask.primary
         if self.minutes[ask.resource].take(grant.id) and outcome.sent:
             self.minutes[ask.resource].add(now, grant.id, ask.cost.points)
+        if self.busy[ask.resource].take(grant.id) and outcome.sent:
+            self.busy[ask.resource].add(now, grant.id, outcome.took_ms)
+        if outcome.sent:
+            self.means[ask.resource] = mean_busy(self.means[ask.resource], outcome.took_ms)
         self.content_minute.take(grant.id)
         if self.content_hour.take(grant.id) and outcome.sent:
             for window in (self.content_minute, self.content_hour):
@@ -148,7 +166,7 @@ class LocalBudget:
             if end <= now:
                 del self._leases[grant_id]
                 self.hours[ask.resource].in_flight -= ask.primary
-        for window in (*self.minutes.values(), self.content_minute, self.content_hour):
+        for window in (*self.minutes.values(), *self.busy.values(), self.content_minute, self.content_hour):
             window.prune(now)
         for name, hour in self.hours.items():
             if hour.roll(now):
@@ -164,8 +182,10 @@ class LocalBudget:
         for name, hour in self.hours.items():
             self._floors[name] = int(max(0, hour.remaining) * (1 - self.part))
         known = [(window, totals.minute.get(name, 0)) for name, window in self.minutes.items()]
+        known += [(window, totals.busy.get(name, 0)) for name, window in self.busy.items()]
         known += [(self.content_minute, totals.content_minute), (self.content_hour, totals.content_hour)]
         allowed = [self.limits.minute(name) for name in self.minutes]
+        allowed += [self.limits.busy_ms, self.limits.busy_graphql_ms]
         allowed += [self.limits.content_minute, self.limits.content_hour]
         for (window, used_by_all), limit in zip(known, allowed, strict=True):
             room = max(0, limit - int(used_by_all * self.part))
@@ -180,6 +200,7 @@ class LocalBudget:
         return BudgetState(
             hours=tuple(hour.state(now) for hour in self.hours.values()),
             minute_points={name: window.total for name, window in self.minutes.items()},
+            busy_ms={name: window.total for name, window in self.busy.items()},
             content_minute=self.content_minute.total,
             content_hour=self.content_hour.total,
             concurrent=len(self._leases),
@@ -198,6 +219,7 @@ class LocalBudget:
             (self.hours[ask.resource].fits_at(now, ask, ahead=primary, floor=floor), "hour"),
             (self.minutes[ask.resource].fits_at(now, points, limit=minute), "minute"),
         ]
+        found += self._busy_moments(ask, 1 + len(ahead), now)
         cap = self.limits.concurrency
         if ask.cost is Cost.READ and ask.lane is Lane.BATCH and cap > 2:
             cap -= 1
@@ -215,6 +237,15 @@ class LocalBudget:
             found.append((self.content_hour.fits_at(now, 1, limit=self.limits.content_hour), "content-hour"))
         return found
 
+    def _busy_moments(self, ask: Ask, requests: int, now: int) -> list[tuple[int, str]]:
+        """Return when GitHub will have been busy for us short enough, with all and with GraphQL alone."""
+        expected = requests * expected_busy(self.means[ask.resource])
+        core, graphql = self.busy["core"], self.busy["graphql"]
+        found = [(core.fits_at(now, expected, limit=ask.allowed(self.limits.busy_ms), beside=graphql), "busy")]
+        if ask.resource == "graphql":
+            found.append((graphql.fits_at(now, expected, limit=ask.allowed(self.limits.busy_graphql_ms)), "busy"))
+        return found
+
     def _ahead(self, ask: Ask, ticket: str, now: int) -> list[_Ticket]:
         """Return the places before one's own in the queue."""
         queue = self._tickets.setdefault(ask.gate, {})
@@ -223,11 +254,14 @@ class LocalBudget:
         mine = (ask.lane, queue[ticket].arrival if ticket in queue else now, ticket)
         return [found for name, found in queue.items() if name != ticket and (found.lane, found.arrival, name) < mine]
 
-    def _keep_place(self, ask: Ask, ticket: str, wait: Wait, now: int) -> Wait:
-        """Take or keep a place in the queue."""
+    def _keep_place(self, ask: Ask, ticket: str, wait: Wait, now: int, patience: int) -> Wait:
+        """Take or keep a place in the queue, or give it up."""
         queue = self._tickets[ask.gate]
+        if wait.milliseconds > patience:
+            queue.pop(ticket, None)
+            return wait
         arrival = queue[ticket].arrival if ticket in queue else now
-        expiry = now + wait.milliseconds + self.timing.grace
+        expiry = now + min(wait.milliseconds, self.timing.longest) + self.timing.grace
         queue[ticket] = _Ticket(ask.lane, arrival, expiry, ask.cost.points, ask.primary)
         return wait
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from miyabi_core.logging import get_logger
 from miyabi_github_gateway.service.governor import metrics
-from miyabi_github_gateway.service.governor.local import LocalBudget, Timing
+from miyabi_github_gateway.service.governor.local import LONGEST_PATIENCE_MS, LocalBudget, Timing
 from miyabi_github_gateway.service.governor.model import (
     HOUR_MS,
     MINUTE_MS,
@@ -45,6 +45,7 @@ class _Entry:
 
     ask: Ask
     moment: int
+    busy_ms: int
     epoch: str  #: of the shared budget that knows of it; empty: none
 
 
@@ -89,16 +90,22 @@ class Budget:
         """Return milliseconds of GitHub's clock."""
         return int(self.clock() * 1000 * self.time_scale)
 
-    async def acquire(self, ask: Ask, *, ticket: str) -> Grant | Wait:
-        """Let a request through, or say when to come back."""
-        found = await self._ask_shared(ask, ticket)
+    async def acquire(self, ask: Ask, *, ticket: str, patience: int = LONGEST_PATIENCE_MS) -> Grant | Wait:
+        """Let a request through, or say when to come back.
+
+        Args:
+            ask: The request.
+            ticket: Keeps its place, unless it is to come back too late.
+            patience: How long it would wait, in milliseconds of GitHub's clock.
+        """
+        found = await self._ask_shared(ask, ticket, patience)
         if found is None:
-            found = self.local.acquire(ask, ticket=ticket, now=self.now())
+            found = self.local.acquire(ask, ticket=ticket, now=self.now(), patience=patience)
         elif isinstance(found, Grant):
             self.local.record(found, self.now())
         if isinstance(found, Grant):
             epoch = self._epoch if found.shared else ""
-            self._sent[found.id] = _Entry(ask, self.now() + self.timing.lease, epoch)
+            self._sent[found.id] = _Entry(ask, self.now() + self.timing.lease, found.busy_ms, epoch)
             self._forget_old()
         return found
 
@@ -109,7 +116,7 @@ class Budget:
         if not outcome.sent:
             self._sent.pop(grant.id, None)
         elif grant.id in self._sent:
-            self._sent[grant.id].moment = now
+            self._sent[grant.id].moment, self._sent[grant.id].busy_ms = now, outcome.took_ms
         if self.shared is None:
             return
         if not grant.shared:
@@ -130,7 +137,7 @@ class Budget:
                 self._go_away(error)
         return self.local.state(self.now())
 
-    async def _ask_shared(self, ask: Ask, ticket: str) -> Grant | Wait | None:
+    async def _ask_shared(self, ask: Ask, ticket: str, patience: int) -> Grant | Wait | None:
         """Ask the shared budget; None where it is away."""
         if self.shared is None or not self._may_ask():
             return None
@@ -139,14 +146,15 @@ class Budget:
                 if self._untold and self._epoch:
                     await self._tell(self._epoch)
                 try:
-                    found = await self.shared.acquire(ask, ticket=ticket)
+                    found = await self.shared.acquire(ask, ticket=ticket, patience=patience)
                 except BudgetForgotError as error:
                     await self._tell(error.epoch)
                     continue
                 self._come_back()
                 if isinstance(found, Wait):
                     return found
-                self._totals = replace(found[1], minute={**self._totals.minute, **found[1].minute})
+                minute = {**self._totals.minute, **found[1].minute}
+                self._totals = replace(found[1], minute=minute, busy={**self._totals.busy, **found[1].busy})
                 return found[0]
         except BudgetAwayError as error:
             self._go_away(error)
@@ -158,7 +166,7 @@ class Budget:
         self._forget_old()
         now = self.now()
         sent = [
-            Sent(name, entry.ask.resource, entry.ask.cost, entry.ask.cost.points, now - entry.moment)
+            Sent(name, entry.ask.resource, entry.ask.cost, entry.ask.cost.points, now - entry.moment, entry.busy_ms)
             for name, entry in self._sent.items()
             if entry.epoch != epoch
         ]

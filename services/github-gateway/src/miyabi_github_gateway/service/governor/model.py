@@ -47,6 +47,8 @@ class Limits:
     primary: int = 5000  #: points an hour of each resource, until GitHub says another number
     minute_graphql: int = 2000  #: points a minute
     minute_rest: int = 900  #: points a minute
+    busy_ms: int = 90_000  #: time of GitHub's processors in a minute, as far as its answers' times tell
+    busy_graphql_ms: int = 60_000  #: of it for GraphQL
     concurrency: int = 10  #: requests at once over all replicas; GitHub allows 100
     content_minute: int = 80
     content_hour: int = 500
@@ -63,6 +65,8 @@ class Limits:
             primary=max(1, int(self.primary * part)),
             minute_graphql=max(5, int(self.minute_graphql * part)),
             minute_rest=max(5, int(self.minute_rest * part)),
+            busy_ms=max(1, int(self.busy_ms * part)),
+            busy_graphql_ms=max(1, int(self.busy_graphql_ms * part)),
             concurrency=max(1, int(self.concurrency * part)),
             content_minute=max(1, int(self.content_minute * part)),
             content_hour=max(1, int(self.content_hour * part)),
@@ -107,12 +111,14 @@ class Grant:
         id: Of the lease; ends by itself when its replica does.
         alone: Nothing else was under way: what GitHub then says of the hour is exact.
         sequence: Counts the grants of the resource.
+        busy_ms: Set aside of the time that GitHub may be busy for us.
     """
 
     ask: Ask
     id: str
     alone: bool
     sequence: int
+    busy_ms: int
     shared: bool = True
 
 
@@ -148,6 +154,7 @@ class Outcome:
         sent: False where nothing can have reached GitHub: it is given back whole.
         actual: Points that it took off the hour, where GitHub said so.
         extra: Points that it took besides, for example because it ran into GitHub's own time limit.
+        took_ms: From the request to the end of the answer, on our clock; the governor fills it in.
         pause_ms: GitHub asks that nothing is sent for so long.
         used_up: The hour of this resource is used up, until the pause is over; other resources may go on.
         strike: GitHub refused without saying for how long: each in a row doubles the pause.
@@ -156,6 +163,7 @@ class Outcome:
     sent: bool = True
     actual: int | None = None
     extra: int = 0
+    took_ms: int = 0
     heard: Heard | None = None
     pause_ms: int = 0
     used_up: bool = False
@@ -182,10 +190,27 @@ class BudgetState:
 
     hours: tuple[HourState, ...]
     minute_points: dict[str, int]  #: used, by resource
+    busy_ms: dict[str, int]  #: used in the minute, by resource
     content_minute: int
     content_hour: int
     concurrent: int
     blocked_ms: int
+
+
+#: Longest time of an answer that counts: GitHub gives up after ten seconds, the rest is the way.
+LONGEST_BUSY_MS = 10_000
+#: What an answer takes before one has come: GitHub's usual one is faster.
+FIRST_BUSY_MS = 500
+
+
+def mean_busy(mean_ms: int, took_ms: int) -> int:
+    """Return the mean time of the last answers, about four of them, after one more."""
+    return (3 * mean_ms + min(LONGEST_BUSY_MS, took_ms)) // 4
+
+
+def expected_busy(mean_ms: int) -> int:
+    """Return what is set aside for an answer: twice the mean, so that most take less."""
+    return min(LONGEST_BUSY_MS, 2 * mean_ms)
 
 
 #: Minutes over which the pace of spending is measured for the forecast.

@@ -26,6 +26,7 @@ class Totals:
     """What all replicas together have used of the sliding windows when a request was let through."""
 
     minute: Mapping[str, int] = field(default_factory=dict)  #: points by resource, as far as known
+    busy: Mapping[str, int] = field(default_factory=dict)  #: milliseconds by resource, as far as known
     content_minute: int = 0
     content_hour: int = 0
 
@@ -39,13 +40,14 @@ class Sent:
     cost: Cost
     points: int
     age_ms: int
+    busy_ms: int = 0
 
 
 class SharedBudget(Protocol):
     """One budget for all replicas. Every method but `restore` may raise `BudgetAwayError`, and so may that one."""
 
-    async def acquire(self, ask: Ask, *, ticket: str) -> tuple[Grant, Totals] | Wait:
-        """Let a request through, or say when to come back.
+    async def acquire(self, ask: Ask, *, ticket: str, patience: int) -> tuple[Grant, Totals] | Wait:
+        """Let a request through, or say when to come back; one that would come back after its patience keeps no place.
 
         Raises:
             BudgetForgotError: tell it first what was sent.

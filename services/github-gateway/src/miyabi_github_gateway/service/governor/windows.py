@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from bisect import insort
 from dataclasses import dataclass, field
 
@@ -41,11 +42,19 @@ class Window:
                 return points
         return 0
 
-    def fits_at(self, now: int, points: int, *, limit: int) -> int:
-        """Return the earliest moment, not before *now*, at which *points* more stay within *limit*."""
-        over = self.total + points - max(limit, points)
+    def fits_at(self, now: int, points: int, *, limit: int, beside: Window | None = None) -> int:
+        """Return the earliest moment, not before *now*, at which *points* more stay within *limit*.
+
+        Args:
+            now: The time.
+            points: That are to be added.
+            limit: Of this window, or of both together.
+            beside: Another of the same length.
+        """
+        others = beside or Window(self.length_ms)
+        over = self.total + others.total + points - max(limit, points)
         moment = now
-        for time, _, spent in self.entries:
+        for time, _, spent in heapq.merge(self.entries, others.entries):
             if over <= 0:
                 break
             over -= spent

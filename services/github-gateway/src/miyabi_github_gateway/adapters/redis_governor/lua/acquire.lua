@@ -1,7 +1,8 @@
 -- Lets one request through, or says when to come back.
 -- ARGV: 4 known epoch, 5 fresh epoch, 6 ticket, 7 resource, 8 cost (0 read, 1 write, 2 notify), 9 lane, 10 primary points,
 -- 11 minute points, 12 kept of 1000, 13 primary limit, 14 minute limit, 15 concurrency, 16 content a minute, 17 content an
--- hour, 18 write gap, 19 notify gap, 20 lease, 21 retry, 22 grace.
+-- hour, 18 write gap, 19 notify gap, 20 lease, 21 retry, 22 grace, 23 longest wait before asking again, 24 patience,
+-- 25 milliseconds a minute, 26 milliseconds a minute of GraphQL.
 local resource, cost, lane = ARGV[7], tonumber(ARGV[8]), tonumber(ARGV[9])
 local primary, points, kept = tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[12])
 local lease, retry, grace = tonumber(ARGV[20]), tonumber(ARGV[21]), tonumber(ARGV[22])
@@ -61,22 +62,37 @@ if reset > 0 and get(resource .. '.remaining') - ahead.primary - primary < hour 
   at(reset, 'hour')
 end
 
-local wanted = points + ahead.points
-local over = get(resource .. '.minute') + wanted - math.max(allowed(tonumber(ARGV[14])), wanted)
-local from = 0
-while over > 0 do
-  local oldest = redis.call('ZRANGE', MINUTES[resource], from, from + 49, 'WITHSCORES')
-  if #oldest == 0 then
-    break
+-- Waits until what these minutes hold, points (1) or milliseconds (2), leaves room for as much as is wanted.
+local function within(resources, part, wanted, limit, name)
+  local entries, over = {}, wanted - math.max(allowed(limit), wanted)
+  for _, each in ipairs(resources) do
+    over = over + get(each .. (part == 1 and '.minute' or '.busy'))
   end
-  for index = 1, #oldest, 2 do
-    if over <= 0 then
-      break
+  if over <= 0 then
+    return
+  end
+  for _, each in ipairs(resources) do
+    local flat = redis.call('ZRANGE', MINUTES[each], 0, -1, 'WITHSCORES')
+    for index = 1, #flat, 2 do
+      local found = {parts_of(flat[index])}
+      entries[#entries + 1] = {tonumber(flat[index + 1]), found[part]}
     end
-    over = over - points_of(oldest[index])
-    at(tonumber(oldest[index + 1]) + MINUTE, 'minute')
   end
-  from = from + 50
+  table.sort(entries, function(one, other) return one[1] < other[1] end)
+  for _, entry in ipairs(entries) do
+    if over <= 0 then
+      return
+    end
+    over = over - entry[2]
+    at(entry[1] + MINUTE, name)
+  end
+end
+
+local expected = expected_busy(resource)
+within({resource}, 1, points + ahead.points, tonumber(ARGV[14]), 'minute')
+within({'core', 'graphql'}, 2, expected * (1 + ahead.n), tonumber(ARGV[25]), 'busy')
+if resource == 'graphql' then
+  within({resource}, 2, expected * (1 + ahead.n), tonumber(ARGV[26]), 'busy')
 end
 
 local at_once = tonumber(ARGV[15])
@@ -110,9 +126,14 @@ local wait = moment - NOW
 if wait <= 0 and ahead.n > 0 and cost > 0 then
   wait, limit = math.max(retry, tonumber(ARGV[17 + cost]) * ahead.n), 'turn'
 end
+if wait > tonumber(ARGV[24]) then
+  redis.call('HDEL', TICKETS, ticket)
+  save()
+  return {'wait', text(wait), limit}
+end
 if wait > 0 then
-  local fields = {ARGV[9], text(arrival), text(NOW + wait + grace), ARGV[11], ARGV[10]}
-  redis.call('HSET', TICKETS, ticket, table.concat(fields, ':'))
+  local expiry = NOW + math.min(wait, tonumber(ARGV[23])) + grace
+  redis.call('HSET', TICKETS, ticket, table.concat({ARGV[9], text(arrival), text(expiry), ARGV[11], ARGV[10]}, ':'))
   save()
   return {'wait', text(wait), limit}
 end
@@ -128,7 +149,7 @@ set(resource .. '.sequence', get(resource .. '.sequence') + 1)
 if reset == 0 then
   set(resource .. '.reset', NOW + HOUR)
 end
-add_minute(resource, lease_end, id, points)
+add_minute(resource, lease_end, id, points, expected)
 local bucket = math.floor(NOW / MINUTE)
 local spent = resource .. '.spent.' .. (bucket % RECENT)
 if get(spent .. '.at') ~= bucket then
@@ -147,4 +168,7 @@ if cost == 2 then
   set('content_until', math.max(get('content_until'), lease_end + HOUR))
 end
 save()
-return {'grant', id, alone, get(resource .. '.sequence'), get(resource .. '.minute'), content_in(MINUTE), content_in(HOUR)}
+return {
+  'grant', id, alone, get(resource .. '.sequence'), get(resource .. '.minute'), content_in(MINUTE), content_in(HOUR),
+  get('core.busy'), get('graphql.busy'), expected,
+}

@@ -4,6 +4,8 @@
 local STATE, LEASES, CONTENT, TICKETS = KEYS[1], KEYS[2], KEYS[5], KEYS[6]
 local MINUTES = {core = KEYS[3], graphql = KEYS[4]}
 local MINUTE, HOUR, TOLERANCE, RECENT = 60000, 3600000, 10, 5
+-- As in service/governor/model.py: the longest time of an answer that counts, and what one takes before the first.
+local LONGEST_BUSY, FIRST_BUSY = 10000, 500
 local SCALE, TTL = tonumber(ARGV[2]), ARGV[3]
 
 local function text(number)
@@ -69,8 +71,19 @@ local function roll(resource)
   end
 end
 
-local function points_of(member)
-  return tonumber(string.match(member, ':(%d+)$'))
+-- A member of a minute is `id:points:milliseconds`.
+local function parts_of(member)
+  local points, busy = string.match(member, ':(%d+):(%d+)$')
+  return tonumber(points), tonumber(busy)
+end
+
+local function mean_busy(resource)
+  return tonumber(state[resource .. '.mean'] or FIRST_BUSY)
+end
+
+-- How long GitHub is expected to be busy with a request: twice the mean of the last answers, so that most take less.
+local function expected_busy(resource)
+  return math.min(LONGEST_BUSY, 2 * mean_busy(resource))
 end
 
 -- Forgets what no longer counts, and the leases whose replicas are gone.
@@ -83,11 +96,13 @@ local function prune(limit)
   for resource, key in pairs(MINUTES) do
     local old = redis.call('ZRANGEBYSCORE', key, '-inf', text(NOW - MINUTE))
     if #old > 0 then
-      local gone = 0
+      local gone, gone_busy = 0, 0
       for _, member in ipairs(old) do
-        gone = gone + points_of(member)
+        local points, busy = parts_of(member)
+        gone, gone_busy = gone + points, gone_busy + busy
       end
       set(resource .. '.minute', get(resource .. '.minute') - gone)
+      set(resource .. '.busy', get(resource .. '.busy') - gone_busy)
       redis.call('ZREMRANGEBYSCORE', key, '-inf', text(NOW - MINUTE))
     end
     begin_hour(resource, limit)
@@ -103,10 +118,21 @@ local function content_in(length)
   return redis.call('ZCOUNT', CONTENT, '(' .. text(NOW - length), '+inf')
 end
 
-local function add_minute(resource, moment, id, points)
-  if redis.call('ZADD', MINUTES[resource], text(moment), id .. ':' .. points) == 1 then
+local function add_minute(resource, moment, id, points, busy)
+  if redis.call('ZADD', MINUTES[resource], text(moment), id .. ':' .. text(points) .. ':' .. text(busy)) == 1 then
     set(resource .. '.minute', get(resource .. '.minute') + points)
+    set(resource .. '.busy', get(resource .. '.busy') + busy)
   end
+end
+
+-- Removes a request from its minute as it was added; tells whether it was still there.
+local function take_minute(resource, id, points, busy)
+  if redis.call('ZREM', MINUTES[resource], id .. ':' .. points .. ':' .. busy) == 0 then
+    return false
+  end
+  set(resource .. '.minute', get(resource .. '.minute') - tonumber(points))
+  set(resource .. '.busy', get(resource .. '.busy') - tonumber(busy))
+  return true
 end
 
 -- Takes what GitHub says of an hour; answers that come late cannot revive a window that is over.

@@ -1,7 +1,8 @@
 -- Takes note that a request is over and of what GitHub said.
 -- ARGV: 4 epoch, 5 id, 6 resource, 7 cost, 8 primary points reserved, 9 minute points, 10 sent, 11 primary points it took,
 -- 12 extra points, 13 heard resource or empty, 14 heard limit, 15 heard remaining, 16 heard window, 17 heard resets in,
--- 18 alone, 19 sequence, 20 pause, 21 used up, 22 strike, 23 succeeded, 24 longest pause, 25 primary limit.
+-- 18 alone, 19 sequence, 20 pause, 21 used up, 22 strike, 23 succeeded, 24 longest pause, 25 primary limit,
+-- 26 milliseconds reserved, 27 milliseconds it took.
 local id, resource, cost = ARGV[5], ARGV[6], tonumber(ARGV[7])
 load_state()
 if state.epoch ~= ARGV[4] then
@@ -11,14 +12,15 @@ prune(tonumber(ARGV[25]))
 if redis.call('ZREM', LEASES, id .. ':' .. resource .. ':' .. ARGV[8]) == 1 then
   set(resource .. '.in_flight', get(resource .. '.in_flight') - tonumber(ARGV[8]))
 end
-local member = id .. ':' .. ARGV[9]
+local was_there = take_minute(resource, id, ARGV[9], ARGV[26])
 if ARGV[10] == '1' then
-  redis.call('ZADD', MINUTES[resource], 'XX', text(NOW), member)
+  local took = tonumber(ARGV[27])
+  if was_there then
+    add_minute(resource, NOW, id, tonumber(ARGV[9]), took)
+  end
+  set(resource .. '.mean', math.floor((3 * mean_busy(resource) + math.min(LONGEST_BUSY, took)) / 4))
   redis.call('ZADD', CONTENT, 'XX', text(NOW), id)
 else
-  if redis.call('ZREM', MINUTES[resource], member) == 1 then
-    set(resource .. '.minute', get(resource .. '.minute') - tonumber(ARGV[9]))
-  end
   redis.call('ZREM', CONTENT, id)
 end
 if redis.call('EXISTS', CONTENT) == 0 then

@@ -17,6 +17,7 @@ for _, resource in ipairs({'core', 'graphql'}) do
   for _, value in ipairs({
     get(resource .. '.minute'), get(resource .. '.limit'), get(resource .. '.remaining'),
     reset > 0 and reset - NOW or -1, heard > 0 and NOW - heard or -1, spent,
+    get(resource .. '.busy'),
   }) do
     answer[#answer + 1] = text(value)
   end
