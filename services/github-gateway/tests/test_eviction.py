@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 import redis.asyncio
 from redis.asyncio import Redis
@@ -54,10 +55,17 @@ async def until_unused(client: Redis) -> None:
         await client.blpop(["nothing"], timeout=0.1)
 
 
-async def test_entries_in_use_survive_and_state_is_never_evicted(small: tuple[Redis, RedisCache]) -> None:
-    """Under pressure the keys that are read stay, keys that were not read go, and keys without an expiry all stay."""
+@pytest.mark.parametrize(("policy", "states"), [("volatile-lru", 100), ("allkeys-lru", 0)])
+async def test_entries_in_use_survive_and_state_is_never_evicted(
+    small: tuple[Redis, RedisCache], policy: str, states: int
+) -> None:
+    """Under pressure the keys that are read stay and keys that were not read go, under the policy of a cache server.
+
+    Under that of a server for both, keys without an expiry, which are state, all stay.
+    """
     client, cache = small
-    for place in range(100):
+    await client.config_set("maxmemory-policy", policy)
+    for place in range(states):
         await client.set(f"state:{place}", secrets.token_hex(200))
     hot = [f"hot:{place}" for place in range(HOT)]
     for place, key in enumerate(hot):
@@ -74,7 +82,7 @@ async def test_entries_in_use_survive_and_state_is_never_evicted(small: tuple[Re
     # Were entries chosen at random, as many of the one kind as of the other would be left.
     assert len(cold) / COLD < 0.7
     assert len(kept) / HOT >= 0.9
-    assert sum([await client.exists(f"state:{place}") for place in range(100)]) == 100
+    assert sum([await client.exists(f"state:{place}") for place in range(states)]) == states
 
 
 async def test_server_full_of_state_makes_reads_misses_and_nothing_worse(small: tuple[Redis, RedisCache]) -> None:
