@@ -17,6 +17,9 @@ PRUNED = (
     "Deployment", "StatefulSet", "Service", "ServiceAccount", "ConfigMap", "PodDisruptionBudget", "NetworkPolicy",
     "HorizontalPodAutoscaler", "Job",
 )  # fmt: skip
+#: Local ports of the printed lines: others than those of a system that runs on this machine itself, which
+#: `kubectl port-forward` would not notice.
+LOCAL_GRPC, LOCAL_PAGE = 15051, 13001
 #: Kinds that are waited for.
 _WORKLOADS = ("StatefulSet", "Deployment")
 
@@ -129,12 +132,12 @@ def addresses(*, simulated: bool, secured: bool) -> str:
     forward = f"kubectl --namespace {cluster.NAMESPACE} port-forward"
     keys = f"{BUILD.relative_to(ROOT)}/operator"
     plain = "-plaintext" if not secured else f"-cacert {keys}/ca.crt -cert {keys}/tls.crt -key {keys}/tls.key"
-    ready = f"until grpcurl {plain} localhost:50051 list >/dev/null 2>&1; do sleep 0.2; done"
+    ready = f"until grpcurl {plain} localhost:{LOCAL_GRPC} list >/dev/null 2>&1; do sleep 0.2; done"
     body = f'{{{issues},"pipeline":"PIPELINE_FIX","concurrency":2}}'
-    call = f"grpcurl {plain} -d '{body}' localhost:50051 miyabi.coordinator.v1.CoordinatorService/SubmitBatch"
+    call = f"grpcurl {plain} -d '{body}' localhost:{LOCAL_GRPC} miyabi.coordinator.v1.CoordinatorService/SubmitBatch"
     lines = [
-        f"page:  {forward} service/dashboard 3001:3001    then http{'s' if secured else ''}://localhost:3001",
-        f"batch: {forward} service/coordinator 50051:50051 >/dev/null & {ready}; {call}",
+        f"page:  {forward} service/dashboard {LOCAL_PAGE}:3001    then http{'s' if secured else ''}://localhost:{LOCAL_PAGE}",
+        f"batch: {forward} service/coordinator {LOCAL_GRPC}:50051 >/dev/null & {ready}; {call}",
     ]
     if secured:
         _write_operator_keys()
