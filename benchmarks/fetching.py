@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,7 +18,8 @@ import redis.asyncio
 from githubkit import GitHub
 from pydantic import SecretStr
 
-from benchmarks.report import Row
+from benchmarks.measures import CpuMeter
+from benchmarks.report import Options, Row
 from benchmarks.simulated_github import GitHubProcess, github_process, write_seed
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
 from miyabi.github_gateway.v1.github_gateway_service_pb2_grpc import GitHubGatewayServiceStub
@@ -36,16 +39,26 @@ LATENCY, PER_ISSUE = 0.1, 0.004
 IN_FLIGHT = 10
 #: Sequential REST is measured on this many issues and reckoned up: all 1,000 would take 100 s.
 SEQUENTIAL = 50
-#: Each of our measurements is the median of this many, each with empty caches (or only the one in question warm).
-REPEATS = 3
+#: Each of ours is the median of at least this many, each with empty caches (or only the one in question warm).
+REPEATS = 5
 #: Single reads from the process's own cache.
 LOCAL_READS = 20_000
 #: What is read of each issue.
 FIELDS = [pb.ISSUE_FIELD_BODY, pb.ISSUE_FIELD_LABELS]
 
 
-async def rows() -> AsyncIterator[Row]:
+@dataclass(frozen=True)
+class Cold:
+    """A read from empty caches."""
+
+    seconds: float
+    requests: int  #: at GitHub
+    cpu: Mapping[str, float]  #: seconds of the processor, by process
+
+
+async def rows(options: Options) -> AsyncIterator[Row]:
     """Measure the row."""
+    repeats = max(options.repeats, REPEATS)
     token = f"ghp_{secrets.token_hex(18)}"
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
@@ -55,27 +68,28 @@ async def rows() -> AsyncIterator[Row]:
             github_process(root / "github", seed, token=token) as github,
         ):
             await github.turn(latency=LATENCY, latency_per_issue=PER_ISSUE)
-            yield await _fetching(github, valkey)
+            yield await _fetching(github, valkey, repeats)
             await github.turn(latency=0.0, latency_per_issue=0.0)
-            for row in await _caches(github, valkey):
+            for row in await _caches(github, valkey, repeats):
                 yield row
 
 
-async def _fetching(github: GitHubProcess, valkey: EmbeddedValkey) -> Row:
+async def _fetching(github: GitHubProcess, valkey: EmbeddedValkey, repeats: int) -> Row:
     """Measure cold reads beside REST."""
-    few, few_requests = await _cold(github, valkey, 10)
-    runs = [await _cold(github, valkey, ISSUES) for _ in range(REPEATS)]
-    many, many_requests = statistics.median(run[0] for run in runs), max(run[1] for run in runs)
+    few = await _cold(github, valkey, 10)
+    runs = [await _cold(github, valkey, ISSUES) for _ in range(repeats)]
+    many, many_requests = statistics.median(run.seconds for run in runs), max(run.requests for run in runs)
     sequential = await _rest(github, SEQUENTIAL, in_flight=1) * ISSUES / SEQUENTIAL
     parallel = await _rest(github, ISSUES, in_flight=IN_FLIGHT)
     goal = "10 issues = 1 request, 1,000 <= 41; >= 100 times sequential and >= 10 times parallel REST (githubkit)"
-    passed = few_requests == 1 and many_requests <= 41 and sequential / many >= 100 and parallel / many >= 10
+    passed = few.requests == 1 and many_requests <= 41 and sequential / many >= 100 and parallel / many >= 10
     ours = {
-        "seconds_10": few,
-        "requests_10": few_requests,
+        "seconds_10": few.seconds,
+        "requests_10": few.requests,
         "seconds_1000": many,
-        "seconds_1000_worst": max(run[0] for run in runs),
+        "seconds_1000_worst": max(run.seconds for run in runs),
         "requests_1000": many_requests,
+        **{f"cpu_1000_{name}": statistics.median(run.cpu[name] for run in runs) for name in runs[0].cpu},
     }
     baseline = {
         "sequential_rest_seconds": sequential,
@@ -115,14 +129,16 @@ async def _read(gateway: Gateway, count: int) -> float:
     return seconds
 
 
-async def _cold(github: GitHubProcess, valkey: EmbeddedValkey, count: int) -> tuple[float, int]:
-    """Read issues through a gateway that has just started, caches empty; returns seconds and requests at GitHub."""
+async def _cold(github: GitHubProcess, valkey: EmbeddedValkey, count: int) -> Cold:
+    """Read issues through a gateway that has just started, caches empty."""
     async with redis.asyncio.Redis.from_url(valkey.url) as client:
         await client.flushall()
     before = len(await github.requests())
     async with _gateway(github, valkey) as gateway:
+        meter = CpuMeter({"gateway_and_client": os.getpid(), "simulated_github": github.pid})
         seconds = await _read(gateway, count)
-    return seconds, len(await github.requests()) - before
+        cpu = meter.used()
+    return Cold(seconds, len(await github.requests()) - before, cpu)
 
 
 async def _rest(github: GitHubProcess, count: int, *, in_flight: int) -> float:
@@ -144,11 +160,11 @@ async def _rest(github: GitHubProcess, count: int, *, in_flight: int) -> float:
         return time.perf_counter() - began
 
 
-async def _caches(github: GitHubProcess, valkey: EmbeddedValkey) -> list[Row]:
+async def _caches(github: GitHubProcess, valkey: EmbeddedValkey, repeats: int) -> list[Row]:
     """Measure warm reads: from the shared cache through gRPC, from the process's own in process."""
     seconds = []
     requests = len(await github.requests())
-    for _ in range(REPEATS):
+    for _ in range(repeats):
         async with _gateway(github, valkey) as gateway:
             seconds.append(await _read(gateway, ISSUES))
     requests = len(await github.requests()) - requests

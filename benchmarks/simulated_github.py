@@ -24,6 +24,7 @@ class GitHubProcess:
 
     url: str
     token: str
+    pid: int
 
     async def turn(self, **dials: Any) -> None:
         """Turn dials."""
@@ -55,7 +56,7 @@ async def github_process(folder: Path, seed: Path, *, token: str) -> AsyncIterat
         assert process.stdout is not None
         async with asyncio.timeout(START_SECONDS):
             ready = json.loads(await process.stdout.readline())
-        yield GitHubProcess(ready["url"], token)
+        yield GitHubProcess(ready["url"], token, process.pid)
     finally:
         process.terminate()
         await process.wait()
