@@ -136,6 +136,20 @@ async def test_renamed_repository_is_followed_within_github(redis_url: str, stat
     assert [one.headers["authorization"] for one in github.seen] == [f"Bearer {token}"] * 2
 
 
+async def test_no_cookie_is_kept(redis_url: str) -> None:
+    """What a server sets for one credential is not sent with the next request, which may be another's."""
+
+    async def sets_cookie(_: web.Request) -> web.Response:
+        return web.json_response([], headers={"set-cookie": "session=x; Path=/"})
+
+    async with scripted(sets_cookie) as github:
+        subject: Any = github
+        async with gateway_before(subject, "t", redis_url) as gateway:
+            for _ in range(2):
+                await gateway.gateway.http.rest("GET", f"/repos/{REPOSITORY}/issues")
+    assert ["cookie" in one.headers for one in github.seen] == [False, False]
+
+
 async def test_chain_of_redirects_ends(redis_url: str) -> None:
     """An address that leads to itself is asked a few times, then refused."""
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
 
@@ -79,9 +80,11 @@ class Sender:
             "x-github-api-version": API_VERSION,
         }
         limits = httpx.Limits(max_connections=self.max_connections, max_keepalive_connections=self.max_connections)
+        # Takes no cookies: one credential's session must not serve another.
+        jar = CookieJar(DefaultCookiePolicy(allowed_domains=()))
         #: Follows no redirect by itself: it would take the credential along.
         self.client = httpx.AsyncClient(
-            headers=headers, timeout=self.answer_seconds, limits=limits, follow_redirects=False
+            headers=headers, cookies=jar, timeout=self.answer_seconds, limits=limits, follow_redirects=False
         )
 
     async def close(self) -> None:
