@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import grpc
 import httpx
+import pytest
 from reading_issues import BODY, LABELS, change, one, title
 from running_gateway import REPOSITORY, Running
 
@@ -172,6 +173,33 @@ async def test_someone_who_waits_does_not_wait_for_a_long_list(running_gateway: 
     assert count == 39
     assert isinstance(answer.value, Issue)
     assert len(running_gateway.reads()) == 3
+
+
+async def found(gateway: Running, limit: int) -> list[int]:
+    """Search for a word that every issue has."""
+    request = pb.SearchIssuesRequest(repository=REPOSITORY, text="Body", limit=limit)
+    return [issue.number async for answer in gateway.stub.SearchIssues(request) for issue in answer.issues]
+
+
+async def test_search_does_not_end_where_github_does(running_gateway: Running) -> None:
+    """GitHub hands out a thousand results of a search; all 2,340 come, each once, oldest first."""
+    items = running_gateway.github.store.repository("acme", "toy").items
+    moments = [f"2026-02-{place // 300 + 1:02}T00:00:00Z" for place in range(2300)]
+    items |= {
+        number: replace(items[1], number=number, id=number, created_at=moment)
+        for number, moment in enumerate(moments, start=100)
+    }
+    assert await found(running_gateway, 10_000) == [*range(1, 41), *range(100, 2400)]
+    assert await found(running_gateway, 1_005) == [*range(1, 41), *range(100, 1065)]
+
+
+async def test_search_that_cannot_be_told_apart_says_so(running_gateway: Running) -> None:
+    """Of 1,100 issues of one second a thousand can be had: the caller is told, rather than that these are all."""
+    items = running_gateway.github.store.repository("acme", "toy").items
+    items |= {number: replace(items[1], number=number, id=number) for number in range(100, 1200)}
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await found(running_gateway, 10_000)
+    assert "narrow the search" in str(caught.value.details())
 
 
 async def test_one_poisonous_issue_harms_only_itself(running_gateway: Running) -> None:

@@ -141,6 +141,34 @@ async def test_issues_take_the_time_that_the_dial_says(github: SimulatedGitHub, 
     assert loop.time() - start >= 0.15
 
 
+async def test_reads_are_of_when_they_came_and_writes_of_when_they_end(
+    github: SimulatedGitHub, http: aiohttp.ClientSession
+) -> None:
+    """With a latency a read tells what was when it came, and a write is done when its time has passed."""
+    github.dials.latency = 0.3
+    items = github.store.repository("acme", "shop").items
+    query = '{ repository(owner: "acme", name: "shop") { issue(number: 1) { title } } }'
+
+    async def read() -> str:
+        async with http.post("/graphql", json={"query": query}) as answer:
+            title: str = (await answer.json())["data"]["repository"]["issue"]["title"]
+            return title
+
+    async def write() -> None:
+        async with http.patch(f"{REPO}/issues/2", json={"title": "Written"}) as answer:
+            assert answer.status == 200
+
+    before = items[1].title
+    async with asyncio.TaskGroup() as tasks:
+        reading, writing = tasks.create_task(read()), tasks.create_task(write())
+        async with asyncio.timeout(10):
+            while github._limiter._active < 2:
+                await asyncio.sleep(0)
+        items[1].title = "Changed"
+        assert items[2].title != "Written"
+    assert (reading.result(), items[2].title, writing.done()) == (before, "Written", True)
+
+
 async def test_a_fault_before_handling_leaves_nothing_behind(
     github: SimulatedGitHub, http: aiohttp.ClientSession
 ) -> None:

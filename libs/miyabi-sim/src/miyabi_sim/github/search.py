@@ -44,10 +44,12 @@ def _matches(repository: Repository, item: Issue, *, qualifier: str, value: str)
             return bool(wanted & {label.casefold() for label in item.labels})
         case "milestone":
             return (item.milestone or "").casefold() == value
-        case "assignee":
-            return value in {login.casefold() for login in item.assignees}
-        case "author":
-            return item.author.casefold() == value
+        case "assignee" | "author":
+            return value in {
+                login.casefold() for login in (item.assignees if qualifier == "assignee" else [item.author])
+            }
+        case "created":
+            return value.startswith(">=") and item.created_at.casefold() >= value.removeprefix(">=")
         case "no":
             return not {"label": item.labels, "assignee": item.assignees, "milestone": item.milestone}.get(value)
         case "head":

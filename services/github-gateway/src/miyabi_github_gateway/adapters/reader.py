@@ -18,6 +18,9 @@ from miyabi_github_gateway.adapters.transport import GitHubTransport
 from miyabi_github_gateway.errors import GitHubRefusedError, RepositoryNotFoundError
 from miyabi_github_gateway.models import Issue, IssueField, IssueSearch, Kind, PullRequest, Read, Shape
 
+#: GitHub hands out no more results of one search (docs.github.com, "About search").
+MOST_RESULTS = 1000
+
 
 class GitHubApiReader:
     """Implements `ports.GitHubReader` over GitHub's APIs."""
@@ -76,7 +79,11 @@ class GitHubApiReader:
             more, cursor = found["pageInfo"]["hasNextPage"], found["pageInfo"]["endCursor"]
 
     async def _searched(self, repository: str, wanted: IssueSearch) -> AsyncIterator[list[Issue]]:
-        """Search, lowest number first."""
+        """Search, oldest first; beyond what GitHub hands out of one search, from the moment where that ends.
+
+        Raises:
+            GitHubRefusedError: more match than can be told apart by when they were opened.
+        """
         owner, _, name = repository.partition("/")
         found = await self._query(
             queries.FIND_REPOSITORY, {"owner": owner, "name": name}, repository=repository, requests=0
@@ -88,19 +95,39 @@ class GitHubApiReader:
         words += [f'milestone:"{wanted.milestone}"'] if wanted.milestone else []
         words += [f"assignee:{wanted.assignee}"] if wanted.assignee else []
         text = " ".join(filter(None, words))
-        requests = queries.requests_of_page(wanted.fields)
+        seen: set[int] = set()
+        since = ""
+        while True:
+            count, last = 0, ""
+            async for nodes in self._results(repository, text + since, wanted.fields):
+                page = await self._built(repository, nodes, wanted.fields)
+                count += len(page)
+                last = nodes[-1]["createdAt"] if nodes else last
+                yield [issue for issue in page if issue.number not in seen]
+                seen |= {issue.number for issue in page}
+            if count < MOST_RESULTS:
+                return
+            if since == f" created:>={last}":
+                raise GitHubRefusedError(f"more than {MOST_RESULTS} issues of one second match: narrow the search")
+            since = f" created:>={last}"
+
+    async def _results(
+        self, repository: str, text: str, fields: frozenset[IssueField]
+    ) -> AsyncIterator[list[Mapping[str, Any]]]:
+        """Search once, page by page."""
+        requests = queries.requests_of_page(fields)
         cursor: str | None = None
         more = True
         while more:
             variables = {"text": text, "after": cursor}
             result = await self._query(
-                queries.search_issues(wanted.fields), variables, repository=repository, requests=requests
+                queries.search_issues(fields), variables, repository=repository, requests=requests
             )
             if result.data is None:
                 raise GitHubRefusedError(_messages(result))
             _refuse_holes(result, repository)
             page = result.data["search"]
-            yield await self._built(repository, page["nodes"], wanted.fields)
+            yield [node for node in page["nodes"] if node]
             more, cursor = page["pageInfo"]["hasNextPage"], page["pageInfo"]["endCursor"]
 
     async def _built(
