@@ -106,7 +106,8 @@ class GitHubGatewayServiceServicer:
     def BatchGetIssues(self, request, context):
         """BatchGetIssues reads issues by number; answers arrive as they come, each number exactly once.
 
-        Up to 25 issues travel in one aliased GraphQL query. A missing issue is an entry with `missing`, not an error of the call.
+        Up to 100 issues travel in one aliased GraphQL query, 25 until it is known how quickly GitHub answers.
+        A missing issue is an entry with `missing`, not an error of the call.
         Pull requests are never issues: their numbers are missing. Errors: NOT_FOUND `REPOSITORY_NOT_FOUND`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

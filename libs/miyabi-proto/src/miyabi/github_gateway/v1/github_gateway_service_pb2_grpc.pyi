@@ -43,7 +43,8 @@ class GitHubGatewayServiceStub:
     BatchGetIssues: _grpc.UnaryStreamMultiCallable[_github_gateway_service_pb2.BatchGetIssuesRequest, _github_gateway_service_pb2.BatchGetIssuesResponse]
     """BatchGetIssues reads issues by number; answers arrive as they come, each number exactly once.
 
-    Up to 25 issues travel in one aliased GraphQL query. A missing issue is an entry with `missing`, not an error of the call.
+    Up to 100 issues travel in one aliased GraphQL query, 25 until it is known how quickly GitHub answers.
+    A missing issue is an entry with `missing`, not an error of the call.
     Pull requests are never issues: their numbers are missing. Errors: NOT_FOUND `REPOSITORY_NOT_FOUND`.
     """
     SearchIssues: _grpc.UnaryStreamMultiCallable[_github_gateway_service_pb2.SearchIssuesRequest, _github_gateway_service_pb2.SearchIssuesResponse]
@@ -104,7 +105,8 @@ class GitHubGatewayServiceAsyncStub(GitHubGatewayServiceStub):
     BatchGetIssues: _aio.UnaryStreamMultiCallable[_github_gateway_service_pb2.BatchGetIssuesRequest, _github_gateway_service_pb2.BatchGetIssuesResponse]  # type: ignore[assignment]
     """BatchGetIssues reads issues by number; answers arrive as they come, each number exactly once.
 
-    Up to 25 issues travel in one aliased GraphQL query. A missing issue is an entry with `missing`, not an error of the call.
+    Up to 100 issues travel in one aliased GraphQL query, 25 until it is known how quickly GitHub answers.
+    A missing issue is an entry with `missing`, not an error of the call.
     Pull requests are never issues: their numbers are missing. Errors: NOT_FOUND `REPOSITORY_NOT_FOUND`.
     """
     SearchIssues: _aio.UnaryStreamMultiCallable[_github_gateway_service_pb2.SearchIssuesRequest, _github_gateway_service_pb2.SearchIssuesResponse]  # type: ignore[assignment]
@@ -168,7 +170,8 @@ class GitHubGatewayServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_github_gateway_service_pb2.BatchGetIssuesResponse], _abc.AsyncIterator[_github_gateway_service_pb2.BatchGetIssuesResponse]]:
         """BatchGetIssues reads issues by number; answers arrive as they come, each number exactly once.
 
-        Up to 25 issues travel in one aliased GraphQL query. A missing issue is an entry with `missing`, not an error of the call.
+        Up to 100 issues travel in one aliased GraphQL query, 25 until it is known how quickly GitHub answers.
+        A missing issue is an entry with `missing`, not an error of the call.
         Pull requests are never issues: their numbers are missing. Errors: NOT_FOUND `REPOSITORY_NOT_FOUND`.
         """
 
