@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -12,6 +13,7 @@ import redis.asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from miyabi_core.redis import connect
 from miyabi_core.valkey import EmbeddedValkey
 from miyabi_github_gateway.adapters.redis_governor import RedisBudget
 from miyabi_github_gateway.adapters.redis_governor.budget import key_prefix
@@ -198,6 +200,32 @@ async def test_replica_that_dies_gives_its_requests_back(client: redis.asyncio.R
     state = await living.state()
     assert state is not None
     assert state.concurrent == 1
+
+
+async def test_asker_that_is_cancelled_leaves_nothing(valkey: EmbeddedValkey) -> None:
+    """However many turns of the loop after its start a question is cancelled, what it was granted is given back."""
+    clock = Time()
+    async with connect(valkey.url) as client:
+        budget = RedisBudget(client, secrets.token_hex(8), Limits(write_gap_ms=0, notify_gap_ms=0), clock=clock)
+        cancelled = 0
+        for turns in range(40):
+            asking = asyncio.create_task(acquire(budget, Ask("core", Cost.NOTIFY, primary=7), ticket="a"))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            asking.cancel()
+            try:
+                grant = await asking
+            except asyncio.CancelledError:
+                cancelled += 1
+            else:
+                assert isinstance(grant, Grant)
+                await budget.settle(grant, Outcome(sent=False))
+        state = await budget.state()
+        hour = await client.hmget(budget._keys[0], "core.remaining", "core.in_flight")
+    assert cancelled > 0
+    assert state is not None
+    assert (state.concurrent, state.content_hour, state.minute_points["core"], state.busy_ms["core"]) == (0, 0, 0, 0)
+    assert hour == [b"5000", b"0"]
 
 
 async def test_other_credential_has_its_own_budget(client: redis.asyncio.Redis) -> None:

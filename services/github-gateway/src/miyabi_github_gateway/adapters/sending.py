@@ -147,7 +147,7 @@ class Sender:
             try:
                 answer = await self._try(request, credential)
             except BaseException:
-                circuit.undecided()
+                circuit.undecided(request)
                 raise
             verdict, limited = judge(answer, is_graphql=request.is_graphql)
             self._tell_circuit(circuit, request, answer, verdict)
@@ -187,7 +187,7 @@ class Sender:
 
     def _refuse_open(self, circuit: Circuit, request: Request, *, probe: bool = False) -> None:
         """Refuse at once where the host is left alone."""
-        wait = circuit.wait() if probe else max(0.0, circuit.until - self.clock()) if circuit.is_open else 0.0
+        wait = circuit.wait(request) if probe else max(0.0, circuit.until - self.clock()) if circuit.is_open else 0.0
         if wait > 0:
             raise GitHubUnavailableError(
                 f"{httpx.URL(request.url).host} is left alone after failures in a row",
@@ -202,9 +202,9 @@ class Sender:
         if verdict in {Verdict.GOOD, Verdict.LIMITED, Verdict.MALFORMED}:
             circuit.succeeded()
         elif request.is_graphql and too_long:
-            circuit.undecided()
+            circuit.undecided(request)
         else:
-            circuit.failed()
+            circuit.failed(request)
         metrics.CIRCUIT.labels(httpx.URL(request.url).host).set(int(circuit.is_open))
 
 

@@ -29,37 +29,38 @@ class Circuit:
     failures: int = 0
     opened: int = 0
     until: float = 0.0
-    _probing: bool = False
+    _probe: object = None
 
     @property
     def is_open(self) -> bool:
         """Return whether the host is left alone or probed."""
         return self.opened > 0
 
-    def wait(self) -> float:
-        """Return the seconds before a request may be sent; 0: one may, and its end must be told."""
+    def wait(self, request: object) -> float:
+        """Return the seconds before a request may be sent; 0: it may, and its end must be told."""
         if not self.opened:
             return 0.0
         left = self.until - self.clock()
-        if left > 0 or self._probing:
+        if left > 0 or self._probe is not None:
             return max(left, 0.1)
-        self._probing = True
+        self._probe = request
         return 0.0
 
     def succeeded(self) -> None:
         """Take note of an answer: the host is there."""
         self.failures = self.opened = 0
-        self._probing = False
+        self._probe = None
 
-    def failed(self) -> None:
-        """Take note of a failure of the host."""
+    def failed(self, request: object) -> None:
+        """Take note of a failure of the host; of an open one only the probe's counts, not those of older requests."""
         self.failures += 1
-        if self._probing or (not self.opened and self.failures >= OPENS_AFTER):
+        if request is self._probe or (not self.opened and self.failures >= OPENS_AFTER):
             self.opened += 1
             seconds = min(LONGEST_OPEN_SECONDS, FIRST_OPEN_SECONDS * 2 ** min(10, self.opened - 1))
             self.until = self.clock() + seconds * (0.5 + self.jitter() / 2)
-        self._probing = False
+        self.undecided(request)
 
-    def undecided(self) -> None:
+    def undecided(self, request: object) -> None:
         """Take note that a request ended without telling anything of the host."""
-        self._probing = False
+        if request is self._probe:
+            self._probe = None

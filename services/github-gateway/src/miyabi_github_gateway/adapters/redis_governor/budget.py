@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import secrets
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -82,28 +83,41 @@ class RedisBudget:
             BudgetAwayError: the server cannot be reached.
             BudgetForgotError: it does not know what was sent: tell it with `restore`.
         """
-        limits = self.limits
-        kept = 0 if ask.cost is not Cost.READ else KEPT_PER_MILLE[ask.lane]
-        answer = await self._call(
-            "acquire", ask.gate, self.epoch, secrets.token_hex(6), ticket, ask.resource, _COSTS[ask.cost],
-            int(ask.lane), ask.primary, ask.cost.points, kept, limits.primary, limits.minute(ask.resource),
-            limits.concurrency, limits.content_minute, limits.content_hour, limits.write_gap_ms, limits.notify_gap_ms,
-            self.timing.lease, self.timing.retry, self.timing.grace, self.timing.longest, patience,
-            limits.busy_ms, limits.busy_graphql_ms,
-        )  # fmt: skip
+        grant_id = secrets.token_hex(8)
+        try:
+            answer = await self._ask(ask, grant_id, ticket=ticket, patience=patience)
+        except asyncio.CancelledError:
+            # It may have been let through; nobody would ever settle it.
+            with suppress(BudgetAwayError):
+                await self._forget(ask, grant_id)
+            raise
         kind = answer[0].decode()
         if kind == "epoch":
             raise BudgetForgotError(answer[1].decode())
         if kind == "wait":
             return Wait(int(answer[1]), answer[2].decode())
-        grant = Grant(
-            ask, answer[1].decode(), alone=bool(int(answer[2])), sequence=int(answer[3]), busy_ms=int(answer[9])
-        )
+        alone, sequence, busy_ms, minute, content_minute, content_hour, *busy = map(int, answer[1:])
+        grant = Grant(ask, grant_id, alone=bool(alone), sequence=sequence, busy_ms=busy_ms)
         return grant, Totals(
-            minute={ask.resource: int(answer[4])},
-            busy={name: int(answer[7 + place]) for place, name in enumerate(RESOURCES)},
-            content_minute=int(answer[5]),
-            content_hour=int(answer[6]),
+            {ask.resource: minute}, dict(zip(RESOURCES, busy, strict=True)), content_minute, content_hour
+        )
+
+    async def _ask(self, ask: Ask, grant_id: str, *, ticket: str, patience: int) -> Any:
+        """Ask the server."""
+        limits = self.limits
+        kept = 0 if ask.cost is not Cost.READ else KEPT_PER_MILLE[ask.lane]
+        return await self._call(
+            "acquire", ask.gate, self.epoch, secrets.token_hex(6), ticket, ask.resource, _COSTS[ask.cost],
+            int(ask.lane), ask.primary, ask.cost.points, kept, limits.primary, limits.minute(ask.resource),
+            limits.concurrency, limits.content_minute, limits.content_hour, limits.write_gap_ms, limits.notify_gap_ms,
+            self.timing.lease, self.timing.retry, self.timing.grace, self.timing.longest, patience,
+            limits.busy_ms, limits.busy_graphql_ms, grant_id,
+        )  # fmt: skip
+
+    async def _forget(self, ask: Ask, grant_id: str) -> None:
+        """Give back what may have been let through."""
+        await self._call(
+            "forget", ask.gate, self.epoch, grant_id, ask.resource, _COSTS[ask.cost], ask.primary, self.limits.primary
         )
 
     async def settle(self, grant: Grant, outcome: Outcome) -> None:

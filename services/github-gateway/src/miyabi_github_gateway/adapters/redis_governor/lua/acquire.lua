@@ -2,7 +2,7 @@
 -- ARGV: 4 known epoch, 5 fresh epoch, 6 ticket, 7 resource, 8 cost (0 read, 1 write, 2 notify), 9 lane, 10 primary points,
 -- 11 minute points, 12 kept of 1000, 13 primary limit, 14 minute limit, 15 concurrency, 16 content a minute, 17 content an
 -- hour, 18 write gap, 19 notify gap, 20 lease, 21 retry, 22 grace, 23 longest wait before asking again, 24 patience,
--- 25 milliseconds a minute, 26 milliseconds a minute of GraphQL.
+-- 25 milliseconds a minute, 26 milliseconds a minute of GraphQL, 27 id.
 local resource, cost, lane = ARGV[7], tonumber(ARGV[8]), tonumber(ARGV[9])
 local primary, points, kept = tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[12])
 local lease, retry, grace = tonumber(ARGV[20]), tonumber(ARGV[21]), tonumber(ARGV[22])
@@ -139,8 +139,7 @@ if wait > 0 then
 end
 
 redis.call('HDEL', TICKETS, ticket)
-local number = redis.call('HINCRBY', STATE, 'ids', 1)
-local id, lease_end = state.epoch .. '-' .. number, NOW + lease
+local id, lease_end = ARGV[27], NOW + lease
 local alone = get(resource .. '.in_flight') == 0 and 1 or 0
 redis.call('ZADD', LEASES, text(lease_end), id .. ':' .. resource .. ':' .. ARGV[10])
 set(resource .. '.remaining', get(resource .. '.remaining') - primary)
@@ -169,6 +168,6 @@ if cost == 2 then
 end
 save()
 return {
-  'grant', id, alone, get(resource .. '.sequence'), get(resource .. '.minute'), content_in(MINUTE), content_in(HOUR),
-  get('core.busy'), get('graphql.busy'), expected,
+  'grant', alone, get(resource .. '.sequence'), expected, get(resource .. '.minute'), content_in(MINUTE),
+  content_in(HOUR), get('core.busy'), get('graphql.busy'),
 }
