@@ -284,8 +284,11 @@ async def test_hello_comes_first(stack):
         assert from_rpc_error(caught.value).reason == "HELLO_EXPECTED"
 
 
-async def test_approval_opens_the_way(stack, operators):
-    """With an approval gate the pull request waits for a person."""
+@pytest.mark.parametrize(
+    ("approved", "expected"), [(True, state_pb2.BATCH_STATE_SUCCEEDED), (False, state_pb2.BATCH_STATE_FAILED)]
+)
+async def test_approval_decides(stack, operators, approved, expected):
+    """The pull request waits for a person, whose decision may be repeated, and not be turned round."""
     async with stack.coordinator() as channel, stack.agent(channel):
         stub = operators(channel)
         call = stub.SubmitBatch(submit(1, require_approval=True))
@@ -293,11 +296,18 @@ async def test_approval_opens_the_way(stack, operators):
             async for response in call:
                 changes = [event.run_state_changed.to_state for event in response.events]
                 if state_pb2.RUN_STATE_AWAITING_APPROVAL in changes:
-                    name = response.events[0].batch
+                    run = f"{response.events[0].batch}/runs/1"
                     break
-        await stub.ResolveApproval(pb.ResolveApprovalRequest(name=f"{name}/runs/1", approved=True))
+        for _ in range(2):
+            answer = await stub.ResolveApproval(pb.ResolveApprovalRequest(name=run, approved=approved))
+            assert answer.run.name == run
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.ResolveApproval(pb.ResolveApprovalRequest(name=run, approved=not approved))
+        assert from_rpc_error(caught.value).reason == "APPROVAL_NOT_FOUND"
         events = await collect(call)
-        assert events[-1].batch_finished.state == state_pb2.BATCH_STATE_SUCCEEDED
+        assert events[-1].batch_finished.state == expected
+        again = await stub.ResolveApproval(pb.ResolveApprovalRequest(name=run, approved=approved))
+        assert again.run.state == events[-1].batch_finished.results[0].state
 
 
 async def test_all_events_are_followed_from_a_cursor(stack, operators):

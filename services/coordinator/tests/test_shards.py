@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from itertools import pairwise
 
 import pytest
 from store_checks import collect, submit
 
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
+from miyabi.coordinator.v1 import dispatch_service_pb2 as dispatch_pb
 from miyabi.coordinator.v1 import state_pb2
-from miyabi_coordinator.shards import MAX_SHARDS, SLOTS, TAGS, homes_of, shard_of, slot_of
+from miyabi_coordinator.shards import MAX_SHARDS, SLOTS, TAGS, homes_of, new_batch_id, shard_of, slot_of
+from miyabi_coordinator.testing import succeed
 from miyabi_core.ids import new_ulid
 
 
@@ -58,3 +61,16 @@ async def test_old_batches_are_found_when_shards_are_added(stack, operators):
     assert {shard_of(name) for name in old} == {0, 1}
     assert {shard_of(name) for name in new} <= {2, 3}
     assert {batch.name for batch in listed} == {*old, *new}
+
+
+async def test_outcome_of_a_shard_that_is_not_there_is_refused_by_itself(stack, operators):
+    """An agent with an outcome of a shard that was taken away is told so, and its stream goes on."""
+    task = f"batches/{new_batch_id(7)}/runs/1/tasks/triage"
+    lease = dispatch_pb.Lease(reference=dispatch_pb.LeaseReference(task=task, fencing_token=1), kind=1)
+    async with stack.coordinator(shards=2) as channel, stack.agent(channel) as agent:
+        await agent.send(succeed(lease))
+        async with asyncio.timeout(10):
+            answer = await agent.acknowledgements.get()
+        assert (answer.reference.task, answer.accepted, answer.reason) == (task, False, "BATCH_NOT_FOUND")
+        events = await collect(operators(channel).SubmitBatch(submit(1, pipeline=state_pb2.PIPELINE_TRIAGE)))
+        assert events[-1].batch_finished.state == state_pb2.BATCH_STATE_SUCCEEDED

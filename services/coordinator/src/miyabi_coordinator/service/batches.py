@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from miyabi_coordinator import errors
 from miyabi_coordinator.decide import retry_order
-from miyabi_coordinator.models import ApprovalDecided, Batch, BatchState, Run
+from miyabi_coordinator.models import ApprovalDecided, Batch, BatchState, FailureReason, Run, RunState
 from miyabi_coordinator.ports.store import Store
 from miyabi_coordinator.service.ownership import check_may_change
 from miyabi_coordinator.service.retrying import Retrying, retry_entry
@@ -89,17 +89,20 @@ class Batches:
         return changed
 
     async def approve(self, batch: str, issue: int, *, approved: bool, comment: str, caller: Identity) -> Run:
-        """Decide on the pull request of a run that awaits it.
+        """Decide on the pull request of a run that awaits it; the same decision again changes nothing.
 
         Raises:
-            NotFoundError: there is no such run, or it awaits nothing.
+            NotFoundError: there is no such run, or it awaits nothing and was not decided on like this.
         """
         await self.run(batch, issue)
         event = ApprovalDecided(approved, comment)
         applied = await self._transitions.apply(batch, issue, event=event, actor=caller.name)
-        if not applied.done:
+        if applied.done:
+            return applied.run
+        run = await self._transitions.confirmed(batch, issue)
+        if not _was_decided(run, approved=approved):
             raise errors.approval_not_found(batch, issue)
-        return applied.run
+        return run
 
     async def _change(
         self,
@@ -135,3 +138,10 @@ class Batches:
             ):
                 break
         return await self.get(batch)
+
+
+def _was_decided(run: Run, *, approved: bool) -> bool:
+    """Tell whether a run was decided on like this, by a call whose answer was lost perhaps."""
+    if approved:
+        return run.approved
+    return run.state is RunState.FAILED and run.reason is FailureReason.APPROVAL_DECLINED

@@ -16,7 +16,7 @@ from miyabi.coordinator.v1 import dispatch_service_pb2 as pb
 from miyabi.coordinator.v1 import dispatch_service_pb2_grpc, event_pb2
 from miyabi_coordinator import errors
 from miyabi_coordinator.models import AgentInfo, Encoded, LeaseReference, Task
-from miyabi_coordinator.service.agents import AttachedAgent, Mail
+from miyabi_coordinator.service.agents import Acknowledgement, AttachedAgent, Mail
 from miyabi_coordinator.service.outcomes import Report, Reported
 from miyabi_coordinator.service.shard import Shard, ShardTable
 from miyabi_coordinator.shards import shard_of
@@ -97,14 +97,19 @@ class DispatchServicer(dispatch_service_pb2_grpc.DispatchServiceServicer):
                 for number, lane in enumerate(lanes):
                     group.create_task(self._serve_lane(agent, number, lane))
                 async for message in _messages(first, rest):
-                    await self._sort(message, lanes)
+                    await self._sort(agent, message, lanes)
                 for lane in lanes:
                     await lane.put(None)
         finally:
             agent.close()
 
-    async def _sort(self, message: pb.AttachRequest, lanes: Sequence[asyncio.Queue[pb.AttachRequest | None]]) -> None:
-        """Put each part of a message into the lane of its shard; every shard gets the heartbeat."""
+    async def _sort(
+        self, agent: AttachedAgent, message: pb.AttachRequest, lanes: Sequence[asyncio.Queue[pb.AttachRequest | None]]
+    ) -> None:
+        """Put each part of a message into the lane of its shard; every shard gets the heartbeat.
+
+        What names a shard that is not there is of no batch: its outcome is refused, and the stream goes on.
+        """
         parts: dict[int, pb.AttachRequest] = {}
         for number in range(len(lanes)) if message.HasField("heartbeat") else ():
             part = parts.setdefault(number, pb.AttachRequest())
@@ -112,11 +117,16 @@ class DispatchServicer(dispatch_service_pb2_grpc.DispatchServiceServicer):
             held = [(entry, shard_of(dispatch.reference_of(entry).batch)) for entry in message.heartbeat.held]
             part.heartbeat.held.extend(entry for entry, home in held if home == number)
         for entry in message.progress:
-            number = self._number(dispatch.reference_of(entry.reference))
-            parts.setdefault(number, pb.AttachRequest()).progress.append(entry)
+            number = shard_of(dispatch.reference_of(entry.reference).batch)
+            if number < len(lanes):
+                parts.setdefault(number, pb.AttachRequest()).progress.append(entry)
         for outcome in message.outcomes:
-            number = self._number(dispatch.reference_of(outcome.reference))
-            parts.setdefault(number, pb.AttachRequest()).outcomes.append(outcome)
+            reference = dispatch.reference_of(outcome.reference)
+            number = shard_of(reference.batch)
+            if number < len(lanes):
+                parts.setdefault(number, pb.AttachRequest()).outcomes.append(outcome)
+            else:
+                agent.acknowledge(Acknowledgement(reference, accepted=False, reason="BATCH_NOT_FOUND"))
         for number, part in parts.items():
             await lanes[number].put(part)
 
@@ -160,17 +170,6 @@ class DispatchServicer(dispatch_service_pb2_grpc.DispatchServiceServicer):
         await shard.intake.outcomes(agent, reported)
         for other in self._shards.all:
             other.dispatcher.wake()
-
-    def _number(self, reference: LeaseReference) -> int:
-        """Return the number of a lease's shard.
-
-        Raises:
-            NotFoundError: there is none.
-        """
-        number = shard_of(reference.batch)
-        if number >= len(self._shards.all):
-            raise errors.batch_not_found(reference.batch)
-        return number
 
     def _welcome(self, lost: list[LeaseReference]) -> pb.Welcome:
         """Answer the hello."""

@@ -212,7 +212,8 @@ class CoordinatorServiceServicer:
 
     def ResolveApproval(self, request, context):
         """ResolveApproval approves or declines the pull request of a run that awaits it.
-        From AWAITING_APPROVAL to RUNNING or FAILED. Errors: NOT_FOUND `RUN_NOT_FOUND`, `APPROVAL_NOT_FOUND`.
+        From AWAITING_APPROVAL to RUNNING or FAILED; the same decision again answers OK and changes nothing.
+        Errors: NOT_FOUND `RUN_NOT_FOUND`, `APPROVAL_NOT_FOUND`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -87,7 +87,8 @@ class CoordinatorServiceStub:
     """
     ResolveApproval: _grpc.UnaryUnaryMultiCallable[_coordinator_service_pb2.ResolveApprovalRequest, _coordinator_service_pb2.ResolveApprovalResponse]
     """ResolveApproval approves or declines the pull request of a run that awaits it.
-    From AWAITING_APPROVAL to RUNNING or FAILED. Errors: NOT_FOUND `RUN_NOT_FOUND`, `APPROVAL_NOT_FOUND`.
+    From AWAITING_APPROVAL to RUNNING or FAILED; the same decision again answers OK and changes nothing.
+    Errors: NOT_FOUND `RUN_NOT_FOUND`, `APPROVAL_NOT_FOUND`.
     """
     WatchEvents: _grpc.UnaryStreamMultiCallable[_coordinator_service_pb2.WatchEventsRequest, _coordinator_service_pb2.WatchEventsResponse]
     """WatchEvents streams the events of all batches, from a cursor or from now.
@@ -159,7 +160,8 @@ class CoordinatorServiceAsyncStub(CoordinatorServiceStub):
     """
     ResolveApproval: _aio.UnaryUnaryMultiCallable[_coordinator_service_pb2.ResolveApprovalRequest, _coordinator_service_pb2.ResolveApprovalResponse]  # type: ignore[assignment]
     """ResolveApproval approves or declines the pull request of a run that awaits it.
-    From AWAITING_APPROVAL to RUNNING or FAILED. Errors: NOT_FOUND `RUN_NOT_FOUND`, `APPROVAL_NOT_FOUND`.
+    From AWAITING_APPROVAL to RUNNING or FAILED; the same decision again answers OK and changes nothing.
+    Errors: NOT_FOUND `RUN_NOT_FOUND`, `APPROVAL_NOT_FOUND`.
     """
     WatchEvents: _aio.UnaryStreamMultiCallable[_coordinator_service_pb2.WatchEventsRequest, _coordinator_service_pb2.WatchEventsResponse]  # type: ignore[assignment]
     """WatchEvents streams the events of all batches, from a cursor or from now.
@@ -300,7 +302,8 @@ class CoordinatorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_coordinator_service_pb2.ResolveApprovalResponse, _abc.Awaitable[_coordinator_service_pb2.ResolveApprovalResponse]]:
         """ResolveApproval approves or declines the pull request of a run that awaits it.
-        From AWAITING_APPROVAL to RUNNING or FAILED. Errors: NOT_FOUND `RUN_NOT_FOUND`, `APPROVAL_NOT_FOUND`.
+        From AWAITING_APPROVAL to RUNNING or FAILED; the same decision again answers OK and changes nothing.
+        Errors: NOT_FOUND `RUN_NOT_FOUND`, `APPROVAL_NOT_FOUND`.
         """
 
     @_abc_1.abstractmethod
