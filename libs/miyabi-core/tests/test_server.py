@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -94,6 +95,25 @@ async def test_bad_request_never_reaches_the_handler(kind: str) -> None:
     assert InvalidArgumentError is type(error)
     assert [violation.field for violation in error.violations] == ["name"]
     assert (service.calls if kind.startswith("Stream") else 0) == 0
+
+
+class AbortsInATask(EchoService):
+    """Ends a call from a task of its own, as a stream does whose messages a task reads."""
+
+    async def unary_unary(self, request: pb.GetBatchRequest, context: Any) -> pb.GetBatchRequest:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(context.abort(grpc.StatusCode.NOT_FOUND, "It is gone."))
+        return request
+
+
+async def test_call_that_a_task_has_ended_is_not_ended_again(caplog: pytest.LogCaptureFixture) -> None:
+    """The caller gets the code that the task gave, and nothing is logged as if the handler had failed."""
+    service = AbortsInATask()
+    async with running_server((add_to_server, service, NAME)) as target, open_channel(target, service=NAME) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call(channel, "UnaryUnary", GOOD)
+    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 async def test_message_level_rule_names_its_field() -> None:

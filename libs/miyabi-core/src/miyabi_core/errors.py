@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import grpc
 
@@ -129,12 +129,15 @@ class InternalError(MiyabiError):
     code = grpc.StatusCode.INTERNAL
 
 
-def first_of(failures: BaseExceptionGroup[MiyabiError]) -> MiyabiError:
+#: What a group holds.
+_E = TypeVar("_E", bound=Exception)
+
+
+def first_of(failures: ExceptionGroup[_E]) -> _E:
     """Return one error of a group: work that was done side by side is answered with the first that failed."""
-    first: BaseException = failures
-    while isinstance(first, BaseExceptionGroup):
+    first: _E | ExceptionGroup[_E] = failures
+    while isinstance(first, ExceptionGroup):
         first = first.exceptions[0]
-    assert isinstance(first, MiyabiError), "a group of these errors holds nothing else"
     return first
 
 

@@ -46,6 +46,10 @@ class ErrorInterceptor(CallInterceptor):
             late = DeadlineExceededError("The answer was not there in time.", reason="DEADLINE_EXCEEDED")
             await abort(call, late, domain=self._domain)
         except ExceptionGroup as group:
+            aborted = group.subgroup(grpc.aio.AbortError)
+            if aborted is not None:
+                # A task of the handler has ended the call, at a message that is no good; gRPC wants that very error.
+                raise first_of(aborted) from None
             ours, others = group.split(MiyabiError)
             if ours is None or others is not None:
                 _LOG.exception("rpc.failed", method=call.method, error_type=type(group).__name__)
