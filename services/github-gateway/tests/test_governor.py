@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
 from governed import Clock, governor, heard, send
@@ -222,6 +223,20 @@ async def test_forecast_says_when_the_hour_runs_out() -> None:
     assert core.reset_time is not None
     left = (core.reset_time - core.exhaust_time).total_seconds()
     assert 2840 <= left <= 2900
+
+
+async def test_forecast_says_when_the_hour_of_content_runs_out() -> None:
+    """At 20 a minute 480 last 24 minutes; at five a minute the hour never runs out."""
+    subject, clock = governor()
+    await send(subject, NOTIFY, times=20)
+    content = next(limit for limit in await subject.rate_limits() if limit.resource == "content-hour")
+    assert content.exhaust_time is not None
+    minutes = (content.exhaust_time - datetime.now(UTC)).total_seconds() / 60
+    assert (content.remaining, round(minutes)) == (480, 24)
+    clock.now += 61
+    await send(subject, NOTIFY, times=5)
+    content = next(limit for limit in await subject.rate_limits() if limit.resource == "content-hour")
+    assert (content.remaining, content.exhaust_time) == (475, None)
 
 
 @pytest.mark.parametrize("name", ["pacing_scale", "time_scale"])

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from miyabi_github_gateway.models import RateLimit
-from miyabi_github_gateway.service.governor.model import MINUTE_MS, RECENT_MINUTES, BudgetState, HourState, Limits
+from miyabi_github_gateway.service.governor.model import (
+    HOUR_MS,
+    MINUTE_MS,
+    RECENT_MINUTES,
+    BudgetState,
+    HourState,
+    Limits,
+)
+
+#: Name of the limit that has a forecast beside those of GitHub's own hours.
+CONTENT_HOUR = "content-hour"
 
 
 def rate_limits(
@@ -38,7 +49,9 @@ def rate_limits(
                 exhaust_time=after(exhausted_in_ms(hour)),
             )
         )  # fmt: skip
-    return [*found, *_windows(state, limits, blocked)]
+    content = after(content_exhausted_in_ms(state, limits))
+    windows = _windows(state, limits, blocked)
+    return [*found, *(replace(one, exhaust_time=content) if one.resource == CONTENT_HOUR else one for one in windows)]
 
 
 def _windows(state: BudgetState, limits: Limits, blocked: datetime | None) -> list[RateLimit]:
@@ -57,7 +70,7 @@ def _windows(state: BudgetState, limits: Limits, blocked: datetime | None) -> li
         ),
         ("concurrent", limits.concurrency, state.concurrent, None),
         ("content-minute", limits.content_minute, state.content_minute, timedelta(minutes=1)),
-        ("content-hour", limits.content_hour, state.content_hour, timedelta(hours=1)),
+        (CONTENT_HOUR, limits.content_hour, state.content_hour, timedelta(hours=1)),
     ]
     return [
         RateLimit(name, limit, max(0, limit - used), used=used, window=window, blocked_until_time=blocked)
@@ -68,6 +81,13 @@ def _windows(state: BudgetState, limits: Limits, blocked: datetime | None) -> li
 def _seconds(milliseconds: int) -> int:
     """Return whole seconds, rounded up."""
     return -(-milliseconds // 1000)
+
+
+def content_exhausted_in_ms(state: BudgetState, limits: Limits) -> float | None:
+    """Return when the hour of content runs out at the pace of the last minute; None where that pace outlasts it."""
+    if state.content_minute * HOUR_MS <= limits.content_hour * MINUTE_MS:
+        return None
+    return max(0, limits.content_hour - state.content_hour) * MINUTE_MS / state.content_minute
 
 
 def exhausted_in_ms(hour: HourState) -> float | None:

@@ -19,7 +19,7 @@ from miyabi_github_gateway.service.governor.forecast import rate_limits
 from miyabi_github_gateway.service.governor.gate import Gate, Place
 from miyabi_github_gateway.service.governor.local import Timing
 from miyabi_github_gateway.service.governor.mirrored import Budget
-from miyabi_github_gateway.service.governor.model import Ask, Cost, Grant, Lane, Limits, Outcome
+from miyabi_github_gateway.service.governor.model import LONGEST_BUSY_MS, Ask, Cost, Grant, Lane, Limits, Outcome
 from miyabi_github_gateway.service.governor.shared import SharedBudget
 
 _LOG = get_logger(__name__)
@@ -80,7 +80,7 @@ class Governor:
             yield outcome
         finally:
             # Not on GitHub's clock: where that is fast its hours are shorter, not its answers longer.
-            outcome.took_ms = max(0, int((self.clock() - began) * 1000))
+            outcome.took_ms = min(LONGEST_BUSY_MS, max(0, int((self.clock() - began) * 1000)))
             await self.budget.settle(grant, outcome)
             for gate in self._gates.values():
                 gate.wake()
