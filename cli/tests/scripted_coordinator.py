@@ -8,6 +8,7 @@ from typing import Any
 import grpc
 from google.protobuf.duration_pb2 import Duration
 
+from miyabi.common.v1.freshness_pb2 import StaleData
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.batch_pb2 import Batch, BatchSpec
 from miyabi.coordinator.v1.coordinator_service_pb2_grpc import CoordinatorServiceServicer
@@ -19,15 +20,17 @@ NAME = "miyabi.coordinator.v1.CoordinatorService"
 BATCH = "batches/01ARZ3NDEKTSV4RRFFQ69G5FAV"
 
 
-def story(*, state: RunState.ValueType = RunState.RUN_STATE_SUCCEEDED) -> list[BatchEvent]:
-    """Return four events of a batch with one issue that ends in *state*."""
+def story(
+    *, state: RunState.ValueType = RunState.RUN_STATE_SUCCEEDED, stale: StaleData | None = None
+) -> list[BatchEvent]:
+    """Return four events of a batch with one issue that ends in *state* and was accepted with *stale* data."""
     result = IssueResult(
         issue_number=7, title="Broken", state=state, labels=["type:bug"], files=["a.py"], tests_failed_before=1,
         tests_passed_after=1, review_score=96, pull_request_url="http://127.0.0.1/pull/8", cost_usd_micros=12_500,
-        duration=Duration(seconds=4),
+        duration=Duration(seconds=4), stale_data=stale,
     )  # fmt: skip
     batch = Batch(name=BATCH, spec=BatchSpec(repository="a/b", issue_numbers=[7]), simulated=True)
-    accepted = BatchAccepted(batch=batch, issues=[IssueHeading(number=7, title="Broken")])
+    accepted = BatchAccepted(batch=batch, issues=[IssueHeading(number=7, title="Broken", stale_data=stale)])
     moved = TaskStateChanged(to_state=TaskState.TASK_STATE_SUCCEEDED)
     return [
         BatchEvent(batch=BATCH, sequence=1, batch_accepted=accepted),

@@ -8,8 +8,11 @@ import os
 import sys
 
 import pytest
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
 from scripted_coordinator import BATCH, NAME, ScriptedCoordinator, story
 
+from miyabi.common.v1.freshness_pb2 import StaleCause, StaleData
 from miyabi.coordinator.v1.coordinator_service_pb2_grpc import add_CoordinatorServiceServicer_to_server
 from miyabi.coordinator.v1.state_pb2 import RunState
 from miyabi_core.testing import running_server
@@ -50,6 +53,25 @@ async def test_submit_prints_a_table_and_ends_well() -> None:
     ):
         assert cell in output
     assert "simulated" in output
+
+
+STALE = StaleData(
+    fetch_time=Timestamp(seconds=1_767_225_600), age=Duration(seconds=720), cause=StaleCause.STALE_CAUSE_RATE_LIMITED
+)
+
+
+async def test_old_data_of_github_are_said_to_be_old() -> None:
+    """Where GitHub's limit made a batch start with old data, the log, the table and the JSON say so, with the age."""
+    code, output, errors = await run_against(ScriptedCoordinator(story(stale=STALE)), "submit", "a/b", "--issues", "7")
+    assert (code, errors) == (0, "")
+    words = "GitHub data was 12 min old: GitHub's limit was reached"
+    assert [words in line for line in output.splitlines() if "#7 GitHub" in line] == [True]
+    assert output.count("12 min old") == 2
+    _, output, _ = await run_against(
+        ScriptedCoordinator(story(stale=STALE)), "submit", "a/b", "--issues", "7", "--json"
+    )
+    told = json.loads(output.splitlines()[-1])["stale_data"]
+    assert told == {"fetched": "2026-01-01T00:00:00Z", "age_seconds": 720.0, "cause": "rate_limited"}
 
 
 async def test_failed_issue_is_exit_code_1() -> None:

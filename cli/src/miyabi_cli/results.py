@@ -7,11 +7,19 @@ from typing import Any
 
 from rich.table import Table
 
+from miyabi.common.v1.freshness_pb2 import StaleCause, StaleData
 from miyabi.coordinator.v1.result_pb2 import IssueResult
 from miyabi.coordinator.v1.state_pb2 import FailureReason, RunState
 
 #: Micro-dollars in a dollar.
 USD_MICROS = 1_000_000
+#: Ages below are told in seconds, others in minutes: what a person would say.
+SPOKEN_IN_SECONDS = 90
+_CAUSES: dict[int, str] = {
+    StaleCause.STALE_CAUSE_RATE_LIMITED: "GitHub's limit was reached",
+    StaleCause.STALE_CAUSE_UNAVAILABLE: "GitHub could not be reached",
+    StaleCause.STALE_CAUSE_REVALIDATING: "it was being read anew",
+}
 
 
 def status_of(result: IssueResult) -> str:
@@ -31,6 +39,13 @@ def measured(number: int) -> int | None:
     return None if number < 0 else number
 
 
+def age_of(stale: StaleData) -> str:
+    """Return how old GitHub's data of an issue were, and why, in words."""
+    seconds = stale.age.ToTimedelta().total_seconds()
+    age = f"{seconds:.0f} s" if seconds < SPOKEN_IN_SECONDS else f"{seconds / 60:.0f} min"
+    return f"GitHub data was {age} old: {_CAUSES.get(stale.cause, 'nothing newer was at hand')}"
+
+
 def as_json(result: IssueResult) -> dict[str, Any]:
     """Return the machine-readable line of one issue; what was not measured is null."""
     line: dict[str, Any] = {
@@ -47,6 +62,12 @@ def as_json(result: IssueResult) -> dict[str, Any]:
         "seconds": round(result.duration.ToTimedelta().total_seconds(), 3),
         "status": status_of(result),
     }
+    if result.HasField("stale_data"):
+        line["stale_data"] = {
+            "fetched": result.stale_data.fetch_time.ToJsonString(),
+            "age_seconds": round(result.stale_data.age.ToTimedelta().total_seconds(), 3),
+            "cause": StaleCause.Name(result.stale_data.cause).removeprefix("STALE_CAUSE_").lower(),
+        }
     if result.failure_reason:
         line["failure"] = {"reason": failure_of(result), "message": result.failure_message}
     return line
@@ -85,6 +106,8 @@ def _row(result: IssueResult) -> tuple[str, ...]:
         status += f": {failure_of(result).replace('_', ' ')}"
     elif result.changed_expectations:
         status += f" ({len(result.changed_expectations)} changed expectations)"
+    if result.HasField("stale_data"):
+        status += f"\n{age_of(result.stale_data)}"
     return (
         f"#{result.issue_number}",
         "\n".join(result.labels),

@@ -15,7 +15,7 @@ from miyabi.common.v1.task_kind_pb2 import TaskKind
 from miyabi.coordinator.v1.event_pb2 import BatchEvent
 from miyabi.coordinator.v1.result_pb2 import IssueResult
 from miyabi.coordinator.v1.state_pb2 import RunState, TaskState
-from miyabi_cli.results import as_json, results_table
+from miyabi_cli.results import age_of, as_json, results_table
 
 #: Task states that count as done on a bar.
 _DONE = (TaskState.TASK_STATE_SUCCEEDED, TaskState.TASK_STATE_SKIPPED, TaskState.TASK_STATE_FAILED)
@@ -101,6 +101,8 @@ class TerminalView:
         simulated = " [yellow](simulated)[/]" if accepted.batch.simulated else ""
         self._console.print(f"[bold]{event.batch}[/] {accepted.batch.spec.repository}{simulated}")
         for heading in accepted.issues:
+            if heading.HasField("stale_data"):
+                self._console.print(f"[yellow]#{heading.number} {age_of(heading.stale_data)}[/]", highlight=False)
             self._bars[heading.number] = self._progress.add_task(
                 heading.title[:60], total=1, number=heading.number, completed=0
             )
@@ -154,6 +156,9 @@ class LogView:
                 f"accepted: {spec.repository}, {len(spec.issue_numbers)} issues{' (simulated)' if simulated else ''}"
             )
             self._line(event, words)
+            for heading in event.batch_accepted.issues:
+                if heading.HasField("stale_data"):
+                    self._line(event, f"#{heading.number} {age_of(heading.stale_data)}")
         elif payload == "task_state_changed":
             change = event.task_state_changed
             state = TaskState.Name(change.to_state).removeprefix("TASK_STATE_").lower()

@@ -311,7 +311,7 @@ async def test_approval_decides(stack, operators, approved, expected):
 
 
 async def test_all_events_are_followed_from_a_cursor(stack, operators):
-    """What happens in any batch is streamed, and a cursor goes on behind what was seen."""
+    """What happens in any batch is streamed; each cursor, the one that comes at once too, goes on behind what was seen."""
     async with stack.coordinator() as channel, stack.agent(channel):
         stub = operators(channel)
         events = await collect(stub.SubmitBatch(submit(1)))
@@ -325,11 +325,16 @@ async def test_all_events_are_followed_from_a_cursor(stack, operators):
         call.cancel()
         assert [event.sequence for event in seen] == [event.sequence for event in events if event.sequence]
         again = stub.WatchEvents(pb.WatchEventsRequest(cursor=cursor))
-        second = asyncio.create_task(again.read())
-        await collect(stub.SubmitBatch(submit(2)))
         async with asyncio.timeout(10):
-            assert (await second).events[0].HasField("batch_accepted")
+            first = await again.read()
         again.cancel()
+        assert (list(first.events), first.cursor) == ([], cursor)
+        await collect(stub.SubmitBatch(submit(2)))
+        third = stub.WatchEvents(pb.WatchEventsRequest(cursor=first.cursor))
+        async with asyncio.timeout(10):
+            await third.read()
+            assert (await third.read()).events[0].HasField("batch_accepted")
+        third.cancel()
 
 
 async def test_foreign_cursor_is_refused(stack, operators):

@@ -96,6 +96,9 @@ async def test_missing_coordinator_is_503(page: Any) -> None:
     """A coordinator that is away is said to be away, with the time to come back."""
     async with page.http.get("/api/batches") as answer:
         assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+    async with page.http.ws_connect("/ws") as socket:
+        snapshot = await asyncio.wait_for(socket.receive_json(), 5)
+    assert (snapshot["coordinator"], snapshot["batches"]) == (False, [])
 
 
 async def test_client_that_comes_back_gets_what_it_missed(page: Any) -> None:
@@ -108,11 +111,13 @@ async def test_client_that_comes_back_gets_what_it_missed(page: Any) -> None:
         events = first.get("events", [])
         while not events and page.dashboard.hub.sequence < 3:
             events = (await asyncio.wait_for(socket.receive_json(), 5))["events"]
-    async with page.http.ws_connect("/ws?after=1") as socket:
+    epoch = page.dashboard.hub.epoch
+    async with page.http.ws_connect(f"/ws?after=1&epoch={epoch}") as socket:
         missed = await asyncio.wait_for(socket.receive_json(), 5)
     assert [entry["sequence"] for entry in missed["events"]] == [2, 3]
-    async with page.http.ws_connect("/ws?after=99") as socket:
-        assert (await asyncio.wait_for(socket.receive_json(), 5))["type"] == "snapshot"
+    for unknown in (f"after=99&epoch={epoch}", "after=1&epoch=another", "after=1", "after=%C2%B2"):
+        async with page.http.ws_connect(f"/ws?{unknown}") as socket:
+            assert (await asyncio.wait_for(socket.receive_json(), 5))["type"] == "snapshot"
 
 
 async def test_page_has_a_strict_policy(page: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from aiohttp import web
 
@@ -46,6 +47,7 @@ class Dashboard:
             monitor=self.monitor,
             max_body_bytes=settings.max_body_bytes,
             simulated=settings.simulated,
+            graph_lifetime=timedelta(milliseconds=settings.graph_cache_ttl_ms),
             door=Door(self.security.identities),
         )
         self._tls = self.security.http_context(settings.http_address)
@@ -67,6 +69,10 @@ class Dashboard:
         for event in events:
             self.monitor.take(event)
         self.hub.publish([{"source": "coordinator", **as_dict(event)} for event in events])
+
+    def _reached(self, connected: bool) -> None:
+        """Show that the coordinator is there, or away: without it nothing new can be shown."""
+        self.hub.publish([{"source": "dashboard", "coordinator": connected}])
 
     async def start(self) -> None:
         """Listen on both addresses, then be ready.
@@ -102,7 +108,7 @@ class Dashboard:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.intake.run())
             tasks.create_task(self.hub.run())
-            tasks.create_task(self.upstream.follow(self._take))
+            tasks.create_task(self.upstream.follow(self._take, self._reached))
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,10 +17,12 @@ from miyabi_core import metrics
 from miyabi_core.errors import MiyabiError, PermissionDeniedError, UnauthenticatedError
 from miyabi_core.status import from_rpc_error
 from miyabi_dashboard.door import Door
+from miyabi_dashboard.graph import Graphs
 from miyabi_dashboard.hub import Client, Hub
 from miyabi_dashboard.intake import IntakeStore
 from miyabi_dashboard.intake_events import InvalidEventError, check
 from miyabi_dashboard.performance import Monitor
+from miyabi_dashboard.snapshots import Snapshots
 from miyabi_dashboard.upstream import Upstream, as_dict
 
 #: Where the built page lies.
@@ -55,6 +58,7 @@ class HttpInterface:
         monitor: Monitor,
         max_body_bytes: int,
         simulated: bool,
+        graph_lifetime: timedelta,
         door: Door,
     ) -> None:
         self._door = door
@@ -64,6 +68,8 @@ class HttpInterface:
         self._monitor = monitor
         self._max_body_bytes = max_body_bytes
         self._simulated = simulated
+        self._snapshots = Snapshots(hub, upstream, simulated=simulated)
+        self._graphs = Graphs(upstream, lifetime=graph_lifetime)
         self.ready = False
 
     def application(self) -> web.Application:
@@ -81,12 +87,14 @@ class HttpInterface:
                 web.get("/api/batches/{batch}", self._batch),
                 web.get("/api/batches/{batch}/runs/{number}", self._run),
                 web.get("/api/agents", self._agents),
+                web.get("/api/graph", self._graph),
                 web.get("/api/performance", self._performance),
                 web.get("/healthz", self._healthy),
                 web.get("/readyz", self._is_ready),
                 web.get("/metrics", _metrics),
                 web.get("/ws", self._websocket),
                 web.get("/", _page),
+                web.get("/sw.js", _worker),
                 *self._door.routes(),
             ]
         )
@@ -141,6 +149,11 @@ class HttpInterface:
         """Answer the attached agents."""
         return web.json_response({"agents": await self._upstream.agents()})
 
+    async def _graph(self, request: web.Request) -> web.Response:
+        """Answer a batch as nodes and edges: the one that is named, or the newest."""
+        batch = request.query.get("batch", "")
+        return web.json_response(await self._graphs.get(batch, newest_event=self._hub.sequence))
+
     async def _performance(self, _request: web.Request) -> web.Response:
         """Answer what was measured."""
         return web.json_response(as_dict(self._monitor.report()))
@@ -159,10 +172,10 @@ class HttpInterface:
         await socket.prepare(request)
         client = self._hub.attach()
         try:
-            after = request.query.get("after", "")
-            missed = self._hub.since(int(after)) if after.isdigit() else None
+            after, epoch = request.query.get("after", ""), request.query.get("epoch", "")
+            missed = self._hub.since(int(after), epoch=epoch) if after.isdecimal() else None
             if missed is None:
-                await socket.send_str(await self._snapshot())
+                await self._start_over(socket)
             elif missed:
                 await socket.send_str(json.dumps({"type": "events", "events": missed}))
             async with asyncio.TaskGroup() as tasks:
@@ -175,14 +188,12 @@ class HttpInterface:
             self._hub.detach(client)
         return socket
 
-    async def _snapshot(self) -> str:
-        """Return where things stand; events behind its sequence follow."""
-        sequence = self._hub.sequence
-        try:
-            batches = await self._upstream.batches()
-        except grpc.aio.AioRpcError:
-            batches = []
-        return json.dumps({"type": "snapshot", "sequence": sequence, "batches": batches, "simulated": self._simulated})
+    async def _start_over(self, socket: web.WebSocketResponse) -> None:
+        """Send where things stand, and what happened since that was asked for."""
+        snapshot = await self._snapshots.get()
+        await socket.send_str(snapshot.text)
+        if missed := self._hub.since(snapshot.sequence, epoch=self._hub.epoch):
+            await socket.send_str(json.dumps({"type": "events", "events": missed}))
 
     async def _send(self, socket: web.WebSocketResponse, client: Client, request: web.Request) -> None:
         """Send what is queued; a client that fell behind gets a new snapshot."""
@@ -191,7 +202,7 @@ class HttpInterface:
                 while not client.queue.empty():
                     client.queue.get_nowait()
                 client.lost = False
-                await socket.send_str(await self._snapshot())
+                await self._start_over(socket)
             text = await client.queue.get()
             try:
                 self._door.check(request)
@@ -268,4 +279,12 @@ async def _page(_request: web.Request) -> web.StreamResponse:
     page = STATIC / "index.html"
     if not page.is_file():
         return web.Response(text="The page is not built: run `make setup`.\n", status=503)
-    return web.FileResponse(page)
+    return web.FileResponse(page, headers={"cache-control": "no-cache"})
+
+
+async def _worker(_request: web.Request) -> web.StreamResponse:
+    """Answer the service worker, which browsers have to look for anew each time."""
+    worker = STATIC / "sw.js"
+    if not worker.is_file():
+        return web.Response(status=404)
+    return web.FileResponse(worker, headers={"cache-control": "no-cache"})

@@ -8,6 +8,8 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
+from miyabi_core.ids import new_ulid
+
 #: Events of this long travel together: below what a person notices, and a quarter of the CPU (50 ms, measured).
 TICK_SECONDS = 0.05
 #: Events that are kept for clients that come back.
@@ -42,6 +44,8 @@ class Hub:
         self._filled = asyncio.Event()
         self._kept: deque[dict[str, Any]] = deque(maxlen=KEPT_EVENTS)
         self.sequence = 0
+        #: Names this numbering: another replica's, or that of this process's next life, is another one.
+        self.epoch = new_ulid()
 
     def publish(self, events: Iterable[dict[str, Any]]) -> None:
         """Take events; they go out at the end of the tick."""
@@ -79,9 +83,9 @@ class Hub:
         """Remove a client."""
         self._clients.discard(client)
 
-    def since(self, after: int) -> list[dict[str, Any]] | None:
+    def since(self, after: int, *, epoch: str) -> list[dict[str, Any]] | None:
         """Return what a client missed; None where that is no longer kept, or was never ours."""
-        if after > self.sequence:
+        if epoch != self.epoch or after > self.sequence:
             return None
         missed = [entry for entry in self._kept if entry["sequence"] > after]
         complete = len(missed) == self.sequence - after

@@ -62,7 +62,7 @@ class Upstream:
         return [as_dict(batch) for batch in answer.batches]
 
     async def batch(self, name: str) -> dict[str, Any]:
-        """Return a batch with its runs.
+        """Return a batch with its runs, and the results of those that ended.
 
         Raises:
             grpc.aio.AioRpcError: there is none, or the coordinator is out of reach.
@@ -70,12 +70,15 @@ class Upstream:
         return as_dict(await self.stub.GetBatch(pb.GetBatchRequest(name=name), timeout=CALL_SECONDS))
 
     async def run(self, name: str) -> dict[str, Any]:
-        """Return a run with its results.
+        """Return a run with its results; of a change its diff, without the whole files.
 
         Raises:
             grpc.aio.AioRpcError: there is none, or the coordinator is out of reach.
         """
         answer = await self.stub.GetIssueRun(pb.GetIssueRunRequest(name=name), timeout=CALL_SECONDS)
+        for change in (answer.run.change_set, answer.run.documentation.change_set):
+            for file in change.files:
+                file.ClearField("content")
         return as_dict(answer)
 
     async def agents(self) -> list[dict[str, Any]]:
@@ -87,19 +90,24 @@ class Upstream:
         answer = await self.stub.ListAgents(pb.ListAgentsRequest(), timeout=CALL_SECONDS)
         return [as_dict(agent) for agent in answer.agents]
 
-    async def follow(self, take: Callable[[list[BatchEvent]], None]) -> None:
-        """Give every event to *take*, through broken connections, until cancelled."""
+    async def follow(self, take: Callable[[list[BatchEvent]], None], reached: Callable[[bool], None]) -> None:
+        """Give every event to *take*, through broken connections, until cancelled; *reached* is told each change."""
         cursor, delay = "", FIRST_DELAY
         while True:
             try:
                 async for answer in self.stub.WatchEvents(pb.WatchEventsRequest(cursor=cursor)):
-                    self.connected, delay = True, FIRST_DELAY
+                    if not self.connected:
+                        self.connected, delay = True, FIRST_DELAY
+                        reached(True)
                     cursor = answer.cursor or cursor
-                    take(list(answer.events))
+                    if answer.events:
+                        take(list(answer.events))
             except grpc.aio.AioRpcError as error:
                 if error.code() is grpc.StatusCode.INVALID_ARGUMENT:
                     cursor = ""
                 _LOG.info("coordinator.lost", code=error.code().name)
-            self.connected = False
+            if self.connected:
+                self.connected = False
+                reached(False)
             await asyncio.sleep(delay.total_seconds())
             delay = min(delay * 2, LONGEST_DELAY)

@@ -5,3 +5,6 @@ import "./style.css";
 const target = document.getElementById("app");
 if (!target) throw new Error("no place for the page");
 export default mount(App, { target });
+
+// Keeps the page itself at hand, so that it opens, and says so, while its server is away. Plain HTTP knows none but on loopback.
+if ("serviceWorker" in navigator) void navigator.serviceWorker.register("/sw.js").catch(() => undefined);

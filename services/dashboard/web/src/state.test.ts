@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { applyEvents, emptyView, fromSnapshot, GapError, tone, withRuns, type Json, type Numbered } from "./state";
+import { tone } from "./batch";
+import type { Json } from "./json";
+import { applyEvents, emptyView, fromSnapshot, GapError, withRuns, type Numbered } from "./state";
 
 const BATCH = "batches/01ARZ3NDEKTSV4RRFFQ69G5FAV";
 
@@ -31,7 +33,7 @@ describe("events", () => {
     const view = emptyView();
     const moved = { issue_number: 7, task_id: "triage", task_state_changed: { to_state: "TASK_STATE_LEASED" } };
     applyEvents(view, numbered(ACCEPTED, TASKS, moved));
-    expect(view.batches.get(BATCH)?.issues.get(7)?.tasks).toEqual([{ id: "triage", kind: "triage", state: "leased" }]);
+    expect(view.batches.get(BATCH)?.issues.get(7)?.tasks).toMatchObject([{ id: "triage", kind: "triage", state: "leased" }]);
     expect(view.batches.get(BATCH)?.issues.get(8)?.tasks).toEqual([]);
   });
 
@@ -41,7 +43,8 @@ describe("events", () => {
       issue_number: 7,
       issue_finished: { state: "RUN_STATE_SUCCEEDED", cost_usd_micros: "12500", duration: "4.5s", review_score: 96 },
     };
-    applyEvents(view, numbered(ACCEPTED, finished));
+    const spent = { issue_number: 7, task_id: "triage", task_state_changed: { spent: { cost_usd_micros: "12500" } } };
+    applyEvents(view, numbered(ACCEPTED, spent, finished));
     const batch = view.batches.get(BATCH);
     expect([batch?.done, batch?.failed, batch?.costUsd]).toEqual([1, 0, 0.0125]);
     expect(batch?.issues.get(7)?.result?.seconds).toBe(4.5);
@@ -58,7 +61,7 @@ describe("events", () => {
     const events = numbered(ACCEPTED, delta);
     applyEvents(view, events);
     applyEvents(view, events);
-    expect(view.batches.get(BATCH)?.issues.get(7)?.text).toBe("x");
+    expect(view.batches.get(BATCH)?.issues.get(7)?.speeches.get("/")?.text).toBe("x");
   });
 });
 
@@ -77,6 +80,125 @@ describe("a snapshot", () => {
     });
     expect(view.batches.get(BATCH)?.issues.get(7)?.state).toBe("running");
   });
+});
+
+/** A batch of five, three of which are done, as ListBatches tells it: counters, but no run. */
+const LISTED: Json = {
+  name: BATCH,
+  spec: { repository: "a/b", issue_numbers: [1, 2, 3, 4, 5] },
+  state: "BATCH_STATE_RUNNING",
+  counters: { total: 5, pending: 1, running: 1, succeeded: 3 },
+  last_sequence: "40",
+};
+
+function answer(sequence: number, states: string[]): Json {
+  return {
+    batch: { ...LISTED, last_sequence: String(sequence) },
+    runs: states.map((state, index) => ({ issue_number: index + 1, state: `RUN_STATE_${state}`, tasks: [] })),
+  };
+}
+
+const THREE_DONE = ["SUCCEEDED", "SUCCEEDED", "SUCCEEDED", "RUNNING", "PENDING"];
+
+function statesIn(view: ReturnType<typeof emptyView>): string[] {
+  return [...(view.batches.get(BATCH)?.issues.values() ?? [])].map((issue) => issue.state);
+}
+
+describe("a batch that began before the page was opened", () => {
+  it("has no invented states: what nobody told is unknown, and asked for", () => {
+    const view = fromSnapshot({ sequence: 9, batches: [LISTED] });
+    expect(statesIn(view)).toEqual(["", "", "", "", ""]);
+    expect([view.batches.get(BATCH)?.done, view.batches.get(BATCH)?.complete]).toEqual([3, false]);
+  });
+
+  it("is shown as it stands by the snapshot itself", () => {
+    const view = fromSnapshot({ sequence: 9, batches: [LISTED], newest: answer(40, THREE_DONE) });
+    expect(statesIn(view)).toEqual(["succeeded", "succeeded", "succeeded", "running", "pending"]);
+    expect(view.batches.get(BATCH)?.complete).toBe(true);
+  });
+
+  it("keeps its counters right while its runs are unknown", () => {
+    const view = fromSnapshot({ sequence: 0, batches: [LISTED] });
+    applyEvents(view, numbered({ sequence: 41, issue_number: 4, issue_finished: { state: "RUN_STATE_SUCCEEDED" } }));
+    expect(view.batches.get(BATCH)?.done).toBe(4);
+  });
+
+  it("is not set back by an answer that is older than its events", () => {
+    const view = fromSnapshot({ sequence: 0, batches: [LISTED] });
+    applyEvents(view, numbered({ sequence: 41, issue_number: 4, issue_finished: { state: "RUN_STATE_FAILED" } }));
+    withRuns(view, answer(40, THREE_DONE));
+    expect(statesIn(view)[3]).toBe("failed");
+    expect([view.batches.get(BATCH)?.done, view.batches.get(BATCH)?.failed]).toEqual([3, 1]);
+  });
+
+  it("counts no event twice that its answer holds already", () => {
+    const view = fromSnapshot({ sequence: 0, batches: [LISTED] });
+    withRuns(view, answer(41, [...THREE_DONE.slice(0, 3), "SUCCEEDED", "PENDING"]));
+    const spent = { spent: { cost_usd_micros: "5000000" } };
+    applyEvents(view, numbered({ sequence: 41, issue_number: 4, task_id: "x", task_state_changed: spent }));
+    expect(view.batches.get(BATCH)?.costUsd).toBe(0);
+  });
+
+  it("is asked for anew when one of its events is missing", () => {
+    const view = fromSnapshot({ sequence: 0, batches: [LISTED], newest: answer(40, THREE_DONE) });
+    applyEvents(view, numbered({ sequence: 43, issue_number: 4, issue_finished: { state: "RUN_STATE_FAILED" } }));
+    expect(view.batches.get(BATCH)?.complete).toBe(false);
+  });
+
+  it("is asked for when only its events are known", () => {
+    const view = fromSnapshot({ sequence: 0, batches: [] });
+    applyEvents(view, numbered({ sequence: 41, issue_number: 4, issue_finished: {} }));
+    expect([...view.unknown]).toEqual([BATCH]);
+    withRuns(view, answer(41, THREE_DONE));
+    expect([view.unknown.size, statesIn(view)[0]]).toEqual([0, "succeeded"]);
+  });
+
+  it("shows the results of what ended before", () => {
+    const ended = { issue_number: 1, pull_request_url: "https://example.test/pull/9", duration: "4.5s", review_score: 96 };
+    const view = fromSnapshot({ sequence: 0, batches: [LISTED] });
+    withRuns(view, { ...answer(40, THREE_DONE), results: [ended] });
+    expect(view.batches.get(BATCH)?.issues.get(1)?.result).toMatchObject({ reviewScore: 96, seconds: 4.5 });
+  });
+});
+
+describe("old data of GitHub", () => {
+  const stale = { fetch_time: "2026-01-01T00:00:00Z", age: "720s", cause: "STALE_CAUSE_RATE_LIMITED" };
+  const shown = { fetched: "2026-01-01T00:00:00Z", ageSeconds: 720, cause: "rate limited" };
+
+  it("are marked from the first event on", () => {
+    const view = emptyView();
+    const batch = { name: BATCH, spec: { repository: "a/b", issue_numbers: [7] } };
+    applyEvents(view, numbered({ batch_accepted: { batch, issues: [{ number: 7, stale_data: stale }] } }));
+    expect(view.batches.get(BATCH)?.issues.get(7)?.stale).toEqual(shown);
+  });
+
+  it("are marked in a run that is read later, and fresh ones are not", () => {
+    const view = emptyView();
+    const runs = [{ issue_number: 1, stale_data: stale }, { issue_number: 2 }];
+    withRuns(view, { batch: LISTED, runs });
+    const issues = view.batches.get(BATCH)?.issues;
+    expect([issues?.get(1)?.stale, issues?.get(2)?.stale]).toEqual([shown, undefined]);
+  });
+});
+
+describe("a coordinator", () => {
+  it("that is away is said to be, and what was known stays", () => {
+    const before = fromSnapshot({ sequence: 9, batches: [LISTED], newest: answer(40, THREE_DONE) });
+    const view = fromSnapshot({ sequence: 9, epoch: "e", coordinator: false, batches: [] }, before);
+    expect([view.coordinator, view.batches.size]).toEqual([false, 1]);
+  });
+
+  it("that is back is asked for everything again", () => {
+    const view = fromSnapshot({ sequence: 0, coordinator: false, batches: [] });
+    expect(() => applyEvents(view, [{ sequence: 1, event: { coordinator: true } }])).toThrow(GapError);
+  });
+});
+
+it("says where streamed text has a hole", () => {
+  const view = emptyView();
+  const delta = (byte_offset: number, text: string): Json => ({ issue_number: 7, task_id: "t", text_delta: { step: "s", byte_offset, text } });
+  applyEvents(view, numbered(ACCEPTED, delta(0, "é"), delta(2, "b"), delta(9, "c")));
+  expect(view.batches.get(BATCH)?.issues.get(7)?.speeches.get("t/s")?.text).toBe("éb … c");
 });
 
 it("colours states by how they stand", () => {

@@ -1,258 +1,258 @@
 /** What the page knows, as a pure function of what the server said: a snapshot, then numbered events. */
 
-export interface Task {
-  id: string;
-  kind: string;
-  state: string;
-}
-
-export interface Result {
-  labels: string[];
-  files: string[];
-  testsFailedBefore: number;
-  testsPassedAfter: number;
-  reviewScore: number;
-  pullRequestUrl: string;
-  costUsd: number;
-  seconds: number;
-  failure: string;
-}
-
-export interface Issue {
-  number: number;
-  title: string;
-  state: string;
-  tasks: Task[];
-  text: string;
-  result: Result | undefined;
-}
-
-export interface Batch {
-  name: string;
-  repository: string;
-  state: string;
-  simulated: boolean;
-  issues: Map<number, Issue>;
-  total: number;
-  done: number;
-  failed: number;
-  costUsd: number;
-}
+import {
+  batchFrom,
+  batchWithRuns,
+  isBad,
+  newIssue,
+  resultFrom,
+  staleFrom,
+  taskFrom,
+  type Batch,
+  type Issue,
+  type Task,
+} from "./batch";
+import { dollars, number, object, objects, plain, text, type Json } from "./json";
 
 export interface Line {
-  key: number;
+  key: string;
   text: string;
 }
 
 export interface View {
+  /** Of the server's numbering; with `epoch` it says where to resume. */
   sequence: number;
+  /** Which numbering; empty before the first snapshot. */
+  epoch: string;
   simulated: boolean;
+  /** Whether the server reaches the coordinator: without it nothing moves. */
+  coordinator: boolean;
   batches: Map<string, Batch>;
+  /** Batches that events named and nobody has told of. */
+  unknown: Set<string>;
   timeline: Line[];
 }
-
-/** JSON as the server sends it; every field may be missing. */
-export type Json = { [key: string]: unknown };
 
 export interface Numbered {
   sequence: number;
   event: Json;
 }
 
-/** A gap in the sequence: the view cannot be trusted and has to be asked for anew. */
+/** What is known is not all: the view has to be asked for anew. */
 export class GapError extends Error {}
 
 const TIMELINE_LINES = 200;
 const TEXT_CHARACTERS = 20_000;
-const USD_MICROS = 1_000_000;
+const RECENT_EVENTS = 500;
 
 export function emptyView(): View {
-  return { sequence: 0, simulated: false, batches: new Map(), timeline: [] };
-}
-
-export function object(value: unknown): Json {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Json) : {};
-}
-
-export function list(value: unknown): unknown[] {
-  return Array.isArray(value) ? value : [];
-}
-
-export function text(value: unknown): string {
-  return typeof value === "string" ? value : "";
-}
-
-/** 64-bit integers arrive as strings. */
-export function number(value: unknown): number {
-  return typeof value === "number" ? value : typeof value === "string" && value !== "" ? Number(value) : 0;
-}
-
-/** `TASK_STATE_READY` becomes `ready`. */
-export function plain(value: unknown, prefix: string): string {
-  return text(value).replace(prefix, "").toLowerCase().replaceAll("_", " ");
-}
-
-/** A duration arrives as `4.5s`. */
-export function seconds(value: unknown): number {
-  return Number.parseFloat(text(value)) || 0;
-}
-
-function batchFrom(raw: Json): Batch {
-  const spec = object(raw["spec"]);
-  const counters = object(raw["counters"]);
   return {
-    name: text(raw["name"]),
-    repository: text(spec["repository"]),
-    state: plain(raw["state"], "BATCH_STATE_"),
-    simulated: raw["simulated"] === true,
-    issues: new Map(
-      list(spec["issue_numbers"]).map((entry) => [number(entry), newIssue(number(entry))]),
-    ),
-    total: number(counters["total"]) || list(spec["issue_numbers"]).length,
-    done: number(counters["succeeded"]),
-    failed: number(counters["failed"]) + number(counters["skipped"]) + number(counters["cancelled"]),
-    costUsd: number(object(raw["spent"])["cost_usd_micros"]) / USD_MICROS,
+    sequence: 0,
+    epoch: "",
+    simulated: false,
+    coordinator: true,
+    batches: new Map(),
+    unknown: new Set(),
+    timeline: [],
   };
 }
 
-function newIssue(issue: number): Issue {
-  return { number: issue, title: "", state: "pending", tasks: [], text: "", result: undefined };
-}
-
-/** Start over from a snapshot. */
-export function fromSnapshot(raw: Json): View {
-  const view = emptyView();
+/** Start over from a snapshot; what was seen of texts and events stays. */
+export function fromSnapshot(raw: Json, before: View = emptyView()): View {
+  const view = { ...emptyView(), timeline: before.timeline };
   view.sequence = number(raw["sequence"]);
+  view.epoch = text(raw["epoch"]);
   view.simulated = raw["simulated"] === true;
-  for (const entry of list(raw["batches"])) {
-    const batch = batchFrom(object(entry));
+  view.coordinator = raw["coordinator"] !== false;
+  for (const entry of objects(raw["batches"])) {
+    const batch = batchFrom(entry);
     view.batches.set(batch.name, batch);
   }
+  if (!view.coordinator) view.batches = before.batches;
+  if ("newest" in raw) withRuns(view, object(raw["newest"]), before.batches);
   return view;
 }
 
-/** Lay a batch with its runs (GET /api/batches/…) over what is known. */
-export function withRuns(view: View, raw: Json): void {
-  const batch = batchFrom(object(raw["batch"]));
-  for (const entry of list(raw["runs"])) {
-    const run = object(entry);
-    const issue = newIssue(number(run["issue_number"]));
-    issue.title = text(run["title"]);
-    issue.state = plain(run["state"], "RUN_STATE_");
-    issue.tasks = list(run["tasks"]).map((task) => taskFrom(object(task)));
-    const known = view.batches.get(batch.name)?.issues.get(issue.number);
-    issue.result = known?.result;
-    issue.text = known?.text ?? "";
-    batch.issues.set(issue.number, issue);
-  }
-  view.batches.set(batch.name, batch);
+/** Lay a batch with its runs (GET /api/batches/…) over what is known; events that are newer than it stay in force. */
+export function withRuns(view: View, raw: Json, known: Map<string, Batch> = view.batches): void {
+  const name = text(object(raw["batch"])["name"]);
+  const before = view.batches.get(name);
+  const batch = batchWithRuns(raw, known.get(name) ?? before);
+  const newer = (before?.recent ?? []).filter((event) => number(event["sequence"]) > batch.sequence);
+  if (before) view.batches.set(name, batch);
+  else view.batches = newestFirst([[name, batch], ...view.batches]);
+  view.unknown.delete(name);
+  for (const event of newer) applyToBatch(batch, event);
 }
 
-function taskFrom(raw: Json): Task {
-  return {
-    id: text(raw["name"]).split("/").at(-1) ?? "",
-    kind: plain(raw["kind"], "TASK_KIND_"),
-    state: plain(raw["state"], "TASK_STATE_"),
-  };
+/** Names hold ULIDs, which grow with time. */
+function newestFirst(batches: [string, Batch][]): Map<string, Batch> {
+  return new Map(batches.sort(([a], [b]) => (a < b ? 1 : -1)));
 }
 
 /**
  * Lay events over the view, in place.
  *
- * @throws GapError when an event is missing; the caller asks for a snapshot.
+ * @throws GapError when an event is missing, or the coordinator is back after it was away.
  */
 export function applyEvents(view: View, events: Numbered[]): void {
   for (const { sequence, event } of events) {
     if (sequence <= view.sequence) continue;
     if (sequence !== view.sequence + 1) throw new GapError(`${view.sequence} then ${sequence}`);
     view.sequence = sequence;
-    applyEvent(view, event, sequence);
+    applyEvent(view, event, `${view.epoch}-${sequence}`);
   }
 }
 
-function applyEvent(view: View, event: Json, key: number): void {
+function applyEvent(view: View, event: Json, key: string): void {
+  if ("coordinator" in event) {
+    const back = event["coordinator"] === true && !view.coordinator;
+    view.coordinator = event["coordinator"] === true;
+    if (back) throw new GapError("the coordinator is back");
+    return;
+  }
   const name = text(event["batch"]);
   if (!name) {
     note(view, key, `${text(event["agentId"])} ${text(event["eventType"])} #${number(event["issueNumber"])}`);
     return;
   }
-  if ("batch_accepted" in event) accept(view, object(event["batch_accepted"]), key);
+  if ("batch_accepted" in event) accept(view, object(event["batch_accepted"]));
   const batch = view.batches.get(name);
-  if (!batch) return;
-  const issue = batch.issues.get(number(event["issue_number"]));
-  if (issue) applyToIssue(view, batch, issue, event, key);
-  if ("batch_state_changed" in event) {
-    batch.state = plain(object(event["batch_state_changed"])["to_state"], "BATCH_STATE_");
-  }
-  if ("batch_finished" in event) {
-    batch.state = plain(object(event["batch_finished"])["state"], "BATCH_STATE_");
-    note(view, key, `${batch.repository}: ${batch.state}`);
-  }
+  if (!batch) view.unknown.add(name);
+  else if (applyToBatch(batch, event)) tell(view, batch, event, key);
 }
 
-function accept(view: View, accepted: Json, key: number): void {
+function accept(view: View, accepted: Json): void {
   const batch = batchFrom(object(accepted["batch"]));
-  for (const entry of list(accepted["issues"])) {
-    const heading = object(entry);
+  if (view.batches.has(batch.name)) return;
+  for (const heading of objects(accepted["issues"])) {
     const issue = newIssue(number(heading["number"]));
     issue.title = text(heading["title"]);
+    issue.url = text(heading["url"]);
+    issue.state = "pending";
+    issue.stale = staleFrom(heading["stale_data"]);
     batch.issues.set(issue.number, issue);
   }
   batch.total = batch.issues.size;
+  batch.complete = true;
+  batch.sequence = 0;
   view.batches = new Map([[batch.name, batch], ...view.batches]);
-  note(view, key, `${batch.repository}: ${batch.total} issues accepted`);
 }
 
-function applyToIssue(view: View, batch: Batch, issue: Issue, event: Json, key: number): void {
+/** Lay one event over its batch; false where it was known already. */
+function applyToBatch(batch: Batch, event: Json): boolean {
+  const sequence = number(event["sequence"]);
+  if (sequence > 0) {
+    if (sequence <= batch.sequence) return false;
+    if (sequence > batch.sequence + 1) batch.complete = false;
+    batch.sequence = sequence;
+    batch.recent = [...batch.recent, event].slice(-RECENT_EVENTS);
+  }
+  const issue = batch.issues.get(number(event["issue_number"]));
+  if (issue) applyToIssue(batch, issue, event);
+  if ("batch_state_changed" in event) {
+    batch.state = plain(object(event["batch_state_changed"])["to_state"], "BATCH_STATE_");
+  }
+  if ("batch_finished" in event) finishBatch(batch, object(event["batch_finished"]));
+  return true;
+}
+
+function finishBatch(batch: Batch, finished: Json): void {
+  batch.state = plain(finished["state"], "BATCH_STATE_");
+  batch.costUsd = dollars(object(finished["spent"])["cost_usd_micros"]);
+  batch.eta = undefined;
+}
+
+function applyToIssue(batch: Batch, issue: Issue, event: Json): void {
   if ("tasks_added" in event) {
-    for (const raw of list(object(event["tasks_added"])["tasks"])) {
-      const task = taskFrom(object(raw));
+    for (const raw of objects(object(event["tasks_added"])["tasks"])) {
+      const task = taskFrom(raw);
       if (!issue.tasks.some((known) => known.id === task.id)) issue.tasks.push(task);
     }
   } else if ("task_state_changed" in event) {
-    const state = plain(object(event["task_state_changed"])["to_state"], "TASK_STATE_");
-    const task = issue.tasks.find((known) => known.id === text(event["task_id"]));
-    if (task) task.state = state;
-    note(view, key, `#${issue.number} ${text(event["task_id"])} ${state}`);
+    moveTask(batch, issue, event);
   } else if ("run_state_changed" in event) {
-    issue.state = plain(object(event["run_state_changed"])["to_state"], "RUN_STATE_");
-  } else if ("text_delta" in event) {
-    issue.text = (issue.text + text(object(event["text_delta"])["text"])).slice(-TEXT_CHARACTERS);
+    moveRun(batch, issue, object(event["run_state_changed"]));
+  } else if ("step_changed" in event) {
+    issue.doing = `${plain(event["task_kind"], "TASK_KIND_")}: ${text(object(event["step_changed"])["step"])}`;
+  } else if ("text_delta" in event || "text_recorded" in event) {
+    speak(issue, event);
   } else if ("issue_finished" in event) {
-    finish(batch, issue, object(event["issue_finished"]));
-    note(view, key, `#${issue.number} ${issue.state}`);
+    issue.state = plain(object(event["issue_finished"])["state"], "RUN_STATE_");
+    issue.result = resultFrom(object(event["issue_finished"]));
+    issue.doing = "";
+    if (!batch.complete) batch[isBad(issue.state) ? "failed" : "done"] += 1;
+    recount(batch);
   }
 }
 
-function finish(batch: Batch, issue: Issue, raw: Json): void {
-  issue.state = plain(raw["state"], "RUN_STATE_");
-  issue.result = {
-    labels: list(raw["labels"]).map(text),
-    files: list(raw["files"]).map(text),
-    testsFailedBefore: number(raw["tests_failed_before"]),
-    testsPassedAfter: number(raw["tests_passed_after"]),
-    reviewScore: number(raw["review_score"]),
-    pullRequestUrl: text(raw["pull_request_url"]),
-    costUsd: number(raw["cost_usd_micros"]) / USD_MICROS,
-    seconds: seconds(raw["duration"]),
-    failure: text(raw["failure_message"]),
-  };
-  batch.done = [...batch.issues.values()].filter((entry) => entry.state === "succeeded").length;
-  batch.failed = [...batch.issues.values()].filter((entry) => isBad(entry.state)).length;
-  batch.costUsd += issue.result.costUsd;
+function moveRun(batch: Batch, issue: Issue, change: Json): void {
+  issue.state = plain(change["to_state"], "RUN_STATE_");
+  if (issue.state === "pending") {
+    // A retried run has ended no longer.
+    issue.result = undefined;
+    if (!batch.complete && isBad(plain(change["from_state"], "RUN_STATE_"))) batch.failed -= 1;
+  }
+  recount(batch);
 }
 
-function note(view: View, key: number, line: string): void {
+/** Count what ended; while some issues are untold the server's own counters stand. */
+function recount(batch: Batch): void {
+  if (!batch.complete) return;
+  const issues = [...batch.issues.values()];
+  batch.done = issues.filter((issue) => issue.state === "succeeded").length;
+  batch.failed = issues.filter((issue) => isBad(issue.state)).length;
+}
+
+function moveTask(batch: Batch, issue: Issue, event: Json): void {
+  const change = object(event["task_state_changed"]);
+  const id = text(event["task_id"]);
+  let task = issue.tasks.find((known) => known.id === id);
+  if (!task) {
+    // The first tasks of a run are its pipeline's: nobody adds them by an event.
+    task = newTask(id, plain(event["task_kind"], "TASK_KIND_"));
+    issue.tasks.push(task);
+  }
+  task.state = plain(change["to_state"], "TASK_STATE_");
+  task.agent = text(change["agent"]);
+  batch.costUsd += dollars(object(change["spent"])["cost_usd_micros"]);
+}
+
+function newTask(id: string, kind: string): Task {
+  return { id, kind, state: "", agent: "", title: "", dependsOn: [] };
+}
+
+function speak(issue: Issue, event: Json): void {
+  const whole = "text_recorded" in event;
+  const raw = object(whole ? event["text_recorded"] : event["text_delta"]);
+  const key = `${text(event["task_id"])}/${text(raw["step"])}`;
+  const known = issue.speeches.get(key);
+  const piece = text(raw["text"]);
+  const offset = number(raw["byte_offset"]);
+  const starts = whole || !known || offset === 0;
+  // Pieces are dropped for a slow reader: what is missing is shown as missing.
+  const hole = starts ? (offset > 0 ? "… " : "") : offset === known.bytes ? "" : " … ";
+  issue.speeches.set(key, {
+    task: text(event["task_id"]),
+    step: text(raw["step"]),
+    text: ((starts ? "" : known.text) + hole + piece).slice(-TEXT_CHARACTERS),
+    bytes: (whole ? 0 : offset) + new TextEncoder().encode(piece).length,
+  });
+}
+
+function tell(view: View, batch: Batch, event: Json, key: string): void {
+  const issue = `#${number(event["issue_number"])}`;
+  if ("batch_accepted" in event) note(view, key, `${batch.repository}: ${batch.total} issues accepted`);
+  else if ("batch_finished" in event) note(view, key, `${batch.repository}: ${batch.state}`);
+  else if ("issue_finished" in event) {
+    note(view, key, `${issue} ${plain(object(event["issue_finished"])["state"], "RUN_STATE_")}`);
+  } else if ("task_state_changed" in event) {
+    const change = object(event["task_state_changed"]);
+    const words = [issue, text(event["task_id"]), plain(change["to_state"], "TASK_STATE_"), text(change["message"])];
+    note(view, key, words.filter(Boolean).join(" "));
+  }
+}
+
+function note(view: View, key: string, line: string): void {
   view.timeline = [{ key, text: line }, ...view.timeline].slice(0, TIMELINE_LINES);
-}
-
-export function isBad(state: string): boolean {
-  return state === "failed" || state === "skipped" || state === "cancelled";
-}
-
-/** The class that colours a state. */
-export function tone(state: string): string {
-  if (state === "succeeded") return "good";
-  if (isBad(state)) return "bad";
-  return state === "leased" || state === "running" || state === "backoff" ? "busy" : "soft";
 }

@@ -26,6 +26,8 @@ class AllEvents:
     async def follow(self, cursor: str, *, from_start: bool) -> AsyncIterator[tuple[list[Chunk], str]]:
         """Yield events and the cursor behind them, with no end; what a shard has trimmed is skipped.
 
+        The first is a cursor without events, at once: who comes back with it has missed nothing.
+
         Raises:
             InvalidArgumentError: the cursor is not one of ours.
         """
@@ -34,6 +36,7 @@ class AllEvents:
         for shard in self._shards.all:
             shard.hub.listeners.add(listener)
         try:
+            yield [], encode(positions)
             while True:
                 listener.arrived.clear()
                 async for chunks in self._read(positions):

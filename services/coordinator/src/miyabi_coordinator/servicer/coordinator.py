@@ -192,7 +192,7 @@ class CoordinatorServicer(coordinator_service_pb2_grpc.CoordinatorServiceService
             wanted = [chunk for chunk in chunks if request.batch in {"", f"batches/{chunk.batch}"}]
             if request.repository:
                 wanted = [chunk for chunk in wanted if await self._is_of(chunk.batch, request.repository)]
-            if wanted:
+            if wanted or not chunks:
                 rest = pb.WatchEventsResponse(cursor=cursor, time=to_timestamp(now()))
                 yield b"".join(chunk.frames for chunk in wanted) + rest.SerializeToString()
 

@@ -221,7 +221,7 @@ class CoordinatorServiceServicer:
 
     def WatchEvents(self, request, context):
         """WatchEvents streams the events of all batches, from a cursor or from now.
-        Each answer carries the cursor to go on from. Errors: INVALID_ARGUMENT `BAD_CURSOR`.
+        Each answer carries the cursor to go on from; the first one comes at once, without events. Errors: INVALID_ARGUMENT `BAD_CURSOR`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

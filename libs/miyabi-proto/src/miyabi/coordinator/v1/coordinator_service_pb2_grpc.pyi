@@ -92,7 +92,7 @@ class CoordinatorServiceStub:
     """
     WatchEvents: _grpc.UnaryStreamMultiCallable[_coordinator_service_pb2.WatchEventsRequest, _coordinator_service_pb2.WatchEventsResponse]
     """WatchEvents streams the events of all batches, from a cursor or from now.
-    Each answer carries the cursor to go on from. Errors: INVALID_ARGUMENT `BAD_CURSOR`.
+    Each answer carries the cursor to go on from; the first one comes at once, without events. Errors: INVALID_ARGUMENT `BAD_CURSOR`.
     """
     ListAuditEntries: _grpc.UnaryUnaryMultiCallable[_coordinator_service_pb2.ListAuditEntriesRequest, _coordinator_service_pb2.ListAuditEntriesResponse]
     """ListAuditEntries returns who called what that changes something, newest first; refused calls too.
@@ -165,7 +165,7 @@ class CoordinatorServiceAsyncStub(CoordinatorServiceStub):
     """
     WatchEvents: _aio.UnaryStreamMultiCallable[_coordinator_service_pb2.WatchEventsRequest, _coordinator_service_pb2.WatchEventsResponse]  # type: ignore[assignment]
     """WatchEvents streams the events of all batches, from a cursor or from now.
-    Each answer carries the cursor to go on from. Errors: INVALID_ARGUMENT `BAD_CURSOR`.
+    Each answer carries the cursor to go on from; the first one comes at once, without events. Errors: INVALID_ARGUMENT `BAD_CURSOR`.
     """
     ListAuditEntries: _aio.UnaryUnaryMultiCallable[_coordinator_service_pb2.ListAuditEntriesRequest, _coordinator_service_pb2.ListAuditEntriesResponse]  # type: ignore[assignment]
     """ListAuditEntries returns who called what that changes something, newest first; refused calls too.
@@ -313,7 +313,7 @@ class CoordinatorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_coordinator_service_pb2.WatchEventsResponse], _abc.AsyncIterator[_coordinator_service_pb2.WatchEventsResponse]]:
         """WatchEvents streams the events of all batches, from a cursor or from now.
-        Each answer carries the cursor to go on from. Errors: INVALID_ARGUMENT `BAD_CURSOR`.
+        Each answer carries the cursor to go on from; the first one comes at once, without events. Errors: INVALID_ARGUMENT `BAD_CURSOR`.
         """
 
     @_abc_1.abstractmethod

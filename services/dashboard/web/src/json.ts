@@ -1,0 +1,48 @@
+/** Reads the server's JSON: every field may be missing, 64-bit integers are strings, durations are `4.5s`. */
+
+export type Json = { [key: string]: unknown };
+
+const USD_MICROS = 1_000_000;
+
+export function object(value: unknown): Json {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Json) : {};
+}
+
+export function list(value: unknown): unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+export function objects(value: unknown): Json[] {
+  return list(value).map(object);
+}
+
+export function text(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}
+
+/** 64-bit integers arrive as strings. */
+export function number(value: unknown): number {
+  return typeof value === "number" ? value : typeof value === "string" && value !== "" ? Number(value) : 0;
+}
+
+/** `TASK_STATE_READY` becomes `ready`. */
+export function plain(value: unknown, prefix: string): string {
+  return text(value).replace(prefix, "").toLowerCase().replaceAll("_", " ");
+}
+
+/** A duration arrives as `4.5s`. */
+export function seconds(value: unknown): number {
+  return Number.parseFloat(text(value)) || 0;
+}
+
+/** Millionths of a dollar, as dollars. */
+export function dollars(value: unknown): number {
+  return number(value) / USD_MICROS;
+}
+
+/** A span for a person: `4.5 s`, `12 min`, `3.0 h`. */
+export function span(value: number): string {
+  if (value < 90) return `${value.toFixed(value < 10 ? 1 : 0)} s`;
+  if (value < 5400) return `${Math.round(value / 60)} min`;
+  return value < 172_800 ? `${(value / 3600).toFixed(1)} h` : `${Math.round(value / 86_400)} days`;
+}
