@@ -29,6 +29,12 @@ for number in range(6):
         found[number] = -1
 print(json.dumps(found))
 """
+#: Ends a server as a crash does: at once, handing nothing over.
+_CRASH = """
+import redis
+try: redis.Redis(host="redis-cluster-%d.redis-cluster", socket_timeout=3).execute_command("SHUTDOWN", "NOSAVE", "NOW", "FORCE")
+except (OSError, redis.RedisError): pass
+"""
 #: What keeps the cluster from being whole, now; readiness tells it some seconds later.
 _PROBLEMS = """
 import asyncio
@@ -39,7 +45,7 @@ print("; ".join(asyncio.run(ClusterKeeper(Address.parse(KeeperSettings().servers
 
 
 def failover(figures: Figures) -> None:
-    """With the component ha-redis each primary is killed in turn, then all six at once, during a batch: nothing is lost."""
+    """With the component ha-redis a primary crashes, two are told to end, all six are killed, in a batch: nothing is lost."""
     before = os.environ.get("MIYABI_K8S_COMPONENTS", "")
     os.environ["MIYABI_K8S_COMPONENTS"] = ",".join(filter(None, [before, "ha-redis"]))
     try:
@@ -59,11 +65,11 @@ def _during_a_batch(figures: Figures) -> None:
         issues = fresh_issues(github, count)
         began = time.monotonic()
         name = submit(port, issues, concurrency=4)
-        taken: dict[str, float] = {}
-        for number in sorted(_primaries()):
-            taken[f"killed redis-cluster-{number}"] = _kill(f"redis-cluster-{number}", "--grace-period=0", "--force")
-        number = min(_primaries())
-        taken[f"ended redis-cluster-{number}"] = _kill(f"redis-cluster-{number}")
+        first, *others = sorted(_holders())
+        taken = {f"crashed redis-cluster-{first}": _crash(first)}
+        for number in others:
+            taken[f"ended redis-cluster-{number}"] = _kill(f"redis-cluster-{number}")
+            expect(number not in _holders(), f"redis-cluster-{number} did not hand its slots over")
         everyone = [f"redis-cluster-{number}" for number in range(SERVERS)]
         taken["killed all six"] = _kill(*everyone, "--grace-period=0", "--force")
         batch = wait_for_end(port, name, seconds=BATCH_SECONDS)
@@ -73,14 +79,36 @@ def _during_a_batch(figures: Figures) -> None:
     figures.add("failover", issues=count, seconds=round(seconds, 1), whole_again_seconds=taken, **effects)
 
 
-def _primaries() -> set[int]:
-    """Return the numbers of the servers that hold slots."""
+def _holders() -> set[int]:
+    """Return the numbers of the servers that say that they hold slots."""
+    return {int(number) for number, parts in json.loads(_in_coordinator(_ROLES)).items() if parts > 0}
+
+
+def _in_coordinator(code: str) -> str:
+    """Run Python in a coordinator's pod, which may talk to the servers."""
     name = next(pod["metadata"]["name"] for pod in pods("app.kubernetes.io/name=coordinator") if is_ready(pod))
     command = ("exec", "--stdin", name, "--container", "coordinator", "--", "/app/bin/python", "-")
-    roles = json.loads(cluster.kubectl(*command, stdin=_ROLES))
-    found = {int(number) for number, parts in roles.items() if parts > 0}
-    expect(len(found) == PRIMARIES, f"the servers' slots: {roles}")
-    return found
+    return cluster.kubectl(*command, stdin=code)
+
+
+def _crash(number: int) -> float:
+    """Let a primary end without a word as often as it comes back; returns the seconds until another holds its slots.
+
+    Its container is started again at once after the first time, and ten seconds after the second.
+    """
+    began = time.monotonic()
+    while time.monotonic() < began + WHOLE_SECONDS:
+        holders = _holders()
+        if len(holders) == PRIMARIES and number not in holders:
+            seconds = round(time.monotonic() - began, 1)
+            say(f"  redis-cluster-{number}: replaced as a primary after {seconds} s, by one of {sorted(holders)}")
+            _wait_whole(began, set(), f"redis-cluster-{number}")
+            return seconds
+        if number in holders:
+            _in_coordinator(_CRASH % number)
+        time.sleep(0.5)
+    expect(False, f"nobody took the slots of redis-cluster-{number} within {WHOLE_SECONDS} s")
+    return 0.0
 
 
 def _problems() -> str:
@@ -96,6 +124,11 @@ def _kill(*arguments: str) -> float:
            if pod["metadata"]["name"] in names}  # fmt: skip
     began = time.monotonic()
     cluster.kubectl("delete", "pod", *arguments, "--wait=false")
+    return _wait_whole(began, old, ", ".join(names))
+
+
+def _wait_whole(began: float, old: set[str], what: str) -> float:
+    """Wait until no server is one of the *old* pods and the cluster is whole; returns the seconds since *began*."""
     while time.monotonic() < began + WHOLE_SECONDS:
         servers = pods("app.kubernetes.io/name=redis-cluster")
         replaced = len(servers) == SERVERS and all(
@@ -103,8 +136,8 @@ def _kill(*arguments: str) -> float:
         )
         if replaced and not _problems():
             seconds = round(time.monotonic() - began, 1)
-            say(f"  {', '.join(names)}: replaced and whole after {seconds} s")
+            say(f"  {what}: whole after {seconds} s")
             return seconds
         time.sleep(0.5)
-    expect(False, f"the cluster is not whole {WHOLE_SECONDS} s after {names} were deleted")
+    expect(False, f"the cluster is not whole {WHOLE_SECONDS} s after {what}")
     return 0.0
