@@ -15,6 +15,7 @@ from miyabi.coordinator.v1.coordinator_service_pb2_grpc import CoordinatorServic
 from miyabi.coordinator.v1.state_pb2 import RunState
 
 
+@pytest.mark.slow(reason="a second whole system, with identities")
 @pytest.mark.timeout(300)
 async def test_batch_ends_in_a_pull_request_with_every_hop_known(tmp_path: Path) -> None:
     """Each process knows its callers: a fix goes through all of them, and the audit and the log name who asked.

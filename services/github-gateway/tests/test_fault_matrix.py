@@ -171,6 +171,7 @@ async def test_write_survives_one_fault_and_happens_once(
     assert (made(gateway, mark), gateway.github.dials.faults[0].count) == (1, 0)
 
 
+@pytest.mark.slow(reason="every try of every fault is waited out")
 @pytest.mark.parametrize("name", FAULTS)
 async def test_read_that_stays_broken_has_one_reason(gateway: Running, name: str) -> None:
     """When every try goes wrong, the caller learns why within its time: trouble, a limit, or nonsense."""
@@ -184,6 +185,7 @@ async def test_read_that_stays_broken_has_one_reason(gateway: Running, name: str
     await settled(gateway)
 
 
+@pytest.mark.slow(reason="every try of every fault is waited out")
 @pytest.mark.parametrize("name", FAULTS)
 async def test_write_that_stays_broken_has_one_reason_and_happens_at_most_once(
     gateway: Running, mark: str, name: str

@@ -18,6 +18,8 @@ from stock_git import done
 from miyabi_github_gateway.adapters.git import pktline
 from miyabi_sim.github import SimulatedGitHub
 
+pytestmark = pytest.mark.slow(reason="packs of 24 and 200 MB go through git's own checks")
+
 MIB = 1 << 20
 #: What no compression makes smaller.
 LARGE, MEDIUM = 200, 24
@@ -63,7 +65,6 @@ def forget_peak(gateway: GatewayProcess) -> int:
     return gateway.memory("VmRSS")
 
 
-@pytest.mark.slow(reason="200 MB go through git's own checks")
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("mirrors", [str(1 << 30), "0"])
 async def test_large_clone_is_not_held_in_memory(tmp_path: Path, redis_url: str, mirrors: str) -> None:
@@ -78,7 +79,6 @@ async def test_large_clone_is_not_held_in_memory(tmp_path: Path, redis_url: str,
     assert grown <= 64 * MIB
 
 
-@pytest.mark.slow(reason="200 MB go through git's own checks")
 @pytest.mark.timeout(240)
 async def test_large_push_is_not_held_in_memory(tmp_path: Path, redis_url: str) -> None:
     """A push of 200 MB goes through in at most 64 MB of memory."""

@@ -109,6 +109,7 @@ async def use_git(gateway: GatewayProcess, github: SimulatedGitHub, tmp_path: Pa
     return seen
 
 
+@pytest.mark.slow(reason="a process is watched through every kind of failure, with its repeats")
 @pytest.mark.timeout(120)  # it starts a process, and waits out the repeats of many failures
 @pytest.mark.parametrize("kind", ["token", "app"])
 async def test_no_secret_is_seen_anywhere(tmp_path: Path, redis_url: str, kind: str) -> None:
