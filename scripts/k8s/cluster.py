@@ -18,6 +18,8 @@ ROLLOUT_SECONDS = 300
 POLL_SECONDS = 1.0
 #: Reasons that do not pass by themselves.
 _HOPELESS = {"ErrImageNeverPull", "InvalidImageName", "CreateContainerConfigError"}
+#: What the kubelet says when it has not heard of a Secret or ConfigMap yet: the next try finds it.
+_PASSING = "failed to sync"
 #: Restarts after which a crashing container is given up.
 _CRASHES = 3
 
@@ -128,7 +130,7 @@ def _problems() -> list[tuple[str, str, bool]]:
             if reason and reason not in {"ContainerCreating", "PodInitializing"}:
                 words = f"{container['name']}: {reason} {waiting.get('message', '')}".strip()
                 crashed = reason == "CrashLoopBackOff" and container.get("restartCount", 0) >= _CRASHES
-                found.append((name, words, reason in _HOPELESS or crashed))
+                found.append((name, words, (reason in _HOPELESS and _PASSING not in words) or crashed))
     return found
 
 
