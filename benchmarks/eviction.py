@@ -1,8 +1,9 @@
 """Row 8: hits of both caches on two traces, beside an exact LRU and a FIFO of the same size on the same trace.
 
-The caches promise LRU, so that is what they are measured by. Whether LRU is better than FIFO is the trace's matter: it
-is where some keys are popular, as in the Zipf trace; it is not where each key has a few uses and is then done with, as
-issues are in the recorded one. There FIFO is shown and not competed with.
+The caches promise LRU, so that is what they are measured by; and they are to be above FIFO. Whether LRU can be is the
+trace's matter: it is where some keys are popular, as in the Zipf trace; it is not where each key has a few uses and is
+then done with, as issues are in the recorded one. There even an exact LRU is below FIFO, and the
+row fails.
 
 Valkey notes uses in whole seconds. A gateway's cache keeps an entry for minutes or hours; so that one of some hundred
 entries keeps it for some seconds, the trace is played at a pace (`STAY_SECONDS`) rather than as fast as possible.
@@ -69,12 +70,11 @@ async def _shared(folder: Path, trace: Trace) -> tuple[int, int]:
 
 
 def _row(name: str, cache: str, trace: Trace, size: int, hits: int) -> Row:
-    """Compare hits at one size; above FIFO only where an exact LRU is."""
+    """Compare hits at one size."""
     ours, exact, fifo = (count / len(trace) for count in (hits, lru_hits(trace, size), fifo_hits(trace, size)))
     figures = {"hit_ratio": round(ours, 4), "entries": size, "keys": len(set(trace))}
-    is_better = exact - MARGIN > fifo
-    goal = "hit ratio at most 1 % below exact LRU" + (", above FIFO" if is_better else "")
-    passed = ours >= exact - MARGIN and (ours > fifo or not is_better)
+    goal = "hit ratio at most 1 % below exact LRU, above FIFO"
+    passed = ours >= exact - MARGIN and ours > fifo
     baseline = {"exact_lru": round(exact, 4), "fifo": round(fifo, 4)}
     return Row("8", figures, baseline, ours / exact, goal, passed, len(trace), f"{name}, {cache}")
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from miyabi.common.v1.freshness_pb2 import StaleData
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
@@ -59,6 +60,11 @@ class ScriptedCoordinator(CoordinatorServiceServicer):
     async def WatchBatch(self, request: pb.WatchBatchRequest, context: Any) -> AsyncIterator[pb.WatchBatchResponse]:  # noqa: N802
         self.watched_after.append(request.after_sequence)
         yield pb.WatchBatchResponse(events=[event for event in self.events if event.sequence > request.after_sequence])
+
+    async def GetBatch(self, request: pb.GetBatchRequest, context: Any) -> pb.GetBatchResponse:  # noqa: N802
+        finished = [event.batch_finished for event in self.events if event.HasField("batch_finished")]
+        batch = Batch(name=request.name, end_time=Timestamp(seconds=1) if finished else None)
+        return pb.GetBatchResponse(batch=batch, results=finished[0].results if finished else ())
 
     async def ListBatches(self, request: pb.ListBatchesRequest, context: Any) -> pb.ListBatchesResponse:  # noqa: N802
         return pb.ListBatchesResponse(batches=[self.events[0].batch_accepted.batch])

@@ -114,6 +114,18 @@ async def test_watch_starts_after_what_was_seen() -> None:
     assert (code, [json.loads(line)["sequence"] for line in output.splitlines()[:2]]) == (0, ["3", "4"])
 
 
+async def test_watch_of_what_is_over_tells_what_became_of_it() -> None:
+    """A batch that ended before the event that is asked for is shown by its results."""
+    code, output, _ = await run_against(ScriptedCoordinator(story()), "watch", BATCH, "--after", "40", "--json")
+    assert (code, [json.loads(line)["issue"] for line in output.splitlines()]) == (0, [7])
+
+
+async def test_stream_that_ends_before_its_batch_is_an_error() -> None:
+    """A stream without an event is no end of a batch that goes on."""
+    code, _, errors = await run_against(ScriptedCoordinator(story()[:3]), "watch", BATCH, "--after", "40", "--json")
+    assert (code, "ended before the batch did" in errors) == (3, True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "field"),
     [

@@ -12,7 +12,7 @@ import grpc
 
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.coordinator_service_pb2_grpc import CoordinatorServiceStub
-from miyabi_cli.errors import CliError, from_service
+from miyabi_cli.errors import EXIT_UNAVAILABLE, CliError, from_service
 from miyabi_cli.settings import CliSettings
 from miyabi_core.channel import open_channel
 from miyabi_core.errors import MiyabiError
@@ -21,6 +21,7 @@ from miyabi_core.status import from_rpc_error
 if TYPE_CHECKING:
     from miyabi.coordinator.v1.coordinator_service_pb2_grpc import CoordinatorServiceAsyncStub
     from miyabi.coordinator.v1.event_pb2 import BatchEvent
+    from miyabi.coordinator.v1.result_pb2 import IssueResult
 
 #: Deadline of a call that answers once.
 CALL_TIMEOUT = timedelta(seconds=30)
@@ -67,6 +68,19 @@ class CoordinatorClient:
         if not answer.batches:
             raise CliError("there is no batch yet")
         return answer.batches[0].name
+
+    async def results(self, name: str) -> list[IssueResult]:
+        """Return what became of each issue of a batch that has ended.
+
+        Raises:
+            CliError: it has not ended, there is no such batch, or the coordinator is out of reach.
+        """
+        answer = await self.call(
+            self.stub.GetBatch(pb.GetBatchRequest(name=name), timeout=CALL_TIMEOUT.total_seconds())
+        )
+        if not answer.batch.HasField("end_time"):
+            raise CliError("the event stream ended before the batch did", exit_code=EXIT_UNAVAILABLE)
+        return list(answer.results)
 
     async def submit(self, request: pb.SubmitBatchRequest) -> AsyncIterator[BatchEvent]:
         """Submit a batch and yield its events to the last, each once and in order, through broken connections.

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
 from rich.console import Console
 
 from miyabi.coordinator.v1.event_pb2 import BatchEvent
+from miyabi.coordinator.v1.result_pb2 import IssueResult
 from miyabi.coordinator.v1.state_pb2 import RunState
 from miyabi_cli.errors import EXIT_ISSUE_FAILED, EXIT_OK, EXIT_UNAVAILABLE, CliError
 from miyabi_cli.views import BatchView
 
 
-async def follow(events: AsyncIterator[BatchEvent], view: BatchView, *, errors: Console) -> int:
+async def follow(
+    events: AsyncIterator[BatchEvent],
+    view: BatchView,
+    *,
+    errors: Console,
+    ended: Callable[[], Awaitable[Iterable[IssueResult]]] | None = None,
+) -> int:
     """Show *events* until the batch ends; returns the exit code.
 
     When the person hangs up, says how to look again: the batch goes on without a watcher.
+
+    Args:
+        events: Of one batch, in order.
+        view: What shows them.
+        errors: Where it is said how to look again.
+        ended: Returns what became of each issue of a batch that ended before the first event that was asked for;
+            None: the events begin at the first.
 
     Raises:
         CliError: the stream ended before the batch did.
@@ -28,11 +42,17 @@ async def follow(events: AsyncIterator[BatchEvent], view: BatchView, *, errors: 
                 view.show(event)
                 if event.HasField("batch_finished"):
                     finished = True
-                    results = event.batch_finished.results
-                    view.finish(results)
-                    good = all(result.state == RunState.RUN_STATE_SUCCEEDED for result in results)
-                    return EXIT_OK if good else EXIT_ISSUE_FAILED
+                    return _finish(view, event.batch_finished.results)
+            if not name and ended is not None:
+                return _finish(view, await ended())
     finally:
         if name and not finished:
             errors.print(f"{name} goes on; look again with: miyabi watch {name} --after {sequence}", markup=False)
     raise CliError("the event stream ended before the batch did", exit_code=EXIT_UNAVAILABLE)
+
+
+def _finish(view: BatchView, results: Iterable[IssueResult]) -> int:
+    """Show what became of each issue; returns the exit code."""
+    shown = list(results)
+    view.finish(shown)
+    return EXIT_OK if all(result.state == RunState.RUN_STATE_SUCCEEDED for result in shown) else EXIT_ISSUE_FAILED

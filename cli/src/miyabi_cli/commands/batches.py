@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -73,8 +74,10 @@ def watch(
 
     async def main(runtime: Runtime) -> int:
         async with coordinator(runtime.settings) as client:
-            events = client.watch(await client.resolve(name), after=after)
-            return await follow(events, choose_view(runtime.output, as_json=as_json), errors=runtime.errors)
+            found = await client.resolve(name)
+            view = choose_view(runtime.output, as_json=as_json)
+            ended = partial(client.results, found)
+            return await follow(client.watch(found, after=after), view, errors=runtime.errors, ended=ended)
 
     run(main)
 
