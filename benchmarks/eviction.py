@@ -2,8 +2,7 @@
 
 The caches promise LRU, so that is what they are measured by; and they are to be above FIFO. Whether LRU can be is the
 trace's matter: it is where some keys are popular, as in the Zipf trace; it is not where each key has a few uses and is
-then done with, as issues are in the recorded one. There even an exact LRU is below FIFO, and the
-row fails.
+then done with, as issues are in the recorded one. There even an exact LRU is below FIFO, and the row fails.
 
 Valkey notes uses in whole seconds. A gateway's cache keeps an entry for minutes or hours; so that one of some hundred
 entries keeps it for some seconds, the trace is played at a pace (`STAY_SECONDS`) rather than as fast as possible.
