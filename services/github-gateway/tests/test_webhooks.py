@@ -34,6 +34,9 @@ from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
 from miyabi_core.testing import running_server
 from miyabi_github_gateway.adapters.coordinator import SERVICE
 from miyabi_github_gateway.adapters.deliveries import RedisDeliveries
+from miyabi_github_gateway.adapters.listener import Listener
+from miyabi_github_gateway.adapters.secret_files import RotatingSecret
+from miyabi_github_gateway.adapters.webhooks import MAX_BYTES, READERS, Webhooks
 from miyabi_github_gateway.service.batch_triggers import request_id_of
 from miyabi_github_gateway.service.webhook_events import change_of, mention_of
 from miyabi_sim.github import Fault, WebhookTarget
@@ -177,6 +180,58 @@ async def test_large_payload_is_413(tmp_path: Path, redis_url: str) -> None:
     async with sending(tmp_path, redis_url) as sender:
         for stream in (io.BytesIO(b" " * size), chunks()):
             assert (await sender.send("push", None, stream=stream))[0] == 413
+
+
+async def test_unsigned_payload_is_not_waited_for(tmp_path: Path, redis_url: str) -> None:
+    """Who shows nothing like a signature is refused before a byte of the payload is read."""
+
+    async def endless() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    async with sending(tmp_path, redis_url) as sender:
+        headers = {"x-hub-signature-256": "sha256=short"}
+        assert (await sender.send("push", None, stream=endless(), headers=headers))[0] == 401
+
+
+class Forgetful:
+    """Keeps nothing that could be forgotten."""
+
+    async def invalidate(self, repository: str, *, number: int = 0, kinds: object = ()) -> None:
+        """Do nothing."""
+
+
+async def test_slow_payloads_do_not_keep_others_away(redis_url: str) -> None:
+    """More slow senders than may send at once are refused after a while, and then the next delivery is looked at."""
+
+    async def endless() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    async with redis.asyncio.Redis.from_url(redis_url) as client, aiohttp.ClientSession() as session:
+        webhooks = Webhooks(
+            secret=RotatingSecret(SecretStr(secrets.token_hex(16))),
+            deliveries=RedisDeliveries(client, window=timedelta(days=2)),
+            invalidator=Forgetful(),
+            triggers=None,
+            read_time=timedelta(milliseconds=100),
+        )
+        listener = Listener("127.0.0.1:0", webhooks.routes(), largest_body=MAX_BYTES, grace=timedelta(0))
+        await listener.start()
+        try:
+            url, headers = (
+                f"http://127.0.0.1:{listener.port}/webhooks/github",
+                {"x-hub-signature-256": f"sha256={'0' * 64}"},
+            )
+
+            async def posted(data: object) -> int:
+                async with session.post(url, data=data, headers=headers) as answer:
+                    return answer.status
+
+            assert {408} == set(await asyncio.gather(*(posted(endless()) for _ in range(2 * READERS))))
+            assert await posted(b"{}") == 401
+        finally:
+            await listener.stop()
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b"null", b"\xff", b"[" * 100_000])

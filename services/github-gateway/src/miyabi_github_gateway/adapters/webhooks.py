@@ -6,7 +6,9 @@ import asyncio
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -26,6 +28,12 @@ from miyabi_github_gateway.service.webhook_events import change_of, mention_of
 MAX_BYTES = 25 << 20
 #: GitHub waits ten seconds for an answer.
 ANSWER_SECONDS = 8.0
+#: Payloads that are held at once before anybody's signature is checked: 100 MB of them at most.
+READERS = 4
+#: Who sends a payload more slowly than that keeps others waiting.
+READ_TIME = timedelta(seconds=10)
+#: The form of a signature (docs.github.com, validating webhook deliveries); what has another is not even read.
+_SIGNATURE = re.compile(r"sha256=[0-9a-f]{64}")
 #: Headers are GitHub's: a delivery is a GUID, an event is a word.
 _MAX_HEADER = 100
 
@@ -46,6 +54,7 @@ class Webhooks:
         deliveries: Remembers what was taken.
         invalidator: Told of what has changed.
         triggers: Start batches; None: nothing does.
+        read_time: A payload that takes longer is refused; default 10 s.
 
     Source: docs.github.com, validating webhook deliveries, and best practices for using webhooks.
     """
@@ -57,11 +66,14 @@ class Webhooks:
         deliveries: Deliveries,
         invalidator: Invalidator,
         triggers: BatchTriggers | None,
+        read_time: timedelta = READ_TIME,
     ) -> None:
         self._secret = secret
         self._deliveries = deliveries
         self._invalidator = invalidator
         self._triggers = triggers
+        self._read_time = read_time
+        self._readers = asyncio.Semaphore(READERS)
 
     def routes(self) -> list[web.RouteDef]:
         """Return the route."""
@@ -75,14 +87,14 @@ class Webhooks:
             secret = ""
         if not secret:
             return _answer(404, "refused", "webhooks are not served: no webhook secret is configured")
-        if request.content_length is not None and request.content_length > MAX_BYTES:
-            return _answer(413, "refused", f"a payload has at most {MAX_BYTES} bytes")
-        try:
-            body = await request.read()
-        except web.HTTPRequestEntityTooLarge:
-            return _answer(413, "refused", f"a payload has at most {MAX_BYTES} bytes")
+        signature = request.headers.get("x-hub-signature-256", "")
+        if _SIGNATURE.fullmatch(signature) is None:
+            return _answer(401, "refused", "the signature is missing or wrong")
+        body = await self._body(request)
+        if isinstance(body, web.Response):
+            return body
         # Over the bytes as they came, before anything is made of them.
-        if not is_signed(secret, body, request.headers.get("x-hub-signature-256", "")):
+        if not is_signed(secret, body, signature):
             return _answer(401, "refused", "the signature is missing or wrong")
         event = request.headers.get("x-github-event", "")
         delivery = request.headers.get("x-github-delivery", "")
@@ -90,6 +102,19 @@ class Webhooks:
         if payload is None or not 0 < len(event) <= _MAX_HEADER or not 0 < len(delivery) <= _MAX_HEADER:
             return _answer(400, "refused", "this is no event of GitHub's")
         return await self._once(event, delivery, payload, digest=hashlib.sha256(body).hexdigest())
+
+    async def _body(self, request: web.Request) -> bytes | web.Response:
+        """Read a payload in its turn, or return why it is refused."""
+        if request.content_length is not None and request.content_length > MAX_BYTES:
+            return _answer(413, "refused", f"a payload has at most {MAX_BYTES} bytes")
+        async with self._readers:
+            try:
+                async with asyncio.timeout(self._read_time.total_seconds()):
+                    return await request.read()
+            except web.HTTPRequestEntityTooLarge:
+                return _answer(413, "refused", f"a payload has at most {MAX_BYTES} bytes")
+            except TimeoutError:
+                return _answer(408, "refused", "the payload took too long")
 
     async def _once(self, event: str, delivery: str, payload: Mapping[str, Any], *, digest: str) -> web.Response:
         """Act on a delivery unless it was acted on.
