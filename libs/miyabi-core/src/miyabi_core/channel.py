@@ -35,39 +35,44 @@ _Metadata = list[tuple[str, str | bytes]]
 _Decorate = Callable[[Any], grpc.aio.ClientCallDetails]
 
 
-def service_config(service: str) -> str:
+def service_config(service: str, *, wait_for_ready: bool = False) -> str:
     """Return the gRPC service config: idempotent RPCs are repeated on UNAVAILABLE, the others never.
 
-    Calls go round all addresses of a name, so that a headless Kubernetes service is balanced.
+    With *wait_for_ready* a call waits for a server until its deadline, rather than fail while there is none. Calls go
+    round all addresses of a name, so that a headless Kubernetes service is balanced.
 
-    Source: github.com/grpc/proposal A6, A24.
+    Source: github.com/grpc/proposal A6, A24; github.com/grpc/grpc doc/service_config.md, doc/wait-for-ready.md.
     """
+    waits = {"waitForReady": True} if wait_for_ready else {}
     excluded = [{"service": service, "method": method} for method in NOT_REPEATED]
     return json.dumps(
         {
             "loadBalancingConfig": [{"round_robin": {}}],
             "methodConfig": [
-                {"name": excluded},
-                {"name": [{"service": service}], "retryPolicy": _RETRY_POLICY},
+                {"name": excluded, **waits},
+                {"name": [{"service": service}], "retryPolicy": _RETRY_POLICY, **waits},
             ],
         }
     )
 
 
-def open_channel(target: str, *, service: str, security: ClientSecurity = PLAIN) -> grpc.aio.Channel:
+def open_channel(
+    target: str, *, service: str, security: ClientSecurity = PLAIN, wait_for_ready: bool = False
+) -> grpc.aio.Channel:
     """Open a channel; it connects at the first call and reconnects by itself.
 
     Args:
         target: gRPC name, for example `localhost:50051` or `dns:///coordinator:50051`.
         service: Full name of the service whose RPCs may be repeated.
         security: What to show. Default: nothing, in plain text.
+        wait_for_ready: Let calls wait for a server until their deadline, which each must have. Default: they fail.
 
     Raises:
         FailedPreconditionError: a token would cross a network in plain text.
     """
     security.check(target)
     options = [
-        ("grpc.service_config", service_config(service)),
+        ("grpc.service_config", service_config(service, wait_for_ready=wait_for_ready)),
         ("grpc.keepalive_time_ms", _milliseconds(KEEPALIVE_INTERVAL)),
         ("grpc.keepalive_timeout_ms", _milliseconds(KEEPALIVE_TIMEOUT)),
         ("grpc.keepalive_permit_without_calls", 1),

@@ -86,7 +86,7 @@ async def serve(settings: AgentsSettings, stop: asyncio.Event) -> None:
     async with (
         _probes(settings.health_address) as attached,
         open_channel(settings.coordinator, service=DISPATCH, security=security) as coordinator,
-        open_channel(settings.gateway, service=GATEWAY, security=security) as gateway,
+        open_channel(settings.gateway, service=GATEWAY, security=security, wait_for_ready=True) as gateway,
     ):
         runner = TaskRunner(
             agents={kind: agent for agent in all_agents(locator) for kind in agent.capabilities},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,6 +14,16 @@ from miyabi_agents.errors import WorkspaceError
 NETWORK_TIMEOUT = timedelta(minutes=10)
 #: Everything that stays on this machine.
 LOCAL_TIMEOUT = timedelta(minutes=2)
+
+#: How long the proxy may be away before a command fails: a pod's start, with room for one that has to be scheduled.
+AWAY = timedelta(seconds=60)
+#: Pause before a command is run again; it doubles to the limit below.
+FIRST_PAUSE = timedelta(milliseconds=500)
+#: Longest pause: a proxy that is back is found within this time.
+LONGEST_PAUSE = timedelta(seconds=4)
+
+#: Waits for so many seconds.
+Pause = Callable[[float], Awaitable[None]]
 
 #: Switches off every way in which a repository's content could run something.
 _SAFE = (
@@ -83,6 +93,39 @@ async def git(
     if process.returncode:
         raise _failure(arguments, errors.decode(errors="replace").strip())
     return output
+
+
+async def git_network(
+    *arguments: str,
+    cwd: Path | None = None,
+    variables: Mapping[str, str] | None = None,
+    away: timedelta = AWAY,
+    pause: Pause = asyncio.sleep,
+) -> bytes:
+    """Run a command of git that talks to the proxy; while the proxy is away it is run again.
+
+    A gateway's only pod that is replaced is away for some seconds: no reason for a task to fail. Each such command says
+    the same when it is repeated, a push too.
+
+    Args:
+        arguments: As for `git`.
+        cwd: As for `git`.
+        variables: As for `git`.
+        away: For how long; 60 s by default.
+        pause: Waits for so many seconds.
+
+    Raises:
+        WorkspaceError: as `git`; REMOTE_UNAVAILABLE where the proxy stayed away.
+    """
+    seconds, end = FIRST_PAUSE.total_seconds(), asyncio.get_running_loop().time() + away.total_seconds()
+    while True:
+        try:
+            return await git(*arguments, cwd=cwd, variables=variables, timeout=NETWORK_TIMEOUT)
+        except WorkspaceError as error:
+            if error.code != "REMOTE_UNAVAILABLE" or asyncio.get_running_loop().time() > end:
+                raise
+        await pause(seconds)
+        seconds = min(2 * seconds, LONGEST_PAUSE.total_seconds())
 
 
 def _failure(arguments: tuple[str, ...], text: str) -> WorkspaceError:

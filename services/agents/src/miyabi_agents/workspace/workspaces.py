@@ -15,7 +15,7 @@ from pathlib import Path
 
 from miyabi_agents.errors import WorkspaceError
 from miyabi_agents.workspace.access import OPEN, GitAccess
-from miyabi_agents.workspace.git import NETWORK_TIMEOUT, git
+from miyabi_agents.workspace.git import git, git_network
 from miyabi_agents.workspace.worktree import GitWorktree
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}")
@@ -92,7 +92,7 @@ class GitWorkspaces:
         refspec = "+refs/heads/*:refs/heads/*"
         variables = {"GIT_DIR": str(mirror), **self._access.variables()}
         fetch = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", self._remote(repository), refspec)
-        await git(*fetch, variables=variables, timeout=NETWORK_TIMEOUT)
+        await git_network(*fetch, variables=variables)
         if not await _has(mirror, sha):
             raise WorkspaceError(f"{repository} has no commit {sha[:12]} on any branch", code="NO_SUCH_COMMIT")
 

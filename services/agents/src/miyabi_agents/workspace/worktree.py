@@ -12,7 +12,7 @@ from miyabi_agents.errors import WorkspaceError
 from miyabi_agents.workspace import linkfree
 from miyabi_agents.workspace.access import OPEN, GitAccess
 from miyabi_agents.workspace.changes import change_set
-from miyabi_agents.workspace.git import NETWORK_TIMEOUT, git
+from miyabi_agents.workspace.git import git, git_network
 
 #: Author of every commit.
 IDENTITY = ("Miyabi", "miyabi@users.noreply.github.com")
@@ -143,7 +143,7 @@ class GitWorktree:
         refspec = f"+{sha}:refs/heads/{branch}"
         try:
             variables = {"GIT_DIR": str(self._git_dir), **self._access.variables()}
-            await git("push", "--porcelain", self._remote, refspec, variables=variables, timeout=NETWORK_TIMEOUT)
+            await git_network("push", "--porcelain", self._remote, refspec, variables=variables)
         except WorkspaceError as error:
             if error.code != "GIT_FAILED":
                 raise
