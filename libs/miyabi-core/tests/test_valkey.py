@@ -45,3 +45,13 @@ async def test_taken_port_is_one_clear_error(tmp_path: Path) -> None:
     async with EmbeddedValkey(tmp_path / "one") as first:
         with pytest.raises(UnavailableError, match="ended with"):
             await EmbeddedValkey(tmp_path / "two", port=first.port).start()
+
+
+async def test_port_that_somebody_took_meanwhile_is_left_to_them(tmp_path: Path) -> None:
+    """A port that was free when it was chosen may be taken when the server starts: another one is tried."""
+    async with EmbeddedValkey(tmp_path / "one") as first, EmbeddedValkey(tmp_path / "spare") as spare:
+        free = spare.port
+        await spare.stop()
+        chosen = iter([first.port, first.port, free])
+        async with EmbeddedValkey(tmp_path / "two", choose_port=lambda: next(chosen)) as second:
+            assert second.port == free

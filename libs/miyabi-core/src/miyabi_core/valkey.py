@@ -7,7 +7,7 @@ import fcntl
 import os
 import socket
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -23,8 +23,22 @@ from miyabi_core.parent_death import ends_with_parent
 START_TIMEOUT = timedelta(seconds=60)
 #: A server that has not ended this long after SIGTERM is killed; its log is on disk already.
 STOP_TIMEOUT = timedelta(seconds=10)
+#: A free port may be taken by somebody else before the server has it; then another is tried, this often in all.
+PORT_TRIES = 5
 #: How often a starting server is asked.
 _POLL = timedelta(milliseconds=20)
+
+
+def _free_port() -> int:
+    """Return a port that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class _PortTakenError(UnavailableError):
+    """Somebody else listens on the port."""
 
 
 class EmbeddedValkey:
@@ -36,6 +50,7 @@ class EmbeddedValkey:
         appendfsync: `everysec` may lose a second of writes in a power cut; `always` loses none.
         options: More of the server's options, each with its value; they win over ours.
         binary: Another server, a Redis for example; the embedded one by default.
+        choose_port: Finds a port where none is given; tests give their own.
 
     Evicts nothing but keys with an expiry (`volatile-lru`), so state keys must have none.
     """
@@ -48,12 +63,14 @@ class EmbeddedValkey:
         appendfsync: Literal["everysec", "always", "no"] = "everysec",
         options: Mapping[str, str] | None = None,
         binary: Path | None = None,
+        choose_port: Callable[[], int] = _free_port,
     ) -> None:
         self._data_dir = data_dir
         self._options = dict(options or {})
         self._binary = binary
         self._appendfsync = appendfsync
         self.port = port
+        self._choose_port = choose_port
         self._process: asyncio.subprocess.Process | None = None
         self._lock: int | None = None
 
@@ -84,8 +101,20 @@ class EmbeddedValkey:
             UnavailableError: another server uses the folder, or this one ended or did not answer in time.
         """
         self._data_dir.mkdir(parents=True, exist_ok=True)
+        tries = 1 if self.port else PORT_TRIES
+        for left in reversed(range(tries)):
+            self.port = self.port or self._choose_port()
+            try:
+                await self._start()
+                break
+            except _PortTakenError:
+                if not left:
+                    raise
+                self.port = 0
+
+    async def _start(self) -> None:
+        """Start the server on its port and wait until it answers; without success nothing is left of it."""
         self._take_lock()
-        self.port = self.port or _free_port()
         try:
             self._process = await asyncio.create_subprocess_exec(
                 *ends_with_parent(self._command()),
@@ -153,7 +182,8 @@ class EmbeddedValkey:
         """Describe a failed start with the end of the server's log."""
         text = self._log_file.read_text(errors="replace") if self._log_file.exists() else ""
         tail = "\n".join(text.splitlines()[-5:])
-        return UnavailableError(f"the embedded Valkey {what}:\n{tail}", reason="STORE_UNAVAILABLE")
+        kind = _PortTakenError if "Address already in use" in tail else UnavailableError
+        return kind(f"the embedded Valkey {what}:\n{tail}", reason="STORE_UNAVAILABLE")
 
     def _take_lock(self) -> None:
         """Keep a second server away from the folder: two would destroy each other's file."""
@@ -173,14 +203,6 @@ async def _answers(client: redis.asyncio.Redis, *, pid: int) -> bool:
         return bool((await client.info("server"))["process_id"] == pid)
     except (RedisError, OSError):
         return False
-
-
-def _free_port() -> int:
-    """Return a port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def binary_version() -> str:

@@ -166,8 +166,8 @@ async def test_a_cancelled_lease_is_stopped_and_leaves_nothing(bench, make_lease
             stream.send(cancellations=[pb.LeaseCancellation(reference=make_lease().reference, reason="cancelled")])
             await ended.wait()
         before = len(stream.heartbeats)
-        await stream.until(lambda seen: len(seen.heartbeats) > before + 1)
-        assert not stream.heartbeats[-1].held
+        # Those that were on their way when the work ended may name it still.
+        await stream.until(lambda seen: len(seen.heartbeats) > before and not seen.heartbeats[-1].held)
         assert not stream.outcomes
 
 
