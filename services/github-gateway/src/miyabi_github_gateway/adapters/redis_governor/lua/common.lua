@@ -135,6 +135,22 @@ local function take_minute(resource, id, points, busy)
   return true
 end
 
+-- Ends a write, where the one that is under way is this request's.
+local function end_write(id, cost)
+  if redis.call('EXISTS', CONTENT) == 0 then
+    set('content_until', 0)
+  end
+  if state.write_id ~= id then
+    return
+  end
+  set('write_id', '')
+  set('write_until', 0)
+  set('write_done', NOW)
+  if cost == 2 then
+    set('notify_done', NOW)
+  end
+end
+
 -- Takes what GitHub says of an hour; answers that come late cannot revive a window that is over.
 local function hear(resource, limit, remaining, window, resets_in, exact)
   local ended, known = get(resource .. '.ended'), get(resource .. '.window')

@@ -20,16 +20,6 @@ for _, member in ipairs(redis.call('ZREVRANGE', MINUTES[resource], 0, 199)) do
   end
 end
 redis.call('ZREM', CONTENT, id)
-if redis.call('EXISTS', CONTENT) == 0 then
-  set('content_until', 0)
-end
-if state.write_id == id then
-  set('write_id', '')
-  set('write_until', 0)
-  set('write_done', NOW)
-  if cost == 2 then
-    set('notify_done', NOW)
-  end
-end
+end_write(id, cost)
 save()
 return 1

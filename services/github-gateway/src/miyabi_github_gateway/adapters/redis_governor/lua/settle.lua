@@ -23,17 +23,7 @@ if ARGV[10] == '1' then
 else
   redis.call('ZREM', CONTENT, id)
 end
-if redis.call('EXISTS', CONTENT) == 0 then
-  set('content_until', 0)
-end
-if cost > 0 and state.write_id == id then
-  set('write_id', '')
-  set('write_until', 0)
-  set('write_done', NOW)
-  if cost == 2 then
-    set('notify_done', NOW)
-  end
-end
+end_write(id, cost)
 
 set(resource .. '.remaining', get(resource .. '.remaining') + tonumber(ARGV[8]) - tonumber(ARGV[11]) - tonumber(ARGV[12]))
 local pause, used_up, strike = tonumber(ARGV[20]), ARGV[21] == '1', ARGV[22] == '1'
