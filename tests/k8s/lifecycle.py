@@ -26,6 +26,8 @@ from tests.k8s.rig import (
     wait_for_end,
 )
 
+#: metrics-server looks every minute, and twice before it tells of a pod.
+IDLE_SECONDS = 180.0
 #: The demo: real issues of Django, told in our own words.
 DEMO = ("django/django", (13933, 14155, 14534, 14752, 15347))
 
@@ -111,17 +113,26 @@ def page(figures: Figures) -> None:
     figures.add("page", characters=len(text), **picture)
 
 
+def _containers() -> set[str]:
+    """Return the running containers, as pod/container."""
+    return {
+        f"{pod['metadata']['name']}/{status['name']}"
+        for pod in cluster.read("pods")["items"]
+        for status in [*pod["status"].get("initContainerStatuses", ()), *pod["status"].get("containerStatuses", ())]
+        if "running" in status["state"]
+    }
+
+
 def idle(figures: Figures) -> None:
     """Memory of each pod while nothing is to be done."""
     usage: dict[str, int] = {}
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and not usage:
+    deadline = time.monotonic() + IDLE_SECONDS
+    while missing := sorted(_containers() - usage.keys()):
+        expect(time.monotonic() < deadline, f"no metrics of {', '.join(missing)}: is metrics-server installed?")
+        time.sleep(5)
         text = cluster.kubectl("top", "pods", "--containers", "--no-headers", check=False)
-        for line in text.splitlines():
-            pod, container, _, memory = line.split()
-            usage[f"{pod}/{container}"] = int(memory.removesuffix("Mi"))
-        time.sleep(0 if usage else 5)
-    expect(usage, "no metrics: is metrics-server installed?")
+        rows = [line.split() for line in text.splitlines()]
+        usage = {f"{pod}/{container}": int(memory.removesuffix("Mi")) for pod, container, _, memory in rows}
     for name, mib in sorted(usage.items()):
         figures.add("idle", container=name, mib=mib)
     total = sum(mib for name, mib in usage.items() if not name.startswith("simulators"))
