@@ -91,10 +91,14 @@ class Dispatcher:
         self.wake()
 
     def drain_all(self, reason: str) -> None:
-        """Give no more leases and tell every agent."""
+        """Give no more leases, and send every agent to another replica; what it works on it goes on with there.
+
+        This server answers for a while yet (`drain_delay`): agents that stayed would have nothing to do meanwhile.
+        """
         self.accepting = False
         for agent in self.agents.values():
             agent.drain(reason)
+            agent.close()
 
     async def run(self) -> None:
         """Give work to free slots whenever there may be some."""
