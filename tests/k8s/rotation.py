@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import time
 from typing import Any
 
+from miyabi_sim.credentials import DIGITS, digest_of
 from scripts.k8s import cluster, credentials
 from tests.k8s.batches import BATCH_SECONDS, check_effects, fresh_issues, submit
 from tests.k8s.rig import Figures, expect, forward, http_json, is_ready, pods, wait_for_end
@@ -29,7 +29,7 @@ def rotation(figures: Figures) -> None:
         began = time.monotonic()
         values = {key: new[secret]} | ({"webhook-secret": secrets.token_hex(24)} if secret == "miyabi-github" else {})
         credentials.write(secret, values)
-        _wait_for(service, path, _digest(new[secret]))
+        _wait_for(service, path, digest_of(new[secret]))
         arrived[secret] = round(time.monotonic() - began, 1)
     with forward("coordinator", 50051) as port, forward("simulators", 8080) as github:
         seen = _seen()
@@ -41,15 +41,10 @@ def rotation(figures: Figures) -> None:
     for secret, *_, where in _KEYS:
         used = {digest: count - seen[where].get(digest, 0) for digest, count in _seen()[where].items()}
         used = {digest: count for digest, count in used.items() if count}
-        expect(set(used) == {_digest(new[secret])}, f"{secret}: the calls after the change showed {used}")
+        expect(set(used) == {digest_of(new[secret])}, f"{secret}: the calls after the change showed {used}")
         figures.add("rotation", secret=secret, in_the_pod_after_seconds=arrived[secret],
-                    calls_with_the_new_key=used[_digest(new[secret])], calls_with_another=0)  # fmt: skip
+                    calls_with_the_new_key=used[digest_of(new[secret])], calls_with_another=0)  # fmt: skip
     expect(_lives() == before, f"a pod was restarted: {before}, now {_lives()}")
-
-
-def _digest(secret: str) -> str:
-    """Return what the simulators call a secret."""
-    return hashlib.sha256(secret.encode()).hexdigest()[:12]
 
 
 def _seen() -> dict[int, dict[str, int]]:
@@ -63,7 +58,7 @@ def _seen() -> dict[int, dict[str, int]]:
 
 def _wait_for(service: str, path: str, digest: str) -> None:
     """Wait until the file in every pod of a service has the new content."""
-    code = f"import hashlib; print(hashlib.sha256(open({path!r}).read().strip().encode()).hexdigest()[:12])"
+    code = f"import hashlib; print(hashlib.sha256(open({path!r}).read().strip().encode()).hexdigest()[:{DIGITS}])"
     deadline = time.monotonic() + _ARRIVAL_SECONDS
     names = [pod["metadata"]["name"] for pod in pods(f"app.kubernetes.io/name={service}")]
     while time.monotonic() < deadline:

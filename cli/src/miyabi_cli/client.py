@@ -12,7 +12,7 @@ import grpc
 
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.coordinator_service_pb2_grpc import CoordinatorServiceStub
-from miyabi_cli.errors import EXIT_UNAVAILABLE, CliError, from_service
+from miyabi_cli.errors import CliError, StreamEndedError, from_service
 from miyabi_cli.settings import CliSettings
 from miyabi_core.channel import open_channel
 from miyabi_core.errors import MiyabiError
@@ -73,13 +73,14 @@ class CoordinatorClient:
         """Return what became of each issue of a batch that has ended.
 
         Raises:
-            CliError: it has not ended, there is no such batch, or the coordinator is out of reach.
+            StreamEndedError: it has not ended.
+            CliError: there is no such batch, or the coordinator is out of reach.
         """
         answer = await self.call(
             self.stub.GetBatch(pb.GetBatchRequest(name=name), timeout=CALL_TIMEOUT.total_seconds())
         )
         if not answer.batch.HasField("end_time"):
-            raise CliError("the event stream ended before the batch did", exit_code=EXIT_UNAVAILABLE)
+            raise StreamEndedError
         return list(answer.results)
 
     async def submit(self, request: pb.SubmitBatchRequest) -> AsyncIterator[BatchEvent]:

@@ -32,6 +32,13 @@ class StackError(CliError):
         super().__init__(message, exit_code=EXIT_UNAVAILABLE, hint=hint)
 
 
+class StreamEndedError(CliError):
+    """The stream of a batch's events ended though the batch goes on."""
+
+    def __init__(self) -> None:
+        super().__init__("the event stream ended before the batch did", exit_code=EXIT_UNAVAILABLE)
+
+
 def from_service(error: MiyabiError) -> CliError:
     """Turn a service's refusal into one readable error: the message, then each field by name."""
     lines = [f"{error} [{error.reason}]" if error.reason else str(error)]

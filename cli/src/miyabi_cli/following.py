@@ -9,7 +9,7 @@ from rich.console import Console
 from miyabi.coordinator.v1.event_pb2 import BatchEvent
 from miyabi.coordinator.v1.result_pb2 import IssueResult
 from miyabi.coordinator.v1.state_pb2 import RunState
-from miyabi_cli.errors import EXIT_ISSUE_FAILED, EXIT_OK, EXIT_UNAVAILABLE, CliError
+from miyabi_cli.errors import EXIT_ISSUE_FAILED, EXIT_OK, StreamEndedError
 from miyabi_cli.views import BatchView
 
 
@@ -32,7 +32,7 @@ async def follow(
             None: the events begin at the first.
 
     Raises:
-        CliError: the stream ended before the batch did.
+        StreamEndedError: the stream ended before the batch did.
     """
     name, sequence, finished = "", 0, False
     try:
@@ -48,7 +48,7 @@ async def follow(
     finally:
         if name and not finished:
             errors.print(f"{name} goes on; look again with: miyabi watch {name} --after {sequence}", markup=False)
-    raise CliError("the event stream ended before the batch did", exit_code=EXIT_UNAVAILABLE)
+    raise StreamEndedError
 
 
 def _finish(view: BatchView, results: Iterable[IssueResult]) -> int:

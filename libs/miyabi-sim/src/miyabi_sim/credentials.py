@@ -9,8 +9,13 @@ from collections import Counter
 DIGITS = 12
 
 
+def digest_of(credential: str) -> str:
+    """Return the first digits of a credential's SHA-256."""
+    return hashlib.sha256(credential.encode()).hexdigest()[:DIGITS]
+
+
 class SeenCredentials:
-    """Counts uses of each credential by the first digits of its SHA-256."""
+    """Counts uses of each credential by its digest."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
@@ -18,4 +23,4 @@ class SeenCredentials:
     def note(self, credential: str | None) -> None:
         """Count a use; none where there is no credential."""
         if credential:
-            self.counts[hashlib.sha256(credential.encode()).hexdigest()[:DIGITS]] += 1
+            self.counts[digest_of(credential)] += 1

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from miyabi_github_gateway.adapters.http import GitHubHttp, json_of
+from miyabi_github_gateway.adapters.answers import json_of
+from miyabi_github_gateway.adapters.http import GitHubHttp
 from miyabi_github_gateway.errors import GitHubForbiddenError
 from miyabi_github_gateway.ports import Credentials
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from miyabi_github_gateway.adapters.answers import json_of, message_of, missing_permission
+from miyabi_github_gateway.adapters.answers import message_of, missing_permission
 from miyabi_github_gateway.adapters.outgoing import TRIES, Request
 from miyabi_github_gateway.adapters.sending import Sender
 from miyabi_github_gateway.errors import GitHubForbiddenError, GitHubRefusedError
@@ -16,8 +16,6 @@ from miyabi_github_gateway.models import Credential
 from miyabi_github_gateway.ports import Credentials
 from miyabi_github_gateway.service.calling import current
 from miyabi_github_gateway.service.governor import Ask, Cost
-
-__all__ = ["TRIES", "GitHubHttp", "json_of", "message_of"]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from miyabi_github_gateway.adapters.http import GitHubHttp, json_of
+from miyabi_github_gateway.adapters.answers import json_of
+from miyabi_github_gateway.adapters.http import GitHubHttp
 from miyabi_github_gateway.errors import GitHubForbiddenError
 
 #: Permissions that let someone push; GitHub answers with these and `read` or `none`, whatever the role's own name.

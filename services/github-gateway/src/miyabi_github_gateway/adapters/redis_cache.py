@@ -120,8 +120,7 @@ class RedisCache:
             socket_connect_timeout=TIMEOUT_SECONDS,
             retry_on_error=[],
         )
-        cancellable(self._redis.connection_pool)
-        pool = self._redis.connection_pool
+        pool = cancellable(self._redis.connection_pool)
         pool.connection_class = type("Packed", (_Packed, pool.connection_class), {})
         self._prefix = f"miyabi:cache:1:{namespace}"
         # A store takes no expiry of nothing; what is kept for a millisecond is not kept.

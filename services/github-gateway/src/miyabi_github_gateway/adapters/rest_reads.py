@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 from cachetools import LRUCache
 
-from miyabi_github_gateway.adapters.http import GitHubHttp, json_of
+from miyabi_github_gateway.adapters.answers import json_of
+from miyabi_github_gateway.adapters.http import GitHubHttp
 from miyabi_github_gateway.adapters.rest_values import pull_request
 from miyabi_github_gateway.errors import RepositoryNotFoundError
 from miyabi_github_gateway.models import PullRequest

@@ -138,11 +138,11 @@ class Sender:
     ) -> tuple[httpx.Response | Exception, Verdict, Limited | None]:
         """Send once, when the budget lets it through, and tell budget and circuit how it ended."""
         circuit = self._circuit(request.url)
-        self._refuse_open(circuit, request)
+        _refuse(request, circuit.left)
         start_by = governor.clock() + request.deadline - self.clock()
         async with governor.admitted(request.ask, deadline=start_by) as outcome:
             outcome.sent = False
-            self._refuse_open(circuit, request, probe=True)
+            _refuse(request, circuit.wait(request))
             outcome.sent = True
             try:
                 answer = await self._try(request, credential)
@@ -185,15 +185,6 @@ class Sender:
         """Return the circuit of an address's host."""
         return self.circuits.setdefault(httpx.URL(url).netloc.decode(), Circuit(clock=self.clock))
 
-    def _refuse_open(self, circuit: Circuit, request: Request, *, probe: bool = False) -> None:
-        """Refuse at once where the host is left alone."""
-        wait = circuit.wait(request) if probe else max(0.0, circuit.until - self.clock()) if circuit.is_open else 0.0
-        if wait > 0:
-            raise GitHubUnavailableError(
-                f"{httpx.URL(request.url).host} is left alone after failures in a row",
-                retry_after=timedelta(seconds=wait),
-            )
-
     def _tell_circuit(
         self, circuit: Circuit, request: Request, answer: httpx.Response | Exception, verdict: Verdict
     ) -> None:
@@ -206,6 +197,15 @@ class Sender:
         else:
             circuit.failed(request)
         metrics.CIRCUIT.labels(httpx.URL(request.url).host).set(int(circuit.is_open))
+
+
+def _refuse(request: Request, seconds: float) -> None:
+    """Refuse at once where the host is left alone for some seconds yet."""
+    if seconds > 0:
+        raise GitHubUnavailableError(
+            f"{httpx.URL(request.url).host} is left alone after failures in a row",
+            retry_after=timedelta(seconds=seconds),
+        )
 
 
 def _count(request: Request, answer: httpx.Response | Exception, verdict: Verdict, limited: Limited | None) -> None:

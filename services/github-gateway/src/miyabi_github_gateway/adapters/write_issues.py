@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from miyabi_github_gateway.adapters.accounts import Accounts
-from miyabi_github_gateway.adapters.http import GitHubHttp, json_of
+from miyabi_github_gateway.adapters.answers import json_of
+from miyabi_github_gateway.adapters.http import GitHubHttp
 from miyabi_github_gateway.adapters.markers import is_marked, marked
 from miyabi_github_gateway.adapters.once import once
 from miyabi_github_gateway.adapters.written import Written

@@ -10,8 +10,9 @@ from graphql import ExecutionResult
 
 from miyabi_github_gateway.adapters import graphql_values as values
 from miyabi_github_gateway.adapters import label_queries
+from miyabi_github_gateway.adapters.answers import json_of
 from miyabi_github_gateway.adapters.graphql_request import PreparedRequest
-from miyabi_github_gateway.adapters.http import GitHubHttp, json_of
+from miyabi_github_gateway.adapters.http import GitHubHttp
 from miyabi_github_gateway.adapters.transport import GitHubTransport
 from miyabi_github_gateway.errors import (
     GitHubRefusedError,

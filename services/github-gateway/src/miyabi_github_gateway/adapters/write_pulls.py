@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from miyabi_core.logging import get_logger
-from miyabi_github_gateway.adapters.http import GitHubHttp, json_of
+from miyabi_github_gateway.adapters.answers import json_of
+from miyabi_github_gateway.adapters.http import GitHubHttp
 from miyabi_github_gateway.adapters.once import once
 from miyabi_github_gateway.adapters.rest_values import pull_request
 from miyabi_github_gateway.adapters.written import Written

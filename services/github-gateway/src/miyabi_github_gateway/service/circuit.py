@@ -36,11 +36,16 @@ class Circuit:
         """Return whether the host is left alone or probed."""
         return self.opened > 0
 
+    @property
+    def left(self) -> float:
+        """Return the seconds for which the host is left alone yet; 0: it is well, or may be probed."""
+        return max(0.0, self.until - self.clock()) if self.opened else 0.0
+
     def wait(self, request: object) -> float:
         """Return the seconds before a request may be sent; 0: it may, and its end must be told."""
         if not self.opened:
             return 0.0
-        left = self.until - self.clock()
+        left = self.left
         if left > 0 or self._probe is not None:
             return max(left, 0.1)
         self._probe = request
