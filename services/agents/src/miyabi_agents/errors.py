@@ -88,6 +88,13 @@ class EnvironmentBuildError(AgentError):
         super().__init__(message, reason=FailureReason.FAILURE_REASON_ENVIRONMENT, retryable=retryable)
 
 
+class ToolchainMissingError(AgentError):
+    """A program that the repository's tests need is not on this machine; the message says which and how to get it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, reason=FailureReason.FAILURE_REASON_TOOLCHAIN_MISSING)
+
+
 class GitHubError(AgentError):
     """The gateway refused a call, or GitHub behind it."""
 

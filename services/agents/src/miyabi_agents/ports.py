@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -107,28 +108,45 @@ class Workspaces(Protocol):
         """
 
 
+class Network(Enum):
+    """What a command in the sandbox may connect to."""
+
+    #: Nothing, not even a loopback.
+    NONE = "none"
+    #: A loopback of its own, where a network namespace can be had; else nothing, and the result says so.
+    LOOPBACK = "loopback"
+    #: One TCP port on this machine's loopback, `SandboxJob.proxy_port`, where a proxy of ours listens; nothing else.
+    PROXY = "proxy"
+
+
 @dataclass(frozen=True)
 class SandboxLimits:
-    """What a command in the sandbox may use."""
+    """What a command in the sandbox may use, with everything that it starts."""
 
     wall: timedelta = timedelta(minutes=5)
     cpu: timedelta = timedelta(minutes=5)
-    memory_bytes: int = 2 << 30
+    memory_bytes: int = 4 << 30  #: resident memory of the whole tree, never address space
     output_bytes: int = 4 << 20
-    processes: int = 256
-    file_bytes: int = 512 << 20
+    processes: int = 512
+    file_bytes: int = 512 << 20  #: largest single file
+    disk_bytes: int = 4 << 30  #: by how much all writable folders together may grow
+    disk_entries: int = 400_000  #: by how many files and folders they may grow
 
 
 @dataclass(frozen=True)
 class SandboxJob:
-    """One command for the sandbox."""
+    """One command for the sandbox, with all that it may read, write and reach: the policy is this and no more."""
 
     command: Sequence[str]  #: a program and its arguments; never goes through a shell
-    cwd: Path
-    writable: Sequence[Path] = ()
-    readable: Sequence[Path] = ()  #: beside `cwd` and what every program needs
+    cwd: Path  #: folder to run in; must lie in `writable` or `readable`, which it makes nothing of
+    writable: Sequence[Path] = ()  #: absolute; resolved before the policy is built
+    readable: Sequence[Path] = ()  #: beside what every program needs
     environment: Mapping[str, str] = field(default_factory=dict)  #: beside PATH, HOME, TMPDIR and LANG
     limits: SandboxLimits = field(default_factory=SandboxLimits)
+    network: Network = Network.LOOPBACK
+    proxy_port: int = 0  #: for `Network.PROXY`, 1 to 65535
+    #: Folders of `writable` whose content stays when the command ended (an environment that is built, a cache).
+    keep: Sequence[Path] = ()
 
 
 @dataclass(frozen=True)
@@ -140,7 +158,14 @@ class SandboxResult:
     duration: timedelta
     timed_out: bool = False
     output_cut: bool = False
-    layers: tuple[str, ...] = ()  #: what confined it: landlock, seccomp, rlimits, no_new_privs, bubblewrap, none
+    #: The limit that ended it: `memory`, `processes`, `disk`; empty where none did.
+    limit_hit: str = ""
+    #: Files that the command wrote to the folder `$MIYABI_REPORT`, by name; read when nothing of it runs any more,
+    #: without following links, flat, at most 64 MiB in all.
+    report: Mapping[str, bytes] = field(default_factory=dict)
+    #: The report was larger, or held something that is no regular file: it is not to be believed.
+    report_cut: bool = False
+    layers: tuple[str, ...] = ()  #: what confined it, by the names of `sandbox/probe.py`; `none` where it was told so
     missing_layers: tuple[str, ...] = ()
 
 

@@ -349,8 +349,15 @@ class TestComparison(_message.Message):
     AFTER_FIELD_NUMBER: _builtins.int
     ADDED_FIELD_NUMBER: _builtins.int
     CHANGED_EXPECTATION_FIELD_NUMBER: _builtins.int
+    ON_BASE_FIELD_NUMBER: _builtins.int
+    OLD_FORM_FIELD_NUMBER: _builtins.int
+    BROKEN_FIELD_NUMBER: _builtins.int
+    PROOF_FIELD_NUMBER: _builtins.int
+    DELETED_FIELD_NUMBER: _builtins.int
+    FLAKY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     test: _builtins.str
-    """Identifier as the runner prints it."""
+    """Name with its parameters, the same in every checkout, for example `tests/test_a.py::TestB::test_c[1-x]`."""
     before: Global___TestVerdict.ValueType
     """On base, with the new and edited tests laid over it."""
     after: Global___TestVerdict.ValueType
@@ -359,6 +366,20 @@ class TestComparison(_message.Message):
     """True where the change brings the test."""
     changed_expectation: _builtins.bool
     """True where the change edits the test's expectation."""
+    on_base: Global___TestVerdict.ValueType
+    """On base, with base's own tests; ABSENT for a test that the change brings."""
+    old_form: Global___TestVerdict.ValueType
+    """On the change, with base's version of every test file that it edits or deletes; UNSPECIFIED where it edits none."""
+    broken: _builtins.bool
+    """True where it passes on base and does not on the change, and no changed expectation explains it."""
+    proof: _builtins.bool
+    """True where it proves the change: red on base, green on the change."""
+    deleted: _builtins.bool
+    """True where the change takes the test away."""
+    flaky: _builtins.bool
+    """True where it passes and fails by turns on the same code: no verdict."""
+    reason: _builtins.str
+    """The first lines of what it said where it failed or was blocked. At most 2,000 characters."""
     def __init__(
         self,
         *,
@@ -367,14 +388,165 @@ class TestComparison(_message.Message):
         after: Global___TestVerdict.ValueType = ...,
         added: _builtins.bool = ...,
         changed_expectation: _builtins.bool = ...,
+        on_base: Global___TestVerdict.ValueType = ...,
+        old_form: Global___TestVerdict.ValueType = ...,
+        broken: _builtins.bool = ...,
+        proof: _builtins.bool = ...,
+        deleted: _builtins.bool = ...,
+        flaky: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["added", b"added", "after", b"after", "before", b"before", "changed_expectation", b"changed_expectation", "test", b"test"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added", b"added", "after", b"after", "before", b"before", "broken", b"broken", "changed_expectation", b"changed_expectation", "deleted", b"deleted", "flaky", b"flaky", "old_form", b"old_form", "on_base", b"on_base", "proof", b"proof", "reason", b"reason", "test", b"test"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TestComparison: _TypeAlias = TestComparison  # noqa: Y015
+
+@_typing.final
+class TestRunReport(_message.Message):
+    """One of the runs that a verdict rests on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    COMPLETE_FIELD_NUMBER: _builtins.int
+    PROBLEM_FIELD_NUMBER: _builtins.int
+    EXIT_CODE_FIELD_NUMBER: _builtins.int
+    DURATION_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    OUTPUT_TAIL_FIELD_NUMBER: _builtins.int
+    OUTPUT_CUT_FIELD_NUMBER: _builtins.int
+    REUSED_FIELD_NUMBER: _builtins.int
+    COMMAND_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`base`, `base with new tests`, `change`, `change with old tests`, `again`."""
+    complete: _builtins.bool
+    """The run came to its end, and exit status, counts and verdicts agree."""
+    problem: _builtins.str
+    """Why it did not, in one sentence."""
+    exit_code: _builtins.int
+    """Exit status of the runner; negative: the signal that ended it."""
+    total: _builtins.int
+    """Tests with a verdict."""
+    output_tail: _builtins.str
+    """The end of its output, at most 8,000 characters; the whole output where it is shorter."""
+    output_cut: _builtins.bool
+    """True where the output was longer than what was kept of it."""
+    reused: _builtins.bool
+    """True where the verdicts were kept from a run of the same commit."""
+    command: _builtins.str
+    """The command as one would type it."""
+    @_builtins.property
+    def duration(self) -> _duration_pb2.Duration:
+        """Wall time; 0 where the run was kept from another issue of the same commit."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        complete: _builtins.bool = ...,
+        problem: _builtins.str = ...,
+        exit_code: _builtins.int = ...,
+        duration: _duration_pb2.Duration | None = ...,
+        total: _builtins.int = ...,
+        output_tail: _builtins.str = ...,
+        output_cut: _builtins.bool = ...,
+        reused: _builtins.bool = ...,
+        command: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "complete", b"complete", "duration", b"duration", "exit_code", b"exit_code", "name", b"name", "output_cut", b"output_cut", "output_tail", b"output_tail", "problem", b"problem", "reused", b"reused", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TestRunReport: _TypeAlias = TestRunReport  # noqa: Y015
+
+@_typing.final
+class EnvironmentReport(_message.Message):
+    """The environment that tests ran in."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOOLCHAIN_FIELD_NUMBER: _builtins.int
+    RUNNER_FIELD_NUMBER: _builtins.int
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    PROJECT_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
+    DURATION_FIELD_NUMBER: _builtins.int
+    OF_CHANGE_FIELD_NUMBER: _builtins.int
+    toolchain: _builtins.str
+    """Ecosystem, for example `python`."""
+    runner: _builtins.str
+    """How tests are run, for example `pytest`."""
+    origin: _builtins.str
+    """Where the environment is described, for example `uv.lock` or `.miyabi.yaml`."""
+    project: _builtins.str
+    """Folder of the project, relative to the repository."""
+    of_change: _builtins.bool
+    """True where the change edits a manifest or lock file and got an environment of its own."""
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What was left out, chosen or repaired on the way. At most 100 of 1,000 characters."""
+
+    @_builtins.property
+    def duration(self) -> _duration_pb2.Duration:
+        """What building took; 0 where it was there."""
+
+    def __init__(
+        self,
+        *,
+        toolchain: _builtins.str = ...,
+        runner: _builtins.str = ...,
+        origin: _builtins.str = ...,
+        project: _builtins.str = ...,
+        notes: _abc.Iterable[_builtins.str] | None = ...,
+        duration: _duration_pb2.Duration | None = ...,
+        of_change: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "notes", b"notes", "of_change", b"of_change", "origin", b"origin", "project", b"project", "runner", b"runner", "toolchain", b"toolchain"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EnvironmentReport: _TypeAlias = EnvironmentReport  # noqa: Y015
+
+@_typing.final
+class ExpectationForms(_message.Message):
+    """An existing test in both of its forms."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEST_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    DECLARED_FIELD_NUMBER: _builtins.int
+    test: _builtins.str
+    """Name, without parameters."""
+    before: _builtins.str
+    """Code on base. At most 4,000 characters."""
+    after: _builtins.str
+    """Code on the change. At most 4,000 characters."""
+    declared: _builtins.bool
+    """True where the change declares it; else it was found by comparing."""
+    def __init__(
+        self,
+        *,
+        test: _builtins.str = ...,
+        before: _builtins.str = ...,
+        after: _builtins.str = ...,
+        declared: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "declared", b"declared", "test", b"test"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExpectationForms: _TypeAlias = ExpectationForms  # noqa: Y015
 
 @_typing.final
 class VerifyResult(_message.Message):
@@ -398,6 +570,15 @@ class VerifyResult(_message.Message):
     MISSING_SANDBOX_LAYERS_FIELD_NUMBER: _builtins.int
     OUTPUT_TAIL_FIELD_NUMBER: _builtins.int
     RUNTIME_FIELD_NUMBER: _builtins.int
+    ENVIRONMENTS_FIELD_NUMBER: _builtins.int
+    RUNS_FIELD_NUMBER: _builtins.int
+    EXPECTATIONS_FIELD_NUMBER: _builtins.int
+    APPROVAL_REASONS_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
+    VERDICT_REASON_FIELD_NUMBER: _builtins.int
+    FLAKY_FIELD_NUMBER: _builtins.int
+    DELETED_FIELD_NUMBER: _builtins.int
+    COMPARISONS_LEFT_OUT_FIELD_NUMBER: _builtins.int
     failed_before_passed_after: _builtins.int
     """New or edited tests that fail on base and pass on the change: the proof."""
     failed_before: _builtins.int
@@ -417,7 +598,15 @@ class VerifyResult(_message.Message):
     output_tail: _builtins.str
     """The end of the runner's output on the change, at most 20,000 characters."""
     runtime: _builtins.str
-    """Interpreter that ran the tests, for example `CPython 3.11.7`."""
+    """Interpreter or runtime that ran the tests, for example `CPython 3.11.7`."""
+    verdict_reason: _builtins.str
+    """Why the verdict is not a pass, in one sentence with its cause; empty where it is one. At most 2,000 characters."""
+    flaky: _builtins.int
+    """Tests that passed and failed by turns; they count for nothing."""
+    deleted: _builtins.int
+    """Tests that the change takes away."""
+    comparisons_left_out: _builtins.int
+    """Number of comparisons that are not listed."""
     @_builtins.property
     def comparisons(self) -> _containers.RepeatedCompositeFieldContainer[Global___TestComparison]:
         """Every test that is not plainly passed on both sides; at most 1,000."""
@@ -442,6 +631,28 @@ class VerifyResult(_message.Message):
     def missing_sandbox_layers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Sandbox layers that this machine lacks."""
 
+    @_builtins.property
+    def environments(self) -> _containers.RepeatedCompositeFieldContainer[Global___EnvironmentReport]:
+        """The environment of each project that the change touches."""
+
+    @_builtins.property
+    def runs(self) -> _containers.RepeatedCompositeFieldContainer[Global___TestRunReport]:
+        """The runs that the verdict rests on, in their order."""
+
+    @_builtins.property
+    def expectations(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExpectationForms]:
+        """Existing tests whose expectation the change edits, in both forms; at most 50."""
+
+    @_builtins.property
+    def approval_reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Why a person has to approve before the pull request, one sentence each: edits of what decides how tests are run, tests that
+        were taken away. Empty where nobody has to.
+        """
+
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What was not run, was left out or could not be judged, one sentence each; at most 100."""
+
     def __init__(
         self,
         *,
@@ -461,10 +672,19 @@ class VerifyResult(_message.Message):
         missing_sandbox_layers: _abc.Iterable[_builtins.str] | None = ...,
         output_tail: _builtins.str = ...,
         runtime: _builtins.str = ...,
+        environments: _abc.Iterable[Global___EnvironmentReport] | None = ...,
+        runs: _abc.Iterable[Global___TestRunReport] | None = ...,
+        expectations: _abc.Iterable[Global___ExpectationForms] | None = ...,
+        approval_reasons: _abc.Iterable[_builtins.str] | None = ...,
+        notes: _abc.Iterable[_builtins.str] | None = ...,
+        verdict_reason: _builtins.str = ...,
+        flaky: _builtins.int = ...,
+        deleted: _builtins.int = ...,
+        comparisons_left_out: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["duration_after", b"duration_after", "duration_before", b"duration_before"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocked", b"blocked", "broken", b"broken", "command", b"command", "comparisons", b"comparisons", "duration_after", b"duration_after", "duration_before", b"duration_before", "failed_before", b"failed_before", "failed_before_passed_after", b"failed_before_passed_after", "missing_sandbox_layers", b"missing_sandbox_layers", "output_tail", b"output_tail", "passed", b"passed", "passed_after", b"passed_after", "red_on_base", b"red_on_base", "runtime", b"runtime", "sandbox_layers", b"sandbox_layers", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval_reasons", b"approval_reasons", "blocked", b"blocked", "broken", b"broken", "command", b"command", "comparisons", b"comparisons", "comparisons_left_out", b"comparisons_left_out", "deleted", b"deleted", "duration_after", b"duration_after", "duration_before", b"duration_before", "environments", b"environments", "expectations", b"expectations", "failed_before", b"failed_before", "failed_before_passed_after", b"failed_before_passed_after", "flaky", b"flaky", "missing_sandbox_layers", b"missing_sandbox_layers", "notes", b"notes", "output_tail", b"output_tail", "passed", b"passed", "passed_after", b"passed_after", "red_on_base", b"red_on_base", "runs", b"runs", "runtime", b"runtime", "sandbox_layers", b"sandbox_layers", "total", b"total", "verdict_reason", b"verdict_reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -226,6 +226,8 @@ class _FailureReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Failure
     """A git operation failed: the base is gone, the change does not apply, or the push was refused."""
     FAILURE_REASON_ENVIRONMENT: _FailureReason.ValueType  # 19
     """The environment that the tests need could not be built."""
+    FAILURE_REASON_TOOLCHAIN_MISSING: _FailureReason.ValueType  # 20
+    """A program that the repository's tests need (a runtime, a package manager) is not on the agents' machine."""
 
 class FailureReason(_FailureReason, metaclass=_FailureReasonEnumTypeWrapper):
     """Why a task, run or batch ended other than well."""
@@ -270,4 +272,6 @@ FAILURE_REASON_GIT: FailureReason.ValueType  # 18
 """A git operation failed: the base is gone, the change does not apply, or the push was refused."""
 FAILURE_REASON_ENVIRONMENT: FailureReason.ValueType  # 19
 """The environment that the tests need could not be built."""
+FAILURE_REASON_TOOLCHAIN_MISSING: FailureReason.ValueType  # 20
+"""A program that the repository's tests need (a runtime, a package manager) is not on the agents' machine."""
 Global___FailureReason: _TypeAlias = FailureReason  # noqa: Y015
