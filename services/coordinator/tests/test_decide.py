@@ -170,6 +170,24 @@ def test_incomplete_review_never_passes():
     assert run.reason is FailureReason.REVIEW_INCOMPLETE
 
 
+def test_failed_verify_says_its_cause():
+    """The person reads why, not only that."""
+    run = run_of(spec := replace(SPEC, max_fix_rounds=0))
+    while not run.state.terminal:
+        run = finish(run, spec, VERIFY={"passed": False, "why": "no test turns green."})
+    assert run.message == "The tests do not prove the change: no test turns green after 0 fix round(s)."
+
+
+def test_what_verify_asks_a_person_waits_for_one():
+    """Edits of what decides how tests are run need an approval, also where the batch asks for none."""
+    run = run_of()
+    while run.state is not RunState.AWAITING_APPROVAL:
+        assert not run.state.terminal
+        run = finish(run, SPEC, VERIFY={"asks": True})
+    run = finish(decide(run, SPEC, ApprovalDecided(True), 3).run, SPEC)
+    assert run.state is RunState.SUCCEEDED
+
+
 def test_no_change_is_no_success():
     """An implementation step without a file fails the run."""
     run = run_of()

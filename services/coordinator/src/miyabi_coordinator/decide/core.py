@@ -211,6 +211,7 @@ def _retry(run: Run, spec: Spec, event: RetryRequested) -> Decision:
         generation=generation,
         fix_rounds=0,
         approved=False,
+        asks=False,
         ended=0.0,
         reason=FailureReason.NONE,
         message="",

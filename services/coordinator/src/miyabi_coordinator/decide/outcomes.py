@@ -139,7 +139,7 @@ def _done(run: Run, task: Task, done: Done, *, spec: Spec, now: float) -> Run:
     """Return the run after a result."""
     results = _record(run.results, done, kind=task.kind)
     verdict = _verdict(task, done)
-    run = replace(run, results=results)
+    run = replace(run, results=results, asks=done.asks if task.kind is TaskKind.VERIFY else run.asks)
     if verdict is not None and spec.pipeline is not spec.pipeline.REVIEW:
         return _send_back(run, task, verdict, spec=spec, now=now)
     ended = replace(task, state=TaskState.SUCCEEDED, ended=now, reason=FailureReason.NONE, message="")
@@ -169,12 +169,18 @@ def _record(results: Results, done: Done, *, kind: TaskKind) -> Results:
 def _verdict(task: Task, done: Done) -> Failed | None:
     """Return why the result is no pass; an incomplete review never is one."""
     if task.kind is TaskKind.VERIFY and not done.passed:
-        return Failed(FailureReason.TESTS_FAILED, "The tests do not prove the change.")
+        return Failed(FailureReason.TESTS_FAILED, _sentence("The tests do not prove the change", done.why))
     if task.kind is TaskKind.REVIEW and done.incomplete:
-        return Failed(FailureReason.REVIEW_INCOMPLETE, "The review is incomplete, so there is no verdict.")
+        message = _sentence("The review is incomplete, so there is no verdict", done.why)
+        return Failed(FailureReason.REVIEW_INCOMPLETE, message)
     if task.kind is TaskKind.REVIEW and not done.passed:
-        return Failed(FailureReason.REVIEW_FAILED, "The review did not pass.")
+        return Failed(FailureReason.REVIEW_FAILED, _sentence("The review did not pass", done.why))
     return None
+
+
+def _sentence(what: str, why: str) -> str:
+    """Return what happened with its cause, where one is known."""
+    return f"{what}: {why.rstrip('.')}." if why else f"{what}."
 
 
 def _send_back(run: Run, task: Task, verdict: Failed, *, spec: Spec, now: float) -> Run:
@@ -197,7 +203,7 @@ def _advance(run: Run, *, spec: Spec, now: float) -> Run:
     for task in run.tasks:
         if task.state is not TaskState.PENDING or not done.issuperset(task.depends_on):
             continue
-        if task.kind is TaskKind.PULL_REQUEST and spec.require_approval and not run.approved:
+        if task.kind is TaskKind.PULL_REQUEST and (spec.require_approval or run.asks) and not run.approved:
             return replace(run, state=RunState.AWAITING_APPROVAL)
         run = run.with_task(replace(task, state=TaskState.READY))
     if any(not task.state.terminal for task in run.tasks):

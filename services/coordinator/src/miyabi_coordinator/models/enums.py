@@ -98,3 +98,4 @@ class FailureReason(IntEnum):
     FIX_ROUNDS_EXHAUSTED = 17
     GIT = 18
     ENVIRONMENT = 19
+    TOOLCHAIN_MISSING = 20

@@ -41,6 +41,8 @@ class Done(Value, frozen=True):
         files: Files of a change set.
         steps: Steps of a plan.
         merged_change: Change set that documentation completed.
+        why: Why verify or review is no pass, in one sentence with its cause.
+        asks: A person has to approve before the pull request.
     """
 
     field: str
@@ -50,6 +52,8 @@ class Done(Value, frozen=True):
     files: int = 0
     steps: tuple[PlannedStep, ...] = ()
     merged_change: bytes = b""
+    why: str = ""
+    asks: bool = False
 
 
 class Failed(Value, frozen=True):

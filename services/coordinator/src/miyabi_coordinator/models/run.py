@@ -133,6 +133,8 @@ class Run(Value, frozen=True):
     listed: tuple[ListedStep, ...] = ()
     kept: Budget = NO_BUDGET
     stale: StaleData | None = None
+    #: What verification found asks for a person's approval, whether the batch does or not.
+    asks: bool = False
 
     def task(self, task_id: str) -> Task | None:
         """Return the task of that id."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from miyabi.coordinator.v1 import dispatch_service_pb2, event_pb2
+from miyabi.coordinator.v1 import dispatch_service_pb2, event_pb2, result_pb2
 from miyabi_coordinator.models import (
     Done,
     Encoded,
@@ -67,15 +67,29 @@ def _done_of(field: str, message: dispatch_service_pb2.Outcome) -> Done:
         case "change_set":
             return Done(field, value, files=len(message.change_set.files))
         case "verification":
-            return Done(field, value, passed=message.verification.passed)
+            verified = message.verification
+            asks = bool(verified.approval_reasons)
+            return Done(field, value, passed=verified.passed, why=verified.verdict_reason, asks=asks)
         case "review":
-            return Done(field, value, passed=message.review.passed, incomplete=message.review.incomplete)
+            review = message.review
+            return Done(field, value, passed=review.passed, incomplete=review.incomplete, why=_why_of(review))
         case "documentation":
             document = message.documentation
             merged = document.change_set.SerializeToString() if document.HasField("change_set") else b""
             return Done(field, value, merged_change=merged)
         case _:
             return Done(field, value)
+
+
+def _why_of(review: result_pb2.ReviewResult) -> str:
+    """Return why a review is no pass: which analysers came to no verdict, else the worst finding."""
+    silent = [f"{run.analyser} ({run.error[:200]})" for run in review.analysers if run.error]
+    if review.incomplete and silent:
+        return "no verdict by " + ", ".join(silent[:5])
+    if review.findings and not review.passed:
+        worst = review.findings[0]
+        return f"{review.score} of 100, {worst.path}:{worst.line} {worst.analyser} {worst.rule}"
+    return ""
 
 
 def lease(run: Run, task: Task, *, spec: Spec) -> dispatch_service_pb2.Lease:
