@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 
 from miyabi_core import tracing
+from miyabi_core.grants.carrying import GRANT_HEADER, current_grant
 from miyabi_core.security import PLAIN, ClientSecurity
 
 #: The largest message that is taken: a change set of many files fits, a mistake does not.
@@ -57,7 +58,12 @@ def service_config(service: str, *, wait_for_ready: bool = False) -> str:
 
 
 def open_channel(
-    target: str, *, service: str, security: ClientSecurity = PLAIN, wait_for_ready: bool = False
+    target: str,
+    *,
+    service: str,
+    security: ClientSecurity = PLAIN,
+    wait_for_ready: bool = False,
+    carries_grants: bool = False,
 ) -> grpc.aio.Channel:
     """Open a channel; it connects at the first call and reconnects by itself.
 
@@ -66,6 +72,7 @@ def open_channel(
         service: Full name of the service whose RPCs may be repeated.
         security: What to show. Default: nothing, in plain text.
         wait_for_ready: Let calls wait for a server until their deadline, which each must have. Default: they fail.
+        carries_grants: Let each call show the grant of the task that makes it. Default: none does.
 
     Raises:
         FailedPreconditionError: a token would cross a network in plain text.
@@ -85,7 +92,7 @@ def open_channel(
         # Two stacks on one machine must not share connections through the process-wide pool.
         ("grpc.use_local_subchannel_pool", 1),
     ]
-    interceptors = _interceptors(security.token)
+    interceptors = _interceptors(_decorator(security.token, carries_grants=carries_grants))
     if security.tls is not None:
         return grpc.aio.secure_channel(target, security.tls, options=options, interceptors=interceptors)
     return grpc.aio.insecure_channel(target, options=options, interceptors=interceptors)
@@ -96,13 +103,15 @@ def _milliseconds(span: timedelta) -> int:
     return int(span.total_seconds() * 1000)
 
 
-def _decorator(token: Callable[[], str] | None) -> _Decorate:
-    """Return what adds the trace context and the token to a call."""
+def _decorator(token: Callable[[], str] | None, *, carries_grants: bool) -> _Decorate:
+    """Return what adds the trace context, the token and the grant to a call."""
 
     def decorate(details: Any) -> grpc.aio.ClientCallDetails:
         metadata: _Metadata = tracing.inject(list(details.metadata or ()))
         if token is not None:
             metadata.append(("authorization", f"Bearer {token()}"))
+        if carries_grants and (grant := current_grant()):
+            metadata.append((GRANT_HEADER, grant))
         return grpc.aio.ClientCallDetails(
             method=details.method,
             timeout=details.timeout,
@@ -114,9 +123,8 @@ def _decorator(token: Callable[[], str] | None) -> _Decorate:
     return decorate
 
 
-def _interceptors(token: Callable[[], str] | None) -> list[grpc.aio.ClientInterceptor]:
+def _interceptors(decorate: _Decorate) -> list[grpc.aio.ClientInterceptor]:
     """Return one interceptor for each kind of call; gRPC sorts them by class, so that four are needed."""
-    decorate = _decorator(token)
 
     class UnaryUnary(grpc.aio.UnaryUnaryClientInterceptor):
         async def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:

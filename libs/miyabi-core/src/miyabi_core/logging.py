@@ -12,11 +12,12 @@ import structlog
 
 #: Keys whose values are never written.
 SECRET_KEYS = frozenset(
-    {"token", "authorization", "password", "secret", "api_key", "prompt", "redis_url", "x-api-key", "cookie"}
+    {"token", "authorization", "password", "secret", "api_key", "prompt", "redis_url", "x-api-key", "cookie", "grant"}
 )
-#: Shapes of credentials that may hide in any text: GitHub's, Anthropic's and our own tokens, passwords in URLs.
+#: Shapes of credentials that may hide in any text: GitHub's, Anthropic's and our own tokens, signed tokens such as
+#: grants (RFC 7519), passwords in URLs.
 _SECRET_SHAPES = re.compile(
-    r"(gh[pousr]_[A-Za-z0-9]{16,}|github_pat_[A-Za-z0-9_]{20,}|sk-ant-[A-Za-z0-9_-]{8,}|mybt_[A-Za-z0-9_-]{32,}|(?<=://)[^/\s:@]*:[^/\s@]+(?=@))"
+    r"(gh[pousr]_[A-Za-z0-9]{16,}|github_pat_[A-Za-z0-9_]{20,}|sk-ant-[A-Za-z0-9_-]{8,}|mybt_[A-Za-z0-9_-]{32,}|eyJ[A-Za-z0-9_-]{8,80}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}|(?<=://)[^/\s:@]*:[^/\s@]+(?=@))"
 )
 #: Stands where a secret was.
 REDACTED = "[redacted]"

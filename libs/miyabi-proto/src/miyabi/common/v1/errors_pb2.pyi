@@ -92,6 +92,18 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_REPOSITORY_NOT_ALLOWED: _ErrorReason.ValueType  # 31
     """PERMISSION_DENIED: the repository is not among those that the gateway is set to serve. Metadata: `repository`."""
+    ERROR_REASON_GRANT_MISSING: _ErrorReason.ValueType  # 32
+    """PERMISSION_DENIED: writing needs the grant of a lease, and the call carries none."""
+    ERROR_REASON_GRANT_INVALID: _ErrorReason.ValueType  # 33
+    """PERMISSION_DENIED: the grant was not signed by this system's coordinator, or was changed since."""
+    ERROR_REASON_GRANT_EXPIRED: _ErrorReason.ValueType  # 34
+    """PERMISSION_DENIED: the grant's time is over, or has not begun. Metadata: `task`."""
+    ERROR_REASON_GRANT_TOO_NARROW: _ErrorReason.ValueType  # 35
+    """PERMISSION_DENIED: the grant is for something else. Metadata: `task`; `what`: `agent`, `repository`, `kind of write`,
+    `issue`, `branch` or `base branch`.
+    """
+    ERROR_REASON_GRANT_SUPERSEDED: _ErrorReason.ValueType  # 36
+    """PERMISSION_DENIED: a newer lease of the same task has written; the grant of an older one is over. Metadata: `task`."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused. The name without its prefix is `google.rpc.ErrorInfo.reason`; the domain is the
@@ -169,4 +181,16 @@ RetryInfo says when to ask again.
 """
 ERROR_REASON_REPOSITORY_NOT_ALLOWED: ErrorReason.ValueType  # 31
 """PERMISSION_DENIED: the repository is not among those that the gateway is set to serve. Metadata: `repository`."""
+ERROR_REASON_GRANT_MISSING: ErrorReason.ValueType  # 32
+"""PERMISSION_DENIED: writing needs the grant of a lease, and the call carries none."""
+ERROR_REASON_GRANT_INVALID: ErrorReason.ValueType  # 33
+"""PERMISSION_DENIED: the grant was not signed by this system's coordinator, or was changed since."""
+ERROR_REASON_GRANT_EXPIRED: ErrorReason.ValueType  # 34
+"""PERMISSION_DENIED: the grant's time is over, or has not begun. Metadata: `task`."""
+ERROR_REASON_GRANT_TOO_NARROW: ErrorReason.ValueType  # 35
+"""PERMISSION_DENIED: the grant is for something else. Metadata: `task`; `what`: `agent`, `repository`, `kind of write`,
+`issue`, `branch` or `base branch`.
+"""
+ERROR_REASON_GRANT_SUPERSEDED: ErrorReason.ValueType  # 36
+"""PERMISSION_DENIED: a newer lease of the same task has written; the grant of an older one is over. Metadata: `task`."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

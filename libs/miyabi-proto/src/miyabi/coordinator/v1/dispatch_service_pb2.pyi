@@ -265,6 +265,7 @@ class Lease(_message.Message):
     INPUTS_FIELD_NUMBER: _builtins.int
     BUDGET_FIELD_NUMBER: _builtins.int
     TRACEPARENT_FIELD_NUMBER: _builtins.int
+    GRANT_FIELD_NUMBER: _builtins.int
     kind: _task_kind_pb2.TaskKind.ValueType
     """What to do."""
     attempt: _builtins.int
@@ -273,6 +274,11 @@ class Lease(_message.Message):
     """0 for the first pass; n for the n-th fix round."""
     traceparent: _builtins.str
     """W3C `traceparent` to go on from."""
+    grant: _builtins.str
+    """Signed permission for what the task writes to GitHub: its repository, its issue, its branch, the kinds of write that its
+    kind needs, until its deadline. Calls of the gateway carry it as metadata `miyabi-grant`, pushes as a header of that
+    name. Empty where the task writes nothing: in a dry run, for kinds that do not write, without a key of grants.
+    """
     @_builtins.property
     def reference(self) -> Global___LeaseReference:
         """Which task, with the fencing token to quote."""
@@ -300,10 +306,11 @@ class Lease(_message.Message):
         inputs: Global___TaskInputs | None = ...,
         budget: _usage_pb2.Budget | None = ...,
         traceparent: _builtins.str = ...,
+        grant: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "deadline", b"deadline", "inputs", b"inputs", "reference", b"reference"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "budget", b"budget", "deadline", b"deadline", "fix_round", b"fix_round", "inputs", b"inputs", "kind", b"kind", "reference", b"reference", "traceparent", b"traceparent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "budget", b"budget", "deadline", b"deadline", "fix_round", b"fix_round", "grant", b"grant", "inputs", b"inputs", "kind", b"kind", "reference", b"reference", "traceparent", b"traceparent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

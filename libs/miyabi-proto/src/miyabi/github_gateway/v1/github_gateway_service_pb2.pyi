@@ -459,7 +459,9 @@ class SearchIssuesRequest(_message.Message):
     assignee: _builtins.str
     """Login of an assignee."""
     text: _builtins.str
-    """Words, in GitHub's search syntax."""
+    """Words, in GitHub's search syntax; qualifiers that name repositories or owners are refused, since the
+    repository is said above.
+    """
     limit: _builtins.int
     """At most this many. Default 0: 100. Range 0 to 10,000."""
     @_builtins.property

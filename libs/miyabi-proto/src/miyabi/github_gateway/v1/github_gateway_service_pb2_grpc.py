@@ -33,6 +33,10 @@ class GitHubGatewayServiceStub:
 
     Callers may state how urgent their reads are in the metadata `miyabi-lane`: `interactive` or `batch`. Default: `batch` for
     SearchIssues and for more than 25 issues at once, else `interactive`. Interactive reads go before batch reads.
+
+    Where the gateway has a key of grants, a write needs the metadata `miyabi-grant` with the grant of a lease (`Lease.grant`),
+    whoever calls. Errors of writes: PERMISSION_DENIED `GRANT_MISSING`, `GRANT_INVALID`, `GRANT_EXPIRED`, `GRANT_TOO_NARROW`,
+    `GRANT_SUPERSEDED`.
     """
 
     def __init__(self, channel):
@@ -101,6 +105,10 @@ class GitHubGatewayServiceServicer:
 
     Callers may state how urgent their reads are in the metadata `miyabi-lane`: `interactive` or `batch`. Default: `batch` for
     SearchIssues and for more than 25 issues at once, else `interactive`. Interactive reads go before batch reads.
+
+    Where the gateway has a key of grants, a write needs the metadata `miyabi-grant` with the grant of a lease (`Lease.grant`),
+    whoever calls. Errors of writes: PERMISSION_DENIED `GRANT_MISSING`, `GRANT_INVALID`, `GRANT_EXPIRED`, `GRANT_TOO_NARROW`,
+    `GRANT_SUPERSEDED`.
     """
 
     def BatchGetIssues(self, request, context):
@@ -262,6 +270,10 @@ class GitHubGatewayService:
 
     Callers may state how urgent their reads are in the metadata `miyabi-lane`: `interactive` or `batch`. Default: `batch` for
     SearchIssues and for more than 25 issues at once, else `interactive`. Interactive reads go before batch reads.
+
+    Where the gateway has a key of grants, a write needs the metadata `miyabi-grant` with the grant of a lease (`Lease.grant`),
+    whoever calls. Errors of writes: PERMISSION_DENIED `GRANT_MISSING`, `GRANT_INVALID`, `GRANT_EXPIRED`, `GRANT_TOO_NARROW`,
+    `GRANT_SUPERSEDED`.
     """
 
     @staticmethod

@@ -34,6 +34,10 @@ class GitHubGatewayServiceStub:
 
     Callers may state how urgent their reads are in the metadata `miyabi-lane`: `interactive` or `batch`. Default: `batch` for
     SearchIssues and for more than 25 issues at once, else `interactive`. Interactive reads go before batch reads.
+
+    Where the gateway has a key of grants, a write needs the metadata `miyabi-grant` with the grant of a lease (`Lease.grant`),
+    whoever calls. Errors of writes: PERMISSION_DENIED `GRANT_MISSING`, `GRANT_INVALID`, `GRANT_EXPIRED`, `GRANT_TOO_NARROW`,
+    `GRANT_SUPERSEDED`.
     """
 
     @_typing.overload
@@ -99,6 +103,10 @@ class GitHubGatewayServiceAsyncStub(GitHubGatewayServiceStub):
 
     Callers may state how urgent their reads are in the metadata `miyabi-lane`: `interactive` or `batch`. Default: `batch` for
     SearchIssues and for more than 25 issues at once, else `interactive`. Interactive reads go before batch reads.
+
+    Where the gateway has a key of grants, a write needs the metadata `miyabi-grant` with the grant of a lease (`Lease.grant`),
+    whoever calls. Errors of writes: PERMISSION_DENIED `GRANT_MISSING`, `GRANT_INVALID`, `GRANT_EXPIRED`, `GRANT_TOO_NARROW`,
+    `GRANT_SUPERSEDED`.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -160,6 +168,10 @@ class GitHubGatewayServiceServicer(metaclass=_abc_1.ABCMeta):
 
     Callers may state how urgent their reads are in the metadata `miyabi-lane`: `interactive` or `batch`. Default: `batch` for
     SearchIssues and for more than 25 issues at once, else `interactive`. Interactive reads go before batch reads.
+
+    Where the gateway has a key of grants, a write needs the metadata `miyabi-grant` with the grant of a lease (`Lease.grant`),
+    whoever calls. Errors of writes: PERMISSION_DENIED `GRANT_MISSING`, `GRANT_INVALID`, `GRANT_EXPIRED`, `GRANT_TOO_NARROW`,
+    `GRANT_SUPERSEDED`.
     """
 
     @_abc_1.abstractmethod
