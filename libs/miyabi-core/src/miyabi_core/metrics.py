@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 #: Bounds in seconds: from a memory hit to a long poll.
 SECONDS_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60)
@@ -28,20 +26,3 @@ RPC_MESSAGES = Counter(
     ["rpc_service", "rpc_method", "direction"],
     registry=REGISTRY,
 )
-
-
-def serve_metrics(address: str) -> Callable[[], None]:
-    """Serve `/metrics` on host:port from a thread of its own; the result stops it.
-
-    Raises:
-        OSError: the address is taken.
-    """
-    host, _, port = address.rpartition(":")
-    server, thread = start_http_server(int(port), host, registry=REGISTRY)
-
-    def stop() -> None:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-    return stop

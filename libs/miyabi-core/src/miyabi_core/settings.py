@@ -24,6 +24,9 @@ class ServiceSettings(BaseSettings):
     log_json: bool | None = None
     #: host:port for Prometheus; unset: no metrics server.
     metrics_address: str | None = None
+    #: Names, separated by commas, by which what this service serves over HTTP is reached, beside loopback's names and
+    #: (where it listens beyond loopback) addresses; `*.example.org` is every name below. Others are refused.
+    http_hosts: str = ""
     #: host:port where gRPC health alone is served in plain text, for probes; unset: no such server.
     health_address: str | None = None
     #: How long a server serves on after SIGTERM made it unready; on Kubernetes longer than its DNS keeps an address.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from miyabi_core.edge import names_of, serve_metrics
 from miyabi_core.lifecycle import run_service
 from miyabi_core.logging import configure_logging
-from miyabi_core.metrics import serve_metrics
 from miyabi_core.tracing import configure_tracing
 from miyabi_github_gateway.app import serve
 from miyabi_github_gateway.settings import GatewaySettings
@@ -16,7 +16,7 @@ def main() -> None:
     configure_logging(service="github-gateway", json=settings.log_json, level=settings.log_level)
     configure_tracing(service="github-gateway")
     if settings.metrics_address:
-        serve_metrics(settings.metrics_address)
+        serve_metrics(settings.metrics_address, names=names_of(settings.http_hosts))
     run_service(lambda stop: serve(settings, stop))
 
 
