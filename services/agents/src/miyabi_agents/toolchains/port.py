@@ -69,9 +69,9 @@ class Phase(Enum):
 class Step:
     """One command of a recipe, run in the sandbox.
 
-    In arguments and values of the environment `{env}` stands for the environment's folder (writable), `{tree}` for base's
-    checkout in it (writable: `{env}/tree`), `{cache}` for the ecosystem's download cache (writable, shared), `{project}`
-    for the project's folder in the tree.
+    In arguments and values of the environment `{env}` stands for the environment's folder (writable), `{tree}` for
+    base's checkout in it (writable: `{env}/tree`), `{cache}` for the ecosystem's download cache (writable, shared),
+    `{project}` for the project's folder in the tree.
     """
 
     name: str  #: for a person: `install the project`
@@ -143,7 +143,7 @@ class TestRun:
     command: Sequence[str]
     cwd: str = "."  #: relative to the checkout
     environment: Mapping[str, str] = field(default_factory=dict)
-    #: Commands that come first, in the checkout, without a network: builds that tests need. One that fails ends the run.
+    #: Commands that come first, in the checkout, without a network: builds that tests need. One that fails ends it.
     before: Sequence[Sequence[str]] = ()
     readable: Sequence[Path] = ()
     #: Folders of the environment that the run needs a writable copy of (a build cache), by the name of the copy below
@@ -158,8 +158,8 @@ class RunVerdicts:
     """What a run of tests showed.
 
     A test's name is the same in every checkout: no absolute path, no time, no address; parameters stay. For Python
-    `tests/test_a.py::TestB::test_c[1-x]`, for JavaScript `test/a.test.ts > group > title`, for Go `pkg/path.TestA/sub`, for
-    Rust `crate::module::test` with the test target before it.
+    `tests/test_a.py::TestB::test_c[1-x]`, for JavaScript `test/a.test.ts > group > title`, for Go `pkg/path.TestA/sub`,
+    for Rust `crate::module::test` with the test target before it.
     """
 
     verdicts: Mapping[str, TestVerdict.ValueType] = field(default_factory=dict)
@@ -256,3 +256,15 @@ class Toolchain(Protocol):
         Where the ecosystem's code cannot be parsed, every test of an edited file may count as edited: return the path
         itself in `edited`.
         """
+
+    def code_of(self, path: str, content: bytes, group: str) -> str:
+        """Return the code of one test, at most 4,000 characters; empty where it cannot be told."""
+
+    def harness_changed(self, path: str, before: bytes | None, after: bytes | None) -> bool:
+        """Tell whether the change of a harness file touches how tests are found, run or judged.
+
+        A manifest may hold both (`pyproject.toml`, `package.json`): only the part that concerns tests counts.
+        """
+
+    def repair(self, recipe: Recipe, run: RunVerdicts) -> Recipe | None:
+        """Return a recipe that adds what a run on base could not import; None where nothing can be added."""

@@ -1,72 +1,73 @@
-"""Which tests are run for a change: its own, and the neighbourhood of what it touches; never a whole large suite."""
+"""Names of tests and globs of paths, in time that grows with their length only."""
 
 from __future__ import annotations
 
 import re
-from functools import cache
 from pathlib import PurePosixPath
 
-from miyabi.coordinator.v1.result_pb2 import ChangeSet
-from miyabi_agents.verification.config import TestConfig
+from miyabi_agents.verification.config import RepositoryConfig
+
+#: Folders that hold tests in most ecosystems.
+TEST_FOLDERS = frozenset({"tests", "test", "testing", "__tests__", "spec", "specs", "e2e"})
+#: Names of files that hold tests: `a.test.ts`, `a_test.go`, `a-spec.rb`, `a.spec.tsx`, and `tests.rs` and its like.
+_NAMED = re.compile(r"^test_|[._-](test|tests|spec|specs)\.\w+$|^(tests?|specs?)\.\w+$")
 
 
 def is_test(path: str) -> bool:
-    """Tell whether a path is a test by the usual names."""
+    """Tell whether a path is a test by the usual names of all ecosystems; a toolchain knows better for its own."""
     parts = PurePosixPath(path).parts
-    name = parts[-1]
-    in_folder = any(part in {"tests", "test", "__tests__"} for part in parts[:-1])
-    return (
-        in_folder
-        or name.startswith("test_")
-        or name in {"tests.py", "test.py"}
-        or re.search(r"[._]test\.\w+$", name) is not None
-    )
+    return any(part in TEST_FOLDERS for part in parts[:-1]) or _NAMED.search(parts[-1]) is not None
 
 
-@cache
-def glob(pattern: str) -> re.Pattern[str]:
-    """Translate a glob: `**/` any folders, `**` anything, `*` and `?` within one folder."""
-    tokens = {"**/": "(?:[^/]+/)*", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    pieces = re.split(r"(\*\*/|\*\*|\*|\?)", pattern)
-    return re.compile("".join(tokens.get(piece, re.escape(piece)) for piece in pieces))
+def matches(pattern: str, path: str) -> bool:
+    """Tell whether a glob matches a whole path: `**` any folders or none, `*` and `?` within one name.
+
+    A table of parts by parts, so that no pattern takes longer than its length times the path's.
+    """
+    wanted, given = _joined(pattern.split("/")), path.split("/")
+    reached = [True] + [False] * len(given)
+    for part in wanted:
+        if part == "**":
+            first = reached.index(True) if True in reached else len(reached)
+            reached = [position >= first for position in range(len(reached))]
+        else:
+            steps = zip(reached, given, strict=False)
+            reached = [False, *(before and _name_matches(part, name) for before, name in steps)]
+    return reached[-1]
 
 
-def label_of(path: str, config: TestConfig) -> str:
-    """Return what the test command calls a test file: a dotted module, or for pytest the path."""
-    relative = PurePosixPath(path)
-    if config.format == "pytest":
-        return str(relative)
-    root = PurePosixPath("tests") if config.format == "django" else PurePosixPath(config.cwd)
-    if relative.is_relative_to(root) and str(root) != ".":
-        relative = relative.relative_to(root)
-    parts = relative.with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+def _joined(parts: list[str]) -> list[str]:
+    """Return the parts with `**` that follow one another taken as one; one inside a name is a `*`."""
+    cleaned = [part if part == "**" else part.replace("**", "*") for part in parts]
+    return [part for position, part in enumerate(cleaned) if part != "**" or cleaned[position - 1 : position] != ["**"]]
 
 
-def test_files(change: ChangeSet) -> list[str]:
-    """Return the tests that a change adds or edits, as paths."""
-    return [file.path for file in change.files if not file.deleted and is_test(file.path)]
+def _name_matches(pattern: str, name: str) -> bool:
+    """Match one name against one part of a glob, without going back further than to the last `*`."""
+    at = inside = 0
+    star = mark = -1
+    while inside < len(name):
+        if at < len(pattern) and pattern[at] == "*":
+            star, mark = at, inside
+            at += 1
+        elif at < len(pattern) and pattern[at] in {"?", name[inside]}:
+            at += 1
+            inside += 1
+        elif star >= 0:
+            mark += 1
+            at, inside = star + 1, mark
+        else:
+            return False
+    return pattern[at:].strip("*") == ""
 
 
-def choose(change: ChangeSet, config: TestConfig) -> list[str]:
-    """Return the targets for a change, sorted, without those that lie within another."""
-    own = {
-        label_of(path, config)
-        for path in test_files(change)
-        if path.endswith(".py") and (config.format == "pytest" or not _is_support(path))
-    }
-    near = {
+def configured(changed: list[str], config: RepositoryConfig) -> list[str]:
+    """Return the targets that a repository's file names for changed sources, sorted, each once."""
+    found = {
         target
-        for rule in config.targets
-        for file in change.files
-        if not is_test(file.path) and glob(rule.source).fullmatch(file.path)
+        for rule in config.test.targets
+        for path in changed
+        if not is_test(path) and matches(rule.source, path)
         for target in rule.tests
     }
-    separator = "/" if config.format == "pytest" else "."
-    every = own | near
-    return sorted(target for target in every if not any(target.startswith(f"{other}{separator}") for other in every))
-
-
-def _is_support(path: str) -> bool:
-    """Tell whether a file beside tests holds none itself."""
-    return PurePosixPath(path).name in {"__init__.py", "conftest.py", "models.py", "urls.py", "settings.py"}
+    return sorted(found)

@@ -26,7 +26,7 @@ LONGEST_PAUSE = timedelta(seconds=4)
 Pause = Callable[[float], Awaitable[None]]
 
 #: Switches off every way in which a repository's content could run something.
-_SAFE = (
+SAFE = (
     "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "core.attributesFile=/dev/null",
     "-c", "core.symlinks=false", "-c", "protocol.ext.allow=never", "-c", "protocol.file.allow=user",
     "-c", "submodule.recurse=false", "-c", "core.autocrlf=false", "-c", "gc.auto=0", "-c", "diff.external=",
@@ -73,7 +73,7 @@ async def git(
     """
     process = await asyncio.create_subprocess_exec(
         "git",
-        *_SAFE,
+        *SAFE,
         *arguments,
         cwd=cwd,
         env=environment(**(variables or {})),

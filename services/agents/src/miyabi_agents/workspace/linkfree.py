@@ -6,6 +6,7 @@ import errno
 import os
 import secrets
 import stat
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
@@ -14,6 +15,10 @@ from miyabi_agents.errors import WorkspaceError
 
 #: Larger files are no source code; reading one must not fill the memory.
 MAX_FILE_BYTES = 16 << 20
+#: Longest path, and most folders, that a file may have: deeper ones are made to break programs.
+MAX_PATH_BYTES, MAX_DEPTH = 1024, 64
+#: Control, format (bidirectional, zero-width), surrogate, private and unassigned characters; line and paragraph ends.
+_REFUSED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -21,13 +26,38 @@ def parts_of(path: str) -> tuple[str, ...]:
     """Split a relative path.
 
     Raises:
-        WorkspaceError: it is absolute, empty, has `..`, a NUL or a backslash, or lies below a `.git`.
+        WorkspaceError: it is absolute, empty, too long or too deep, has `..`, a backslash, a control, bidirectional or
+            zero-width character, a name that begins with `-`, or lies below what a file system takes for `.git`.
     """
     parts = PurePosixPath(path).parts
-    bad = not parts or path.startswith("/") or "\0" in path or "\\" in path or ".." in parts
-    if bad or any(part.casefold() in {".git", "git~1"} for part in parts):
-        raise WorkspaceError(f"{path!r} is not a path that may be used", code="PATH_REFUSED")
+    problem = _problem(path, parts)
+    if problem:
+        raise WorkspaceError(f"{ascii(path)[:300]} is not a path that may be used: {problem}", code="PATH_REFUSED")
     return parts
+
+
+def _problem(path: str, parts: tuple[str, ...]) -> str:
+    """Return why a path may not be used; empty where it may."""
+    if not parts or path.startswith("/") or ".." in parts:
+        return "it must be relative and stay inside"
+    if len(path.encode("utf-8", "surrogatepass")) > MAX_PATH_BYTES or len(parts) > MAX_DEPTH:
+        return "it is too long or too deep"
+    if "\\" in path or any(unicodedata.category(char) in _REFUSED_CATEGORIES for char in path):
+        return "it holds a backslash, a control or an invisible character, or is no UTF-8"
+    if any(part.startswith("-") for part in parts):
+        return "a name that begins with `-` is taken for an option"
+    return "it lies below `.git`" if any(_is_git(part) for part in parts) else ""
+
+
+def _is_git(name: str) -> bool:
+    """Tell whether some file system takes *name* for `.git`: by case, form, short name, or what it leaves out."""
+    folded = unicodedata.normalize("NFKC", name).casefold().rstrip(". ")
+    return folded.split(":")[0] in {".git", "git~1"}
+
+
+def alike(path: str) -> str:
+    """Return what two paths have in common that some file system takes for one: case and normal form left out."""
+    return unicodedata.normalize("NFKC", path).casefold()
 
 
 @contextmanager

@@ -1,0 +1,187 @@
+"""Reads the files of a commit from git's objects, without a checkout."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from miyabi_agents.errors import WorkspaceError
+from miyabi_agents.workspace import linkfree
+from miyabi_agents.workspace.git import SAFE, environment
+
+#: Bytes of one file that are returned; what is larger is no manifest and no test.
+MAX_FILE_BYTES = 1 << 20
+#: Bytes that are kept of what was read before.
+MAX_KEPT_BYTES = 64 << 20
+#: Most files of a commit that are listed; a tree with more is cut, and `cut` says so.
+MAX_FILES = 300_000
+#: Modes of what a commit may hold (git-ls-tree(1)): files, links, submodules.
+_REGULAR = (b"100644", b"100755", b"100664")
+_LINK, _SUBMODULE = b"120000", b"160000"
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a commit holds, by kind."""
+
+    blobs: dict[str, str]  #: object ids of regular files by path
+    links: tuple[str, ...] = ()
+    submodules: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()  #: names that may not be used, escaped
+    cut: bool = False
+
+
+class CommitFiles:
+    """Implements `toolchains.port.BaseFiles` over a bare mirror; calls block, so they belong into a thread.
+
+    Args:
+        mirror: The bare repository.
+        sha: The commit.
+    """
+
+    def __init__(self, mirror: Path, sha: str) -> None:
+        self._mirror, self._sha = mirror, sha
+        self._lock = threading.Lock()
+        self._reader: subprocess.Popen[bytes] | None = None
+        self._listing: Listing | None = None
+        self._kept: OrderedDict[str, bytes] = OrderedDict()
+        self._kept_bytes = 0
+        self._committed: datetime | None = None
+
+    @property
+    def sha(self) -> str:
+        """The commit."""
+        return self._sha
+
+    @property
+    def committed(self) -> datetime:
+        """When the commit was made."""
+        if self._committed is None:
+            seconds = self._git("show", "-s", "--format=%ct", self._sha).strip()
+            self._committed = datetime.fromtimestamp(int(seconds), UTC)
+        return self._committed
+
+    def paths(self) -> Sequence[str]:
+        """List regular files whose names may be used, sorted."""
+        return sorted(self.listing().blobs)
+
+    def listing(self) -> Listing:
+        """Return everything that the commit holds."""
+        with self._lock:
+            if self._listing is None:
+                self._listing = _listing(self._git("ls-tree", "-r", "-z", self._sha))
+            return self._listing
+
+    def read(self, path: str) -> bytes | None:
+        """Return a file's content, at most 1 MiB of it; None where it is not there."""
+        blob = self.listing().blobs.get(path)
+        if blob is None:
+            return None
+        with self._lock:
+            if blob in self._kept:
+                self._kept.move_to_end(blob)
+                return self._kept[blob]
+            content = self._blob(blob)
+            self._keep(blob, content)
+            return content
+
+    def close(self) -> None:
+        """End the reading process."""
+        with self._lock:
+            reader, self._reader = self._reader, None
+            if reader is not None:
+                _end(reader)
+
+    def _keep(self, blob: str, content: bytes) -> None:
+        """Remember content, within bounds."""
+        self._kept[blob] = content
+        self._kept_bytes += len(content)
+        while self._kept_bytes > MAX_KEPT_BYTES:
+            _, gone = self._kept.popitem(last=False)
+            self._kept_bytes -= len(gone)
+
+    def _blob(self, blob: str) -> bytes:
+        """Read one object through the process that is kept for it (git-cat-file(1), --batch)."""
+        if self._reader is None:
+            self._reader = self._start()
+        assert self._reader.stdin is not None
+        assert self._reader.stdout is not None
+        self._reader.stdin.write(f"{blob}\n".encode())
+        self._reader.stdin.flush()
+        head = self._reader.stdout.readline().split()
+        if len(head) != 3:
+            raise WorkspaceError(f"git has no object {blob[:12]}", code="GIT_FAILED")
+        size = int(head[2])
+        content = self._reader.stdout.read(min(size, MAX_FILE_BYTES))
+        left = size + 1 - len(content)
+        while left > 0:
+            left -= len(self._reader.stdout.read(min(left, 1 << 20)))
+        return content
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        """Start the process that reads objects."""
+        return subprocess.Popen(
+            ["git", *SAFE, "cat-file", "--batch"],
+            env=environment(GIT_DIR=str(self._mirror)),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def _git(self, *arguments: str) -> bytes:
+        """Run git on the mirror."""
+        done = subprocess.run(
+            ["git", *SAFE, *arguments],
+            env=environment(GIT_DIR=str(self._mirror)),
+            capture_output=True,
+            check=False,
+            timeout=120,
+        )
+        if done.returncode:
+            words = done.stderr.decode(errors="replace")[-300:]
+            raise WorkspaceError(f"git {arguments[0]} failed: {words}", code="GIT_FAILED")
+        return done.stdout
+
+
+def _end(reader: subprocess.Popen[bytes]) -> None:
+    """End the process and close its pipes."""
+    for pipe in (reader.stdin, reader.stdout):
+        if pipe is not None:
+            pipe.close()
+    reader.kill()
+    reader.wait()
+
+
+def _listing(raw: bytes) -> Listing:
+    """Read the output of `git ls-tree -r -z`."""
+    blobs: dict[str, str] = {}
+    links, submodules, refused = [], [], []
+    entries = raw.split(b"\0")
+    for entry in entries[:MAX_FILES]:
+        head, _, name = entry.partition(b"\t")
+        mode, _, rest = head.partition(b" ")
+        path = name.decode("utf-8", "surrogateescape")
+        if mode == _SUBMODULE:
+            submodules.append(ascii(path)[1:-1])
+        elif mode == _LINK:
+            links.append(path)
+        elif mode in _REGULAR:
+            if _usable(path):
+                blobs[path] = rest.partition(b" ")[2].decode()
+            else:
+                refused.append(ascii(path)[1:-1])
+    return Listing(blobs, tuple(links), tuple(submodules), tuple(refused), cut=len(entries) - 1 > MAX_FILES)
+
+
+def _usable(path: str) -> bool:
+    """Tell whether a name may be used."""
+    try:
+        linkfree.parts_of(path)
+    except WorkspaceError:
+        return False
+    return True
