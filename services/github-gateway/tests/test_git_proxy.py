@@ -237,7 +237,9 @@ async def test_broken_body_is_refused(running_gateway: Running, encoding: str, b
     async with (
         aiohttp.ClientSession() as session,
         session.post(
-            f"{url(running_gateway)}/git-receive-pack", data=body, headers={"content-encoding": encoding}
+            f"{url(running_gateway)}/git-receive-pack",
+            data=body,
+            headers={"content-encoding": encoding, "content-type": "application/x-git-receive-pack-request"},
         ) as answer,
     ):
         await answer.read()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from miyabi_github_gateway.adapters.git.pktline import FLUSH, MalformedPktLineError, band, encode, joined_band, lines
-from miyabi_github_gateway.adapters.git.push import PushRefusedError, accepted, parse, refusal, report
+from miyabi_github_gateway.adapters.git.push import HeadReader, PushHead, PushRefusedError, accepted, refusal, report
 
 ZERO, OLD, NEW = "0" * 40, "b" * 40, "a" * 40
 CAPABILITIES = "\0 report-status side-band-64k agent=git/2"
@@ -16,13 +18,29 @@ def command(ref: str, *, old: str = ZERO, new: str = NEW, more: str = "") -> byt
     return encode(f"{old} {new} {ref}{more}".encode())
 
 
+def parse(data: bytes) -> PushHead | None:
+    """Read the head of a push that arrives in one piece."""
+    return HeadReader(most_bytes=1 << 16).feed(data)
+
+
 def test_push_is_read_across_chunks() -> None:
     """A list of ref updates is whole only with its flush; the pack behind it is kept with it."""
     whole = command("refs/heads/miyabi/x", more=CAPABILITIES) + FLUSH
-    assert [None] * (len(whole) - 1) == [parse(whole[:size]) for size in range(1, len(whole))]
-    head = parse(whole + b"PACK")
+    reader = HeadReader(most_bytes=len(whole))
+    assert [None] * (len(whole) - 1) == [reader.feed(whole[at : at + 1]) for at in range(len(whole) - 1)]
+    head = reader.feed(whole[-1:] + b"PACK")
     assert head is not None
     assert (["refs/heads/miyabi/x"], whole + b"PACK", False) == ([u.ref for u in head.updates], head.raw, head.is_probe)
+
+
+def test_long_list_in_single_bytes_costs_no_more_than_at_once() -> None:
+    """However a list of refs arrives, each byte is looked at once, and beyond the bound it is refused."""
+    whole = b"".join(command(f"refs/heads/miyabi/{number}") for number in range(900))
+    reader, began = HeadReader(most_bytes=64 << 10), time.process_time()
+    assert {None} == {reader.feed(whole[at : at + 1]) for at in range(64 << 10)}
+    with pytest.raises(PushRefusedError, match="too many refs"):
+        reader.feed(whole[64 << 10 :])
+    assert time.process_time() - began < 1.5
 
 
 def test_empty_push_is_the_probe_before_a_large_one() -> None:
@@ -39,7 +57,20 @@ def test_push_from_a_shallow_clone_is_read() -> None:
     assert [update.ref for update in head.updates] == ["refs/heads/miyabi/x"]
 
 
-@pytest.mark.parametrize("bad", [b"zzzz", encode(b"push-cert\0 x") + FLUSH, encode(b"a b c") + FLUSH, b"0001", b"0003"])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        b"zzzz",
+        encode(b"push-cert\0 x") + FLUSH,
+        encode(b"a b c") + FLUSH,
+        b"0001",
+        b"0003",
+        b"+0a5",
+        b" 0a5",
+        b"0xa5",
+        b"0_a5",
+    ],
+)
 def test_what_cannot_be_read_is_refused(bad: bytes) -> None:
     """Bytes that are no list of ref updates never reach GitHub."""
     with pytest.raises(PushRefusedError):

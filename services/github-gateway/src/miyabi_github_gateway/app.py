@@ -10,6 +10,7 @@ from datetime import timedelta
 from aiohttp import web
 
 from miyabi.github_gateway.v1.github_gateway_service_pb2_grpc import add_GitHubGatewayServiceServicer_to_server
+from miyabi_core.edge import names_of
 from miyabi_core.errors import MiyabiError
 from miyabi_core.redis import connect
 from miyabi_core.security import ClientSecurity, ServerSecurity
@@ -45,6 +46,8 @@ from miyabi_github_gateway.settings import GatewaySettings
 
 #: The proto's name.
 SERVICE = "miyabi.github_gateway.v1.GitHubGatewayService"
+#: What no page has any business with, ours least of all: only a look at health is let through from a browser.
+FOR_PROGRAMS = ("/git/", "/webhooks/")
 
 
 class Gateway:
@@ -118,6 +121,8 @@ class Gateway:
             grace=timedelta(seconds=settings.transfer_grace_seconds),
             middlewares=[git_guard(self.security.identities)],
             tls=self.security.http_context(settings.http_address),
+            names=names_of(settings.http_hosts),
+            programs=FOR_PROGRAMS,
         )
 
     def _webhooks(self) -> Webhooks:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from miyabi_core.edge import HttpDoor, ServedHosts
 from miyabi_core.errors import UnavailableError
 
 
@@ -20,19 +21,23 @@ class Listener:
         routes: What is served.
         largest_body: Bytes of a body that a handler reads at once; streams have no limit.
         grace: How long handlers under way may take after `stop`.
-        middlewares: Run before the handlers.
+        middlewares: Run before the handlers, behind the door.
         tls: Encrypts; None: plain text.
+        names: Of hosts that it serves as, beside loopback's names and addresses.
+        programs: Beginnings of paths where no browser is served; default: everywhere.
     """
 
     def __init__(
         self, address: str, routes: Sequence[web.RouteDef], *, largest_body: int, grace: timedelta,
         middlewares: Sequence[Middleware] = (), tls: ssl.SSLContext | None = None,
+        names: Sequence[str] = (), programs: Sequence[str] = ("/",),
     ) -> None:  # fmt: skip
         self._address = address
         self._routes = routes
         self._largest_body = largest_body
         self._grace = grace
-        self._middlewares = middlewares
+        door = HttpDoor(ServedHosts(address, names), programs=programs)
+        self._middlewares = [door.middleware(), *middlewares]
         self._tls = tls
         self._runner: web.AppRunner | None = None
         self.port = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ _HEAD = 4
 _LARGEST = 65520
 #: Data of one side-band line: the largest line without its size and the band's number.
 _BAND_DATA = _LARGEST - _HEAD - 1
+#: A size as git reads it; Python would take signs, spaces and underscores too.
+_SIZE = re.compile(rb"[0-9a-fA-F]{4}")
 
 
 class MalformedPktLineError(ValueError):
@@ -53,23 +56,31 @@ def lines(data: bytes) -> Iterator[PktLine]:
         MalformedPktLineError: a size is no number, or one that is not used.
     """
     position = 0
-    while position + _HEAD <= len(data):
-        head = data[position : position + _HEAD]
-        try:
-            size = int(head, 16)
-        except ValueError as error:
-            raise MalformedPktLineError("a size is not hexadecimal") from error
-        if size in (0, 1, 2):
-            yield PktLine(None, head)
-            position += _HEAD
-            continue
-        if size < _HEAD or size > _LARGEST:
-            raise MalformedPktLineError("a size is out of range")
-        if position + size > len(data):
-            return
-        raw = data[position : position + size]
-        yield PktLine(raw[_HEAD:], raw)
-        position += size
+    while (line := line_at(data, position)) is not None:
+        yield line
+        position += len(line.raw)
+
+
+def line_at(data: bytes | bytearray, position: int) -> PktLine | None:
+    """Return the line that begins at a position; None where it has not ended yet.
+
+    Raises:
+        MalformedPktLineError: its size is no number, or one that is not used.
+    """
+    head = bytes(data[position : position + _HEAD])
+    if len(head) < _HEAD:
+        return None
+    if _SIZE.fullmatch(head) is None:
+        raise MalformedPktLineError("a size is not hexadecimal")
+    size = int(head, 16)
+    if size in (0, 1, 2):
+        return PktLine(None, head)
+    if size < _HEAD or size > _LARGEST:
+        raise MalformedPktLineError("a size is out of range")
+    if position + size > len(data):
+        return None
+    raw = bytes(data[position : position + size])
+    return PktLine(raw[_HEAD:], raw)
 
 
 def joined_band(data: bytes, number: int) -> bytes:

@@ -67,8 +67,8 @@ class GitProxy:
         base = "/git/{owner}/{repository}.git"
         return [
             web.get(f"{base}/info/refs", self._told(self._info_refs)),
-            web.post(f"{base}/git-upload-pack", self._told(self._fetch)),
-            web.post(f"{base}/git-receive-pack", self._told(self._push)),
+            web.post(f"{base}/git-upload-pack", self._told(_of_git(self._fetch))),
+            web.post(f"{base}/git-receive-pack", self._told(_of_git(self._push))),
         ]
 
     def private_routes(self) -> list[web.RouteDef]:
@@ -76,7 +76,7 @@ class GitProxy:
         base = f"{self.private_path}/{{owner}}/{{repository}}.git"
         return [
             web.get(f"{base}/info/refs", self._told(self._pass_refs_on)),
-            web.post(f"{base}/git-upload-pack", self._told(self._pass_fetch_on)),
+            web.post(f"{base}/git-upload-pack", self._told(_of_git(self._pass_fetch_on))),
         ]
 
     def _told(self, handler: _Handler) -> _Handler:
@@ -165,6 +165,18 @@ class GitProxy:
                 await response.write(chunk)
             await response.write_eof()
             return response
+
+
+def _of_git(handler: _Handler) -> _Handler:
+    """Return a handler that reads a body only where it says to be git's: no form and no page sends that unasked."""
+
+    async def checked(request: web.Request) -> web.StreamResponse:
+        expected = f"application/x-{request.path.rpartition('/')[2]}-request"
+        if request.headers.getall("content-type", []) != [expected]:
+            return _text(415, f"the content type must be {expected}")
+        return await handler(request)
+
+    return checked
 
 
 async def _raw(request: web.Request) -> AsyncGenerator[bytes, None]:

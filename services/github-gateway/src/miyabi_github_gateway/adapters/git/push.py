@@ -6,10 +6,20 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from miyabi_github_gateway.adapters.git.pktline import FLUSH, MalformedPktLineError, band, encode, joined_band, lines
+from miyabi_github_gateway.adapters.git.pktline import (
+    FLUSH,
+    MalformedPktLineError,
+    band,
+    encode,
+    joined_band,
+    line_at,
+    lines,
+)
 
+#: What the full name of a branch begins with.
+HEADS = "refs/heads/"
 #: Where agents may push.
-ALLOWED_REFS = "refs/heads/miyabi/"
+ALLOWED_REFS = f"{HEADS}miyabi/"
 #: Ref names that are passed on: a part of what git allows (git-check-ref-format), without anything to quote.
 _REF = re.compile(r"(?!.*(?:\.\.|//|/\.|\.lock(?:/|$)|@\{))refs/heads/miyabi/[A-Za-z0-9._/@+-]{1,200}(?<![./])")
 _OID = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?")
@@ -54,28 +64,52 @@ class PushHead:
         return not self.updates
 
 
-def parse(head: bytes) -> PushHead | None:
-    """Read the ref updates at the head of a push; None where the list has not arrived whole (gitprotocol-pack).
+class HeadReader:
+    """Reads the ref updates at the head of a push as they arrive; in however many pieces, each byte is read once.
 
-    Raises:
-        PushRefusedError: it cannot be understood, or is signed.
+    Args:
+        most_bytes: Of the list.
+
+    Source: gitprotocol-pack, reference update request.
     """
-    updates: list[RefUpdate] = []
-    capabilities: frozenset[str] = frozenset()
-    try:
-        for line in lines(head):
-            if line.data is None:
-                if line.raw != FLUSH:
-                    raise PushRefusedError("the push cannot be understood")
-                return PushHead(tuple(updates), capabilities, head)
-            command, nul, more = line.data.partition(b"\0")
-            if nul:
-                capabilities = frozenset(more.decode("utf-8", "replace").split())
-            if not command.startswith(b"shallow "):
-                updates.append(_update(command.rstrip(b"\n")))
-    except MalformedPktLineError as error:
-        raise PushRefusedError("the push cannot be understood") from error
-    return None
+
+    def __init__(self, *, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._data = bytearray()
+        self._position = 0
+        self._updates: list[RefUpdate] = []
+        self._capabilities: frozenset[str] = frozenset()
+
+    def feed(self, piece: bytes) -> PushHead | None:
+        """Take a piece; None where the list has not arrived whole.
+
+        Raises:
+            PushRefusedError: it cannot be understood, is signed, or is too long.
+        """
+        self._data += piece
+        try:
+            while (line := line_at(self._data, self._position)) is not None:
+                self._position += len(line.raw)
+                if self._position > self._most_bytes:
+                    break
+                if line.data is None:
+                    if line.raw != FLUSH:
+                        raise PushRefusedError("the push cannot be understood")
+                    return PushHead(tuple(self._updates), self._capabilities, bytes(self._data))
+                self._take(line.data)
+        except MalformedPktLineError as error:
+            raise PushRefusedError("the push cannot be understood") from error
+        if len(self._data) > self._most_bytes:
+            raise PushRefusedError("the push lists too many refs")
+        return None
+
+    def _take(self, data: bytes) -> None:
+        """Take one line."""
+        command, nul, more = data.partition(b"\0")
+        if nul:
+            self._capabilities = frozenset(more.decode("utf-8", "replace").split())
+        if not command.startswith(b"shallow "):
+            self._updates.append(_update(command.rstrip(b"\n")))
 
 
 def _update(command: bytes) -> RefUpdate:

@@ -13,7 +13,7 @@ from miyabi_core.logging import get_logger
 from miyabi_github_gateway.adapters.git import push
 from miyabi_github_gateway.adapters.git.bodies import CHUNK, decoded, discard
 from miyabi_github_gateway.adapters.git.own_heads import OwnHeads
-from miyabi_github_gateway.adapters.git.push import PushHead, PushRefusedError, RefUpdate
+from miyabi_github_gateway.adapters.git.push import HeadReader, PushHead, PushRefusedError, RefUpdate
 from miyabi_github_gateway.adapters.git.upstream import GitUpstream
 
 #: The list of ref updates at the head of a push; git sends one line a ref, ours push one.
@@ -51,14 +51,14 @@ class ReceivePack:
             try:
                 head = await _head(body)
             except PushRefusedError as error:
-                await discard(body)
+                await discard(request)
                 return web.Response(status=403, text=f"miyabi: {error}\n")
             if head.is_probe:
                 # Before a large push git asks with an empty one whether it would have to log in.
                 return web.Response(content_type=_RESULT)
             reasons = await self._reasons(repository, head)
             if reasons:
-                await discard(body)
+                await discard(request)
                 return _refused(head, reasons, repository=repository)
             return await self._pass_on(request, repository, head, body=body)
 
@@ -86,7 +86,7 @@ class ReceivePack:
                 await self._upstream.check(answer, repository)
                 return await self._stream_back(request, repository, head, answer=answer)
         except MiyabiError as error:
-            await discard(body)
+            await discard(request)
             return _refused(head, push.all_refused(head.updates, error.message), repository=repository)
 
     async def _stream_back(
@@ -120,14 +120,11 @@ async def _head(body: AsyncIterator[bytes]) -> PushHead:
     Raises:
         PushRefusedError: it cannot be understood, or the list does not end.
     """
-    data = b""
+    reader = HeadReader(most_bytes=MAX_COMMANDS_BYTES)
     async for chunk in body:
-        data += chunk
-        head = push.parse(data)
+        head = reader.feed(chunk)
         if head is not None:
             return head
-        if len(data) > MAX_COMMANDS_BYTES:
-            raise PushRefusedError("the push lists too many refs")
     raise PushRefusedError("the push cannot be understood")
 
 
