@@ -12,7 +12,9 @@ import aiohttp
 import grpc
 import pytest
 import pytest_asyncio
+from grant_samples import new_key
 from identity_files import entry, new_token, write_identities
+from pydantic import SecretStr
 from running_gateway import REPOSITORY, Running, gateway_before, simulated
 
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
@@ -35,7 +37,7 @@ async def guarded(tmp_path: Path, redis_url: str) -> AsyncIterator[Running]:
     path = write_identities(tmp_path / "identities.yaml", *entries)
     async with (
         simulated(tmp_path) as (github, token),
-        gateway_before(github, token, redis_url, identities_file=path) as gateway,
+        gateway_before(github, token, redis_url, identities_file=path, grant_key=SecretStr(new_key())) as gateway,
     ):
         yield gateway
 

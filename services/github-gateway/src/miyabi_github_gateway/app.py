@@ -25,6 +25,7 @@ from miyabi_github_gateway.adapters.deliveries import RedisDeliveries
 from miyabi_github_gateway.adapters.git.service import GitService
 from miyabi_github_gateway.adapters.git_identity import git_guard
 from miyabi_github_gateway.adapters.governing import caps_of, governors_of
+from miyabi_github_gateway.adapters.granting import GrantInterceptor, grants_of
 from miyabi_github_gateway.adapters.http import GitHubHttp
 from miyabi_github_gateway.adapters.listener import Listener
 from miyabi_github_gateway.adapters.permissions import GitHubPermissions
@@ -66,6 +67,7 @@ class Gateway:
         self.caps = caps_of(settings, self.redis, self.http)
         self.reading = Reading(self.http, reading_options(settings), scope=self._scope)
         self.security = ServerSecurity.of(settings)
+        self._grants = grants_of(settings, self.security, self.redis)
         self.grpc = self._grpc()
         self.git = self._git()
         self.batches: CoordinatorBatches | None = None
@@ -84,7 +86,11 @@ class Gateway:
             address=settings.address,
             drain_delay=settings.drain_delay,
             health_address=settings.health_address,
-            interceptors=[AllowedRepositories(self._allow_list), CallingInterceptor()],
+            interceptors=[
+                AllowedRepositories(self._allow_list),
+                GrantInterceptor(self._grants),
+                CallingInterceptor(),
+            ],
             security=self.security,
             policy=POLICY,
         )
@@ -107,6 +113,7 @@ class Gateway:
             credentials=self.credentials,
             allow_list=self._allow_list,
             client=self.redis,
+            grants=self._grants,
             mirror_dir=settings.mirror_dir,
             mirror_bytes=settings.mirror_bytes,
         )
@@ -119,7 +126,7 @@ class Gateway:
             [*self.git.routes(), *self._webhooks().routes(), web.get("/healthz", _healthy)],
             largest_body=MAX_BYTES,
             grace=timedelta(seconds=settings.transfer_grace_seconds),
-            middlewares=[git_guard(self.security.identities)],
+            middlewares=[git_guard(self.security.identities, settings.git_secret)],
             tls=self.security.http_context(settings.http_address),
             names=names_of(settings.http_hosts),
             programs=FOR_PROGRAMS,

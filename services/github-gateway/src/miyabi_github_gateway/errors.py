@@ -160,3 +160,11 @@ class RepositoryNotAllowedError(PermissionDeniedError):
             reason="REPOSITORY_NOT_ALLOWED",
             metadata={"repository": repository},
         )
+
+
+class GrantSupersededError(PermissionDeniedError):
+    """A newer lease of the same task has written: the holder of this one was replaced and does not know it yet."""
+
+    def __init__(self, task: str) -> None:
+        message = f"A newer lease of {task} has written; this one is over."
+        super().__init__(message, reason="GRANT_SUPERSEDED", metadata={"task": task})

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from miyabi_core.grants import Write
 from miyabi_core.identity import Role
 from miyabi_core.interceptors import Policy
 
 #: The coordinator reads as a viewer, agents read for their tasks.
 _READ = (Role.VIEWER, Role.AGENT)
-#: Only agents write, for the lease that they hold.
+#: Only agents write, what the grant of their lease says: see WRITES.
 _WRITE = (Role.AGENT,)
 
 #: Every RPC with the roles of which it asks for one; what is not in it is closed to everyone.
@@ -24,6 +27,14 @@ POLICY: Policy = {
         "GetRateLimits": _READ,
         "WatchRateLimits": _READ,
     },
+}
+
+#: Every RPC that writes, with the kind of write that the grant of a lease must have: the role alone writes nothing.
+WRITES: Mapping[str, Write] = {
+    "SetLabels": Write.LABELS,
+    "UpsertComment": Write.COMMENT,
+    "CreatePullRequest": Write.PULL_REQUEST,
+    "CreateIssue": Write.ISSUE,
 }
 
 #: Git through the proxy: fetches and pushes are the work of agents.

@@ -237,3 +237,14 @@ class Locks(Protocol):
         Raises:
             UnavailableError: the holder did not let go in time.
         """
+
+
+class Fences(Protocol):
+    """Remembers, on all replicas, the newest lease of each task that has written."""
+
+    async def pass_through(self, task: str, fencing_token: int) -> bool:
+        """Tell whether no newer lease of the task has passed, and remember this one.
+
+        Raises:
+            UnavailableError: the state store does not answer.
+        """

@@ -9,13 +9,14 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from miyabi_core.grants import GrantKeySettings
 from miyabi_core.settings import RedisSettings, ServiceSettings, ServingSettings
 
 #: GitHub's own host; its API has a host beside it. So have the hosts of GitHub's data residency.
 GITHUB_HOST, RESIDENCY_SUFFIX = "github.com", ".ghe.com"
 
 
-class GatewaySettings(ServiceSettings, RedisSettings, ServingSettings):
+class GatewaySettings(ServiceSettings, RedisSettings, ServingSettings, GrantKeySettings):
     """Settings of the gateway; the prefix is `MIYABI_GITHUB_GATEWAY_`."""
 
     model_config = SettingsConfigDict(env_prefix="MIYABI_GITHUB_GATEWAY_", frozen=True, extra="ignore")
@@ -58,6 +59,8 @@ class GatewaySettings(ServiceSettings, RedisSettings, ServingSettings):
     max_open_pull_requests: int = Field(default=20, ge=0)
     #: Pull requests that are opened in a repository within an hour; 0: no cap.
     max_pull_requests_per_hour: int = Field(default=30, ge=0)
+    #: What agents show to git where identity is off: a secret of one machine's system. Default: git asks for none.
+    git_secret: SecretStr | None = None
     #: Folder of the mirrors from which clones are served; gateways that share it have parts of their own.
     #: Default: a temporary one.
     mirror_dir: Path | None = None

@@ -1,4 +1,4 @@
-"""Lets agents, and nobody else, through to git where callers are known."""
+"""Lets agents, and nobody else, through to git."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
+from pydantic import SecretStr
 
 from miyabi_core.errors import PermissionDeniedError, UnauthenticatedError
-from miyabi_core.http_identity import authorise_http
+from miyabi_core.http_identity import authorise_by_secret, authorise_http
 from miyabi_core.identities import Identities
 from miyabi_core.logging import get_logger
 from miyabi_github_gateway.policy import GIT
@@ -19,11 +20,12 @@ GUARDED_PREFIX = "/git/"
 _LOG = get_logger(__name__)
 
 
-def git_guard(identities: Identities | None) -> Middleware:
+def git_guard(identities: Identities | None, secret: SecretStr | None = None) -> Middleware:
     """Return what refuses git to everyone but agents.
 
     Args:
-        identities: None: identity is off, everyone is let in.
+        identities: None: identity is off, and the secret decides.
+        secret: What the agents of this machine show where identity is off; None: everyone is let in.
     """
 
     @web.middleware
@@ -32,7 +34,10 @@ def git_guard(identities: Identities | None) -> Middleware:
     ) -> web.StreamResponse:
         if request.path.startswith(GUARDED_PREFIX):
             try:
-                authorise_http(request.headers, *GIT, identities=identities)
+                if identities is None and secret is not None:
+                    authorise_by_secret(request.headers, secret.get_secret_value())
+                else:
+                    authorise_http(request.headers, *GIT, identities=identities)
             except UnauthenticatedError as error:
                 _LOG.info("git.refused", reason=error.reason, path=request.path)
                 headers = {"www-authenticate": 'Basic realm="miyabi"'}

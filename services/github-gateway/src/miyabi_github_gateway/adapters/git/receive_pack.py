@@ -8,19 +8,23 @@ from contextlib import aclosing
 import aiohttp
 from aiohttp import web
 
-from miyabi_core.errors import MiyabiError, UnavailableError
+from miyabi_core.errors import MiyabiError, PermissionDeniedError, UnavailableError
+from miyabi_core.grants import GRANT_HEADER, Wanted, Write
 from miyabi_core.logging import get_logger
 from miyabi_github_gateway.adapters.git import push
 from miyabi_github_gateway.adapters.git.bodies import CHUNK, decoded, discard
 from miyabi_github_gateway.adapters.git.own_heads import OwnHeads
 from miyabi_github_gateway.adapters.git.push import HeadReader, PushHead, PushRefusedError, RefUpdate
 from miyabi_github_gateway.adapters.git.upstream import GitUpstream
+from miyabi_github_gateway.service.grants import GrantedWrites
 
 #: The list of ref updates at the head of a push; git sends one line a ref, ours push one.
 MAX_COMMANDS_BYTES = 64 << 10
 #: What is kept of GitHub's answer to see which refs it took; hooks may say more, which is only passed on.
 _KEPT_BYTES = 64 << 10
 _RESULT = "application/x-git-receive-pack-result"
+#: What the full name of a branch begins with; grants have the rest.
+_HEADS = "refs/heads/"
 #: Why a branch that someone else moved is left alone.
 _NOT_OURS = (
     "the branch stands at a commit that did not come through this gateway, and the update cannot be shown to keep it"
@@ -35,11 +39,13 @@ class ReceivePack:
     Args:
         upstream: Git at GitHub.
         own_heads: Which commits this system pushed.
+        grants: Checks that a lease covers the branch; None: pushes ask for no grant.
     """
 
-    def __init__(self, *, upstream: GitUpstream, own_heads: OwnHeads) -> None:
+    def __init__(self, *, upstream: GitUpstream, own_heads: OwnHeads, grants: GrantedWrites | None) -> None:
         self._upstream = upstream
         self._own_heads = own_heads
+        self._grants = grants
 
     async def take(self, request: web.Request, repository: str) -> web.StreamResponse:
         """Take a push: refuse it whole, or pass it on whole.
@@ -56,21 +62,35 @@ class ReceivePack:
             if head.is_probe:
                 # Before a large push git asks with an empty one whether it would have to log in.
                 return web.Response(content_type=_RESULT)
-            reasons = await self._reasons(repository, head)
+            reasons = await self._reasons(repository, head, grant=request.headers.get(GRANT_HEADER, ""))
             if reasons:
                 await discard(request)
                 return _refused(head, reasons, repository=repository)
             return await self._pass_on(request, repository, head, body=body)
 
-    async def _reasons(self, repository: str, head: PushHead) -> dict[str, str]:
+    async def _reasons(self, repository: str, head: PushHead, *, grant: str) -> dict[str, str]:
         """Return why refs are refused; empty where none is."""
         reasons = {update.ref: why for update in head.updates if (why := push.refusal(update))}
+        for update in head.updates:
+            if update.ref not in reasons and (why := await self._not_granted(repository, update, grant)):
+                reasons[update.ref] = why
         moved = [update for update in head.updates if not update.creates and update.ref not in reasons]
         ours = await self._own_heads.are(repository, moved)
         for update in moved:
             if ours.get(update.ref) != update.old:
                 reasons[update.ref] = _NOT_OURS
         return reasons
+
+    async def _not_granted(self, repository: str, update: RefUpdate, grant: str) -> str:
+        """Return why no lease covers an update; empty where one does."""
+        if self._grants is None:
+            return ""
+        branch = update.ref.removeprefix(_HEADS)
+        try:
+            await self._grants.check(grant, Wanted(Write.PUSH, repository, branch=branch))
+        except PermissionDeniedError as error:
+            return f"{error.message} ({error.reason})"
+        return ""
 
     async def _pass_on(
         self, request: web.Request, repository: str, head: PushHead, *, body: AsyncIterator[bytes]

@@ -16,6 +16,7 @@ from miyabi_github_gateway.adapters.git.upstream import GitUpstream
 from miyabi_github_gateway.adapters.listener import Listener
 from miyabi_github_gateway.ports import Credentials
 from miyabi_github_gateway.service.allow_list import AllowList
+from miyabi_github_gateway.service.grants import GrantedWrites
 
 #: Our own git runs on this machine, and nothing else may reach what is for it.
 _PRIVATE_ADDRESS = "127.0.0.1:0"
@@ -31,13 +32,14 @@ class GitService:
         credentials: Added to what goes there.
         allow_list: Repositories that are served.
         client: State store; knows which branches are ours.
+        grants: Checks the grants of pushes; None: pushes ask for none.
         mirror_dir: Folder of the mirrors; None: a temporary one.
         mirror_bytes: What the mirrors may take; 0: none are kept.
     """
 
     def __init__(
         self, *, git_url: str, credentials: Credentials, allow_list: AllowList, client: redis.asyncio.Redis,
-        mirror_dir: Path | None, mirror_bytes: int,
+        grants: GrantedWrites | None, mirror_dir: Path | None, mirror_bytes: int,
     ) -> None:  # fmt: skip
         self._upstream = GitUpstream(git_url=git_url, credentials=credentials, allow_list=allow_list)
         self._mirrors: Mirrors | None = None
@@ -48,7 +50,7 @@ class GitService:
         self._proxy = GitProxy(
             upstream=self._upstream,
             mirrors=self._mirrors,
-            receive_pack=ReceivePack(upstream=self._upstream, own_heads=OwnHeads(client)),
+            receive_pack=ReceivePack(upstream=self._upstream, own_heads=OwnHeads(client), grants=grants),
             allow_list=allow_list,
         )
         self._private = Listener(
