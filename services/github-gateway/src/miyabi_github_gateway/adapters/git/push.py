@@ -16,10 +16,8 @@ from miyabi_github_gateway.adapters.git.pktline import (
     lines,
 )
 
-#: What the full name of a branch begins with.
-HEADS = "refs/heads/"
 #: Where agents may push.
-ALLOWED_REFS = f"{HEADS}miyabi/"
+ALLOWED_REFS = "refs/heads/miyabi/"
 #: Ref names that are passed on: a part of what git allows (git-check-ref-format), without anything to quote.
 _REF = re.compile(r"(?!.*(?:\.\.|//|/\.|\.lock(?:/|$)|@\{))refs/heads/miyabi/[A-Za-z0-9._/@+-]{1,200}(?<![./])")
 _OID = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?")
