@@ -37,6 +37,7 @@ from miyabi_coordinator.servicer import (
 from miyabi_coordinator.servicer.relay import add_coordinator
 from miyabi_coordinator.settings import CoordinatorSettings
 from miyabi_core.channel import open_channel
+from miyabi_core.grants import GrantKeys
 from miyabi_core.security import ClientSecurity, ServerSecurity
 from miyabi_core.server import GrpcServer
 
@@ -142,8 +143,9 @@ def _server(
     )
     operators = CoordinatorServicer(shards, trail, simulated=settings.simulated)
     server.add(add_coordinator, operators, full_name=f"{_PACKAGE}.CoordinatorService")
+    grants = GrantKeys.of(settings)
     register_dispatch = dispatch_service_pb2_grpc.add_DispatchServiceServicer_to_server
-    server.add(register_dispatch, DispatchServicer(shards), full_name=f"{_PACKAGE}.DispatchService")
+    server.add(register_dispatch, DispatchServicer(shards, grants), full_name=f"{_PACKAGE}.DispatchService")
     register_scaler = external_scaler_pb2_grpc.add_ExternalScalerServicer_to_server
     server.add(register_scaler, ExternalScalerServicer(shards), full_name="externalscaler.ExternalScaler")
     return server

@@ -8,10 +8,11 @@ from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from miyabi_coordinator.models import TaskKind
+from miyabi_core.grants import GrantKeySettings
 from miyabi_core.settings import RedisSettings, ServiceSettings, ServingSettings
 
 
-class CoordinatorSettings(ServiceSettings, RedisSettings, ServingSettings):
+class CoordinatorSettings(ServiceSettings, RedisSettings, ServingSettings, GrantKeySettings):
     """Environment variables `MIYABI_COORDINATOR_*`, and `MIYABI_REDIS_URL`."""
 
     model_config = SettingsConfigDict(

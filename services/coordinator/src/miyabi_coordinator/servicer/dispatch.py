@@ -16,11 +16,13 @@ from miyabi.coordinator.v1 import dispatch_service_pb2 as pb
 from miyabi.coordinator.v1 import dispatch_service_pb2_grpc, event_pb2
 from miyabi_coordinator import errors
 from miyabi_coordinator.models import AgentInfo, Encoded, LeaseReference, Task
-from miyabi_coordinator.service.agents import Acknowledgement, AttachedAgent, Mail
+from miyabi_coordinator.service.agents import Acknowledgement, AttachedAgent, GrantedLease, Mail
 from miyabi_coordinator.service.outcomes import Report, Reported
 from miyabi_coordinator.service.shard import Shard, ShardTable
 from miyabi_coordinator.shards import shard_of
 from miyabi_coordinator.translate import dispatch
+from miyabi_coordinator.translate.grants import signed_grant
+from miyabi_core.grants import GrantKeys
 from miyabi_core.identity import current_identity
 from miyabi_core.logging import get_logger
 
@@ -33,8 +35,9 @@ _LOG = get_logger(__name__)
 class DispatchServicer(dispatch_service_pb2_grpc.DispatchServiceServicer):
     """One stream an agent: what comes up is handled in its order, what goes down is collected into few messages."""
 
-    def __init__(self, shards: ShardTable) -> None:
+    def __init__(self, shards: ShardTable, grant_keys: GrantKeys | None = None) -> None:
         self._shards = shards
+        self._grant_keys = grant_keys
 
     async def Attach(
         self, request_iterator: AsyncIterator[pb.AttachRequest], context: Any
@@ -56,7 +59,7 @@ class DispatchServicer(dispatch_service_pb2_grpc.DispatchServiceServicer):
             reader = asyncio.create_task(self._read(agent, first, request_iterator))
             yield pb.AttachResponse(welcome=self._welcome(lost))
             while (mail := await agent.mail()) is not None:
-                yield _response(mail)
+                yield _response(mail, self._grant_keys)
             if reader.done():
                 await reader
             elif agent.gone:
@@ -222,10 +225,17 @@ def _info_of(hello: pb.Hello) -> AgentInfo:
     )
 
 
-def _response(mail: Mail) -> pb.AttachResponse:
+def _lease(granted: GrantedLease, keys: GrantKeys | None) -> pb.Lease:
+    """Return a lease with the grant of what its task writes."""
+    message = dispatch.lease(granted.run, granted.task, spec=granted.spec)
+    message.grant = signed_grant(granted.run, granted.task, spec=granted.spec, keys=keys, now=time.time())
+    return message
+
+
+def _response(mail: Mail, keys: GrantKeys | None) -> pb.AttachResponse:
     """Return everything that waits in one message."""
     response = pb.AttachResponse(
-        leases=[dispatch.lease(lease.run, lease.task, spec=lease.spec) for lease in mail.leases],
+        leases=[_lease(granted, keys) for granted in mail.leases],
         acknowledgements=[
             pb.OutcomeAcknowledgement(
                 reference=dispatch.reference(entry.reference), accepted=entry.accepted, reason=entry.reason
