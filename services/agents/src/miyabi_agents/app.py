@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from miyabi.coordinator.v1.dispatch_service_pb2_grpc import DispatchServiceStub
@@ -60,6 +61,17 @@ def _sandbox(settings: AgentsSettings) -> ProcessSandbox | ContainerSandbox:
     return process
 
 
+def _git_token(settings: AgentsSettings, security: ClientSecurity) -> Callable[[], str] | None:
+    """Return what git shows to the proxy: the identity's token, else the secret of this machine's system, else nothing.
+
+    Raises:
+        FailedPreconditionError: it would cross a network in plain text.
+    """
+    if security.token is None and settings.git_secret is not None:
+        security = replace(security, token=settings.git_secret.get_secret_value)
+    return security.token_for(settings.git_url)
+
+
 @asynccontextmanager
 async def _probes(address: str | None) -> AsyncIterator[Attached | None]:
     """Serve health at *address*: ready while a coordinator has taken the agent in."""
@@ -77,7 +89,7 @@ async def _probes(address: str | None) -> AsyncIterator[Attached | None]:
 async def serve(settings: AgentsSettings, stop: asyncio.Event) -> None:
     """Run tasks until *stop* is set; then finish or hand back what there is."""
     security = ClientSecurity.of(settings)
-    access = GitAccess(settings.git_url.rstrip("/"), security.token_for(settings.git_url), settings.tls_ca_path)
+    access = GitAccess(settings.git_url.rstrip("/"), _git_token(settings, security), settings.tls_ca_path)
     workspaces = GitWorkspaces(settings.git_url, settings.data_dir, shared_dir=settings.shared_dir, access=access)
     await asyncio.to_thread(workspaces.remove_leftovers)
     sandbox = _sandbox(settings)
@@ -86,7 +98,9 @@ async def serve(settings: AgentsSettings, stop: asyncio.Event) -> None:
     async with (
         _probes(settings.health_address) as attached,
         open_channel(settings.coordinator, service=DISPATCH, security=security) as coordinator,
-        open_channel(settings.gateway, service=GATEWAY, security=security, wait_for_ready=True) as gateway,
+        open_channel(
+            settings.gateway, service=GATEWAY, security=security, wait_for_ready=True, carries_grants=True
+        ) as gateway,
     ):
         runner = TaskRunner(
             agents={kind: agent for agent in all_agents(locator) for kind in agent.capabilities},

@@ -68,6 +68,8 @@ class SandboxSettings(ServiceSettings):
     """Settings of the sandbox in a container of its own; the prefix is `MIYABI_SANDBOX_`."""
 
     model_config = SettingsConfigDict(env_prefix="MIYABI_SANDBOX_", frozen=True, extra="ignore")
+    #: What git shows to the proxy where identity is off: a secret of this machine's system. Default: nothing.
+    git_secret: SecretStr | None = None
 
     #: Unix socket to listen on.
     socket: Path = Path("/workspace/control/sandbox.sock")

@@ -20,6 +20,7 @@ from miyabi_agents.dispatch.progress import Send, TaskProgress
 from miyabi_agents.errors import AgentError
 from miyabi_agents.ports import Sandbox, TaskAgent, TaskContext, Workspaces
 from miyabi_agents.settings import AgentsSettings
+from miyabi_core.grants import bind_grant
 from miyabi_core.interceptors.validation import violations_of
 from miyabi_core.logging import get_logger, redact_text
 from miyabi_core.proto_time import from_timestamp, now, to_duration
@@ -56,6 +57,7 @@ class TaskRunner:
     async def run(self, lease: Lease, send: Send) -> Outcome:
         """Run a lease to its outcome; only cancellation comes out as an exception."""
         continue_trace(lease.traceparent)
+        bind_grant(lease.grant)
         structlog.contextvars.bind_contextvars(task=lease.reference.task, attempt=lease.attempt)
         progress = TaskProgress(lease.reference, send)
         model = self.models.session(progress=progress, budget=lease.budget)

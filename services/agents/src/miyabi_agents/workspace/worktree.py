@@ -80,15 +80,7 @@ class GitWorktree:
         if change.base_sha != self._base_sha:
             message = f"the change starts from {change.base_sha[:12]}, the checkout from {self._base_sha[:12]}"
             raise WorkspaceError(message, code="BASE_DIFFERS")
-        await asyncio.to_thread(self._apply_files, change.files)
-
-    def _apply_files(self, files: Sequence[FileChange]) -> None:
-        """Write and remove."""
-        for file in files:
-            if file.deleted:
-                linkfree.remove(self._path, file.path)
-            else:
-                linkfree.write(self._path, file.path, file.content, executable=file.executable)
+        await asyncio.to_thread(apply_files, self._path, change.files)
 
     async def _git(self, *arguments: str, stdin: bytes = b"", **variables: str) -> bytes:
         """Run git on this checkout."""
@@ -142,9 +134,22 @@ class GitWorktree:
         """Push one commit to one branch."""
         refspec = f"+{sha}:refs/heads/{branch}"
         try:
-            variables = {"GIT_DIR": str(self._git_dir), **self._access.variables()}
+            variables = {"GIT_DIR": str(self._git_dir), **self._access.variables(pushing=True)}
             await git_network("push", "--porcelain", self._remote, refspec, variables=variables)
         except WorkspaceError as error:
             if error.code != "GIT_FAILED":
                 raise
             raise WorkspaceError(str(error), code="PUSH_REFUSED") from error
+
+
+def apply_files(root: Path, files: Sequence[FileChange]) -> None:
+    """Write and remove the files of a change below a folder.
+
+    Raises:
+        WorkspaceError: a path is refused, or leads through a link.
+    """
+    for file in files:
+        if file.deleted:
+            linkfree.remove(root, file.path)
+        else:
+            linkfree.write(root, file.path, file.content, executable=file.executable)
