@@ -10,7 +10,9 @@ from miyabi.coordinator.v1.event_pb2 import BatchEvent
 from miyabi.coordinator.v1.result_pb2 import IssueResult
 from miyabi.coordinator.v1.state_pb2 import RunState
 from miyabi_cli.errors import EXIT_ISSUE_FAILED, EXIT_OK, StreamEndedError
+from miyabi_cli.terminal import ours, say, shown
 from miyabi_cli.views import BatchView
+from miyabi_core.text import Untrusted
 
 
 async def follow(
@@ -47,7 +49,8 @@ async def follow(
                 return _finish(view, await ended())
     finally:
         if name and not finished:
-            errors.print(f"{name} goes on; look again with: miyabi watch {name} --after {sequence}", markup=False)
+            batch = shown(Untrusted(name))
+            say(errors, batch, ours(" goes on; look again with: miyabi watch "), batch, ours(" --after {}", sequence))
     raise StreamEndedError
 
 

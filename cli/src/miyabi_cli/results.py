@@ -10,6 +10,8 @@ from rich.table import Table
 from miyabi.common.v1.freshness_pb2 import StaleCause, StaleData
 from miyabi.coordinator.v1.result_pb2 import IssueResult
 from miyabi.coordinator.v1.state_pb2 import FailureReason, RunState
+from miyabi_cli.terminal import TerminalText, joined, lines, ours, row, shown
+from miyabi_core.text import Untrusted
 
 #: Micro-dollars in a dollar.
 USD_MICROS = 1_000_000
@@ -89,7 +91,7 @@ def results_table(results: Iterable[IssueResult]) -> Table:
     ):
         table.add_column(name, overflow="fold", justify="right" if name in _NUMBERS else "left")
     for result in results:
-        table.add_row(*_row(result))
+        row(table, *_row(result))
     return table
 
 
@@ -97,10 +99,30 @@ def results_table(results: Iterable[IssueResult]) -> Table:
 _NUMBERS = frozenset({"issue", "score", "cost", "seconds"})
 
 
-def _row(result: IssueResult) -> tuple[str, ...]:
+def _row(result: IssueResult) -> tuple[TerminalText, ...]:
     """Return the cells of one issue."""
     failed, passed = measured(result.tests_failed_before), measured(result.tests_passed_after)
     score = measured(result.review_score)
+    return (
+        ours("#{}", result.issue_number),
+        _listed(result.labels),
+        _listed(result.files) if result.files else ours("none"),
+        ours("not run") if failed is None or passed is None else ours("{} fail / {} pass", failed, passed),
+        ours("not run") if score is None else ours("{}", score),
+        shown(Untrusted(result.pull_request_url or "none")),
+        ours("${:.4f}", result.cost_usd_micros / USD_MICROS),
+        ours("{:.1f}", result.duration.ToTimedelta().total_seconds()),
+        _status(result),
+    )
+
+
+def _listed(names: Iterable[str]) -> TerminalText:
+    """Return names, one a line."""
+    return joined(*(shown(Untrusted(name)) for name in names), by="\n")
+
+
+def _status(result: IssueResult) -> TerminalText:
+    """Return how the run ended, in words."""
     status = status_of(result)
     if result.failure_reason:
         status += f": {failure_of(result).replace('_', ' ')}"
@@ -108,14 +130,4 @@ def _row(result: IssueResult) -> tuple[str, ...]:
         status += f" ({len(result.changed_expectations)} changed expectations)"
     if result.HasField("stale_data"):
         status += f"\n{age_of(result.stale_data)}"
-    return (
-        f"#{result.issue_number}",
-        "\n".join(result.labels),
-        "\n".join(result.files) or "none",
-        "not run" if failed is None or passed is None else f"{failed} fail / {passed} pass",
-        "not run" if score is None else str(score),
-        result.pull_request_url or "none",
-        f"${result.cost_usd_micros / USD_MICROS:.4f}",
-        f"{result.duration.ToTimedelta().total_seconds():.1f}",
-        status,
-    )
+    return lines(Untrusted(status))

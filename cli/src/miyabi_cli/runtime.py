@@ -17,7 +17,9 @@ from rich.console import Console
 
 from miyabi_cli.errors import EXIT_INTERRUPTED, EXIT_REFUSED, CliError
 from miyabi_cli.settings import CliSettings
+from miyabi_cli.terminal import lines, ours, say, shown
 from miyabi_cli.triage_view import TriageView
+from miyabi_core.text import Untrusted
 
 #: Columns of the table where the output is no terminal.
 LOG_WIDTH = 200
@@ -35,7 +37,7 @@ class Runtime:
     errors: Console = field(default_factory=lambda: Console(stderr=True))
 
     def print_line(self, text: str) -> None:
-        """Print text for machines: no wrapping, no markup."""
+        """Print text for machines as it stands: JSON of `terminal.json_line`, YAML of ours."""
         print(text, flush=True)  # noqa: T201 - it is the command's output
 
     def triage_view(self) -> TriageView:
@@ -55,7 +57,8 @@ def run(main: Callable[[Runtime], Awaitable[int]]) -> None:
         raise typer.Exit(asyncio.run(_awaited(main, runtime)))
     except ValidationError as error:
         for entry in error.errors():
-            errors.print(f"[red]error:[/] {'.'.join(map(str, entry['loc']))}: {entry['msg']}")
+            where, what = Untrusted(".".join(map(str, entry["loc"]))), Untrusted(entry["msg"])
+            say(errors, ours("error:", style="red"), ours(" "), shown(where), ours(": "), lines(what))
         raise typer.Exit(EXIT_REFUSED) from error
     except CliError as error:
         show_error(error, errors)
@@ -74,7 +77,6 @@ async def _awaited(main: Callable[[Runtime], Awaitable[int]], runtime: Runtime) 
 
 def show_error(error: CliError, console: Console) -> None:
     """Print an error, and what may help."""
-    console.print("[red]error:[/]", end=" ")
-    console.print(str(error), markup=False, highlight=False, soft_wrap=True)
+    say(console, ours("error:", style="red"), ours(" "), lines(Untrusted(str(error))))
     if error.hint:
-        console.print(error.hint, markup=False, highlight=False, soft_wrap=True)
+        say(console, lines(Untrusted(error.hint)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable
 from typing import Protocol, Self
@@ -16,6 +15,11 @@ from miyabi.coordinator.v1.event_pb2 import BatchEvent
 from miyabi.coordinator.v1.result_pb2 import IssueResult
 from miyabi.coordinator.v1.state_pb2 import RunState, TaskState
 from miyabi_cli.results import age_of, as_json, results_table
+from miyabi_cli.terminal import TerminalText, WordsColumn, joined, json_line, ours, say, say_table, shown
+from miyabi_core.text import Untrusted
+
+#: Characters of a title or a step beside a bar: what a line of 120 columns holds.
+TITLE_CHARACTERS = 60
 
 #: Task states that count as done on a bar.
 _DONE = (TaskState.TASK_STATE_SUCCEEDED, TaskState.TASK_STATE_SKIPPED, TaskState.TASK_STATE_FAILED)
@@ -39,6 +43,11 @@ def kind_name(kind: int) -> str:
     return TaskKind.Name(kind).removeprefix("TASK_KIND_").lower().replace("_", " ")  # type: ignore[arg-type]
 
 
+def _kind(event: BatchEvent) -> TerminalText:
+    """Return the kind of an event's task."""
+    return shown(Untrusted(kind_name(event.task_kind)))
+
+
 class JsonView:
     """One object a line on standard output."""
 
@@ -51,12 +60,12 @@ class JsonView:
     def show(self, event: BatchEvent) -> None:
         """Print the event as its proto's JSON, with the proto's own field names."""
         line = MessageToDict(event, preserving_proto_field_name=True)
-        print(json.dumps(line, ensure_ascii=False), flush=True)  # noqa: T201 - it is the command's output
+        print(json_line(line), flush=True)  # noqa: T201 - it is the command's output
 
     def finish(self, results: Iterable[IssueResult]) -> None:
         """Print one object an issue."""
         for result in results:
-            print(json.dumps(as_json(result), ensure_ascii=False), flush=True)  # noqa: T201
+            print(json_line(as_json(result)), flush=True)  # noqa: T201
 
 
 class TerminalView:
@@ -69,7 +78,7 @@ class TerminalView:
             TextColumn("[bold]#{task.fields[number]}[/]"),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
-            TextColumn("{task.description}"),
+            WordsColumn(),
             TimeElapsedColumn(),
             console=console,
         )
@@ -94,17 +103,20 @@ class TerminalView:
     def finish(self, results: Iterable[IssueResult]) -> None:
         """Print the table."""
         self._progress.stop()
-        self._console.print(results_table(results))
+        say_table(self._console, results_table(results))
 
     def _accepted(self, event: BatchEvent) -> None:
         accepted = event.batch_accepted
-        simulated = " [yellow](simulated)[/]" if accepted.batch.simulated else ""
-        self._console.print(f"[bold]{event.batch}[/] {accepted.batch.spec.repository}{simulated}")
+        batch, repository = Untrusted(event.batch), Untrusted(accepted.batch.spec.repository)
+        simulated = ours(" (simulated)", style="yellow") if accepted.batch.simulated else ours("")
+        say(self._console, shown(batch, style="bold"), ours(" "), shown(repository), simulated)
         for heading in accepted.issues:
             if heading.HasField("stale_data"):
-                self._console.print(f"[yellow]#{heading.number} {age_of(heading.stale_data)}[/]", highlight=False)
+                age = shown(Untrusted(age_of(heading.stale_data)), style="yellow")
+                say(self._console, ours("#{} ", heading.number, style="yellow"), age)
+            words = shown(Untrusted(heading.title), most=TITLE_CHARACTERS)
             self._bars[heading.number] = self._progress.add_task(
-                heading.title[:60], total=1, number=heading.number, completed=0
+                "", total=1, number=heading.number, words=words, completed=0
             )
 
     def _grow(self, event: BatchEvent) -> None:
@@ -123,16 +135,18 @@ class TerminalView:
         if payload == "issue_finished":
             self._finished(bar, event.issue_finished)
         elif payload == "step_changed":
-            self._progress.update(bar, description=f"{kind_name(event.task_kind)}: {event.step_changed.step}")
+            step = shown(Untrusted(event.step_changed.step), most=TITLE_CHARACTERS)
+            self._progress.update(bar, words=joined(_kind(event), ours(": "), step))
         elif payload == "task_state_changed":
             advance = int(event.task_state_changed.to_state in _DONE)
-            self._progress.update(bar, advance=advance, description=kind_name(event.task_kind))
+            self._progress.update(bar, advance=advance, words=_kind(event))
 
     def _finished(self, bar: TaskID, result: IssueResult) -> None:
         good = result.state == RunState.RUN_STATE_SUCCEEDED
-        words = "[green]done[/]" if good else f"[red]{result.failure_message or 'failed'}[/]"
+        why = Untrusted(result.failure_message or "failed")
+        words = ours("done", style="green") if good else shown(why, style="red")
         total = self._progress.tasks[self._progress.task_ids.index(bar)].total
-        self._progress.update(bar, description=words, completed=total)
+        self._progress.update(bar, words=words, completed=total)
 
 
 class LogView:
@@ -168,12 +182,12 @@ class LogView:
             self._line(event, f"{state} {event.issue_finished.failure_message}".rstrip())
 
     def _line(self, event: BatchEvent, words: str) -> None:
-        issue = f"#{event.issue_number} " if event.issue_number else ""
-        self._console.print(f"{event.sequence:>4} {issue}{words}", highlight=False, markup=False, soft_wrap=True)
+        issue = ours("#{} ", event.issue_number) if event.issue_number else ours("")
+        say(self._console, ours("{:>4} ", event.sequence), issue, shown(Untrusted(words)))
 
     def finish(self, results: Iterable[IssueResult]) -> None:
         """Print the table."""
-        self._console.print(results_table(results))
+        say_table(self._console, results_table(results))
 
 
 def choose_view(console: Console, *, as_json: bool) -> BatchView:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +15,9 @@ from miyabi_cli.client import CALL_TIMEOUT, CoordinatorClient, batch_name, coord
 from miyabi_cli.errors import CliError
 from miyabi_cli.runtime import Runtime, run
 from miyabi_cli.stack.identities import entry_of, write_secret
+from miyabi_cli.terminal import json_line, row, say_table, shown
 from miyabi_core.identity import Role
+from miyabi_core.text import Untrusted
 from miyabi_core.tokens import new_token
 
 #: Entries of one answer; the coordinator gives at most 1,000.
@@ -39,9 +40,9 @@ def audit(
             entries = await _entries(client, pb.ListAuditEntriesRequest(actor=actor, resource=resource), limit=limit)
         if as_json:
             for entry in entries:
-                runtime.print_line(json.dumps(MessageToDict(entry, preserving_proto_field_name=True)))
+                runtime.print_line(json_line(MessageToDict(entry, preserving_proto_field_name=True)))
         else:
-            runtime.output.print(_table(entries))
+            say_table(runtime.output, _table(entries))
         return 0
 
     run(main)
@@ -91,12 +92,11 @@ def _table(entries: list[pb.AuditEntry]) -> Table:
     for column in ("time (UTC)", "actor", "call", "on", "answer"):
         table.add_column(column, overflow="fold")
     for entry in entries:
-        table.add_row(
-            entry.time.ToDatetime().isoformat(sep=" ", timespec="milliseconds"),
-            entry.actor or "(not known)",
-            entry.method,
-            entry.resource,
-            entry.code,
+        time = entry.time.ToDatetime().isoformat(sep=" ", timespec="milliseconds")
+        cells = (time, entry.actor or "(not known)", entry.method, entry.resource, entry.code)
+        row(
+            table,
+            *(shown(Untrusted(text)) for text in cells),
             style=None if entry.code == "OK" else "yellow",
         )
     return table

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from typing import Annotated
 
@@ -18,7 +17,9 @@ from miyabi_cli.following import follow
 from miyabi_cli.request import BatchOptions, build_request
 from miyabi_cli.results import USD_MICROS
 from miyabi_cli.runtime import Runtime, run
+from miyabi_cli.terminal import json_line, ours, row, say, say_table, shown
 from miyabi_cli.views import choose_view
+from miyabi_core.text import Untrusted
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line, for machines.")]
 Repository = Annotated[str, typer.Argument(metavar="OWNER/REPO", help="Repository on GitHub.")]
@@ -91,9 +92,9 @@ def batches(*, limit: Annotated[int, typer.Option(min=1, max=500)] = 50, as_json
             answer = await client.call(client.stub.ListBatches(request, timeout=CALL_TIMEOUT.total_seconds()))
         if as_json:
             for entry in answer.batches:
-                runtime.print_line(json.dumps(MessageToDict(entry, preserving_proto_field_name=True)))
+                runtime.print_line(json_line(MessageToDict(entry, preserving_proto_field_name=True)))
         else:
-            runtime.output.print(_table(list(answer.batches)))
+            say_table(runtime.output, _table(list(answer.batches)))
         return 0
 
     run(main)
@@ -110,7 +111,7 @@ def cancel(
         async with coordinator(runtime.settings) as client:
             request = pb.CancelBatchRequest(name=await client.resolve(name), reason=reason)
             answer = await client.call(client.stub.CancelBatch(request, timeout=CALL_TIMEOUT.total_seconds()))
-        runtime.output.print(f"{answer.batch.name} {_state(answer.batch)}")
+        say(runtime.output, shown(Untrusted(answer.batch.name)), ours(" "), shown(Untrusted(_state(answer.batch))))
         return 0
 
     run(main)
@@ -148,14 +149,15 @@ def _table(entries: list[Batch]) -> Table:
         table.add_column(name, overflow="fold")
     for batch in entries:
         counters = batch.counters
-        table.add_row(
-            batch.name,
-            batch.spec.repository,
-            _state(batch) + (" (simulated)" if batch.simulated else ""),
-            str(counters.total),
-            str(counters.succeeded),
-            str(counters.failed + counters.skipped),
-            f"${batch.spent.cost_usd_micros / USD_MICROS:.4f}",
-            batch.create_time.ToDatetime().isoformat(sep=" ", timespec="seconds"),
+        row(
+            table,
+            shown(Untrusted(batch.name)),
+            shown(Untrusted(batch.spec.repository)),
+            shown(Untrusted(_state(batch) + (" (simulated)" if batch.simulated else ""))),
+            ours("{}", counters.total),
+            ours("{}", counters.succeeded),
+            ours("{}", counters.failed + counters.skipped),
+            ours("${:.4f}", batch.spent.cost_usd_micros / USD_MICROS),
+            shown(Untrusted(batch.create_time.ToDatetime().isoformat(sep=" ", timespec="seconds"))),
         )
     return table

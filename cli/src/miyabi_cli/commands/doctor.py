@@ -16,6 +16,8 @@ from miyabi_agents.sandbox import probe_layers
 from miyabi_cli.client import coordinator
 from miyabi_cli.errors import EXIT_ISSUE_FAILED, EXIT_OK, EXIT_UNAVAILABLE, CliError
 from miyabi_cli.runtime import Runtime, run
+from miyabi_cli.terminal import ours, row, say_table, shown
+from miyabi_core.text import Untrusted
 from miyabi_core.valkey import binary_version
 
 #: Seconds that one look may take.
@@ -119,9 +121,10 @@ def doctor() -> None:
         for name in ("what", "", "detail"):
             table.add_column(name, overflow="fold")
         for finding in findings:
-            mark = "[green]ok[/]" if finding.good else ("[red]bad[/]" if finding.required else "[yellow]note[/]")
-            table.add_row(finding.subject, mark, finding.detail)
-        runtime.output.print(table)
+            bad = ours("bad", style="red") if finding.required else ours("note", style="yellow")
+            mark = ours("ok", style="green") if finding.good else bad
+            row(table, shown(Untrusted(finding.subject)), mark, shown(Untrusted(finding.detail)))
+        say_table(runtime.output, table)
         return EXIT_OK if all(finding.good or not finding.required for finding in findings) else EXIT_ISSUE_FAILED
 
     run(main)

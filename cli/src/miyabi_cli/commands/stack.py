@@ -21,7 +21,9 @@ from miyabi_cli.stack.local import LocalStack, StackOptions, local_stack
 from miyabi_cli.stack.ports import Ports, any_ports
 from miyabi_cli.stack.signals import until_interrupted
 from miyabi_cli.stack.supervision import supervise
+from miyabi_cli.terminal import ours, say, shown
 from miyabi_cli.views import choose_view
+from miyabi_core.text import Untrusted
 from miyabi_sim.demo import DemoFiles, prepare
 
 AnyPorts = Annotated[bool, typer.Option("--any-ports", help="Listen on free ports rather than the usual ones.")]
@@ -77,7 +79,7 @@ def demo(
                 runtime, stack, lambda: _demo_batch(runtime, stack, dry_run=dry_run, as_json=as_json)
             )
             if runtime.output.is_terminal and not leave:
-                runtime.errors.print(f"Serving on at {stack.page} until Ctrl-C.")
+                say(runtime.errors, ours("Serving on at "), shown(Untrusted(stack.page)), ours(" until Ctrl-C."))
                 await _serve(runtime, stack)
         return code
 
@@ -118,7 +120,7 @@ async def _running(runtime: Runtime, options: StackOptions) -> AsyncIterator[Loc
     """Run the stack; where GitHub is simulated it hosts the demo repository."""
 
     def announce(text: str) -> None:
-        runtime.errors.print(f"[dim]starting {text}[/]", highlight=False)
+        say(runtime.errors, ours("starting ", style="dim"), shown(Untrusted(text), style="dim"))
 
     if options.simulate or runtime.settings.github_token is None:
         files = await _demo_files(runtime)
@@ -139,12 +141,13 @@ def _install_repository_config(files: DemoFiles, data_dir: Path) -> None:
 def _say_where(runtime: Runtime, stack: LocalStack) -> None:
     """Say what runs where, and what is simulated."""
     if stack.simulated:
-        runtime.errors.print(f"[yellow]simulated: {' and '.join(stack.simulated)}[/]")
-    runtime.errors.print(f"page         {stack.page}", highlight=False)
+        say(runtime.errors, shown(Untrusted(f"simulated: {' and '.join(stack.simulated)}"), style="yellow"))
+    say(runtime.errors, ours("page         "), shown(Untrusted(stack.page)))
     if stack.options.identity:
         token = stack.options.identities.token_file("operator")
-        runtime.errors.print(f"your token   {token}: export MIYABI_TOKEN_FILE={token}", highlight=False, soft_wrap=True)
-    runtime.errors.print(f"coordinator  {stack.coordinator_target} (gRPC, reflection)", highlight=False)
+        file = shown(Untrusted(str(token)))
+        say(runtime.errors, ours("your token   "), file, ours(": export MIYABI_TOKEN_FILE="), file)
+    say(runtime.errors, ours("coordinator  "), shown(Untrusted(stack.coordinator_target)), ours(" (gRPC, reflection)"))
 
 
 async def _with_supervision(runtime: Runtime, stack: LocalStack, work: Callable[[], Awaitable[int]]) -> int:
@@ -179,7 +182,7 @@ async def _serve(runtime: Runtime, stack: LocalStack) -> None:
 
 def _announcer(runtime: Runtime) -> Callable[[str], None]:
     """Return what says that a process was started again."""
-    return lambda text: runtime.errors.print(f"[yellow]{text}[/]", highlight=False)
+    return lambda text: say(runtime.errors, shown(Untrusted(text), style="yellow"))
 
 
 class _WorkDoneError(Exception):

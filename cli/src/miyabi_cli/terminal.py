@@ -1,0 +1,94 @@
+"""The surface of the terminal: the only place that prints; no text of a stranger is markup or moves a cursor."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, NewType, TypeAlias
+
+from rich.console import Console
+from rich.progress import ProgressColumn, Task
+from rich.table import Table
+from rich.text import Text
+
+from miyabi_core.text import Untrusted, exact, exact_lines
+
+#: Text that may be printed; made by `ours`, `shown` and `lines` only.
+TerminalText = NewType("TerminalText", Text)
+#: What numbers a literal of ours may hold.
+Number: TypeAlias = int | float
+#: What JSON lets stand and a terminal may obey: control characters of eight bits, directions, invisible ones.
+_NOT_ASCII = re.compile(r"[^\x20-\x7e]+")
+
+
+def ours(template: str, /, *numbers: Number, style: str = "") -> TerminalText:
+    """Return our own words.
+
+    Args:
+        template: A literal of ours in the form of `str.format`; a test reads the code for anything else.
+        numbers: For the literal.
+        style: A style of rich.
+    """
+    return TerminalText(Text(template.format(*numbers), style=style))
+
+
+def shown(text: Untrusted, *, style: str = "", most: int | None = None) -> TerminalText:
+    """Return a stranger's text in one line: nothing of it is markup, what cannot be seen is spelled out.
+
+    Args:
+        text: What the stranger wrote.
+        style: A style of rich.
+        most: Characters that are shown.
+    """
+    return TerminalText(Text(exact(text.raw[:most]), style=style))
+
+
+def lines(text: Untrusted, *, style: str = "") -> TerminalText:
+    """Return a stranger's text with its lines and tabs."""
+    return TerminalText(Text(exact_lines(text.raw), style=style))
+
+
+def joined(*parts: TerminalText, by: str = "") -> TerminalText:
+    """Return the parts in a row, with *by*, a literal of ours, between them."""
+    return TerminalText(Text(by).join(parts))
+
+
+def say(console: Console, *parts: TerminalText, end: str = "\n", wrap: bool = False) -> None:
+    """Print the parts in a row.
+
+    Args:
+        console: Where to.
+        parts: What.
+        end: A literal of ours that is printed after them.
+        wrap: Break lines between words at the console's width; else the terminal breaks them where it has to.
+    """
+    console.print(Text.assemble(*parts, end=""), end=end, highlight=False, soft_wrap=not wrap)
+
+
+def say_table(console: Console, table: Table) -> None:
+    """Print a table that was filled by `row`."""
+    console.print(table)
+
+
+def row(table: Table, *cells: TerminalText, style: str | None = None) -> None:
+    """Add a row to a table."""
+    table.add_row(*cells, style=style)
+
+
+def json_line(value: Any) -> str:
+    """Return one line of JSON that reads well and holds nothing that a terminal would obey."""
+    return _NOT_ASCII.sub(_visible, json.dumps(value, ensure_ascii=False))
+
+
+def _visible(match: re.Match[str]) -> str:
+    """Return a run of characters, with JSON's escapes for those that cannot be seen."""
+    return "".join(char if exact(char) == char else json.dumps(char, ensure_ascii=True)[1:-1] for char in match.group())
+
+
+class WordsColumn(ProgressColumn):
+    """What a bar's issue is doing, from the field `words`, which holds a `TerminalText`."""
+
+    def render(self, task: Task) -> Text:
+        """Return the words."""
+        words: Text = task.fields["words"]
+        return words
