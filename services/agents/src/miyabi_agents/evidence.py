@@ -1,108 +1,160 @@
-"""Renders what was measured as the evidence block of a pull request; what was not measured is "not run"."""
+"""Renders what was measured as the evidence block of a pull request; what was not measured is "not run".
+
+Nothing of it is cut at its end: each list has a size of its own and says how much of it is not shown.
+"""
 
 from __future__ import annotations
 
 from miyabi.coordinator.v1.dispatch_service_pb2 import TaskInputs
-from miyabi.coordinator.v1.result_pb2 import ReviewResult, TestVerdict, VerifyResult
+from miyabi.coordinator.v1.result_pb2 import AnalyserRun, Finding, ReviewResult, VerifyResult
+from miyabi_agents import evidence_details as details
+from miyabi_core.text import GitHubMarkdown, Untrusted, bullets, code, folded, inline, joined, ours, quoted
 
-#: Tests that are listed by name.
-MAX_TESTS = 25
-#: Findings that are listed.
-MAX_FINDINGS = 15
+#: Sizes of the parts; with those of the details and of the body they are less than GitHub takes (a test adds them up).
+FINDINGS, ANALYSERS, REMARKS, APPROVALS, COMMAND, LAYERS = 5_000, 2_000, 3_000, 3_000, 1_000, 400
+#: Characters of one sentence: of a finding, a reason for approval, a verdict.
+SENTENCE = 300
 #: Micro-dollars in a dollar.
 _USD_MICROS = 1_000_000
 
 
-def evidence(inputs: TaskInputs, *, simulated_model: bool, simulated_github: bool) -> str:
-    """Return the block, in Markdown."""
+def evidence(inputs: TaskInputs, *, simulated_model: bool, simulated_github: bool) -> GitHubMarkdown:
+    """Return the block: verdicts and numbers first, then what a reader may unfold."""
     verification = inputs.verification if inputs.HasField("verification") else None
     review = inputs.review if inputs.HasField("review") else None
-    parts = ["## Evidence", *_tests(verification), *_expectations(inputs), *_review(review), *_costs(inputs)]
-    simulated = [name for name, flag in (("model", simulated_model), ("GitHub", simulated_github)) if flag]
-    if simulated:
-        verb = "is" if len(simulated) == 1 else "are"
-        parts.append(f"> The {' and the '.join(simulated)} behind this pull request {verb} simulated.")
-    return "\n\n".join(filter(None, parts))
+    parts = [
+        ours("## Evidence"),
+        *_tests(verification),
+        _score(review),
+        _costs(inputs),
+        _simulated(model=simulated_model, github=simulated_github),
+        *details.of_tests(inputs),
+        *_review_details(review),
+    ]
+    return joined(parts)
 
 
-def _tests(result: VerifyResult | None) -> list[str]:
-    """Render what the tests showed."""
+def _tests(result: VerifyResult | None) -> list[GitHubMarkdown]:
+    """Render what the tests showed, in numbers."""
     if result is None:
-        return ["**Tests:** not run"]
-    before, after = result.duration_before.ToTimedelta(), result.duration_after.ToTimedelta()
+        return [ours("**Tests:** not run")]
+    return [_verdict(result), _numbers(result), _approvals(result), _how(result), _sandbox(result)]
+
+
+def _verdict(result: VerifyResult) -> GitHubMarkdown:
+    """Say whether the tests prove the change, and why not."""
+    if result.passed:
+        return ours("**Tests:** {count} prove the change", count=result.failed_before_passed_after)
+    reason = inline(Untrusted(result.verdict_reason), most=2 * SENTENCE) or ours("not said")
+    return ours("**Tests:** the change is not proven: {reason}", reason=reason)
+
+
+def _numbers(result: VerifyResult) -> GitHubMarkdown:
+    """Render the table of counts."""
     rows = [
-        ("fail on base, pass on the change", result.failed_before_passed_after),
-        ("broken by the change", result.broken),
-        ("red on base and on the change", result.red_on_base),
-        ("blocked by the sandbox", result.blocked),
-        ("run on the change", result.total),
+        ours("| fail on base, pass on the change | {n} |", n=result.failed_before_passed_after),
+        ours("| broken by the change | {n} |", n=result.broken),
+        ours("| taken away by the change | {n} |", n=result.deleted),
+        ours("| red on base and on the change | {n} |", n=result.red_on_base),
+        ours("| blocked by the sandbox | {n} |", n=result.blocked),
+        ours("| pass and fail by turns | {n} |", n=result.flaky),
+        ours("| run on the change | {n} |", n=result.total),
     ]
-    table = "| tests | number |\n|---|---:|\n" + "\n".join(f"| {name} | {number} |" for name, number in rows)
-    own = [entry for entry in result.comparisons if entry.added or entry.changed_expectation]
-    proof = [entry.test for entry in own if entry.after == _PASSED]
-    missing = ", ".join(result.missing_sandbox_layers)
-    command = (
-        f"Command: `{' '.join(_short(result.command))}` ({before.total_seconds():.1f} s on base, "
-        f"{after.total_seconds():.1f} s on the change, {result.runtime})."
+    return joined([ours("| tests | number |\n|---|---:|"), *rows], by="\n")
+
+
+def _approvals(result: VerifyResult) -> GitHubMarkdown:
+    """Say why a person had to approve."""
+    reasons = [inline(Untrusted(reason), most=SENTENCE) for reason in result.approval_reasons]
+    if not reasons:
+        return ours("")
+    return ours("**Takes a person's approval:**\n{list}", list=bullets(reasons, budget=APPROVALS))
+
+
+def _how(result: VerifyResult) -> GitHubMarkdown:
+    """Say what was run, where, and how long it took."""
+    return ours(
+        "Command: {command} ({before:.1f} s on base, {after:.1f} s on the change{runtime}).",
+        command=code(Untrusted(" ".join(map(_short, result.command))), most=COMMAND // 2),
+        before=result.duration_before.ToTimedelta().total_seconds(),
+        after=result.duration_after.ToTimedelta().total_seconds(),
+        runtime=ours(", {name}", name=inline(Untrusted(result.runtime), most=100)) if result.runtime else ours(""),
     )
-    return [
-        table,
-        _listing("Tests that prove the change:", proof),
-        command,
-        f"Sandbox: {', '.join(result.sandbox_layers)}{f'; missing on this machine: {missing}' if missing else ''}.",
-    ]
 
 
-_PASSED = TestVerdict.TEST_VERDICT_PASSED
+def _sandbox(result: VerifyResult) -> GitHubMarkdown:
+    """Name the layers that were there and those that were not."""
+    layers = inline(Untrusted(", ".join(result.sandbox_layers)), most=LAYERS) or ours("not said")
+    missing = inline(Untrusted(", ".join(result.missing_sandbox_layers)), most=LAYERS)
+    lacking = ours("; missing on this machine: {missing}", missing=missing) if missing else missing
+    return ours("Sandbox: {layers}{lacking}.", layers=layers, lacking=lacking)
 
 
-def _short(command: object) -> list[str]:
-    """Return a command without the machine's folders."""
-    return [part.rpartition("/")[2] if part.startswith("/") else part for part in command]  # type: ignore[attr-defined]
+def _short(part: str) -> str:
+    """Return a part of a command without the machine's folders."""
+    return part.rpartition("/")[2] if part.startswith("/") else part
 
 
-def _expectations(inputs: TaskInputs) -> list[str]:
-    """Name the existing tests that the change edits on purpose."""
-    declared = {entry.test: entry.reason for entry in inputs.change_set.changed_expectations}
-    if inputs.HasField("verification"):
-        edited = [entry.test for entry in inputs.verification.comparisons if entry.changed_expectation]
-        declared.update({test: "edited by the change" for test in edited if not _known(test, declared)})
-    title = "**Changed expectations** (existing tests that this change edits):"
-    return [_listing(title, [f"`{test}`: {declared[test]}" for test in sorted(declared)], code=False)]
-
-
-def _known(test: str, declared: dict[str, str]) -> bool:
-    """Tell whether a test is declared, under its name or the end of it."""
-    return any(test == name or test.endswith(f".{name}") or name.endswith(f".{test}") for name in declared)
-
-
-def _review(result: ReviewResult | None) -> list[str]:
-    """Render the score with its breakdown."""
+def _score(result: ReviewResult | None) -> GitHubMarkdown:
+    """Render the score."""
     if result is None:
-        return ["**Review:** not run"]
-    rows = []
-    for run in result.analysers:
-        how = "nothing to look at" if run.not_applicable else "no verdict" if not run.completed else f"-{run.penalty}"
-        rows.append(f"| {run.analyser} {run.version} | {how} |")
-    table = "| analyser | points |\n|---|---:|\n" + "\n".join(rows)
-    head = "**Review:** incomplete" if result.incomplete else f"**Review:** {result.score} of 100"
-    findings = [
-        f"`{entry.path}:{entry.line}` {entry.analyser} {entry.rule}: {entry.message}" for entry in result.findings
+        return ours("**Review:** not run")
+    if result.incomplete:
+        return ours("**Review:** incomplete")
+    return ours("**Review:** {score} of 100", score=result.score)
+
+
+def _review_details(result: ReviewResult | None) -> list[GitHubMarkdown]:
+    """Render what each analyser said, and the model's remarks."""
+    if result is None:
+        return []
+    runs = bullets([_analyser(run) for run in result.analysers], budget=ANALYSERS)
+    found = bullets([_finding(entry) for entry in result.findings], budget=FINDINGS)
+    remarks = quoted(Untrusted(result.remarks), budget=REMARKS)
+    return [
+        folded("Analysers: {count}", runs, count=len(result.analysers)),
+        folded("Findings on changed lines: {count}", found, count=len(result.findings)),
+        folded("Remarks of the model, which take no points", remarks),
     ]
-    return [head, table, _listing("Findings on changed lines:", findings[:MAX_FINDINGS], code=False), result.remarks]
 
 
-def _costs(inputs: TaskInputs) -> list[str]:
+def _analyser(run: AnalyserRun) -> GitHubMarkdown:
+    """Render how one analyser ended."""
+    name = inline(Untrusted(f"{run.analyser} {run.version}".strip()), most=100)
+    if run.not_applicable:
+        return ours("{name}: nothing to look at", name=name)
+    if run.completed:
+        return ours("{name}: -{points} points", name=name, points=run.penalty)
+    why = inline(Untrusted(run.error), most=SENTENCE) or ours("not said")
+    return ours("{name}: no verdict ({why})", name=name, why=why)
+
+
+def _finding(entry: Finding) -> GitHubMarkdown:
+    """Render one finding."""
+    return ours(
+        "{place} {rule}: {message}",
+        place=code(Untrusted(f"{entry.path}:{entry.line}")),
+        rule=inline(Untrusted(f"{entry.analyser} {entry.rule}".strip()), most=100),
+        message=inline(Untrusted(entry.message), most=SENTENCE),
+    )
+
+
+def _costs(inputs: TaskInputs) -> GitHubMarkdown:
     """Render what model calls used."""
     spent = inputs.spent
     tokens = spent.input_tokens + spent.output_tokens + spent.cache_read_tokens + spent.cache_write_tokens
-    return [f"Model: {spent.calls} calls, {tokens} tokens, ${spent.cost_usd_micros / _USD_MICROS:.4f}."]
+    return ours(
+        "Model: {calls} calls, {tokens} tokens, ${dollars:.4f}.",
+        calls=spent.calls,
+        tokens=tokens,
+        dollars=spent.cost_usd_micros / _USD_MICROS,
+    )
 
 
-def _listing(title: str, entries: list[str], *, code: bool = True) -> str:
-    """Return a titled list; empty where there is nothing."""
-    if not entries:
-        return ""
-    shown = [f"- `{entry}`" if code else f"- {entry}" for entry in entries[:MAX_TESTS]]
-    more = [f"- and {len(entries) - MAX_TESTS} more"] if len(entries) > MAX_TESTS else []
-    return "\n".join([title, *shown, *more])
+def _simulated(*, model: bool, github: bool) -> GitHubMarkdown:
+    """Say what is simulated."""
+    if model and github:
+        return ours("> The model and the GitHub behind this pull request are simulated.")
+    if model:
+        return ours("> The model behind this pull request is simulated.")
+    return ours("> The GitHub behind this pull request is simulated.") if github else ours("")

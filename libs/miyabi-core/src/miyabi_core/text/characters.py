@@ -17,6 +17,8 @@ _LINE_ENDS = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 _JOINER = "\u200d"
 #: Categories of what a joiner may stand between: symbols, modifiers of skin, U+FE0F.
 _JOINED = frozenset({"So", "Sk", "Mn"})
+#: Stands between words of Japanese; nobody takes its width for nothing.
+_WIDE_SPACE = "\u3000"
 #: Characters with an escape of their own.
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 #: Stands for a character that UTF-8 cannot carry.
@@ -58,7 +60,7 @@ def exact_lines(text: str) -> str:
 
 def _spelled(char: str) -> str:
     """Return a character, or its escape in Python's form."""
-    if char.isprintable() and not _BLANK.match(char):
+    if (char.isprintable() and not _BLANK.match(char)) or char == _WIDE_SPACE:
         return char
     code = ord(char)
     wide = f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"

@@ -1,8 +1,8 @@
-"""Finds HTML comments in Markdown as GitHub's parser does: what stands in code is text, what is never closed may be too.
+"""Finds HTML comments in Markdown as GitHub does: what stands in code is text, what is never closed may be too.
 
 One pass over the lines and one over the characters of each paragraph; every mark is looked at once.
 
-Source: CommonMark 0.29 with GitHub's extensions, chapters "HTML blocks", "Fenced code blocks", "Code spans", "Raw HTML".
+Source: CommonMark 0.29 with GitHub's extensions: "HTML blocks", "Fenced code blocks", "Code spans", "Raw HTML".
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ class CommitMessage:
 
 
 #: What a title is made of.
-TitlePart: TypeAlias = Untrusted | int
+TitlePart: TypeAlias = Untrusted | Title | int
 
 
 def plain_line(text: Untrusted) -> str:
@@ -80,8 +80,18 @@ def commit_message(subject: Title, text: Untrusted, *, last: Title) -> CommitMes
 
 
 def _one_line(part: TitlePart) -> str | int:
-    """Return a part of a title."""
-    return defused_subject(plain_line(part)) if isinstance(part, Untrusted) else part
+    """Return a part of a title.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    if isinstance(part, Untrusted):
+        return defused_subject(plain_line(part))
+    if isinstance(part, Title):
+        return part.text
+    if isinstance(part, int):
+        return part
+    raise TypeError(f"{type(part).__name__} is no part of a title")
 
 
 def _shortened(line: str) -> str:

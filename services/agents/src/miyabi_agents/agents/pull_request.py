@@ -10,12 +10,30 @@ from miyabi.coordinator.v1.result_pb2 import ChangeSet, PullRequestResult
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
 from miyabi_agents import labels
 from miyabi_agents.agents.gateway_calls import CALL_SECONDS, answered
-from miyabi_agents.agents.prompts import clean
 from miyabi_agents.evidence import evidence
 from miyabi_agents.ports import TaskContext
+from miyabi_core.grants import branch_of
+from miyabi_core.text import (
+    CommitMessage,
+    GitHubMarkdown,
+    Title,
+    Untrusted,
+    bullets,
+    code,
+    commit_message,
+    folded,
+    joined,
+    ours,
+    plain_line,
+    quoted,
+    title,
+    without_comments,
+)
 
-#: GitHub's limits on a title and a body.
-MAX_TITLE, MAX_BODY = 256, 65_000
+#: GitHub's limit on a body, in characters; it was measured to count code points, and we count no fewer.
+MAX_BODY = 65_536
+#: Sizes of what the model said of the change and of its documentation; files take what is left.
+SUMMARY, DOCUMENTATION = 7_000, 2_500
 #: Commit types of triage's types.
 _PREFIXES = {
     "bug": "fix",
@@ -48,9 +66,9 @@ class PullRequestAgent:
         settings = context.settings
         block = evidence(inputs, simulated_model=settings.simulated_model, simulated_github=settings.simulated_github)
         result = PullRequestResult(
-            head_branch=branch_of(task),
-            title=title_of(inputs),
-            body=body_of(inputs, change, block),
+            head_branch=branch_of(task.reference.task),
+            title=title_of(inputs).text,
+            body=body_of(inputs, change, block).text,
             dry_run=inputs.dry_run,
         )
         if not inputs.dry_run:
@@ -63,14 +81,14 @@ class PullRequestAgent:
         """Commit the change on its branch and push it."""
         inputs = context.lease.inputs
         await context.progress.step("pushing the branch")
-        message = f"{result.title}\n\n{change.summary}\n\nCloses #{inputs.issue_number}\n"
+        message = message_of(inputs, change)
         opened = context.workspaces.open(
             repository=inputs.repository, sha=inputs.base_sha, label=f"pull-request-{inputs.issue_number}"
         )
         async with opened as tree:
             await tree.apply(change)
             async with context.progress.invocation("git.push", detail=result.head_branch):
-                return await tree.commit_and_push(branch=result.head_branch, message=message)
+                return await tree.commit_and_push(branch=result.head_branch, message=message.text)
 
     async def _open(self, context: TaskContext, result: PullRequestResult) -> pb.CreatePullRequestResponse:
         """Open the draft."""
@@ -95,31 +113,49 @@ class PullRequestAgent:
             return await answered(context.github.CreatePullRequest(request, timeout=CALL_SECONDS))
 
 
-def branch_of(task: Lease) -> str:
-    """Return the branch of a run: the same for every repeat, another for every batch."""
-    batch = task.reference.task.split("/")[1]
-    return f"miyabi/issue-{task.inputs.issue_number}-{batch[-10:].lower()}"
-
-
-def title_of(inputs: TaskInputs) -> str:
+def title_of(inputs: TaskInputs) -> Title:
     """Return the pull request's title: the issue's, with a commit type unless it has one."""
-    title = re.sub(r"\s+", " ", clean(inputs.issue_title)).strip() or f"Issue {inputs.issue_number}"
-    if not _CONVENTIONAL.match(title):
-        prefix = _PREFIXES.get(inputs.triage.type, "fix")
-        area = re.sub(r"[^A-Za-z0-9_.-]", "", inputs.triage.area)[:30]
-        title = f"{prefix}({area}): {title}" if area else f"{prefix}: {title}"
-    return title[:MAX_TITLE]
+    stranger = Untrusted(without_comments(inputs.issue_title))
+    line = plain_line(stranger)
+    if _CONVENTIONAL.match(line):
+        return title("{line}", line=stranger)
+    prefix = Untrusted(_PREFIXES.get(inputs.triage.type, "fix"))
+    area = Untrusted(re.sub(r"[^A-Za-z0-9_.-]", "", inputs.triage.area)[:30])
+    rest = title("{line}", line=stranger) if line else title("Issue {number}", number=inputs.issue_number)
+    if area:
+        return title("{prefix}({area}): {rest}", prefix=prefix, area=area, rest=rest)
+    return title("{prefix}: {rest}", prefix=prefix, rest=rest)
 
 
-def body_of(inputs: TaskInputs, change: ChangeSet, block: str) -> str:
-    """Return the pull request's body."""
-    files = "\n".join(f"- `{file.path}`" for file in change.files)
+def message_of(inputs: TaskInputs, change: ChangeSet) -> CommitMessage:
+    """Return the commit's message: it closes nothing, for the pull request does."""
+    number, repository = inputs.issue_number, Untrusted(inputs.repository)
+    last = title("Made by Miyabi for issue {number} of {repository}.", number=number, repository=repository)
+    return commit_message(title_of(inputs), Untrusted(without_comments(change.summary)), last=last)
+
+
+def body_of(inputs: TaskInputs, change: ChangeSet, block: GitHubMarkdown) -> GitHubMarkdown:
+    """Return the pull request's body: what it closes, the evidence, what the model says, the files.
+
+    The evidence is whole; what the model says has a size of its own; the list of files takes what is left.
+    """
     documented = inputs.documentation.summary if inputs.HasField("documentation") else ""
+    said = quoted(Untrusted(without_comments(change.summary)), budget=SUMMARY)
+    docs = quoted(Untrusted(without_comments(documented)), budget=DOCUMENTATION)
     parts = [
-        change.summary,
-        f"Closes #{inputs.issue_number}",
-        f"Files (+{change.additions} -{change.deletions}):\n{files}",
-        f"Documentation: {documented}" if documented else "",
+        ours("Closes #{number}", number=inputs.issue_number),
         block,
+        ours("## What the model says of its change\n\n{said}", said=said) if said else said,
+        ours("## Documentation\n\n{docs}", docs=docs) if docs else docs,
     ]
-    return "\n\n".join(filter(None, parts))[:MAX_BODY]
+    above = joined(parts)
+    return joined([above, _files(change, budget=MAX_BODY - above.size)])
+
+
+def _files(change: ChangeSet, *, budget: int) -> GitHubMarkdown:
+    """List the files as far as there is room, folded."""
+    summary = "Files: {count} (+{additions} -{deletions})"
+    numbers = {"count": len(change.files), "additions": change.additions, "deletions": change.deletions}
+    frame = folded(summary, ours(" "), **numbers).size + len("\n\n")
+    names = [code(Untrusted(file.path)) for file in change.files]
+    return folded(summary, bullets(names, budget=budget - frame), **numbers)

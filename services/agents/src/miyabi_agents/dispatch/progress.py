@@ -13,6 +13,7 @@ from miyabi.coordinator.v1.dispatch_service_pb2 import LeaseReference, Progress
 from miyabi.coordinator.v1.event_pb2 import StepChanged, TextDelta, TextRecorded, ToolInvocation
 from miyabi_core.logging import redact_text
 from miyabi_core.proto_time import now, to_duration, to_timestamp
+from miyabi_core.text import without_surrogates
 
 #: Longest text that is kept whole.
 MAX_TEXT_CHARACTERS = 100_000
@@ -33,13 +34,13 @@ class TimedInvocation:
             tool=tool,
             start_time=to_timestamp(now()),
             succeeded=True,
-            detail=redact_text(detail)[:MAX_DETAIL_CHARACTERS],
+            detail=redact_text(without_surrogates(detail))[:MAX_DETAIL_CHARACTERS],
         )
 
     def failed(self, error: str) -> None:
         """Report the call as failed."""
         self.message.succeeded = False
-        self.message.error = redact_text(error)[:MAX_DETAIL_CHARACTERS]
+        self.message.error = redact_text(without_surrogates(error))[:MAX_DETAIL_CHARACTERS]
 
     def first_text(self) -> None:
         """Note when the first text came."""
@@ -81,10 +82,11 @@ class TaskProgress:
 
     async def step(self, name: str, *, percent: int = -1) -> None:
         """Say what is being done now."""
-        self._emit(droppable=True, step=StepChanged(step=name, percent=percent))
+        self._emit(droppable=True, step=StepChanged(step=without_surrogates(name), percent=percent))
 
     async def text(self, step: str, delta: str) -> None:
         """Stream a piece of text."""
+        delta = without_surrogates(delta)
         offset = self._offsets[step]
         self._offsets[step] += len(delta.encode())
         if len(self._texts[step]) < MAX_TEXT_CHARACTERS:

@@ -16,6 +16,7 @@ from miyabi.common.v1.usage_pb2 import Budget, Usage
 from miyabi_agents.errors import ModelAnswerError, ModelUnavailableError
 from miyabi_agents.model import prices
 from miyabi_agents.model.budget import BudgetKeeper
+from miyabi_core.text import encodable
 
 if TYPE_CHECKING:
     from miyabi_agents.ports import Invocation, ProgressSink
@@ -204,10 +205,27 @@ class ModelSession:
                     if event.type == "text":
                         invocation.first_text()
                         await self._progress.text(step, event.text)
-                return await stream.get_final_message()
+                return _encodable(await stream.get_final_message())
         finally:
             invocation.used(used, model=request["model"])
             self._keeper.count(used)
+
+
+def _encodable(answer: Any) -> Any:
+    """Replace halves of surrogate pairs in an answer, which neither our messages nor files can carry.
+
+    Raises:
+        ModelAnswerError: a tool's input is nested too deeply.
+    """
+    for block in answer.content:
+        if block.type == "text":
+            block.text = encodable(block.text)
+        elif block.type == "tool_use":
+            try:
+                block.input = encodable(block.input)
+            except ValueError as error:
+                raise ModelAnswerError(f"the model's {block.name} is {error}") from error
+    return answer
 
 
 def schema_problem(tool: Mapping[str, Any] | None, value: Any) -> str:
@@ -238,7 +256,7 @@ def _text(answer: Any) -> str:
 
 def _user(text: str) -> dict[str, Any]:
     """Return a message of ours."""
-    return {"role": "user", "content": [{"type": "text", "text": text}]}
+    return {"role": "user", "content": [{"type": "text", "text": encodable(text)}]}
 
 
 def _assistant(answer: Any) -> dict[str, Any]:
@@ -254,7 +272,7 @@ def _results(results: Sequence[tuple[str, str, bool]]) -> dict[str, Any]:
         {"type": "tool_result", "tool_use_id": use, "content": text or "(nothing)", "is_error": failed}
         for use, text, failed in results
     ]
-    return {"role": "user", "content": content}
+    return {"role": "user", "content": encodable(content)}
 
 
 def _cached(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:

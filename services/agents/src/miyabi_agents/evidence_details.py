@@ -1,0 +1,193 @@
+"""The part of the evidence that a reader unfolds: tests by name, both forms of expectations, environments, runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from miyabi.coordinator.v1.dispatch_service_pb2 import TaskInputs
+from miyabi.coordinator.v1.result_pb2 import (
+    EnvironmentReport,
+    ExpectationForms,
+    TestComparison,
+    TestRunReport,
+    TestVerdict,
+    VerifyResult,
+)
+from miyabi_core.text import GitHubMarkdown, Untrusted, bullets, code, fenced, folded, inline, joined, ours
+
+#: Sizes of the parts; see `evidence`.
+PROOF, BROKEN, DELETED, RED, BLOCKED, FLAKY = 4_000, 4_000, 2_000, 2_000, 2_000, 1_500
+#: The same, for what is said of the runs.
+DECLARED, FORMS, ENVIRONMENTS, RUNS, OUTPUT, NOTES = 3_000, 6_000, 3_000, 2_500, 3_000, 2_500
+#: Size of one form of a test.
+FORM = 1_200
+#: Characters of a sentence.
+SENTENCE = 200
+#: Parts of a test's name that are looked at: package, module, class, function, and room.
+MAX_PARTS = 20
+
+_PASSED, _FAILED = TestVerdict.TEST_VERDICT_PASSED, TestVerdict.TEST_VERDICT_FAILED
+_BLOCKED = TestVerdict.TEST_VERDICT_BLOCKED
+
+
+def of_tests(inputs: TaskInputs) -> list[GitHubMarkdown]:
+    """Return the folded lists; a list that holds nothing is not there."""
+    if not inputs.HasField("verification"):
+        return [_declared(inputs)]
+    result = inputs.verification
+    every = result.comparisons
+    return [
+        _tests("Tests that prove the change: {count}", filter(_proves, every), budget=PROOF),
+        _tests("Broken by the change: {count}", filter(_is_broken, every), budget=BROKEN),
+        _tests("Taken away by the change: {count}", (one for one in every if one.deleted), budget=DELETED),
+        _declared(inputs),
+        _forms(result),
+        _tests("Red on base too: {count}", filter(_red_on_base, every), budget=RED),
+        _tests("Blocked by the sandbox: {count}", filter(_is_blocked, every), budget=BLOCKED),
+        _tests("Pass and fail by turns: {count}", (one for one in every if one.flaky), budget=FLAKY),
+        _environments(result),
+        _runs(result),
+        _output(result),
+        _notes(result),
+    ]
+
+
+def _proves(test: TestComparison) -> bool:
+    """Tell whether a test is the change's own, red on base and green on the change."""
+    own = test.added or test.changed_expectation
+    return test.proof or (own and test.before != _PASSED and test.after == _PASSED)
+
+
+def _is_broken(test: TestComparison) -> bool:
+    """Tell whether the change breaks a test."""
+    return test.broken or (test.before == _PASSED and test.after == _FAILED and not test.changed_expectation)
+
+
+def _red_on_base(test: TestComparison) -> bool:
+    """Tell whether a test fails with and without the change."""
+    return not test.added and not test.flaky and test.before == _FAILED and test.after == _FAILED
+
+
+def _is_blocked(test: TestComparison) -> bool:
+    """Tell whether the sandbox kept a test from running."""
+    return _BLOCKED in {test.before, test.after, test.on_base}
+
+
+def _tests(summary: str, tests: Iterable[TestComparison], *, budget: int) -> GitHubMarkdown:
+    """Return tests by name, with what they said, folded under *summary*, which is a literal."""
+    entries = [_test(test) for test in tests]
+    return folded(summary, bullets(entries, budget=budget), count=len(entries))
+
+
+def _test(test: TestComparison) -> GitHubMarkdown:
+    """Return a test's name, and its reason where it has one."""
+    name = code(Untrusted(test.test))
+    reason = inline(Untrusted(test.reason), most=SENTENCE)
+    return ours("{name}: {reason}", name=name, reason=reason) if reason else name
+
+
+def _declared(inputs: TaskInputs) -> GitHubMarkdown:
+    """Name the existing tests that the change edits on purpose."""
+    declared = {entry.test: entry.reason for entry in inputs.change_set.changed_expectations}
+    edited = [entry.test for entry in inputs.verification.comparisons if entry.changed_expectation]
+    known = {name for test in declared for name in _suffixes(test)}
+    fresh = [test for test in edited if test not in known and not declared.keys() & _suffixes(test)]
+    declared.update(dict.fromkeys(fresh, "edited by the change"))
+    entries = [
+        ours("{test}: {reason}", test=code(Untrusted(test)), reason=inline(Untrusted(declared[test]), most=SENTENCE))
+        for test in sorted(declared)
+    ]
+    listed = bullets(entries, budget=DECLARED)
+    return folded("Changed expectations (existing tests that this change edits): {count}", listed, count=len(entries))
+
+
+def _forms(result: VerifyResult) -> GitHubMarkdown:
+    """Show both forms of each edited test, as many as there is room for."""
+    shown: list[GitHubMarkdown] = []
+    size = 0
+    for entry in result.expectations:
+        form = _form(entry)
+        size += form.size
+        if size > FORMS:
+            shown.append(ours("… {rest} more", rest=len(result.expectations) - len(shown)))
+            break
+        shown.append(form)
+    return folded("Both forms of changed expectations: {count}", joined(shown), count=len(result.expectations))
+
+
+def _form(entry: ExpectationForms) -> GitHubMarkdown:
+    """Show one edited test."""
+    return ours(
+        "{test}, on base:\n\n{before}\n\nand on the change{undeclared}:\n\n{after}",
+        test=code(Untrusted(entry.test), most=200),
+        undeclared=ours("") if entry.declared else ours(", not declared by it"),
+        before=fenced(Untrusted(entry.before), budget=FORM) or ours("(nothing)"),
+        after=fenced(Untrusted(entry.after), budget=FORM) or ours("(nothing)"),
+    )
+
+
+def _environments(result: VerifyResult) -> GitHubMarkdown:
+    """Say what each project's tests ran in."""
+    entries = [line for report in result.environments for line in _environment(report)]
+    return folded("Environment", bullets(entries, budget=ENVIRONMENTS))
+
+
+def _environment(report: EnvironmentReport) -> list[GitHubMarkdown]:
+    """Say what one project's tests ran in, with what was chosen or repaired on the way."""
+    built = report.duration.ToTimedelta().total_seconds()
+    head = ours(
+        "{project}: {toolchain}, {runner}, from {origin}{own}{seconds}",
+        project=code(Untrusted(report.project or "."), most=200),
+        toolchain=inline(Untrusted(report.toolchain), most=50),
+        runner=inline(Untrusted(report.runner), most=50),
+        origin=code(Untrusted(report.origin), most=200),
+        own=ours(", made for this change, which edits what it is made from") if report.of_change else ours(""),
+        seconds=ours(", built in {built:.1f} s", built=built) if built else ours(", there already"),
+    )
+    return [head, *(inline(Untrusted(note), most=SENTENCE) for note in report.notes)]
+
+
+def _runs(result: VerifyResult) -> GitHubMarkdown:
+    """List the runs that the verdict rests on."""
+    return folded("Runs: {count}", bullets([_run(run) for run in result.runs], budget=RUNS), count=len(result.runs))
+
+
+def _run(run: TestRunReport) -> GitHubMarkdown:
+    """Say how one run ended."""
+    problem = inline(Untrusted(run.problem), most=SENTENCE) or ours("not said")
+    return ours(
+        "{name}: {total} tests, exit status {status}, {seconds:.1f} s{kept}{problem}",
+        name=inline(Untrusted(run.name), most=50),
+        total=run.total,
+        status=run.exit_code,
+        seconds=run.duration.ToTimedelta().total_seconds(),
+        kept=ours(", kept from another issue of the same commit") if run.reused else ours(""),
+        problem=ours("") if run.complete else ours("; gives no verdict: {problem}", problem=problem),
+    )
+
+
+def _output(result: VerifyResult) -> GitHubMarkdown:
+    """Show the end of the output where there is something to be explained: a run without a verdict, a broken test."""
+    failed = next((run for run in result.runs if not run.complete), None)
+    tail = failed.output_tail if failed is not None else "" if result.passed else result.output_tail
+    return folded("The end of the output", fenced(Untrusted(tail), budget=OUTPUT, end=True))
+
+
+def _notes(result: VerifyResult) -> GitHubMarkdown:
+    """Say what was not run, and how many comparisons are not listed at all."""
+    entries = [inline(Untrusted(note), most=SENTENCE) for note in result.notes]
+    if result.comparisons_left_out:
+        entries.insert(0, ours("{count} more tests are not listed", count=result.comparisons_left_out))
+    return folded("Notes: {count}", bullets(entries, budget=NOTES), count=len(entries))
+
+
+def _suffixes(test: str) -> set[str]:
+    """Return a test's name, and its ends at the last separators, under which it may be declared."""
+    names, rest = {test}, test
+    for _ in range(MAX_PARTS):
+        ends = [place for place in (rest.find("."), rest.find(":")) if place >= 0]
+        if not ends:
+            break
+        rest = rest[min(ends) + 1 :].lstrip(":")
+        names.add(rest)
+    return names
