@@ -17,11 +17,18 @@ from webhook_sender import commented, labeled, sending
 
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
 from miyabi_github_gateway.adapters.deliveries import RedisDeliveries
+from miyabi_github_gateway.adapters.webhooks import payload_of
 from miyabi_github_gateway.service.batch_triggers import request_id_of
 from miyabi_github_gateway.service.webhook_events import change_of, mention_of
+from miyabi_github_gateway.service.webhook_payload import Payload
 from miyabi_sim.github import Fault, WebhookTarget
 
 EXAMPLES = Path(__file__).parents[3] / "build/github/webhooks.json"
+
+
+def read(payload: dict[str, Any]) -> Payload:
+    """Return a payload as the gateway reads it."""
+    return payload_of(json.dumps(payload).encode(), "application/json")
 
 
 def examples() -> list[tuple[str, dict[str, Any]]]:
@@ -55,7 +62,9 @@ async def test_delivery_is_acted_on_once_on_all_replicas(tmp_path: Path, redis_u
             )
             answers.append(await sender.send("issues", payload, headers=headers, port=second.gateway.http_port))
             answers.append(await sender.send("issues", payload))
-        assert sorted(said for _, said in answers)[:5] == ["seen before"] * 5
+            # The header with the event is not signed either.
+            answers.append(await sender.send("label", payload))
+        assert sorted(said for _, said in answers)[:6] == ["seen before"] * 6
         assert {request_id_of(delivery): (REPOSITORY, 3)} == sender.batches.made
 
 
@@ -181,12 +190,12 @@ async def test_change_at_github_is_read_anew(tmp_path: Path, redis_url: str) -> 
         (commented("@miyabi please"), True), (commented("Hi @Miyabi, go"), True), (commented("x\n> @miyabi go\nno"), False),
         (commented("me@miyabi.dev"), False), (commented("@miyabi-bot"), False), (commented("nothing"), False),
         (commented("@miyabi go", kind="Bot"), False), (commented("@miyabi go", pull_request={}), False),
-        ({**commented("@miyabi go"), "action": "edited"}, False), (commented("<!-- miyabi:plan -->\n@miyabi go"), False), ({}, False), ({"issue": [], "repository": 3}, False),
+        ({**commented("@miyabi go"), "action": "edited"}, False), (commented("<!-- miyabi:plan -->\n@miyabi go"), False), ({}, False), ({**commented("@miyabi go"), "sender": {"login": "../x"}}, False),
     ],
 )  # fmt: skip
 def test_word_asks(payload: dict[str, Any], asks: bool) -> None:
     """The word counts as a word of the person's own, in a new comment on an issue, and never from a bot."""
-    assert asks == (mention_of("issue_comment", payload, label="agent-execute", word="@miyabi") is not None)
+    assert asks == (mention_of("issue_comment", read(payload), label="agent-execute", word="@miyabi") is not None)
 
 
 @pytest.mark.parametrize(
@@ -199,14 +208,18 @@ def test_word_asks(payload: dict[str, Any], asks: bool) -> None:
 def test_label_that_this_system_sets_on_its_own_issue_starts_nothing(body: str | None, author: str, asks: bool) -> None:
     """With a person's token what we write looks like the person's; people may still label what we found."""
     payload = labeled(body=body, user={"login": author})
-    assert asks == (mention_of("issues", payload, label="agent-execute", word="@miyabi") is not None)
+    assert asks == (mention_of("issues", read(payload), label="agent-execute", word="@miyabi") is not None)
 
 
 def test_what_becomes_stale() -> None:
     """An event on a number concerns that number; a push the branches; most events concern nothing that is cached."""
     repository = {"full_name": REPOSITORY}
-    assert change_of("issues", labeled()) is not None
-    assert change_of("pull_request", {"pull_request": {"number": 7}, "repository": repository})[:2] == (REPOSITORY, 7)  # type: ignore[index]
-    assert change_of("push", {"repository": repository})[1] == 0  # type: ignore[index]
-    assert change_of("workflow_job", {"repository": repository}) is None
-    assert change_of("issues", {"issue": {"number": 1}, "repository": {"full_name": "../x"}}) is None
+    assert change_of("issues", read(labeled())) is not None
+    assert change_of("pull_request", read({"pull_request": {"number": 7}, "repository": repository}))[:2] == (
+        REPOSITORY,
+        7,
+    )  # type: ignore[index]
+    assert change_of("push", read({"repository": repository}))[1] == 0  # type: ignore[index]
+    assert change_of("workflow_job", read({"repository": repository})) is None
+    for name in ("../x", "x/..", "x/.", "x", "x/y/z"):
+        assert change_of("issues", read({"issue": {"number": 1}, "repository": {"full_name": name}})) is None

@@ -12,15 +12,16 @@ from functools import partial
 from typing import Any, TypeVar
 
 import hiredis
-import msgspec
 import redis.asyncio
 from redis.exceptions import RedisError
 
 from miyabi_core.logging import get_logger
 from miyabi_core.redis_connection import cancellable
+from miyabi_github_gateway.adapters import cache_news
 from miyabi_github_gateway.adapters.cache_codec import decode, encode
-from miyabi_github_gateway.models import Change, Entry, IssueField, Kind, Shape
-from miyabi_github_gateway.service.cache_metrics import SHARED_BYTES, SHARED_ERRORS, SHARED_EVICTED
+from miyabi_github_gateway.adapters.cache_news import News, UnreadableError
+from miyabi_github_gateway.models import Change, Entry, Shape
+from miyabi_github_gateway.service.cache_metrics import NEWS_UNREADABLE, SHARED_BYTES, SHARED_ERRORS, SHARED_EVICTED
 from miyabi_github_gateway.service.local_cache import weight
 
 #: A claim ends by itself after this: a little more than one answer of GitHub takes at most.
@@ -92,15 +93,6 @@ class _Packed:
     def pack_command(self, *command: Any) -> list[bytes]:
         """Return the bytes of a command; its first argument may be several words."""
         return [hiredis.pack_command((*command[0].split(), *command[1:]))]
-
-
-class _News(msgspec.Struct, array_like=True):
-    """What replicas tell each other."""
-
-    origin: str
-    repository: str
-    number: int
-    kinds: list[str]
 
 
 class RedisCache:
@@ -221,7 +213,7 @@ class RedisCache:
     async def drop(self, repository: str, keys: Sequence[str], change: Change) -> None:
         """Forget, and tell every replica."""
         names = [name for key in keys for name in (self._value(key), self._lock(key))]
-        news = _News(self._origin, repository, change.number, sorted(kind.value for kind in change.kinds))
+        news = cache_news.written(News(self._origin, Change(repository, change.number, change.kinds)))
 
         async def forget() -> None:
             pipe = self._redis.pipeline(transaction=False)
@@ -229,7 +221,7 @@ class RedisCache:
                 pipe.set(self._stamp(repository), uuid.uuid4().hex, px=2 * self._lifetime)
             elif names:
                 pipe.unlink(*names)
-            pipe.publish(f"{self._prefix}:news", msgspec.msgpack.encode(news))
+            pipe.publish(f"{self._prefix}:news", news)
             await pipe.execute()
 
         await self._ask(forget, None)
@@ -251,7 +243,7 @@ class RedisCache:
         """Return what was in use lately, the latest first."""
         key = f"{self._prefix}:recent"
         members: list[bytes] = await self._ask(lambda: self._redis.zrevrange(key, 0, limit - 1), [])
-        return [_used(member.decode()) for member in members]
+        return [found for member in members if (found := _used(member)) is not None]
 
     @asynccontextmanager
     async def listening(self, changed: Callable[[Change], None], missed: Callable[[], None]) -> AsyncIterator[None]:
@@ -291,16 +283,20 @@ class RedisCache:
                 begun.set()
                 await asyncio.sleep(REST_SECONDS)
 
-    def _tell(self, data: bytes, changed: Callable[[Change], None]) -> None:
-        """Pass on what another replica says."""
-        news = msgspec.msgpack.decode(data, type=_News)
+    def _tell(self, data: object, changed: Callable[[Change], None]) -> None:
+        """Pass on what another replica says; what cannot be read is counted and skipped: no writer ends a listener."""
+        try:
+            news = cache_news.read(data)
+        except UnreadableError:
+            NEWS_UNREADABLE.inc()
+            return
         if news.origin != self._origin:
-            changed(Change(news.repository, news.number, frozenset(map(Kind, news.kinds))))
+            changed(news.change)
 
     async def _look(self) -> None:
         """Ask what the server has evicted."""
         statistics = await self._redis.info("stats")
-        SHARED_EVICTED.set(float(statistics["evicted_keys"]))
+        SHARED_EVICTED.set(float(statistics.get("evicted_keys", 0)))
 
 
 class _Pause:
@@ -318,8 +314,10 @@ class _Pause:
             await asyncio.sleep(0)
 
 
-def _used(member: str) -> tuple[str, Shape]:
-    """Return what `used` has written."""
-    repository, _, code = member.partition(" ")
-    kind, _, letters = code.partition(".")
-    return repository, Shape(Kind(kind), frozenset(field for field in IssueField if field.value[0] in letters))
+def _used(member: bytes) -> tuple[str, Shape] | None:
+    """Return what `used` has written; None where something else stands there."""
+    try:
+        return cache_news.used(member)
+    except UnreadableError:
+        NEWS_UNREADABLE.inc()
+        return None

@@ -44,6 +44,11 @@ SHARED_BYTES = Counter(
 SHARED_ERRORS = Counter(
     "miyabi_github_cache_shared_errors_total", "Calls to the shared cache that failed.", registry=REGISTRY
 )
+NEWS_UNREADABLE = Counter(
+    "miyabi_github_cache_news_unreadable_total",
+    "Messages and names in the shared cache that could not be read, and were skipped.",
+    registry=REGISTRY,
+)
 SHARED_EVICTED = Gauge(
     "miyabi_github_cache_shared_evicted_keys", "Keys that the cache server has evicted, as it says.", registry=REGISTRY
 )

@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import hmac
-import json
 import re
-from collections.abc import Mapping
-from datetime import timedelta
-from typing import Any
-from urllib.parse import parse_qs
 
 from aiohttp import web
 from prometheus_client import Counter
@@ -19,23 +13,22 @@ from miyabi_core.errors import MiyabiError
 from miyabi_core.logging import get_logger
 from miyabi_core.metrics import REGISTRY
 from miyabi_github_gateway.adapters.secret_files import RotatingSecret
+from miyabi_github_gateway.adapters.webhooks.bodies import Bodies, Body, BodyRefusedError
+from miyabi_github_gateway.adapters.webhooks.payloads import InvalidPayloadError, payload_of
 from miyabi_github_gateway.errors import CredentialMissingError
 from miyabi_github_gateway.ports import Deliveries, Invalidator
 from miyabi_github_gateway.service.batch_triggers import BatchTriggers
 from miyabi_github_gateway.service.webhook_events import change_of, mention_of
+from miyabi_github_gateway.service.webhook_payload import Payload
 
-#: GitHub's own limit on a payload.
-MAX_BYTES = 25 << 20
 #: GitHub waits ten seconds for an answer.
 ANSWER_SECONDS = 8.0
-#: Payloads that are held at once before anybody's signature is checked: 100 MB of them at most.
-READERS = 4
-#: Who sends a payload more slowly than that keeps others waiting.
-READ_TIME = timedelta(seconds=10)
+#: Larger payloads are read beside the event loop; most are some 10 KB, which takes microseconds.
+BESIDE_BYTES = 64 << 10
 #: The form of a signature (docs.github.com, validating webhook deliveries); what has another is not even read.
-_SIGNATURE = re.compile(r"sha256=[0-9a-f]{64}")
+_SIGNATURE = re.compile(r"sha256=([0-9a-f]{64})")
 #: Headers are GitHub's: a delivery is a GUID, an event is a word.
-_MAX_HEADER = 100
+_EVENT, _DELIVERY = re.compile(r"[a-z0-9_]{1,100}"), re.compile(r"[A-Za-z0-9-]{1,100}")
 
 DELIVERIES = Counter(
     "miyabi_gateway_webhooks_total",
@@ -54,7 +47,7 @@ class Webhooks:
         deliveries: Remembers what was taken.
         invalidator: Told of what has changed.
         triggers: Start batches; None: nothing does.
-        read_time: A payload that takes longer is refused; default 10 s.
+        bodies: Reads what strangers send.
 
     Source: docs.github.com, validating webhook deliveries, and best practices for using webhooks.
     """
@@ -66,14 +59,13 @@ class Webhooks:
         deliveries: Deliveries,
         invalidator: Invalidator,
         triggers: BatchTriggers | None,
-        read_time: timedelta = READ_TIME,
+        bodies: Bodies | None = None,
     ) -> None:
         self._secret = secret
         self._deliveries = deliveries
         self._invalidator = invalidator
         self._triggers = triggers
-        self._read_time = read_time
-        self._readers = asyncio.Semaphore(READERS)
+        self._bodies = bodies or Bodies()
 
     def routes(self) -> list[web.RouteDef]:
         """Return the route."""
@@ -87,41 +79,37 @@ class Webhooks:
             secret = ""
         if not secret:
             return _answer(404, "refused", "webhooks are not served: no webhook secret is configured")
-        signature = request.headers.get("x-hub-signature-256", "")
-        if _SIGNATURE.fullmatch(signature) is None:
+        signatures = request.headers.getall("x-hub-signature-256", ())
+        signature = _SIGNATURE.fullmatch(signatures[0]) if len(signatures) == 1 else None
+        if signature is None:
             return _answer(401, "refused", "the signature is missing or wrong")
-        body = await self._body(request)
-        if isinstance(body, web.Response):
-            return body
+        try:
+            body = await self._bodies.read(request, secret)
+        except BodyRefusedError as error:
+            return _answer(error.status, "refused", str(error))
         # Over the bytes as they came, before anything is made of them.
-        if not is_signed(secret, body, signature):
+        if not hmac.compare_digest(body.signature, signature[1]):
             return _answer(401, "refused", "the signature is missing or wrong")
-        event = request.headers.get("x-github-event", "")
-        delivery = request.headers.get("x-github-delivery", "")
-        payload = payload_of(body, request.content_type)
-        if payload is None or not 0 < len(event) <= _MAX_HEADER or not 0 < len(delivery) <= _MAX_HEADER:
-            return _answer(400, "refused", "this is no event of GitHub's")
-        return await self._once(event, delivery, payload, digest=hashlib.sha256(body).hexdigest())
+        return await self._take_signed(request, body)
 
-    async def _body(self, request: web.Request) -> bytes | web.Response:
-        """Read a payload in its turn, or return why it is refused."""
-        if request.content_length is not None and request.content_length > MAX_BYTES:
-            return _answer(413, "refused", f"a payload has at most {MAX_BYTES} bytes")
-        async with self._readers:
-            try:
-                async with asyncio.timeout(self._read_time.total_seconds()):
-                    return await request.read()
-            except web.HTTPRequestEntityTooLarge:
-                return _answer(413, "refused", f"a payload has at most {MAX_BYTES} bytes")
-            except TimeoutError:
-                return _answer(408, "refused", "the payload took too long")
+    async def _take_signed(self, request: web.Request, body: Body) -> web.Response:
+        """Act on what GitHub has sent, where it is what GitHub's schema says."""
+        event, delivery = request.headers.get("x-github-event", ""), request.headers.get("x-github-delivery", "")
+        if _EVENT.fullmatch(event) is None or _DELIVERY.fullmatch(delivery) is None:
+            return _answer(400, "refused", "this is no event of GitHub's: the headers do not say which")
+        try:
+            payload = await _payload(body, request.content_type)
+        except InvalidPayloadError as error:
+            return _answer(400, "refused", f"this is no event of GitHub's: {error}")
+        return await self._once(event, delivery, payload, digest=body.digest)
 
-    async def _once(self, event: str, delivery: str, payload: Mapping[str, Any], *, digest: str) -> web.Response:
+    async def _once(self, event: str, delivery: str, payload: Payload, *, digest: str) -> web.Response:
         """Act on a delivery unless it was acted on.
 
-        The id is not signed, the body is: whoever replays a body under another id is found by the body's digest.
+        Id and event are not signed, the body is: whoever replays a body under another id, or as another event, is found
+        by the body's digest.
         """
-        names = (f"id:{delivery}", f"body:{event}:{digest}")
+        names = (f"id:{delivery}", f"body:{digest}")
         try:
             if not await self._deliveries.claim(names):
                 return _answer(202, "repeated", "seen before")
@@ -141,7 +129,7 @@ class Webhooks:
         await self._deliveries.keep(names)
         return _answer(202, result, said)
 
-    async def _act(self, event: str, delivery: str, payload: Mapping[str, Any]) -> tuple[str, str]:
+    async def _act(self, event: str, delivery: str, payload: Payload) -> tuple[str, str]:
         """Forget what has changed, then start what is asked for; returns the result and words for it."""
         change = change_of(event, payload)
         if change is not None:
@@ -158,21 +146,15 @@ class Webhooks:
         return "started" if started else "not started", said
 
 
-def is_signed(secret: str, body: bytes, signature: str) -> bool:
-    """Tell whether *signature* is that of *body*, in constant time (HMAC SHA-256)."""
-    expected = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-    return hmac.compare_digest(f"sha256={expected}".encode(), signature.encode("utf-8", "replace"))
+async def _payload(body: Body, content_type: str) -> Payload:
+    """Read a payload, a large one in a thread.
 
-
-def payload_of(body: bytes, content_type: str) -> Mapping[str, Any] | None:
-    """Return the payload of a delivery, JSON or in a form, which is GitHub's default; None: neither."""
-    try:
-        if content_type == "application/x-www-form-urlencoded":
-            body = parse_qs(body.decode(), strict_parsing=True, max_num_fields=2)["payload"][0].encode()
-        payload = json.loads(body)
-    except (ValueError, KeyError, RecursionError):
-        return None
-    return payload if isinstance(payload, dict) else None
+    Raises:
+        InvalidPayloadError: it is none.
+    """
+    if len(body.data) > BESIDE_BYTES:
+        return await asyncio.to_thread(payload_of, body.data, content_type)
+    return payload_of(body.data, content_type)
 
 
 def _answer(status: int, result: str, said: str) -> web.Response:
