@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import secrets
 from collections.abc import Iterator
 
@@ -42,6 +43,20 @@ def test_library_logs_are_redacted_too(capsys: pytest.CaptureFixture[str]) -> No
     line = capsys.readouterr().err
     assert token not in line
     assert "[redacted]" in json.loads(line)["event"]
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_strangers_text_stays_in_its_line(capsys: pytest.CaptureFixture[str], as_json: bool) -> None:
+    """Line ends, escapes and directions are spelled out in values, events and messages of errors, for both readers."""
+    configure_logging(service="test", json=as_json)
+    evil = "a\x1b[2Jb\r\n2026 [info] forged\u202e\x9bc"
+    get_logger("t").error("call.failed", detail=evil, exc_info=ValueError(evil))
+    logging.getLogger("library").warning("saw %s", evil)
+    written = capsys.readouterr().err
+    without_colours = re.sub(r"\x1b\[[0-9;]*m", "", written)
+    assert not any(char in without_colours for char in "\x1b\x9b\u202e\r")
+    assert not any(line.startswith("2026 [info] forged") for line in written.splitlines())
+    assert "\\x1b[2Jb" in without_colours.replace("\\\\", "\\")
 
 
 def test_ulids_sort_by_time_and_are_recognised() -> None:

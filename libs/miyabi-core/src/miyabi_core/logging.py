@@ -1,4 +1,4 @@
-"""Structured logs: one event a line, secrets redacted, JSON unless a person is looking."""
+"""Structured logs: one event a line, secrets redacted, control characters spelled out, JSON unless a person looks."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ from typing import Any, cast
 
 import structlog
 
+from miyabi_core.text.characters import exact, exact_lines
+
+#: Keys whose text has lines of its own: what a traceback says.
+_MANY_LINES = frozenset({"exception", "stack"})
 #: Keys whose values are never written.
 SECRET_KEYS = frozenset(
     {"token", "authorization", "password", "secret", "api_key", "prompt", "redis_url", "x-api-key", "cookie", "grant"}
@@ -38,6 +42,15 @@ def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutab
     return event
 
 
+def plain(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Structlog processor: spell out what would end a line, move a cursor or hide text; tracebacks keep their lines."""
+    for key, value in event.items():
+        if isinstance(value, str):
+            # Indented: no line of a message begins as an event does.
+            event[key] = exact_lines(value).replace("\n", "\n  ") if key in _MANY_LINES else exact(value)
+    return event
+
+
 def configure_logging(*, service: str, json: bool | None = None, level: str = "INFO") -> None:
     """Set up structlog for the process; logs of libraries go the same way.
 
@@ -52,14 +65,14 @@ def configure_logging(*, service: str, json: bool | None = None, level: str = "I
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
+        # Before the redaction, on a terminal too: an error's message may hold whatever a stranger wrote.
+        structlog.processors.format_exc_info,
     ]
-    if as_json:
-        shared.append(structlog.processors.format_exc_info)
     renderer: structlog.types.Processor = (
         structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
     )
     structlog.configure(
-        processors=[*shared, redact, renderer],
+        processors=[*shared, redact, plain, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(std_logging.getLevelNamesMapping()[level]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
@@ -75,7 +88,7 @@ def _route_libraries(shared: list[structlog.types.Processor], renderer: structlo
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, redact, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, redact, plain, renderer],
         )
     )
     root = std_logging.getLogger()
