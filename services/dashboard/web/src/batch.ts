@@ -1,6 +1,6 @@
 /** A batch with its issues, as the server's snapshots and answers tell them. */
 
-import { dollars, list, number, object, objects, plain, seconds, text, type Json } from "./json";
+import { dollars, link, list, number, object, objects, plain, seconds, text, type Json } from "./json";
 
 export interface Task {
   id: string;
@@ -113,7 +113,7 @@ export function batchWithRuns(raw: Json, known: Batch | undefined): Batch {
   for (const run of objects(raw["runs"])) {
     const issue = newIssue(number(run["issue_number"]));
     issue.title = text(run["title"]);
-    issue.url = text(run["url"]);
+    issue.url = link(run["url"]);
     issue.state = plain(run["state"], "RUN_STATE_");
     issue.tasks = objects(run["tasks"]).map(taskFrom);
     issue.stale = staleFrom(run["stale_data"]);
@@ -148,7 +148,7 @@ export function resultFrom(raw: Json): Result {
     testsFailedBefore: number(raw["tests_failed_before"]),
     testsPassedAfter: number(raw["tests_passed_after"]),
     reviewScore: number(raw["review_score"]),
-    pullRequestUrl: text(raw["pull_request_url"]),
+    pullRequestUrl: link(raw["pull_request_url"]),
     costUsd: dollars(raw["cost_usd_micros"]),
     seconds: seconds(raw["duration"]),
     failure: text(raw["failure_message"]),

@@ -20,6 +20,12 @@ export function text(value: unknown): string {
   return typeof value === "string" ? value : "";
 }
 
+/** An address that a link may lead to: whatever is no web address, `javascript:` among them, is none. */
+export function link(value: unknown): string {
+  const address = text(value);
+  return /^https?:\/\/[^\s]+$/.test(address) ? address : "";
+}
+
 /** 64-bit integers arrive as strings. */
 export function number(value: unknown): number {
   return typeof value === "number" ? value : typeof value === "string" && value !== "" ? Number(value) : 0;

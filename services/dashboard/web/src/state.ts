@@ -12,7 +12,7 @@ import {
   type Issue,
   type Task,
 } from "./batch";
-import { dollars, number, object, objects, plain, text, type Json } from "./json";
+import { dollars, link, number, object, objects, plain, text, type Json } from "./json";
 
 export interface Line {
   key: string;
@@ -128,7 +128,7 @@ function accept(view: View, accepted: Json): void {
   for (const heading of objects(accepted["issues"])) {
     const issue = newIssue(number(heading["number"]));
     issue.title = text(heading["title"]);
-    issue.url = text(heading["url"]);
+    issue.url = link(heading["url"]);
     issue.state = "pending";
     issue.stale = staleFrom(heading["stale_data"]);
     batch.issues.set(issue.number, issue);
