@@ -1,34 +1,138 @@
-"""Finds out which layers of the sandbox this machine has."""
+"""Finds out which layers of the sandbox this machine has, by running a command with them."""
 
 from __future__ import annotations
 
+import json
+import os
 import platform
+import socket
+import subprocess
 import sys
+import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
-from miyabi_agents.sandbox import launcher
+from miyabi_agents.ports import SandboxJob
+from miyabi_agents.sandbox.launch import landlock, syscalls
+from miyabi_agents.sandbox.policy import policy, resolve
+from miyabi_agents.sandbox.removal import remove_tree
+
+#: Layers that come together or not at all.
+NAMESPACES = ("pid-namespace", "net-namespace", "mount-namespace")
+#: How a command can be kept apart, the best first: as another user, in a user namespace, without namespaces.
+MODES = ("own-uid", "user", "plain")
+#: A probe that says nothing for so long is a no.
+_PATIENCE_SECONDS = 20
 
 
 @dataclass(frozen=True)
 class Layers:
-    """Layers by name: `landlock`, `landlock-tcp`, `landlock-scope`, `seccomp`, `rlimits`, `no_new_privs`."""
+    """Layers by name.
+
+    `own-uid`, `user-namespace`, `pid-namespace`, `net-namespace`, `mount-namespace`, `landlock`, `landlock-tcp`,
+    `landlock-scope`, `seccomp`, `cgroup`, `measured-memory`, `disk-watch`, `rlimits`, `no_new_privs`. A user namespace
+    is used where there is no second uid, and is missed only there; memory is measured where no cgroup counts it.
+    """
 
     active: tuple[str, ...]
     missing: tuple[str, ...]
 
+    @property
+    def mode(self) -> str:
+        """How commands are kept apart: one of `MODES`."""
+        if "pid-namespace" not in self.active:
+            return "plain"
+        return "own-uid" if "own-uid" in self.active else "user"
 
+
+@cache
 def probe_layers() -> Layers:
-    """Ask the kernel; nothing is changed."""
-    abi = launcher.landlock_abi()
-    linux = sys.platform == "linux"
+    """Run a command that does nothing with each way to keep it apart, until one works; asked once a process."""
+    modes = MODES if os.geteuid() == 0 else MODES[1:]
+    return next((_layers(mode) for mode in modes[:-1] if _works(_layers(mode))), _plain())
+
+
+def _plain() -> Layers:
+    """Return the layers without namespaces, of which Landlock and seccomp may be missing too."""
+    layers = _layers("plain")
+    if sys.platform != "linux" or _works(layers):
+        return layers
+    without = Layers(tuple(name for name in layers.active if not name.startswith("landlock")), layers.missing)
+    gone = tuple(name for name in layers.active if name not in without.active)
+    return Layers(without.active, (*without.missing, *gone))
+
+
+def _layers(mode: str) -> Layers:
+    """Return what a mode comes to on this kernel."""
+    version, linux = landlock.abi(), sys.platform == "linux"
+    apart = mode != "plain"
     found = {
-        "landlock": abi >= 1,
-        "landlock-tcp": abi >= launcher.ABI_TCP,
-        "landlock-scope": abi >= launcher.ABI_SCOPE,
-        "seccomp": linux and platform.machine() in launcher.ARCHITECTURES,
+        "own-uid": mode == "own-uid",
+        "user-namespace": mode == "user",
+        **dict.fromkeys(NAMESPACES, apart),
+        "landlock": version >= 1,
+        "landlock-tcp": version >= landlock.ABI_TCP,
+        "landlock-scope": version >= landlock.ABI_SCOPE,
+        "seccomp": linux and platform.machine() in syscalls.AUDIT_ARCH,
+        "cgroup": False,
+        "measured-memory": linux,
+        "disk-watch": True,
         "rlimits": True,
         "no_new_privs": linux,
     }
-    return Layers(
-        tuple(name for name, there in found.items() if there), tuple(name for name, there in found.items() if not there)
-    )
+    if mode == "own-uid":
+        del found["user-namespace"]
+    names = tuple(found)
+    return Layers(tuple(name for name in names if found[name]), tuple(name for name in names if not found[name]))
+
+
+def make_private(folder: Path) -> Path:
+    """Make the folders that each command has, below a private one; returns it, resolved."""
+    for name in ("root", "report", "home", "tmp"):
+        (folder / name).mkdir(mode=0o700)
+    return folder.resolve()
+
+
+def _works(layers: Layers) -> bool:
+    """Return whether a command can be run with these layers."""
+    folder = Path(tempfile.mkdtemp(prefix="miyabi-probe-"))
+    try:
+        private = make_private(folder)
+        tree = folder / "tree"
+        tree.mkdir()
+        job = SandboxJob(["/bin/sh", "-c", "echo > file"], tree, writable=[tree])
+        wanted = policy(job, resolve(job), private, mode=layers.mode, active=layers.active)
+        said = _ask(json.dumps(wanted).encode() + b"\n")
+        started = any(message.get("own_uid") is ("own-uid" in layers.active) for message in said)
+        ended = any(message.get("ended") == 0 for message in said)
+        return started and ended and (tree / "file").stat().st_uid == os.geteuid()
+    except OSError:
+        return False
+    finally:
+        remove_tree(folder)
+
+
+def _ask(line: bytes) -> list[dict[str, object]]:
+    """Give a policy to a keeper; returns what it says."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.settimeout(_PATIENCE_SECONDS)
+        keeper = subprocess.Popen(
+            keeper_command(theirs.fileno()), env={}, pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        theirs.close()
+        said = b""
+        with keeper, suppress(TimeoutError):
+            ours.sendall(line)
+            while chunk := ours.recv(65536):
+                said += chunk
+        ours.close()
+    return [json.loads(text) for text in said.splitlines()]
+
+
+def keeper_command(descriptor: int) -> list[str]:
+    """Return the keeper's command line, with the descriptor that it talks on."""
+    return [sys.executable, "-I", "-S", str(Path(__file__).with_name("start.py")), str(descriptor)]

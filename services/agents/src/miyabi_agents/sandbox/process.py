@@ -1,52 +1,30 @@
-"""Starts the launcher, keeps its limits of time, output and processes, and leaves nothing of it running."""
+"""Runs commands through the keeper: its limits of time and output are kept here, and nothing of it is left running."""
 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import os
-import shutil
 import signal
+import socket
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
 from miyabi_agents.errors import SandboxError
 from miyabi_agents.ports import SandboxJob, SandboxLimits, SandboxResult
-from miyabi_agents.sandbox.launcher import EXIT_LAUNCH_FAILED
-from miyabi_agents.sandbox.probe import Layers, probe_layers
+from miyabi_agents.sandbox.policy import policy, resolve
+from miyabi_agents.sandbox.probe import Layers, keeper_command, make_private, probe_layers
+from miyabi_agents.sandbox.removal import remove_tree
+from miyabi_agents.sandbox.report import read_report
 
-#: What every program needs to read: libraries, programs, time zones, certificates are not among it.
-SYSTEM_PATHS = (
-    "/usr",
-    "/lib",
-    "/lib64",
-    "/bin",
-    "/sbin",
-    "/etc/ld.so.cache",
-    "/etc/ld.so.conf",
-    "/etc/ld.so.conf.d",
-    "/etc/localtime",
-    "/etc/mime.types",
-    "/etc/alternatives",
-    "/etc/nsswitch.conf",
-    "/etc/passwd",
-    "/etc/group",
-    "/etc/hosts",
-    "/etc/host.conf",
-    "/etc/python3",
-    "/dev/urandom",
-    "/dev/random",
-    "/dev/zero",
-)
-#: Devices that programs write to.
-DEVICES = ("/dev/null", "/dev/full", "/dev/tty", "/dev/shm")  # noqa: S108 - shared memory of its own
-#: The process limit is counted this often.
-COUNT_INTERVAL = timedelta(milliseconds=250)
+#: A keeper that was told to end has this long, then its processes are killed from here.
+END_PATIENCE = timedelta(seconds=5)
 _CHUNK = 65536
 
 
@@ -55,14 +33,17 @@ class ProcessSandbox:
 
     Args:
         unsafe: Run even where the machine has no Landlock; results then say so.
-        devices: Devices and shared folders that a command may write to.
+        own_uid: This process has a user that nothing else has, as in a container of its own: results say so.
     """
 
-    def __init__(self, *, unsafe: bool = False, devices: Sequence[str] = DEVICES) -> None:
+    def __init__(self, *, unsafe: bool = False, own_uid: bool = False) -> None:
         self._unsafe = unsafe
-        self._devices = tuple(devices)
         self._layers = probe_layers()
-        #: Commands that run now, by process id.
+        if own_uid and "own-uid" in self._layers.missing:
+            missing = tuple(name for name in self._layers.missing if name != "own-uid")
+            self._layers = dataclasses.replace(self._layers, active=("own-uid", *self._layers.active), missing=missing)
+        self._mode = probe_layers().mode
+        #: Keepers that run now, by process id.
         self.running: set[int] = set()
         #: Held while a command is started, so that nobody takes its process for a stray one.
         self.starting = asyncio.Lock()
@@ -75,163 +56,187 @@ class ProcessSandbox:
     async def run(self, job: SandboxJob) -> SandboxResult:
         """Run a command with no secret in its environment.
 
-        What it leaves running ends with it. A command that passes the wall time, or whose task is cancelled, is killed
-        with everything that it started.
+        What it leaves running ends with it. A command that passes a limit, or whose task is cancelled, is killed with
+        everything that it started.
 
         Raises:
-            SandboxError: Landlock is missing and doing without was not asked for (`LAYER_MISSING`), or the command
-                could not be started (`START_FAILED`).
+            SandboxError: Landlock is missing and doing without was not asked for (`LAYER_MISSING`), a path is not the
+                command's to have (`REFUSED`), or the command could not be started (`START_FAILED`).
         """
         if "landlock" not in self._layers.active and not self._unsafe:
             raise SandboxError("this machine has no Landlock; `--unsafe-sandbox` does without", code="LAYER_MISSING")
-        private = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="miyabi-sandbox-"))
+        paths = await asyncio.to_thread(resolve, job)
+        folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="miyabi-sandbox-"))
         try:
-            return await self._run(self._policy(job, private), job.limits)
+            private = await asyncio.to_thread(make_private, folder)
+            wanted = policy(job, paths, private, mode=self._mode, active=self._layers.active)
+            result = await self._run(wanted, job.limits)
+            report, cut = await asyncio.to_thread(read_report, private / "report")
+            return dataclasses.replace(result, report=report, report_cut=cut)
         finally:
-            await asyncio.shield(asyncio.to_thread(shutil.rmtree, private, ignore_errors=True))
+            await asyncio.shield(asyncio.to_thread(remove_tree, folder))
 
-    def _policy(self, job: SandboxJob, private: Path) -> dict[str, object]:
-        """Describe the confinement for the launcher."""
-        own = {
-            "PATH": f"{Path(job.command[0]).parent}:/usr/local/bin:/usr/bin:/bin",
-            "HOME": str(private),
-            "TMPDIR": str(private),
-            "LANG": "C.UTF-8",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONUNBUFFERED": "1",
-        }
-        limits = job.limits
-        return {
-            "command": list(job.command),
-            "cwd": str(job.cwd),
-            "environment": {**own, **job.environment},
-            "readable": [*SYSTEM_PATHS, *map(str, job.readable), str(job.cwd)],
-            "writable": [*self._devices, str(private), *map(str, job.writable)],
-            "landlock": "landlock" in self._layers.active,
-            "seccomp": "seccomp" in self._layers.active,
-            "limits": {
-                "CPU": int(limits.cpu.total_seconds()),
-                "AS": limits.memory_bytes,
-                "FSIZE": limits.file_bytes,
-                "CORE": 0,
-                "NOFILE": 1024,
-            },
-        }
+    async def _run(self, wanted: dict[str, object], limits: SandboxLimits) -> SandboxResult:
+        """Start the keeper and wait for the command's end.
 
-    async def _run(self, policy: dict[str, object], limits: SandboxLimits) -> SandboxResult:
-        """Start the launcher and wait for the command's end."""
-        read_end, write_end = os.pipe()
+        Raises:
+            SandboxError: it could not be started (`START_FAILED`).
+        """
         began = time.monotonic()
+        async with self.starting:
+            command = await _start(wanted)
+            self.running.add(command.process.pid)
         try:
-            async with self.starting:
-                process = await _start(read_end)
-                self.running.add(process.pid)
-        except OSError as error:
-            os.close(write_end)
-            raise SandboxError(f"the sandbox could not be started: {error}", code="START_FAILED") from error
+            await _watch(command, limits)
         finally:
-            os.close(read_end)
-        try:
-            await asyncio.to_thread(_send, write_end, policy)
-            output, cut, timed_out = await _watch(process, limits)
-        finally:
-            await asyncio.shield(_end_all(process))
-            self.running.discard(process.pid)
-        code = process.returncode if process.returncode is not None else -signal.SIGKILL
-        if code == EXIT_LAUNCH_FAILED and output.startswith(b"miyabi-launcher:"):
-            raise SandboxError(output.decode(errors="replace").strip()[:500], code="START_FAILED")
+            await asyncio.shield(_end(command))
+            self.running.discard(command.process.pid)
+        if command.failed or (not command.started and not command.timed_out):
+            raise SandboxError(command.failed[:500] or "the launcher ended early", code="START_FAILED")
+        return self._result(command, timedelta(seconds=time.monotonic() - began))
+
+    def _result(self, command: _Command, duration: timedelta) -> SandboxResult:
+        """Return how a command ended."""
+        layers = self._layers
+        if self._mode == "own-uid" and not command.own_uid:
+            active = tuple(name for name in layers.active if name != "own-uid")
+            layers = Layers(active, ("own-uid", *layers.missing))
         return SandboxResult(
-            exit_code=code,
-            output=output.decode("utf-8", "replace"),
-            duration=timedelta(seconds=time.monotonic() - began),
-            timed_out=timed_out,
-            output_cut=cut,
-            layers=self._layers.active if "landlock" in self._layers.active else ("none",),
-            missing_layers=self._layers.missing,
+            exit_code=command.code,
+            output=command.output.decode("utf-8", "replace"),
+            duration=duration,
+            timed_out=command.timed_out,
+            output_cut=command.output_cut,
+            limit_hit=command.limit,
+            layers=layers.active if "landlock" in layers.active else ("none",),
+            missing_layers=layers.missing,
         )
 
 
-def _send(descriptor: int, policy: dict[str, object]) -> None:
-    """Write the policy; a launcher that is gone already has said why."""
-    with suppress(BrokenPipeError), os.fdopen(descriptor, "w") as file:
-        json.dump(policy, file)
+@dataclass
+class _Command:
+    """A command that runs, and what is known of it."""
+
+    process: asyncio.subprocess.Process  #: its keeper
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    output: bytearray = field(default_factory=bytearray)
+    output_cut: bool = False
+    timed_out: bool = False
+    started: bool = False
+    own_uid: bool = False
+    gone: bool = False
+    code: int = -signal.SIGKILL
+    limit: str = ""
+    failed: str = ""
+    first: int | None = None  #: descriptor of the first process in its namespaces
+
+    def hear(self, line: bytes) -> None:
+        """Note what the keeper says."""
+        message = json.loads(line)
+        if "first" in message:
+            with suppress(ProcessLookupError):
+                self.first = os.pidfd_open(message["first"]) if sys.platform == "linux" else None
+        self.started = self.started or "started" in message
+        self.own_uid = self.own_uid or bool(message.get("own_uid"))
+        self.code = message.get("ended", self.code)
+        self.limit = message.get("limit", self.limit)
+        self.failed = message.get("failed", self.failed)
+        self.gone = self.gone or "gone" in message
 
 
-async def _start(policy_end: int) -> asyncio.subprocess.Process:
-    """Start keeper and launcher in a session of their own, with the policy's pipe and an empty environment."""
-    keeper = Path(__file__).with_name("keeper.py")
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", "-S", str(keeper), str(policy_end)),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
-        pass_fds=(policy_end,),
-        start_new_session=True,
-    )
+async def _start(wanted: dict[str, object]) -> _Command:
+    """Start the keeper in a session of its own, with an empty environment, and give it its policy.
 
-
-async def _watch(process: asyncio.subprocess.Process, limits: SandboxLimits) -> tuple[bytes, bool, bool]:
-    """Read to the end or to a limit; returns output, whether it was cut, whether time ran out."""
-    kept = bytearray()
-    cut = timed_out = False
-    counter = asyncio.create_task(_count_processes(process, limits.processes))
+    Raises:
+        SandboxError: it cannot be started (`START_FAILED`).
+    """
+    ours, theirs = socket.socketpair()
     try:
-        async with asyncio.timeout(limits.wall.total_seconds()):
-            assert process.stdout is not None
-            while chunk := await process.stdout.read(_CHUNK):
-                room = limits.output_bytes - len(kept)
-                kept += chunk[:room]
-                cut = cut or len(chunk) > room
-            await process.wait()
-    except TimeoutError:
-        timed_out = True
+        process = await asyncio.create_subprocess_exec(
+            *keeper_command(theirs.fileno()),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+            pass_fds=(theirs.fileno(),),
+            start_new_session=True,
+        )
+    except OSError as error:
+        ours.close()
+        raise SandboxError(f"the sandbox could not be started: {error}", code="START_FAILED") from error
     finally:
-        counter.cancel()
-    return bytes(kept), cut, timed_out
+        theirs.close()
+    reader, writer = await asyncio.open_connection(sock=ours)
+    writer.write(json.dumps(wanted).encode() + b"\n")
+    return _Command(process, reader, writer)
 
 
-async def _count_processes(process: asyncio.subprocess.Process, most: int) -> None:
-    """Kill everything once there are too many processes (RLIMIT_NPROC does not hold for root)."""
-    while process.returncode is None:
-        members = await asyncio.to_thread(_members, process.pid)
-        if len(members) > most:
-            _kill(members)
-        await asyncio.sleep(COUNT_INTERVAL.total_seconds())
+async def _watch(command: _Command, limits: SandboxLimits) -> None:
+    """Read output and news to the end, or to the end of its time."""
+    try:
+        async with asyncio.timeout(limits.wall.total_seconds()), asyncio.TaskGroup() as group:
+            group.create_task(_read_output(command, limits.output_bytes))
+            group.create_task(_listen(command))
+    except TimeoutError:
+        command.timed_out = True
 
 
-def _members(keeper: int) -> list[int]:
-    """Return the running processes that a keeper has started: its descendants, and whoever is in its session."""
-    processes = _processes()
-    inside = {pid for pid, (_, _, session) in processes.items() if session == keeper} | {keeper}
-    while more := {pid for pid, (_, parent, _) in processes.items() if parent in inside} - inside:
-        inside |= more
-    # A zombie runs no more; who reaps it may take its time.
-    return [pid for pid in inside - {keeper} if pid in processes and processes[pid][0] != "Z"]
+async def _read_output(command: _Command, most: int) -> None:
+    """Keep output up to the limit, and read on."""
+    assert command.process.stdout is not None
+    while chunk := await command.process.stdout.read(_CHUNK):
+        room = most - len(command.output)
+        command.output += chunk[:room]
+        command.output_cut = command.output_cut or len(chunk) > room
 
 
-def _processes() -> dict[int, tuple[str, int, int]]:
-    """Return state, parent and session of every process (proc(5), stat)."""
-    found = {}
-    for entry in Path("/proc").iterdir() if sys.platform == "linux" else ():
-        if entry.name.isdigit():
-            with suppress(OSError, ValueError, IndexError):
-                state, parent, _, session, *_ = (entry / "stat").read_text().rpartition(")")[2].split()
-                found[int(entry.name)] = (state, int(parent), int(session))
-    return found
+async def _listen(command: _Command) -> None:
+    """Hear the keeper until it is gone."""
+    with suppress(ConnectionError):
+        while not command.gone and (line := await command.reader.readline()):
+            command.hear(line)
 
 
-def _kill(members: Sequence[int]) -> None:
-    """Kill processes by id."""
-    for member in members:
-        with suppress(ProcessLookupError, PermissionError):
-            os.kill(member, signal.SIGKILL)
+async def _end(command: _Command) -> None:
+    """Tell the keeper to end what is left; a keeper that is gone, or does not, is done without."""
+    try:
+        with suppress(OSError):
+            command.writer.write_eof()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(END_PATIENCE.total_seconds()):
+                await _listen(command)
+        if not command.gone:
+            await _kill(command)
+        await command.process.wait()
+    finally:
+        command.writer.close()
+        if command.first is not None:
+            os.close(command.first)
 
 
-async def _end_all(process: asyncio.subprocess.Process) -> None:
-    """Kill what is left, until nothing is; then the keeper, which ends by itself where it may."""
-    while members := await asyncio.to_thread(_members, process.pid):
-        _kill(members)
-    if process.returncode is None:
-        _kill([process.pid])
-    await process.wait()
+async def _kill(command: _Command) -> None:
+    """Kill the first process of the namespaces, and with it all, then the keeper."""
+    if command.first is not None:
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(command.first, signal.SIGKILL)
+        await _readable(command.first)
+    elif command.process.returncode is None:
+        # Without namespaces the keeper is asked once more before it is killed: it knows its descendants.
+        with suppress(ProcessLookupError):
+            command.process.terminate()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(END_PATIENCE.total_seconds()):
+                await command.process.wait()
+    with suppress(ProcessLookupError):
+        command.process.kill()
+
+
+async def _readable(descriptor: int) -> None:
+    """Wait until a process has ended, by its descriptor."""
+    ended, loop = asyncio.Event(), asyncio.get_running_loop()
+    loop.add_reader(descriptor, ended.set)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_reader(descriptor)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import socket
 import stat
 import struct
@@ -16,13 +15,14 @@ from pathlib import Path
 from miyabi_agents.errors import SandboxError
 from miyabi_agents.ports import SandboxJob, SandboxResult
 from miyabi_agents.sandbox import orphans
-from miyabi_agents.sandbox.process import DEVICES, ProcessSandbox
+from miyabi_agents.sandbox.process import ProcessSandbox
 from miyabi_agents.sandbox.protocol import MAX_REQUEST_BYTES, decode_request, encode_error, encode_result
+from miyabi_agents.sandbox.removal import remove_tree
 from miyabi_agents.settings import SandboxSettings
 from miyabi_core.logging import get_logger
 
-#: Shared with the other containers of the pod, so commands may not write there.
-SHARED_MEMORY = "/dev/shm"  # noqa: S108 - it is named to be refused
+#: Folders of the workspace whose own folders a command may be given.
+_FOLDERS = ("worktrees", "environments", "caches")
 #: struct ucred of unix(7): pid, uid, gid.
 _CREDENTIALS = struct.Struct("3i")
 
@@ -42,7 +42,7 @@ class SandboxServer:
     def __init__(self, settings: SandboxSettings) -> None:
         self._settings = settings
         self._workspace = settings.workspace.resolve()
-        self._sandbox = ProcessSandbox(devices=[path for path in DEVICES if path != SHARED_MEMORY])
+        self._sandbox = ProcessSandbox(own_uid=settings.agent_uid != os.getuid())
         self._server: asyncio.Server | None = None
 
     async def serve(self, stop: asyncio.Event) -> None:
@@ -93,14 +93,24 @@ class SandboxServer:
         Raises:
             SandboxError: it was refused or could not be started.
         """
-        worktrees = self._workspace / "worktrees"
-        for path in (job.cwd, *job.writable):
-            if not path.is_absolute() or worktrees not in path.resolve().parents:
-                raise SandboxError(f"{path} is not in the workspace", code="REFUSED")
+        await asyncio.to_thread(self._check, job)
+        keep = {path.resolve() for path in job.keep}
+        cleaned = [path.resolve() for path in job.writable if path.resolve() not in keep]
         try:
             return await self._sandbox.run(job)
         finally:
-            await asyncio.shield(self._clean(job.writable))
+            await asyncio.shield(self._clean(cleaned))
+
+    def _check(self, job: SandboxJob) -> None:
+        """Look at the paths of a job.
+
+        Raises:
+            SandboxError: one that it may write to or runs in is none of the workspace's (`REFUSED`).
+        """
+        tops = [self._workspace / name for name in _FOLDERS]
+        for path in (job.cwd, *job.writable, *job.keep):
+            if not path.is_absolute() or not any(top in path.resolve().parents for top in tops):
+                raise SandboxError(f"{path} is not in the workspace", code="REFUSED")
 
     async def _clean(self, folders: Sequence[Path]) -> None:
         """Leave nothing of a command."""
@@ -143,31 +153,18 @@ def _remove_own(folders: Sequence[Path]) -> None:
     """Remove what this uid owns below *folders*: the agent could not, and need not, look into it."""
     for folder in folders:
         for path in list(_owned(folder)):
-            if path.is_dir() and not path.is_symlink():
-                _make_removable(path)
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
+            remove_tree(path)
 
 
 def _owned(folder: Path) -> Iterator[Path]:
     """Yield the topmost entries below *folder* that this uid owns; links are not followed."""
     own = os.getuid()
-    try:
-        entries = list(os.scandir(folder))
-    except OSError:
-        return
-    for entry in entries:
-        status = entry.stat(follow_symlinks=False)
-        if status.st_uid == own:
-            yield Path(entry.path)
-        elif stat.S_ISDIR(status.st_mode):
-            yield from _owned(Path(entry.path))
-
-
-def _make_removable(folder: Path) -> None:
-    """Give back to ourselves what a command took away from its own folders."""
-    folder.chmod(0o700)
-    for entry in os.scandir(folder):
-        if entry.is_dir(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_uid == os.getuid():
-            _make_removable(Path(entry.path))
+    waiting = [folder]
+    while waiting:
+        with suppress(OSError), os.scandir(waiting.pop()) as entries:
+            for entry in list(entries):
+                status = entry.stat(follow_symlinks=False)
+                if status.st_uid == own:
+                    yield Path(entry.path)
+                elif stat.S_ISDIR(status.st_mode):
+                    waiting.append(Path(entry.path))

@@ -1,0 +1,100 @@
+"""Stands between the agent and a command: starts it in its namespaces and sees to it that nothing of it is left."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import sys
+from contextlib import suppress
+from types import FrameType
+from typing import Any
+
+from miyabi_agents.sandbox.launch import command, inside, linux, measure, namespaces, relay
+from miyabi_agents.sandbox.launch.say import read_policy, say
+from miyabi_agents.sandbox.launch.supervise import Supervisor
+
+#: Users of commands, where we are root: one for each keeper, above what systems give and below what tar knows.
+_FIRST_UID, _UIDS = 2_031_616, 65_536
+
+
+def main(descriptor: int) -> None:
+    """Read a policy, run its command to the end, end the rest, and say that all is gone."""
+    control = socket.socket(fileno=descriptor)
+    control.set_inheritable(False)
+    policy = read_policy(control)
+    linux.die_with_parent()
+    if os.getppid() != policy["parent"]:
+        os._exit(0)
+    policy["uid"] = _FIRST_UID + os.getpid() % _UIDS if policy["mode"] == "own-uid" else None
+    try:
+        (_plain if policy["mode"] == "plain" else _in_namespaces)(policy, control)
+    except Exception as error:  # noqa: BLE001 - it is told; the agent raises it
+        say(control, failed=f"{type(error).__name__}: {error}")
+    say(control, gone=True)
+    os._exit(0)
+
+
+def _in_namespaces(policy: dict[str, Any], control: socket.socket) -> None:
+    """Start the first process of the namespaces, and wait for it; with it, the kernel ends the rest."""
+    to_relay = relay.start(policy["proxy_port"]) if policy["network"] == "proxy" else None
+    id_map = 0
+    if policy["mode"] == "own-uid":
+        id_map = namespaces.map_between(os.geteuid(), policy["uid"])
+    else:
+        namespaces.enter_user()
+        linux.die_with_parent()  # other capabilities have reset it
+    namespaces.enter_processes()
+    first = os.fork()
+    if first == 0:
+        inside.main(policy, control, id_map=id_map, relay=to_relay)
+    say(control, first=first)
+    _wait(first, control)
+
+
+def _wait(first: int, control: socket.socket) -> None:
+    """Wait until a process has ended, which is when all of its namespace have; a hang-up kills it."""
+    watch = os.pidfd_open(first)
+    poll = select.poll()
+    poll.register(watch, select.POLLIN)
+    poll.register(control, select.POLLIN | select.POLLHUP)
+    while not any(descriptor == watch for descriptor, _ in poll.poll()):
+        with suppress(ProcessLookupError):
+            os.kill(first, signal.SIGKILL)
+        poll.unregister(control)
+    os.waitpid(first, 0)
+
+
+def _plain(policy: dict[str, Any], control: socket.socket) -> None:
+    """Run the command without namespaces: what leaves it becomes a child of this process, and is found so."""
+    if sys.platform == "linux":
+        linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
+        # The command must be found and ended first, so this process is told instead of being killed.
+        signal.signal(signal.SIGTERM, _told_to_end)
+        linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGTERM)
+    guarded = (os.getpid(), os.getppid())
+    child = command.start(policy, own_uid=False, guarded=guarded)
+    say(control, started=True, own_uid=False)
+    ended = Supervisor(policy, control, pids=measure.descendants, memory=measure.Memory()).wait(child)
+    end_the_rest()
+    say(control, ended=ended.status, limit=ended.limit)
+
+
+def end_the_rest() -> None:
+    """Kill every process below this one, with what they leave behind in turn, until there is none."""
+    while True:
+        for pid in measure.descendants():
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        try:
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            return
+
+
+def _told_to_end(number: int, frame: FrameType | None) -> None:
+    """End everything: who started us is gone, or wants it."""
+    del frame
+    end_the_rest()
+    os._exit(128 + number)
