@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -19,6 +19,8 @@ from miyabi_agents.settings import AgentsSettings
 if TYPE_CHECKING:
     from miyabi.github_gateway.v1.github_gateway_service_pb2_grpc import GitHubGatewayServiceAsyncStub
     from miyabi_agents.model.session import ModelSession
+    from miyabi_agents.toolchains.port import BaseFiles, Environment, Machine, Recipe
+    from miyabi_agents.workspace.commit_files import CommitFiles
 
 
 class Invocation(Protocol):
@@ -97,6 +99,27 @@ class Worktree(Protocol):
         """
 
 
+class Environments(Protocol):
+    """Builds what tests need, once for all tasks of a machine."""
+
+    async def machine(self) -> Machine:
+        """Return what this machine has to run tests with; asked once."""
+
+    async def get(
+        self, recipe: Recipe, base: BaseFiles, *, check_out: Callable[[Path], Awaitable[None]]
+    ) -> Environment:
+        """Return the environment of a recipe, built where it is not there yet.
+
+        Args:
+            recipe: How.
+            base: The files whose content it depends on.
+            check_out: Lays those files into a folder that is there and empty.
+
+        Raises:
+            EnvironmentBuildError: a step failed; the message ends with its words.
+        """
+
+
 class Workspaces(Protocol):
     """Makes worktrees from a bare mirror that all tasks of a repository share."""
 
@@ -105,6 +128,20 @@ class Workspaces(Protocol):
 
         Raises:
             WorkspaceError: the commit is gone (`NO_SUCH_COMMIT`) or the proxy is out of reach (`REMOTE_UNAVAILABLE`).
+        """
+
+    def files(self, *, repository: str, sha: str) -> AbstractAsyncContextManager[CommitFiles]:
+        """Read the files of a commit from git's objects, without a checkout.
+
+        Raises:
+            WorkspaceError: as `open`.
+        """
+
+    async def lay(self, *, repository: str, sha: str, path: Path, change: ChangeSet | None = None) -> None:
+        """Lay the files of a commit, with some of a change, into a folder that is there and empty.
+
+        Raises:
+            WorkspaceError: as `open`.
         """
 
 
@@ -192,6 +229,7 @@ class TaskContext:
     sandbox: Sandbox
     progress: ProgressSink
     settings: AgentsSettings
+    environments: Environments
     scratch: Path = field(default_factory=Path)  #: private folder of the task, removed after it
 
 

@@ -77,3 +77,27 @@ async def test_edits_of_one_file_at_the_same_time_all_count(tools) -> None:
         *(tools.replace({"path": "many.py", "old_text": name, "new_text": name.upper()}) for name in names)
     )
     assert (await tools.read({"path": "many.py"})).count("NAME") == 20
+
+
+@pytest.mark.parametrize(
+    "path", [".github/workflows/x.yml", ".GitHub/Workflows/x.yml", ".gitattributes", "a/.gitattributes", "Jenkinsfile"]
+)
+async def test_what_runs_with_the_repositorys_rights_is_not_the_models_to_write(tools, path: str) -> None:
+    """CI's files and what git obeys are refused at the edit, in words for the model."""
+    with pytest.raises(ValueError, match="may not be changed"):
+        await tools.create({"path": path, "content": "x"})
+
+
+@pytest.mark.parametrize(
+    "path", ["toy/Numbers.py", "TOY/x.py", "toy/numbers.py/x", "-x.py", "a/-o", "a\u200d.py", ".g\u200cit/x"]
+)
+async def test_names_that_deceive_are_refused(tools, path: str) -> None:
+    """Twins by case or form, options, invisible characters."""
+    with pytest.raises(ValueError, match=r"take them for one|may be used|cannot be used"):
+        await tools.create({"path": path, "content": "x"})
+
+
+async def test_a_file_of_many_megabytes_is_refused(tools) -> None:
+    """The limit is said where the file is written."""
+    with pytest.raises(ValueError, match="at most"):
+        await tools.create({"path": "toy/big.py", "content": "x" * 3_000_000})

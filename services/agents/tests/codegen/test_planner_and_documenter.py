@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from miyabi.coordinator.v1.result_pb2 import ChangeSet, PlannedTask
-from miyabi_agents.agents.documenter import DocumenterAgent
+from miyabi_agents.agents.documenter import DocumenterAgent, is_prose
 from miyabi_agents.agents.planner import PlannerAgent, acyclic
 from miyabi_agents.localisation import Locator
 from miyabi_sim.model.scenarios import Scenario
@@ -125,6 +125,26 @@ async def test_code_is_not_the_documenters_to_change(workshop) -> None:
     says = documents("toy/words.py", "return text", "return text.upper()")
     outcome = await workshop.run(DocumenterAgent(), says, inputs={"change_set": await changed(workshop)})
     assert outcome.documentation.nothing_to_document
+    assert "left out" in outcome.documentation.summary
+    assert not outcome.documentation.HasField("change_set")
+
+
+@pytest.mark.parametrize(
+    ("path", "prose"),
+    [
+        ("docs/x.md", True), ("CHANGES.rst", True), ("docs/requirements.txt", True), ("readme.txt", True),
+        ("requirements.txt", False), ("CMakeLists.txt", False), ("docs/CMakeLists.txt", False), ("x.py", False),
+    ],
+)  # fmt: skip
+def test_prose_is_what_no_program_reads(path: str, *, prose: bool) -> None:
+    """Files that decide what is built or installed are none, whatever they end in."""
+    assert prose == is_prose(path)
+
+
+async def test_what_was_verified_is_what_is_pushed(workshop) -> None:
+    """A documentation step that puts base's content back in place of the fix is left out."""
+    says = documents("toy/numbers.py", "value * 2", "value + 2")
+    outcome = await workshop.run(DocumenterAgent(), says, inputs={"change_set": await changed(workshop)})
     assert "left out" in outcome.documentation.summary
     assert not outcome.documentation.HasField("change_set")
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
+
 from miyabi.common.v1.task_kind_pb2 import TaskKind
 from miyabi.coordinator.v1.dispatch_service_pb2 import Lease, Outcome
 from miyabi.coordinator.v1.result_pb2 import ChangeSet, DocumentResult
 from miyabi_agents.agents import prompts
+from miyabi_agents.agents.edit_policy import problem_of
 from miyabi_agents.agents.editing import TOOLS, EditingTools, tool
 from miyabi_agents.ports import TaskContext
 
@@ -15,7 +18,11 @@ FINISH = tool(
     {"summary": {"type": "string", "maxLength": 8000}, "nothing_to_document": {"type": "boolean"}},
 )
 #: Files that documentation may touch: prose, never code.
-PROSE = (".md", ".rst", ".txt", ".adoc")
+PROSE = frozenset({".md", ".rst", ".adoc"})
+#: Folders in which a `.txt` file is prose.
+DOCUMENT_FOLDERS = frozenset({"docs", "doc", "documentation"})
+#: Names with which a `.txt` file is prose wherever it lies.
+TEXT_NAMES = frozenset({"readme", "changes", "changelog", "news", "history", "authors", "contributors", "todo"})
 
 
 class DocumenterAgent:
@@ -65,14 +72,29 @@ def _prompt(task: Lease) -> str:
 
 
 def _result(before: ChangeSet, change: ChangeSet, summary: str) -> DocumentResult:
-    """Return the documentation where it is prose; a step that touched code is left out, and says so."""
-    known = {file.path: file.content for file in before.files}
-    touched = [file.path for file in change.files if known.get(file.path) != file.content]
+    """Return the documentation where it is prose; a step that touched anything else is left out, and says so.
+
+    What is pushed is what was verified: every file of the change before has to be there with the same content.
+    """
+    known = {file.path: file for file in before.files}
+    now = {file.path: file for file in change.files}
+    touched = sorted(path for path in known.keys() | now.keys() if known.get(path) != now.get(path))
     if not touched:
         return DocumentResult(nothing_to_document=True, summary=summary)
-    if not all(path.endswith(PROSE) for path in touched):
-        words = "The documentation step changed code, which is not its to change; it was left out."
+    foreign = [path for path in touched if path in known or not is_prose(path)]
+    if foreign or problem_of(change.files):
+        what = f"{foreign[0]!a}" if foreign else problem_of(change.files)
+        words = f"The documentation step changed what is not its to change ({what}); all of it was left out."
         return DocumentResult(nothing_to_document=True, summary=words)
     change.summary = before.summary
     change.changed_expectations.extend(before.changed_expectations)
     return DocumentResult(summary=summary, change_set=change)
+
+
+def is_prose(path: str) -> bool:
+    """Tell whether a file is prose: `.txt` counts by its name or folder only, for programs read such files too."""
+    pure = PurePosixPath(path)
+    if pure.suffix in PROSE:
+        return True
+    documents = any(part in DOCUMENT_FOLDERS for part in pure.parts[:-1])
+    return pure.suffix == ".txt" and pure.stem != "CMakeLists" and (documents or pure.stem.casefold() in TEXT_NAMES)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+from miyabi_agents.agents import edit_policy
 from miyabi_agents.errors import WorkspaceError
 from miyabi_agents.ports import Worktree
 
@@ -148,6 +149,7 @@ class EditingTools:
     async def replace(self, given: Mapping[str, Any]) -> str:
         """Replace a text that occurs once."""
         path, old, new = str(given["path"]), str(given["old_text"]), str(given["new_text"])
+        _refuse(edit_policy.refusal_of(path))
         async with self._lock:
             text = await asyncio.to_thread(self._text, path)
             count = text.count(old)
@@ -159,7 +161,10 @@ class EditingTools:
     async def create(self, given: Mapping[str, Any]) -> str:
         """Create a file."""
         path = str(given["path"])
+        _refuse(edit_policy.refusal_of(path))
         async with self._lock:
+            twin = await asyncio.to_thread(lambda: edit_policy.twin_of(path, self._tree.list_files()))
+            _refuse(f"{path} cannot be there beside {twin}: some systems take them for one" if twin else "")
             try:
                 await asyncio.to_thread(self._tree.read, path)
             except WorkspaceError as error:
@@ -172,9 +177,21 @@ class EditingTools:
 
     async def _write(self, path: str, text: str) -> None:
         """Write a file; only a refusal of the path is the model's to mend."""
+        content = text.encode("utf-8", "replace")
+        _refuse(edit_policy.size_refusal(path, len(content)))
         try:
-            await asyncio.to_thread(self._tree.write, path, text.encode())
+            await asyncio.to_thread(self._tree.write, path, content)
         except WorkspaceError as error:
             if error.code != "PATH_REFUSED":
                 raise
             raise ValueError(str(error)) from error
+
+
+def _refuse(reason: str) -> None:
+    """Tell the model why a call is not done, where there is a reason.
+
+    Raises:
+        ValueError: there is one.
+    """
+    if reason:
+        raise ValueError(reason)

@@ -12,6 +12,7 @@ from miyabi.coordinator.v1.dispatch_service_pb2 import Lease, Outcome
 from miyabi.coordinator.v1.result_pb2 import ChangedExpectation, ChangeSet
 from miyabi.coordinator.v1.state_pb2 import FailureReason
 from miyabi_agents.agents import prompts
+from miyabi_agents.agents.edit_policy import problem_of
 from miyabi_agents.agents.editing import CHANGED_EXPECTATIONS, TOOLS, EditingTools, tool
 from miyabi_agents.agents.gateway_calls import read_issue
 from miyabi_agents.agents.planner import locate
@@ -151,8 +152,12 @@ def _refuse_nothing(change: ChangeSet, before: ChangeSet) -> None:
     """Make sure that there is a change, beyond that of the steps before.
 
     Raises:
-        AgentError: there is none: no change is not success.
+        AgentError: there is none: no change is not success; or it touches what it may not.
     """
+    problem = problem_of(change.files)
+    if problem:
+        reason = FailureReason.FAILURE_REASON_MODEL_ANSWER
+        raise AgentError(f"the change is not taken: {problem}", reason=reason, retryable=False)
     if not change.files or change.digest == before.digest:
         reason = FailureReason.FAILURE_REASON_NO_CHANGE
         raise AgentError("the model changed nothing", reason=reason, retryable=False)

@@ -8,11 +8,13 @@ from typing import Any
 from miyabi.common.v1.task_kind_pb2 import TaskKind
 from miyabi.coordinator.v1.dispatch_service_pb2 import Lease, Outcome
 from miyabi.coordinator.v1.result_pb2 import PlannedTask, PlanResult
+from miyabi.coordinator.v1.state_pb2 import Pipeline
 from miyabi_agents.agents import prompts
 from miyabi_agents.agents.gateway_calls import read_issue
 from miyabi_agents.errors import BudgetError, ModelAnswerError, ModelUnavailableError
 from miyabi_agents.localisation import Candidate, Locator
 from miyabi_agents.ports import TaskContext
+from miyabi_agents.verification.ground import try_ground
 
 #: Steps that a plan may have.
 MAX_STEPS = 50
@@ -68,10 +70,15 @@ class PlannerAgent:
         Raises:
             GitHubError: the issue cannot be read.
             WorkspaceError: the base cannot be checked out.
+            ToolchainMissingError: a program that the tests need is not on this machine.
+            EnvironmentBuildError: the tests' environment cannot be built, or base's own tests cannot be loaded.
         """
         issue = await read_issue(context)
         await context.progress.step("finding the files")
         candidates = await locate(context, self._locator, f"{issue.title}\n{prompts.clean(issue.body)}")
+        if task.inputs.pipeline == Pipeline.PIPELINE_FIX:
+            # Before money is spent: a change that nothing can verify is not worth a model's call.
+            await try_ground(context, [candidate.path for candidate in candidates])
         found, ruled = await self._decide(task, context, prompts.issue_text(task, issue), candidates)
         if ruled:
             title = issue.title[:MAX_TITLE] or "Make the change"

@@ -7,6 +7,7 @@ from typing import Any
 from miyabi.common.v1.task_kind_pb2 import TaskKind
 from miyabi.coordinator.v1.dispatch_service_pb2 import Lease, Outcome
 from miyabi.coordinator.v1.result_pb2 import TriageResult
+from miyabi.coordinator.v1.state_pb2 import Pipeline
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
 from miyabi_agents import labels
 from miyabi_agents.agents import prompts
@@ -14,6 +15,7 @@ from miyabi_agents.agents.gateway_calls import CALL_SECONDS, answered, read_issu
 from miyabi_agents.agents.triage_rules import by_rules
 from miyabi_agents.errors import BudgetError, ModelAnswerError, ModelUnavailableError
 from miyabi_agents.ports import TaskContext
+from miyabi_agents.verification.ground import survey
 
 #: Families that triage decides.
 FAMILIES = ("type", "priority", "severity", "complexity")
@@ -46,7 +48,9 @@ class TriageAgent:
 
         Raises:
             GitHubError: the issue cannot be read, or the labels cannot be set.
+            ConfigError: the issue is to be fixed, and nothing says how the repository's tests are run.
         """
+        await self._look_for_tests(task, context)
         await context.progress.step("reading the issue")
         issue = await read_issue(context)
         found, ruled = await self._decide(task, context, issue)
@@ -67,6 +71,14 @@ class TriageAgent:
                 by_rules=ruled,
             )
         )
+
+    async def _look_for_tests(self, task: Lease, context: TaskContext) -> None:
+        """Make sure, where the issue is to be fixed, that tests are recognised, before a model is paid."""
+        inputs = task.inputs
+        if inputs.pipeline != Pipeline.PIPELINE_FIX or not inputs.base_sha:
+            return
+        async with context.workspaces.files(repository=inputs.repository, sha=inputs.base_sha) as base:
+            await survey(context, base)
 
     async def _decide(self, task: Lease, context: TaskContext, issue: pb.Issue) -> tuple[dict[str, Any], bool]:
         """Ask the model; where none answers, go by rules and say so."""

@@ -1,26 +1,22 @@
-"""Verify: runs the new tests and the touched neighbourhood on base and on the change, in the sandbox."""
+"""Verify: runs the tests of every project that a change touches, on base and on the change, and judges them."""
 
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
-from pathlib import Path
+from collections.abc import Sequence
 
 from miyabi.common.v1.task_kind_pb2 import TaskKind
 from miyabi.coordinator.v1.dispatch_service_pb2 import Lease, Outcome
-from miyabi.coordinator.v1.result_pb2 import ChangeSet, VerifyResult
-from miyabi_agents.errors import WorkspaceError
-from miyabi_agents.ports import SandboxJob, SandboxLimits, SandboxResult, TaskContext, Worktree
-from miyabi_agents.verification import config as configuration
-from miyabi_agents.verification.compare import compare, edited_functions
-from miyabi_agents.verification.config import RepositoryConfig
-from miyabi_agents.verification.environment import Environments
-from miyabi_agents.verification.parsers import parse
-from miyabi_agents.verification.targets import choose, test_files
-from miyabi_core.proto_time import to_duration
-
-#: End of the runner's output that is kept.
-TAIL_CHARACTERS = 20_000
+from miyabi.coordinator.v1.result_pb2 import ChangeSet, FileChange
+from miyabi_agents.errors import ConfigError
+from miyabi_agents.ports import TaskContext
+from miyabi_agents.toolchains.port import Selection
+from miyabi_agents.toolchains.registry import Recognised, by_project
+from miyabi_agents.verification.changes import Sorted, sort
+from miyabi_agents.verification.gate import Gate, Gated
+from miyabi_agents.verification.ground import Repository, stand, survey
+from miyabi_agents.verification.results import merged
+from miyabi_agents.verification.targets import configured
 
 
 class VerifierAgent:
@@ -33,131 +29,44 @@ class VerifierAgent:
         """Run the tests.
 
         Raises:
-            ConfigError: the repository says nowhere how its tests are run.
-            EnvironmentBuildError: what the tests need cannot be installed.
+            ConfigError: the repository says it wrongly, or no tests are recognised.
+            ToolchainMissingError: a program is missing on this machine.
+            EnvironmentBuildError: what the tests need cannot be installed, or base's own tests cannot be loaded.
             SandboxError: a layer is missing that must be there.
             WorkspaceError: the base cannot be checked out.
         """
         inputs = task.inputs
-        change = inputs.change_set
-        workspaces = context.workspaces
-        name, sha = inputs.repository, inputs.base_sha
-        before = workspaces.open(repository=name, sha=sha, label=f"base-{inputs.issue_number}")
-        after = workspaces.open(repository=name, sha=sha, label=f"change-{inputs.issue_number}")
-        async with before as base, after as changed:
-            settings = context.settings
-            config = configuration.load(base, name, operator_dir=settings.repository_config_dir)
-            added, edited = await asyncio.to_thread(_own_tests, base, change)
-            await base.apply(_tests_only(change))
-            await changed.apply(change)
-            await context.progress.step("building the test environment")
-            async with context.progress.invocation("environment.build"):
-                python = await Environments(settings.shared_dir / "environments").python(config.env)
-            command = _command(config, python, choose(change, config.test))
-            await context.progress.step("running tests on base and on the change")
-            async with asyncio.TaskGroup() as tasks:
-                on_base = tasks.create_task(
-                    _run(context, "tests.base", command, config=config, tree=base, python=python)
-                )
-                on_change = tasks.create_task(
-                    _run(context, "tests.change", command, config=config, tree=changed, python=python)
-                )
-        result = _result(on_base.result(), on_change.result(), config, added=added, edited=edited, change=change)
-        result.command.extend(command)
-        result.runtime = await _runtime(python)
-        return Outcome(verification=result)
+        async with context.workspaces.files(repository=inputs.repository, sha=inputs.base_sha) as base:
+            repository = await survey(context, base)
+            parts = by_project([file.path for file in inputs.change_set.files], repository.recognised)
+            if not parts:
+                raise ConfigError("no file of the change belongs to a project whose tests are recognised")
+            gated = [await _gated(context, repository, part, paths) for part, paths in parts]
+        return Outcome(verification=merged(gated))
 
 
-def _own_tests(base: Worktree, change: ChangeSet) -> tuple[set[str], set[str]]:
-    """Return the test functions that a change adds and those that it edits."""
-    added: set[str] = set()
-    edited: set[str] = set()
-    contents = {file.path: file.content for file in change.files}
-    for path in test_files(change):
-        try:
-            before = base.read(path).decode("utf-8", "replace")
-        except WorkspaceError:
-            before = ""
-        new, old = edited_functions(before, contents[path].decode("utf-8", "replace"))
-        added |= new
-        edited |= old
-    return added, edited
+async def _gated(context: TaskContext, repository: Repository, recognised: Recognised, paths: Sequence[str]) -> Gated:
+    """Judge the files of one project."""
+    change = context.lease.inputs.change_set
+    files = _of(change, paths)
+    ordered, selection = await asyncio.to_thread(_look, repository, recognised, files)
+    near = configured(list(paths), repository.config)
+    if near:
+        selection = Selection(selection.own, near, "the neighbourhood is the one that the configuration names")
+    targets = sorted({*selection.own, *selection.near})
+    there = [target for target in targets if target not in ordered.tests or repository.base.read(target) is not None]
+    footing = await stand(context, repository, recognised, targets=there)
+    return await Gate(context, repository, footing, change, ordered, selection).judge()
 
 
-def _tests_only(change: ChangeSet) -> ChangeSet:
-    """Return the part of a change that is tests: what is laid over base, so that they can fail there."""
-    own = set(test_files(change))
-    return ChangeSet(base_sha=change.base_sha, files=[file for file in change.files if file.path in own])
+def _of(change: ChangeSet, paths: Sequence[str]) -> list[FileChange]:
+    """Return the files of a change by their paths."""
+    wanted = set(paths)
+    return [file for file in change.files if file.path in wanted]
 
 
-def _command(config: RepositoryConfig, python: Path, targets: list[str]) -> list[str]:
-    """Fill the command's placeholders in."""
-    command: list[str] = []
-    for argument in config.test.command:
-        if argument == "{targets}":
-            command += targets
-        else:
-            command.append(argument.replace("{python}", str(python)))
-    return command
-
-
-async def _run(
-    context: TaskContext, name: str, command: list[str], *, config: RepositoryConfig, tree: Worktree, python: Path
-) -> SandboxResult:
-    """Run the tests of one checkout in the sandbox."""
-    limits = SandboxLimits(wall=timedelta(seconds=config.test.timeout), cpu=timedelta(seconds=config.test.timeout))
-    environment = python.parent.parent
-    readable = [environment, *await asyncio.to_thread(_interpreter_folders, python)]
-    job = SandboxJob(
-        command,
-        cwd=tree.path / config.test.cwd,
-        writable=[tree.path],
-        readable=readable,
-        environment={"PYTHONPATH": str(tree.path), "VIRTUAL_ENV": str(environment)},
-        limits=limits,
-    )
-    async with context.progress.invocation(name, detail=" ".join(command)) as invocation:
-        result = await context.sandbox.run(job)
-        if result.timed_out:
-            invocation.failed(f"ended after {config.test.timeout} s")
-        return result
-
-
-def _interpreter_folders(python: Path) -> list[Path]:
-    """Return where the interpreter behind an environment lives."""
-    real = python.resolve()
-    return [real.parent.parent]
-
-
-def _result(
-    on_base: SandboxResult,
-    on_change: SandboxResult,
-    config: RepositoryConfig,
-    *,
-    added: set[str],
-    edited: set[str],
-    change: ChangeSet,
-) -> VerifyResult:
-    """Compare the two runs."""
-    style = config.test.format
-    declared = {entry.test for entry in change.changed_expectations}
-    before, after = parse(on_base.output, style=style), parse(on_change.output, style=style)
-    result = compare(before, after, added=added, edited=edited, declared=declared)
-    if on_change.timed_out or not after:
-        result.passed = False
-    result.duration_before.CopyFrom(to_duration(on_base.duration))
-    result.duration_after.CopyFrom(to_duration(on_change.duration))
-    result.sandbox_layers.extend(on_change.layers)
-    result.missing_sandbox_layers.extend(on_change.missing_layers)
-    result.output_tail = on_change.output[-TAIL_CHARACTERS:]
-    return result
-
-
-async def _runtime(python: Path) -> str:
-    """Return the interpreter's name and version; it is ours or the operator's, so it may be asked directly."""
-    code = "import platform; print(platform.python_implementation(), platform.python_version())"
-    process = await asyncio.create_subprocess_exec(
-        str(python), "-I", "-c", code, stdout=asyncio.subprocess.PIPE, env={"PATH": "/usr/bin:/bin"}
-    )
-    output, _ = await process.communicate()
-    return output.decode(errors="replace").strip()
+def _look(repository: Repository, recognised: Recognised, files: Sequence[FileChange]) -> tuple[Sorted, Selection]:
+    """Sort a project's files and choose its tests; reads only."""
+    toolchain, project = recognised
+    changed = {file.path: None if file.deleted else file.content for file in files}
+    return sort(files, toolchain, repository.base), toolchain.select(project, repository.base, changed)

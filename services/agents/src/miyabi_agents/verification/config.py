@@ -22,7 +22,9 @@ MAX_ENTRIES = 500
 MAX_WILDCARDS = 8
 
 #: How verdicts are read. `auto`: by the recognised runner.
-Format = Literal["auto", "unittest", "django", "pytest", "vitest", "jest", "mocha", "tap", "node", "go", "cargo", "junit"]
+Format = Literal[
+    "auto", "unittest", "django", "pytest", "vitest", "jest", "mocha", "tap", "node", "go", "cargo", "junit",
+]  # fmt: skip
 
 
 def _inside(path: str) -> str:

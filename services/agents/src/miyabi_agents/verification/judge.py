@@ -25,7 +25,7 @@ ABSENT, UNKNOWN = TestVerdict.TEST_VERDICT_ABSENT, TestVerdict.TEST_VERDICT_UNSP
 MAX_LISTED = 1000
 #: Longest reason that is kept of a test.
 MAX_REASON = 2000
-#: Tests that a sentence names.
+#: ChangedTests that a sentence names.
 NAMED = 5
 
 
@@ -40,7 +40,7 @@ class Runs:
 
 
 @dataclass(frozen=True)
-class Tests:
+class ChangedTests:
     """What the change does to tests, as the toolchain reads it from the two versions of each file."""
 
     own: OwnTests
@@ -48,10 +48,12 @@ class Tests:
     edited_files: frozenset[str]
     group_of: Callable[[str], str]
     file_of: Callable[[str], str]
-    #: Tests that the change says it edits on purpose.
+    #: ChangedTests that the change says it edits on purpose.
     declared: frozenset[str] = frozenset()
-    #: Tests that passed and failed by turns on the same code.
+    #: ChangedTests that passed and failed by turns on the same code.
     flaky: frozenset[str] = frozenset()
+    #: All of base's own tests were run on the change, not only those of edited files.
+    every_old: bool = False
 
 
 @dataclass
@@ -92,7 +94,7 @@ class Verdict:
         return [case.test for case in self.cases if which(case)]
 
 
-def judge(runs: Runs, tests: Tests) -> Verdict:
+def judge(runs: Runs, tests: ChangedTests) -> Verdict:
     """Compare the runs."""
     verdict = Verdict(problems=_problems(runs))
     every = (runs.base, runs.base_new, runs.change, *([runs.change_old] if runs.change_old else []))
@@ -124,12 +126,12 @@ def _problems(runs: Runs) -> list[str]:
     ]
 
 
-def _case(name: str, runs: Runs, tests: Tests) -> _Case:
+def _case(name: str, runs: Runs, tests: ChangedTests) -> _Case:
     """Gather one test."""
     group, file = tests.group_of(name), tests.file_of(name)
     change = runs.change.verdicts.get(name, ABSENT)
     old = change
-    if runs.change_old is not None and file in tests.edited_files:
+    if runs.change_old is not None and (tests.every_old or file in tests.edited_files):
         old = runs.change_old.verdicts.get(name, ABSENT)
     edited = group in tests.own.edited or file in tests.own.edited
     return _Case(
@@ -155,7 +157,7 @@ def _same(name: str, group: str, other: str) -> bool:
     return dotted.endswith(f".{wanted}") or wanted.endswith(f".{dotted}") or dotted.replace(".py.", ".") == wanted
 
 
-def _red(case: _Case, runs: Runs, tests: Tests) -> bool:
+def _red(case: _Case, runs: Runs, tests: ChangedTests) -> bool:
     """Tell whether an own test is red on base; one that is not there counts where its file ran, or cannot be built."""
     if case.base_new == FAILED:
         return True
@@ -240,6 +242,11 @@ def _comparison(case: _Case, runs: Runs) -> TestComparison:
 
 def why_not(verdict: Verdict, runs: Runs) -> str:
     """Return why a verdict is no pass, in one sentence with its cause; empty where it is one."""
+    return against(verdict, runs) or unproved(verdict, runs)
+
+
+def against(verdict: Verdict, runs: Runs) -> str:
+    """Return what speaks against a change: no verdict, what it breaks, its own tests that are red; else nothing."""
     if verdict.problems:
         return "; ".join(verdict.problems)
     broken = verdict.named(lambda case: case.broken)
@@ -249,13 +256,13 @@ def why_not(verdict: Verdict, runs: Runs) -> str:
     red = verdict.named(lambda case: case.own and case.change in {FAILED, BLOCKED} and not case.flaky)
     if red:
         return f"its own test {red[0]} does not pass on the change{_reason(red[0], runs.change)}"
+    return ""
+
+
+def unproved(verdict: Verdict, runs: Runs) -> str:
+    """Return why nothing proves a change that breaks nothing; empty where something does."""
     if verdict.named(lambda case: case.proof):
         return ""
-    return _unproved(verdict, runs)
-
-
-def _unproved(verdict: Verdict, runs: Runs) -> str:
-    """Say why nothing proves a change that breaks nothing."""
     own = [case for case in verdict.cases if case.own]
     if runs.change.unbuilt:
         file, reason = next(iter(sorted(runs.change.unbuilt.items())))

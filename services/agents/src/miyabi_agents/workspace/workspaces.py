@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import os
 import re
 import secrets
-import shutil
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from miyabi.coordinator.v1.result_pb2 import ChangeSet
 from miyabi_agents.errors import WorkspaceError
 from miyabi_agents.workspace.access import OPEN, GitAccess
+from miyabi_agents.workspace.commit_files import CommitFiles
 from miyabi_agents.workspace.git import git, git_network
-from miyabi_agents.workspace.worktree import GitWorktree
+from miyabi_agents.workspace.locks import exclusive
+from miyabi_agents.workspace.removal import remove
+from miyabi_agents.workspace.worktree import GitWorktree, apply_files
+from miyabi_core.logging import get_logger
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}")
+_LOG = get_logger(__name__)
 _SHA = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
 
@@ -45,8 +48,8 @@ class GitWorkspaces:
 
     def remove_leftovers(self) -> None:
         """Remove what tasks of a process that is gone have left; call once, at start."""
-        for folder in (self._worktrees, self._data_dir / "gitdirs"):
-            shutil.rmtree(folder, ignore_errors=True)
+        for problem in remove(self._worktrees, self._data_dir / "gitdirs"):
+            _LOG.warning("workspace.not_removed", problem=problem)
 
     @asynccontextmanager
     async def open(self, *, repository: str, sha: str, label: str) -> AsyncIterator[GitWorktree]:
@@ -55,9 +58,7 @@ class GitWorkspaces:
         Raises:
             WorkspaceError: the commit is gone, or the proxy is out of reach.
         """
-        if _REPOSITORY.fullmatch(repository) is None or _SHA.fullmatch(sha) is None:
-            raise WorkspaceError(f"{repository}@{sha} names no commit", code="NO_SUCH_COMMIT")
-        mirror = await self._mirror(repository, sha)
+        mirror = await self._mirror_of(repository, sha)
         name = f"{re.sub(r'[^A-Za-z0-9._-]', '-', label)[:60]}-{secrets.token_hex(4)}"
         path, git_dir = self._worktrees / name, self._data_dir / "gitdirs" / name
         try:
@@ -65,23 +66,58 @@ class GitWorkspaces:
             remote = self._remote(repository)
             yield GitWorktree(path=path, git_dir=git_dir, base_sha=sha, remote=remote, access=self._access)
         finally:
-            await asyncio.shield(asyncio.to_thread(_remove, path, git_dir))
+            await asyncio.shield(asyncio.to_thread(remove, path, git_dir))
+
+    @asynccontextmanager
+    async def files(self, *, repository: str, sha: str) -> AsyncIterator[CommitFiles]:
+        """Read the files of a commit from git's objects.
+
+        Raises:
+            WorkspaceError: the commit is gone, or the proxy is out of reach.
+        """
+        found = CommitFiles(await self._mirror_of(repository, sha), sha)
+        try:
+            yield found
+        finally:
+            await asyncio.shield(asyncio.to_thread(found.close))
+
+    async def lay(self, *, repository: str, sha: str, path: Path, change: ChangeSet | None = None) -> None:
+        """Lay the files of a commit, with some of a change, into an empty folder.
+
+        Raises:
+            WorkspaceError: the commit is gone, or the proxy is out of reach.
+        """
+        mirror = await self._mirror_of(repository, sha)
+        git_dir = self._data_dir / "gitdirs" / f"lay-{secrets.token_hex(8)}"
+        try:
+            await _check_out(mirror, sha, path=path, git_dir=git_dir)
+            if change is not None:
+                await asyncio.to_thread(apply_files, path, change.files)
+        finally:
+            await asyncio.shield(asyncio.to_thread(remove, git_dir))
 
     def _remote(self, repository: str) -> str:
         """Return the URL of a repository at the proxy."""
         return f"{self._git_url}/{repository}.git"
+
+    async def _mirror_of(self, repository: str, sha: str) -> Path:
+        """Return the mirror of a repository that has a commit.
+
+        Raises:
+            WorkspaceError: they name none, the commit is gone, or the proxy is out of reach.
+        """
+        if _REPOSITORY.fullmatch(repository) is None or _SHA.fullmatch(sha) is None:
+            raise WorkspaceError(f"{repository}@{sha} names no commit", code="NO_SUCH_COMMIT")
+        return await self._mirror(repository, sha)
 
     async def _mirror(self, repository: str, sha: str) -> Path:
         """Return the mirror of a repository, fetched where it lacks the commit."""
         mirror = self._data_dir / "mirrors" / f"{repository}.git"
         async with self._locks[repository]:
             if not await _has(mirror, sha):
-                lock = await asyncio.to_thread(_take_lock, mirror.with_suffix(".lock"))
-                try:
+                async with exclusive(mirror.with_suffix(".lock")):
                     if not await _has(mirror, sha):
                         await self._fetch(repository, mirror, sha)
-                finally:
-                    os.close(lock)
         return mirror
 
     async def _fetch(self, repository: str, mirror: Path, sha: str) -> None:
@@ -91,7 +127,8 @@ class GitWorkspaces:
             await git("init", "--quiet", "--bare", str(mirror))
         refspec = "+refs/heads/*:refs/heads/*"
         variables = {"GIT_DIR": str(mirror), **self._access.variables()}
-        fetch = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", self._remote(repository), refspec)
+        # Pruned, since a branch `feature/one` cannot be where a branch `feature` was.
+        fetch = ("fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head", self._remote(repository), refspec)
         await git_network(*fetch, variables=variables)
         if not await _has(mirror, sha):
             raise WorkspaceError(f"{repository} has no commit {sha[:12]} on any branch", code="NO_SUCH_COMMIT")
@@ -118,21 +155,7 @@ async def _check_out(mirror: Path, sha: str, *, path: Path, git_dir: Path) -> No
     await git("checkout-index", "--all", "--force", cwd=path, variables=variables)
 
 
-def _take_lock(path: Path) -> int:
-    """Take a lock that other processes on this machine respect; closing the handle gives it back."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    fcntl.flock(handle, fcntl.LOCK_EX)
-    return handle
-
-
 def _prepare(path: Path, git_dir: Path) -> None:
     """Make the folders of a checkout."""
-    path.mkdir(parents=True)
+    path.mkdir(parents=True, exist_ok=True)
     git_dir.parent.mkdir(parents=True, exist_ok=True)
-
-
-def _remove(*paths: Path) -> None:
-    """Remove folders, whatever is in them; links are removed, not followed."""
-    for path in paths:
-        shutil.rmtree(path, ignore_errors=True)

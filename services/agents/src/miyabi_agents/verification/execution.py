@@ -1,0 +1,192 @@
+"""Runs tests of one checkout in the sandbox and reads their verdicts; how each run ended is kept for a person."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+from miyabi.coordinator.v1.result_pb2 import TestRunReport
+from miyabi_agents.ports import Network, SandboxJob, SandboxLimits, SandboxResult, TaskContext, Worktree
+from miyabi_agents.toolchains.port import Environment, Project, RunVerdicts, TestRun, Toolchain
+from miyabi_agents.verification.config import RepositoryConfig
+from miyabi_agents.verification.laying import copy_tree, lay
+from miyabi_agents.workspace.removal import remove
+from miyabi_core.proto_time import to_duration
+
+#: End of a run's output that is kept for a person.
+TAIL_CHARACTERS = 8000
+#: Runs of tests at once in this process: more only make each other time out.
+_PLACES = asyncio.Semaphore(max(1, (os.cpu_count() or 2) // 2 + 1))
+
+
+@dataclass(frozen=True)
+class Part:
+    """One project of a repository with its toolchain."""
+
+    toolchain: Toolchain
+    project: Project
+    config: RepositoryConfig
+
+
+@dataclass(frozen=True)
+class Ran:
+    """One run: its verdicts, how it is reported, and what confined it."""
+
+    verdicts: RunVerdicts
+    report: TestRunReport
+    layers: tuple[str, ...] = ()
+    missing_layers: tuple[str, ...] = ()
+    timed_out: bool = False
+
+
+#: Nothing was to be run.
+NOTHING = RunVerdicts(complete=True)
+
+
+def nothing(name: str) -> Ran:
+    """Return the run of no target."""
+    return Ran(NOTHING, TestRunReport(name=name, complete=True))
+
+
+@dataclass(frozen=True)
+class Execution:
+    """Runs tests of one project.
+
+    Args:
+        context: The task's.
+        part: Project and toolchain.
+        environment: What its tests need.
+    """
+
+    context: TaskContext
+    part: Part
+    environment: Environment
+
+    async def run(
+        self,
+        tree: Worktree,
+        targets: Sequence[str] | None,
+        *,
+        name: str,
+        wall: timedelta | None = None,
+        may_not_build: bool = False,
+    ) -> Ran:
+        """Run *targets* in a checkout, or the whole suite.
+
+        Args:
+            tree: The checkout; generated files are laid into it.
+            targets: As the toolchain names them; None: the whole suite. None at all: nothing is run.
+            name: How the run is called in reports.
+            wall: Longest time; default: the repository's own.
+            may_not_build: A build that fails says that the tests do not build there, not that there is no verdict.
+
+        Raises:
+            SandboxError: the sandbox cannot be used.
+        """
+        if targets is not None and not targets:
+            return nothing(name)
+        run = self.part.toolchain.test_run(self.part.project, self.environment, targets)
+        laid = self.part.toolchain.lay(self.part.project, self.environment)
+        await asyncio.to_thread(lay, laid, source=self.environment.tree, target=tree.path)
+        scratch = tree.path.parent / f"{tree.path.name}.scratch"
+        try:
+            await asyncio.to_thread(_prepare, scratch, run.copies)
+            limits = SandboxLimits(wall=wall or timedelta(seconds=self.part.config.test.timeout))
+            limits = replace(limits, cpu=4 * limits.wall)
+            async with _PLACES:
+                return await self._run(tree, run, scratch, name=name, limits=limits, may_not_build=may_not_build)
+        finally:
+            await asyncio.shield(asyncio.to_thread(remove, scratch))
+
+    async def _run(
+        self, tree: Worktree, run: TestRun, scratch: Path, *, name: str, limits: SandboxLimits, may_not_build: bool
+    ) -> Ran:
+        """Build what the tests need, then run them."""
+        for command in run.before:
+            result = await self._sandboxed(tree, run, scratch, command=command, name=f"{name}: build", limits=limits)
+            if result.exit_code != 0 or result.timed_out:
+                return self._unbuilt(run, result, name=name, command=command, may_not_build=may_not_build)
+        result = await self._sandboxed(tree, run, scratch, command=run.command, name=name, limits=limits)
+        read = self.part.toolchain.read
+        verdicts = await asyncio.to_thread(read, self.part.project, run, result, tree=tree.path)
+        return _ran(name, run, result, verdicts)
+
+    async def _sandboxed(
+        self, tree: Worktree, run: TestRun, scratch: Path, *, command: Sequence[str], name: str, limits: SandboxLimits
+    ) -> SandboxResult:
+        """Run one command of a run."""
+        places = {"tree": str(tree.path), "env": str(self.environment.path), "scratch": str(scratch)}
+        job = SandboxJob(
+            [_filled(argument, places) for argument in command],
+            cwd=tree.path / run.cwd,
+            writable=[tree.path, scratch],
+            readable=[self.environment.path, *self.environment.recipe.readable, *run.readable],
+            environment={key: _filled(value, places) for key, value in run.environment.items()},
+            limits=limits,
+            network=Network.LOOPBACK,
+        )
+        async with self.context.progress.invocation(f"tests.{name.replace(' ', '_')}", detail=run.shown) as invocation:
+            result = await self.context.sandbox.run(job)
+            if result.timed_out or result.limit_hit:
+                invocation.failed(how_it_ended(result))
+            return result
+
+    def _unbuilt(
+        self, run: TestRun, result: SandboxResult, *, name: str, command: Sequence[str], may_not_build: bool
+    ) -> Ran:
+        """Report a build that failed before the tests."""
+        words = f"`{' '.join(command)[:200]}` failed: {_tail(result.output, 600)}"
+        clean = may_not_build and result.exit_code > 0 and not result.timed_out
+        unbuilt = {self.part.project.root: words} if clean else {}
+        return _ran(name, run, result, RunVerdicts(complete=clean, problem=words, unbuilt=unbuilt))
+
+
+def _ran(name: str, run: TestRun, result: SandboxResult, verdicts: RunVerdicts) -> Ran:
+    """Put a run together for a person."""
+    report = TestRunReport(
+        name=name,
+        complete=verdicts.complete,
+        problem=(verdicts.problem or verdicts.gate)[:2000],
+        exit_code=result.exit_code,
+        duration=to_duration(result.duration),
+        total=len(verdicts.verdicts),
+        output_tail=_tail(result.output, TAIL_CHARACTERS),
+        output_cut=result.output_cut or len(result.output) > TAIL_CHARACTERS,
+        command=run.shown[:4000],
+    )
+    return Ran(verdicts, report, tuple(result.layers), tuple(result.missing_layers), result.timed_out)
+
+
+def how_it_ended(result: SandboxResult) -> str:
+    """Say how a command ended that did not end well, for a person."""
+    if result.timed_out:
+        return f"it did not end within {result.duration.total_seconds():.0f} s"
+    if result.limit_hit:
+        return f"it was ended by the limit on {result.limit_hit}"
+    if result.exit_code < 0:
+        return f"it was ended by signal {-result.exit_code}"
+    return f"it ended with exit status {result.exit_code}"
+
+
+def _tail(text: str, longest: int) -> str:
+    """Return the end of what strangers printed, without what a terminal obeys."""
+    kept = text[-longest:]
+    return "".join(char for char in kept if char in "\n\t" or char.isprintable())
+
+
+def _filled(text: str, places: Mapping[str, str]) -> str:
+    """Fill placeholders in; other braces stay as they are."""
+    for name, value in places.items():
+        text = text.replace(f"{{{name}}}", value)
+    return text
+
+
+def _prepare(scratch: Path, copies: Mapping[str, Path]) -> None:
+    """Make the run's private folder, with the writable copies that it needs."""
+    scratch.mkdir(parents=True)
+    for name, source in copies.items():
+        copy_tree(source, scratch / name)

@@ -1,0 +1,291 @@
+"""The gate before a pull request: runs the tests of one project on base and on the change, and judges them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from miyabi.coordinator.v1.result_pb2 import ChangeSet, EnvironmentReport, ExpectationForms, TestRunReport
+from miyabi_agents.ports import TaskContext
+from miyabi_agents.toolchains.port import Environment, Selection
+from miyabi_agents.verification.changes import Overlaid, Sorted, only, without
+from miyabi_agents.verification.execution import Execution, Ran
+from miyabi_agents.verification.ground import Footing, Repository, base_run, build
+from miyabi_agents.verification.judge import (
+    FAILED,
+    PASSED,
+    ChangedTests,
+    Runs,
+    Verdict,
+    approval_reasons,
+    judge,
+    why_not,
+)
+from miyabi_core.proto_time import to_duration
+
+#: How often what looks broken is run again alone.
+AGAIN = 2
+#: ChangedTests that are run again; where more look broken, chance is no explanation.
+MAX_AGAIN = 20
+#: Existing tests that are shown in both forms.
+MAX_EXPECTATIONS = 50
+
+
+@dataclass
+class Gated:
+    """What the gate found for one project."""
+
+    verdict: Verdict
+    runs: Runs
+    reports: list[TestRunReport] = field(default_factory=list)
+    environments: list[EnvironmentReport] = field(default_factory=list)
+    expectations: list[ExpectationForms] = field(default_factory=list)
+    approvals: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    ran: Ran | None = None  #: the run of the change
+    runtime: str = ""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Judges one project.
+
+    Args:
+        context: The task's.
+        repository: What base's files say.
+        footing: The project, its environment, base's own tests.
+        change: The whole change.
+        sorted: Its files that belong to the project, by what they are.
+        selection: Which tests are run.
+    """
+
+    context: TaskContext
+    repository: Repository
+    footing: Footing
+    change: ChangeSet
+    sorted: Sorted
+    selection: Selection
+
+    async def judge(self) -> Gated:
+        """Run the tests and judge them.
+
+        Edits of the harness are left out at first: where the change is proved without them they decided nothing. Where
+        it is not, they are laid over base and change alike, and a person has to approve.
+
+        Raises:
+            EnvironmentBuildError: the change's own environment cannot be built.
+            SandboxError: the sandbox cannot be used.
+            WorkspaceError: a checkout cannot be made.
+        """
+        gated = await self._judge(self.change, harness=())
+        harness = sorted(self.sorted.harness)
+        if not harness:
+            return gated
+        if not why_not(gated.verdict, gated.runs):
+            gated.notes.append(f"edits of how tests are run were left out of the verdict: {_names(harness)}")
+            return gated
+        with_harness = await self._judge(self.change, harness=harness)
+        what = "the verdict rests on an edit of what decides how tests are run"
+        with_harness.approvals += [f"{what}: {path}" for path in harness[:20]]
+        return with_harness
+
+    async def _judge(self, change: ChangeSet, *, harness: Sequence[str]) -> Gated:
+        """Run with or without the edits of the harness."""
+        left_out = set(self.sorted.harness) - set(harness)
+        change = without(change, left_out)
+        environment = await self._environment()
+        runs, reports, ran = await self._run(change, environment, harness)
+        tests = self._tests(every_old=bool(harness))
+        verdict = judge(runs, tests)
+        flaky, again = await self._run_again(verdict, change, environment)
+        if flaky:
+            verdict = judge(runs, replace(tests, flaky=frozenset(flaky)))
+        gated = Gated(verdict, runs, [*reports, *again], ran=ran)
+        gated.environments = [self._environment_report(environment)]
+        gated.expectations = self._expectations(verdict)
+        gated.approvals = approval_reasons(verdict, harness={})
+        gated.notes = self._notes(runs)
+        gated.runtime = environment.recipe.runtime
+        return gated
+
+    async def _environment(self) -> Environment:
+        """Return the environment of the change: base's, unless it edits what that is made of."""
+        if not self.sorted.manifests:
+            return self.footing.environment
+        part = self.footing.part
+        changed = {path: None if file.deleted else file.content for path, file in self.sorted.manifests.items()}
+        files = Overlaid(self.repository.base, changed)
+        machine = await self.context.environments.machine()
+        recipe = await asyncio.to_thread(part.toolchain.recipe, part.project, files, machine)
+        return await build(self.context, recipe, files, manifests=only(self.change, changed))
+
+    async def _run(
+        self, change: ChangeSet, environment: Environment, harness: Sequence[str]
+    ) -> tuple[Runs, list[TestRunReport], Ran]:
+        """Make the runs that a verdict compares."""
+        own, every = self._own_targets(), self._every_target()
+        laid = only(self.change, [*self.sorted.beside_code, *harness])
+        base = await self._base(every)
+        await self.context.progress.step("running the new tests on base")
+        base_new = await self._in_checkout("base with new tests", [laid], own, self.footing.environment)
+        await self.context.progress.step("running tests on the change")
+        changed = await self._in_checkout("change", [change], every, environment)
+        edited = self._edited()
+        old: Ran | None = None
+        if edited or harness:
+            await self.context.progress.step("running base's own tests on the change")
+            # With an edited harness, only base's own says what base's tests show on the change.
+            old_targets = every if harness else self._targets_of(edited)
+            code = without(change, [*self.sorted.beside_code, *self.sorted.harness])
+            old = await self._in_checkout("change with old tests", [code], old_targets, environment)
+        runs = Runs(base.verdicts, base_new.verdicts, changed.verdicts, old.verdicts if old else None)
+        reports = [ran.report for ran in (base, base_new, changed, old) if ran is not None]
+        return runs, reports, changed
+
+    async def _base(self, targets: Sequence[str] | None) -> Ran:
+        """Return base's own tests: all of them are there already where they are short."""
+        if self.footing.whole:
+            return self.footing.base
+        there = [target for target in targets or [] if self._on_base(target)]
+        return await base_run(self.context, self.footing.part, self.footing.environment, there)
+
+    def _on_base(self, target: str) -> bool:
+        """Tell whether a target is there on base."""
+        file = self.sorted.tests.get(target)
+        return file is None or self.repository.base.read(target) is not None
+
+    def _own_targets(self) -> list[str]:
+        """Return the targets that the change's own tests belong to, those that it deletes left out."""
+        return sorted(target for target in self.selection.own if not self._deleted(target))
+
+    def _every_target(self) -> list[str] | None:
+        """Return what is run on the change: everything, or its own tests and their neighbourhood."""
+        if self.footing.whole and set(self.selection.own) <= self._collected():
+            return None
+        return sorted({*self._own_targets(), *self.selection.near, *(self._collected() if self.footing.whole else ())})
+
+    def _collected(self) -> set[str]:
+        """Return the targets that the whole suite of base holds, and those that lie beside them."""
+        file_of = self.footing.part.toolchain.file_of
+        found = {file_of(test) for test in self.footing.base.verdicts.verdicts}
+        folders = {target.rpartition("/")[0] for target in found}
+        return found | {target for target in self.selection.own if target.rpartition("/")[0] in folders}
+
+    def _deleted(self, target: str) -> bool:
+        """Tell whether the change deletes a target."""
+        file = self.sorted.tests.get(target)
+        return file is not None and file.deleted
+
+    def _edited(self) -> list[str]:
+        """Return the test files that are there on base and that the change edits or deletes."""
+        beside = self.sorted.beside_code
+        return sorted(path for path in beside if self.repository.base.read(path) is not None)
+
+    def _targets_of(self, edited: Sequence[str]) -> list[str]:
+        """Return the targets whose old form is run: the edited ones; where support was edited, all that may use it."""
+        tests = [path for path in edited if path in self.sorted.tests]
+        targets = [target for target in self.selection.own if target in tests or target not in self.sorted.tests]
+        if len(tests) < len(edited):
+            targets = [target for target in {*self.selection.own, *self.selection.near} if self._on_base(target)]
+        return sorted(set(targets) | set(tests)) if self._by_path() else sorted(set(targets))
+
+    def _by_path(self) -> bool:
+        """Tell whether the toolchain names its targets by the paths of test files."""
+        return any(target in self.sorted.tests for target in self.selection.own)
+
+    async def _in_checkout(
+        self, name: str, changes: Sequence[ChangeSet], targets: Sequence[str] | None, environment: Environment
+    ) -> Ran:
+        """Run tests in a checkout of their own."""
+        inputs = self.context.lease.inputs
+        label = f"{name.replace(' ', '-')}-{inputs.issue_number}"
+        async with self.context.workspaces.open(repository=inputs.repository, sha=inputs.base_sha, label=label) as tree:
+            for change in changes:
+                await tree.apply(change)
+            execution = Execution(self.context, self.footing.part, environment)
+            return await execution.run(tree, targets, name=name, may_not_build=name == "base with new tests")
+
+    def _tests(self, *, every_old: bool) -> ChangedTests:
+        """Return what the judge has to know of the change's tests."""
+        toolchain = self.footing.part.toolchain
+        edited = frozenset(self._edited())
+        targets = frozenset(self._targets_of(sorted(edited)))
+        declared = frozenset(entry.test for entry in self.change.changed_expectations)
+        return ChangedTests(
+            self.sorted.own, edited | targets, toolchain.group_of, toolchain.file_of, declared, every_old=every_old
+        )
+
+    async def _run_again(
+        self, verdict: Verdict, change: ChangeSet, environment: Environment
+    ) -> tuple[set[str], list[TestRunReport]]:
+        """Run what looks broken again, alone: what passes then is flaky, not broken."""
+        suspects = {case.test for case in verdict.cases if case.broken and case.change == FAILED and case.old == FAILED}
+        if not suspects or len(suspects) > MAX_AGAIN:
+            return set(), []
+        file_of = self.footing.part.toolchain.file_of
+        targets = sorted({file_of(test) for test in suspects})
+        flaky: set[str] = set()
+        reports = []
+        for _ in range(AGAIN):
+            ran = await self._in_checkout("again", [change], targets, environment)
+            reports.append(ran.report)
+            flaky |= {test for test in suspects if ran.verdicts.verdicts.get(test) == PASSED}
+            if flaky == suspects:
+                break
+        return flaky, reports
+
+    def _environment_report(self, environment: Environment) -> EnvironmentReport:
+        """Say what the tests ran in."""
+        project, recipe = self.footing.part.project, environment.recipe
+        built = environment.seconds + (
+            0 if environment is self.footing.environment else self.footing.environment.seconds
+        )
+        return EnvironmentReport(
+            toolchain=project.toolchain,
+            runner=project.runner,
+            origin=recipe.origin or project.origin,
+            project=project.root,
+            notes=[note[:1000] for note in (*recipe.notes, *environment.notes, *self.footing.notes)][:100],
+            duration=to_duration(timedelta(seconds=built)),
+            of_change=environment is not self.footing.environment,
+        )
+
+    def _expectations(self, verdict: Verdict) -> list[ExpectationForms]:
+        """Show the tests whose expectation the change edits, in both forms."""
+        toolchain = self.footing.part.toolchain
+        groups: dict[str, tuple[str, bool]] = {}
+        for case in verdict.cases:
+            if case.expectation or (case.edited and case.proof and not case.added):
+                groups.setdefault(case.group, (toolchain.file_of(case.test), case.declared))
+        forms = []
+        for group, (path, declared) in sorted(groups.items())[:MAX_EXPECTATIONS]:
+            file = self.sorted.tests.get(path)
+            before = self.repository.base.read(path) or b""
+            after = b"" if file is None or file.deleted else file.content
+            forms.append(
+                ExpectationForms(
+                    test=group,
+                    before=toolchain.code_of(path, before, group)[:4000],
+                    after=toolchain.code_of(path, after, group)[:4000],
+                    declared=declared,
+                )
+            )
+        return forms
+
+    def _notes(self, runs: Runs) -> list[str]:
+        """Say what was not run or could not be judged."""
+        notes = [self.selection.note] if self.selection.note and not self.footing.whole else []
+        if self.footing.whole:
+            notes.append("base's whole suite is short enough to be run each time")
+        else:
+            notes.append("only the change's own tests and those near to it were run, not the whole suite")
+        notes += [f"{gate} (on the change)" for gate in [runs.change.gate] if gate]
+        return notes
+
+
+def _names(paths: Sequence[str]) -> str:
+    """Return some paths, and how many more there are."""
+    more = f" and {len(paths) - 5} more" if len(paths) > 5 else ""
+    return ", ".join(paths[:5]) + more

@@ -1,0 +1,223 @@
+"""Prepares what every verdict stands on, before money is spent: projects, their environments, base's own tests."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+
+from miyabi.coordinator.v1.result_pb2 import ChangeSet
+from miyabi_agents.errors import ConfigError, EnvironmentBuildError, ToolchainMissingError
+from miyabi_agents.ports import TaskContext
+from miyabi_agents.toolchains.port import BaseFiles, Environment, Recipe
+from miyabi_agents.toolchains.registry import Recognised, by_project, recognise
+from miyabi_agents.verification import config as configuration
+from miyabi_agents.verification.base_runs import BaseRuns
+from miyabi_agents.verification.config import RepositoryConfig
+from miyabi_agents.verification.execution import Execution, Part, Ran
+from miyabi_agents.verification.judge import PASSED
+from miyabi_agents.verification.targets import configured
+
+#: How often what base cannot import is added to its environment.
+MAX_REPAIRS = 3
+#: Likely files whose tests are tried before money is spent, and how many of those.
+MOST_LIKELY = 5
+
+
+@dataclass(frozen=True)
+class Repository:
+    """What a commit's files say of how it is tested."""
+
+    base: BaseFiles
+    config: RepositoryConfig
+    recognised: Sequence[Recognised]
+
+
+@dataclass(frozen=True)
+class Footing:
+    """One project, ready for tests: its environment, and what base's own tests show."""
+
+    part: Part
+    environment: Environment
+    base: Ran
+    #: The whole suite is short enough to be run each time.
+    whole: bool
+    notes: tuple[str, ...] = ()
+
+
+async def survey(context: TaskContext, base: BaseFiles) -> Repository:
+    """Recognise the projects of the lease's commit; nothing is run.
+
+    Raises:
+        ConfigError: a file says it wrongly, or nothing that has tests is recognised.
+    """
+    name = context.lease.inputs.repository
+    return await asyncio.to_thread(_survey, base, name, context)
+
+
+def _survey(base: BaseFiles, name: str, context: TaskContext) -> Repository:
+    """Read the repository's file, then ask every toolchain."""
+    own = base.read(configuration.FILE_NAME)
+    config = configuration.load(own, name, operator_dir=context.settings.repository_config_dir)
+    recognised = recognise(base, config)
+    if not recognised:
+        raise ConfigError(
+            f"{name} has no tests that are recognised (Python, JavaScript, TypeScript, Go, Rust), and no "
+            f"{configuration.FILE_NAME} that says how they are run"
+        )
+    return Repository(base, config or RepositoryConfig(), recognised)
+
+
+async def stand(
+    context: TaskContext, repository: Repository, recognised: Recognised, *, targets: Sequence[str]
+) -> Footing:
+    """Build a project's environment and run base's own tests: the whole suite where it is short, else *targets*.
+
+    Raises:
+        ToolchainMissingError: a program is missing on this machine.
+        EnvironmentBuildError: the environment cannot be built, or nothing of base can be imported in it.
+        WorkspaceError: base cannot be checked out.
+        SandboxError: the sandbox cannot be used.
+    """
+    toolchain, project = recognised
+    part = Part(toolchain, project, repository.config)
+    machine = await context.environments.machine()
+    recipe = await asyncio.to_thread(toolchain.recipe, project, repository.base, machine)
+    notes: list[str] = []
+    for _ in range(MAX_REPAIRS + 1):
+        environment = await build(context, recipe, repository.base)
+        ran, whole = await _base_runs(context, part, environment, targets)
+        repaired = (
+            await asyncio.to_thread(toolchain.repair, environment.recipe, ran.verdicts) if _lacking(ran) else None
+        )
+        if repaired is None or len(notes) == MAX_REPAIRS:
+            break
+        added = sorted(set(repaired.notes) - set(recipe.notes))
+        notes.append("; ".join(added) or "what base could not import was added to its environment")
+        recipe = repaired
+    _refuse_dead(ran)
+    return Footing(part, environment, ran, whole, tuple(notes))
+
+
+async def try_ground(context: TaskContext, likely: Sequence[str]) -> None:
+    """Make sure, before a model is paid, that base's own tests can be run where a change is likely.
+
+    Of the projects that the likely files belong to, the first whose tests can be run is enough.
+
+    Raises:
+        ToolchainMissingError: as `stand`, of the first project.
+        EnvironmentBuildError: as `stand`, of the first project.
+    """
+    inputs = context.lease.inputs
+    async with context.workspaces.files(repository=inputs.repository, sha=inputs.base_sha) as base:
+        repository = await survey(context, base)
+        parts = by_project(likely, repository.recognised) or [(repository.recognised[0], [])]
+        first: EnvironmentBuildError | ToolchainMissingError | None = None
+        for recognised, paths in parts:
+            near = await asyncio.to_thread(_near, repository, recognised, paths[:MOST_LIKELY])
+            try:
+                await stand(context, repository, recognised, targets=near)
+            except (EnvironmentBuildError, ToolchainMissingError) as error:
+                first = first or error
+            else:
+                return
+        if first is not None:
+            raise first
+
+
+def _near(repository: Repository, recognised: Recognised, paths: Sequence[str]) -> list[str]:
+    """Return some tests that are near to files, as they are on base."""
+    toolchain, project = recognised
+    found = configured(list(paths), repository.config)
+    if not found:
+        contents = {path: repository.base.read(path) for path in paths}
+        found = list(toolchain.select(project, repository.base, contents).near)
+    return found[:MOST_LIKELY]
+
+
+async def build(
+    context: TaskContext, recipe: Recipe, base: BaseFiles, *, manifests: ChangeSet | None = None
+) -> Environment:
+    """Return the environment of a recipe, built where it is not there yet.
+
+    Args:
+        context: The task's.
+        recipe: How.
+        base: The files whose content it depends on.
+        manifests: What a change does to manifests, for an environment of its own; nothing else of it is laid.
+
+    Raises:
+        EnvironmentBuildError: it cannot be built.
+    """
+    inputs = context.lease.inputs
+    await context.progress.step("building the test environment")
+    async with context.progress.invocation("environment.build", detail=recipe.origin):
+        return await context.environments.get(
+            recipe,
+            base,
+            check_out=lambda path: context.workspaces.lay(
+                repository=inputs.repository, sha=inputs.base_sha, path=path, change=manifests
+            ),
+        )
+
+
+def _lacking(ran: Ran) -> bool:
+    """Tell whether base's run shows something that it could not load."""
+    return bool(ran.verdicts.unbuilt)
+
+
+def _refuse_dead(ran: Ran) -> None:
+    """End what cannot lead to a verdict, before a model is paid.
+
+    Raises:
+        EnvironmentBuildError: nothing of base's tests could be loaded.
+    """
+    verdicts = ran.verdicts
+    if verdicts.unbuilt and PASSED not in verdicts.verdicts.values():
+        file, reason = next(iter(sorted(verdicts.unbuilt.items())))
+        words = next((line.strip() for line in reversed(reason.splitlines()) if line.strip()), "")
+        raise EnvironmentBuildError(f"base's own tests cannot be loaded: {file}: {words[:600]}")
+
+
+async def _base_runs(
+    context: TaskContext, part: Part, environment: Environment, targets: Sequence[str]
+) -> tuple[Ran, bool]:
+    """Run base's own tests: all, where they are short; else those of *targets*."""
+    allowed = part.config.test.whole_suite
+    if allowed and not part.config.test.targets:
+        wall = timedelta(seconds=min(allowed, part.config.test.timeout))
+        ran = await base_run(context, part, environment, None, wall=wall)
+        if ran.verdicts.complete:
+            return ran, True
+    return await base_run(context, part, environment, targets), False
+
+
+async def base_run(
+    context: TaskContext,
+    part: Part,
+    environment: Environment,
+    targets: Sequence[str] | None,
+    *,
+    wall: timedelta | None = None,
+) -> Ran:
+    """Return what base's own tests show, kept for each commit, environment and targets."""
+    inputs = context.lease.inputs
+    chosen = ["*", str(wall)] if targets is None else list(targets)
+    toolchain = f"{part.project.toolchain}:{part.project.root}:{part.project.runner}"
+    key = [inputs.repository, inputs.base_sha, environment.path.name, toolchain, part.config.model_dump_json(), *chosen]
+
+    async def run() -> Ran:
+        async with AsyncExitStack() as stack:
+            opened = context.workspaces.open(
+                repository=inputs.repository, sha=inputs.base_sha, label=f"base-{inputs.issue_number}"
+            )
+            tree = await stack.enter_async_context(opened)
+            execution = Execution(context, part, environment)
+            return await execution.run(tree, targets, name="base", wall=wall)
+
+    if targets is not None and not targets:
+        return await run()
+    await context.progress.step("running base's own tests")
+    return await BaseRuns(context.settings.kept_runs_dir).get(key, run)
