@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -146,3 +147,44 @@ async def test_page_beyond_loopback_wants_identity() -> None:
     """The HTTP side is refused on another address as the gRPC side is."""
     with pytest.raises(FailedPreconditionError, match="MIYABI_DASHBOARD_IDENTITIES_FILE"):
         Dashboard(DashboardSettings(http_address="0.0.0.0:0"))
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("Authorization", "Bearer \xff\xfe"),
+        ("Authorization", "Basic \xff"),
+        ("Authorization", "Basic /w=="),
+        ("Cookie", "miyabi_token=\xff"),
+    ],
+)
+async def test_odd_bytes_are_no_identity(guarded: Guarded, header: str, value: str) -> None:
+    """What is no UTF-8 is nobody's token: 401, not a failure of ours."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(guarded.base.rpartition(":")[2]))
+    writer.write(
+        f"GET /api/events HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{header}: {value}\r\n\r\n".encode(
+            "latin-1"
+        )
+    )
+    async with asyncio.timeout(10):
+        assert int((await reader.readline()).split()[1]) == 401
+    writer.close()
+
+
+async def test_form_of_a_browser_is_taken(guarded: Guarded) -> None:
+    """The form's page lets browsers say where a form comes from; a form with an odd alphabet is a wrong token."""
+    async with guarded.session() as http:
+        form = await http.get("/login")
+        assert form.headers["referrer-policy"] == "same-origin"
+        sent = {"origin": guarded.base, "sec-fetch-site": "same-origin", "sec-fetch-mode": "navigate"}
+        right = await http.post("/login", data={"token": guarded.tokens["viewer"]}, headers=sent, allow_redirects=False)
+        foreign = await http.post("/login", data={"token": "x"}, headers={"origin": "null"}, allow_redirects=False)
+        kind = {"content-type": "application/x-www-form-urlencoded; charset=nonsense"}
+        odd = await http.post("/login", data=b"token=%ff", headers=kind, allow_redirects=False)
+        assert (right.status, foreign.status, odd.status) == (303, 403, 401)
+
+
+async def test_door_counts_with_a_token_too(guarded: Guarded) -> None:
+    """A good token does not make another name ours."""
+    async with guarded.session("viewer") as http:
+        assert (await http.get("/api/events", headers={"host": "evil.example"})).status == 421

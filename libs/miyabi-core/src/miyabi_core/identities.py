@@ -152,7 +152,7 @@ class Identities:
             UnauthenticatedError: nobody's token, or one that has expired.
         """
         self.refresh()
-        found = self._tables.tokens.get(hashlib.sha256(token.encode()).digest())
+        found = self._tables.tokens.get(hashlib.sha256(token.encode("utf-8", "replace")).digest())
         if found is None or found.expires <= time.time():
             raise identity_required("The token is not known, or has expired.")
         return found

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from miyabi.coordinator.v1.event_pb2 import BatchEvent
 from miyabi.dashboard.v1.telemetry_service_pb2_grpc import add_TelemetryServiceServicer_to_server
+from miyabi_core.edge import ServedHosts, names_of
 from miyabi_core.errors import UnavailableError
 from miyabi_core.redis import connect
 from miyabi_core.security import ClientSecurity, ServerSecurity
@@ -49,6 +50,7 @@ class Dashboard:
             simulated=settings.simulated,
             graph_lifetime=timedelta(milliseconds=settings.graph_cache_ttl_ms),
             door=Door(self.security.identities),
+            hosts=ServedHosts(settings.http_address, names_of(settings.http_hosts)),
         )
         self._tls = self.security.http_context(settings.http_address)
         self.grpc = GrpcServer(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from html import escape
+from urllib.parse import parse_qs
 
 from aiohttp import web
 
@@ -35,6 +36,10 @@ main { max-width: 24rem; margin: 15vh auto; padding: 0 1rem; }
 label, input, button { display: block; width: 100%; box-sizing: border-box; margin-top: .5rem; font: inherit; }
 input, button { padding: .5rem; }
 """
+#: How browsers send a form without files.
+_FORM_TYPE = "application/x-www-form-urlencoded"
+#: The form has one field.
+_MOST_FIELDS = 10
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _LOG = get_logger(__name__)
@@ -95,7 +100,7 @@ class Door:
 
     async def _log_in(self, request: web.Request) -> web.Response:
         """Keep the token in a cookie that no script reads and no other site sends."""
-        token = str((await request.post()).get("token", "")).strip()
+        token = _token_of(await request.read()) if request.content_type == _FORM_TYPE else ""
         try:
             authorise_http({"authorization": f"Bearer {token}"}, *READ, identities=self._identities)
         except UnauthenticatedError as error:
@@ -113,6 +118,15 @@ class Door:
         return response
 
 
+def _token_of(body: bytes) -> str:
+    """Return the token of a form, which is UTF-8 whatever else it says to be; empty where there is none."""
+    try:
+        fields = parse_qs(body.decode("ascii"), max_num_fields=_MOST_FIELDS)
+    except ValueError:
+        return ""
+    return fields.get("token", [""])[0].strip()
+
+
 def _is_encrypted(request: web.Request) -> bool:
     """Tell whether the browser came by HTTPS, here or at the proxy before us; a false header only harms its sender."""
     return request.secure or request.headers.get("x-forwarded-proto", "") == "https"
@@ -120,7 +134,10 @@ def _is_encrypted(request: web.Request) -> bool:
 
 def _form(status: int, problem: str) -> web.Response:
     """Return the form."""
-    headers = {"content-security-policy": _FORM_POLICY, "cache-control": "no-store"}
+    # Without a referrer at all browsers send the form with `Origin: null`, which nobody can tell from a stranger's.
+    headers = {
+        "content-security-policy": _FORM_POLICY, "cache-control": "no-store", "referrer-policy": "same-origin",
+    }  # fmt: skip
     text = _FORM.format(problem=escape(problem))
     return web.Response(status=status, text=text, content_type="text/html", headers=headers)
 

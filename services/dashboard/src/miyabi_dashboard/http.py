@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import grpc
-from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp import web
 from prometheus_client import generate_latest
 
 from miyabi_core import metrics
-from miyabi_core.errors import MiyabiError, PermissionDeniedError, UnauthenticatedError
+from miyabi_core.edge import HttpDoor, ServedHosts, strict_json
+from miyabi_core.errors import MiyabiError
 from miyabi_core.status import from_rpc_error
 from miyabi_dashboard.door import Door
+from miyabi_dashboard.event_socket import EventSocket
 from miyabi_dashboard.graph import Graphs
-from miyabi_dashboard.hub import Client, Hub
+from miyabi_dashboard.hub import Hub
+from miyabi_dashboard.incoming import cursor_of, json_of
 from miyabi_dashboard.intake import IntakeStore
 from miyabi_dashboard.intake_events import InvalidEventError, check
 from miyabi_dashboard.performance import Monitor
@@ -29,8 +31,6 @@ from miyabi_dashboard.upstream import Upstream, as_dict
 STATIC = Path(__file__).with_name("static")
 #: Events of one POST to /api/events.
 MAX_EVENTS = 1000
-#: Seconds between pings of the WebSocket.
-HEARTBEAT_SECONDS = 20.0
 #: No source but our own; no inline code.
 SECURITY_HEADERS = {
     "content-security-policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
@@ -44,6 +44,10 @@ _STATUS = {
     grpc.StatusCode.DEADLINE_EXCEEDED: 504,
     grpc.StatusCode.RESOURCE_EXHAUSTED: 429,
 }
+
+
+#: Answers in JSON that every reader understands.
+_json = partial(web.json_response, dumps=strict_json.dumps)
 
 
 class HttpInterface:
@@ -60,7 +64,9 @@ class HttpInterface:
         simulated: bool,
         graph_lifetime: timedelta,
         door: Door,
+        hosts: ServedHosts,
     ) -> None:
+        self._hosts = hosts
         self._door = door
         self._intake = intake
         self._hub = hub
@@ -68,14 +74,15 @@ class HttpInterface:
         self._monitor = monitor
         self._max_body_bytes = max_body_bytes
         self._simulated = simulated
-        self._snapshots = Snapshots(hub, upstream, simulated=simulated)
+        self._socket = EventSocket(hub, Snapshots(hub, upstream, simulated=simulated), door=door)
         self._graphs = Graphs(upstream, lifetime=graph_lifetime)
         self.ready = False
 
     def application(self) -> web.Application:
         """Return the application; bodies are bounded before and after they are decompressed."""
         app = web.Application(
-            client_max_size=self._max_body_bytes, middlewares=[_answer_errors, _refuse_strangers, self._door.guard]
+            client_max_size=self._max_body_bytes,
+            middlewares=[HttpDoor(self._hosts).middleware(), _answer_errors, self._door.guard],
         )
         app.on_response_prepare.append(_add_headers)
         app.add_routes(
@@ -92,7 +99,7 @@ class HttpInterface:
                 web.get("/healthz", self._healthy),
                 web.get("/readyz", self._is_ready),
                 web.get("/metrics", _metrics),
-                web.get("/ws", self._websocket),
+                web.get("/ws", self._socket.serve),
                 web.get("/", _page),
                 web.get("/sw.js", _worker),
                 *self._door.routes(),
@@ -104,12 +111,12 @@ class HttpInterface:
 
     async def _agent_event(self, request: web.Request) -> web.Response:
         """Take one event."""
-        event = check(await _json(request))
-        return web.json_response({"success": True, "id": await self._take(event)})
+        event = check(await json_of(request))
+        return _json({"success": True, "id": await self._take(event)})
 
     async def _events(self, request: web.Request) -> web.Response:
         """Take a list of events: all of them, or none."""
-        body = await _json(request)
+        body = await json_of(request)
         events = body.get("events") if isinstance(body, dict) else body
         if not isinstance(events, list) or not 0 < len(events) <= MAX_EVENTS:
             message = f"must be a list of 1 to {MAX_EVENTS} events"
@@ -117,46 +124,45 @@ class HttpInterface:
         checked = [check(event, prefix=f"events[{position}].") for position, event in enumerate(events)]
         async with asyncio.TaskGroup() as tasks:
             stored = [tasks.create_task(self._take(event)) for event in checked]
-        return web.json_response({"success": True, "ids": [task.result() for task in stored]})
+        return _json({"success": True, "ids": [task.result() for task in stored]})
 
     async def _take(self, event: dict[str, Any]) -> str:
         """Store an event, then show it."""
         identifier = await self._intake.append(event)
-        self._hub.publish([{"id": identifier, "source": "external", **event}])
+        # Ours last: what comes from outside is never taken for it, whatever else it has to say.
+        self._hub.publish([{**event, "id": identifier, "source": "external"}])
         return identifier
 
     async def _stored(self, request: web.Request) -> web.Response:
         """Answer stored events behind a cursor."""
-        after = request.query.get("after", "")
-        if after and not all(part.isdigit() for part in after.split("-", 1)):
-            raise InvalidEventError([{"field": "after", "message": "is no id of an event", "received": after}])
-        return web.json_response({"events": await self._intake.after(after, limit=1000)})
+        after = cursor_of(request.query.get("after", ""))
+        return _json({"events": await self._intake.after(after, limit=MAX_EVENTS)})
 
     async def _batches(self, _request: web.Request) -> web.Response:
         """Answer the newest batches."""
-        return web.json_response({"batches": await self._upstream.batches(), "simulated": self._simulated})
+        return _json({"batches": await self._upstream.batches(), "simulated": self._simulated})
 
     async def _batch(self, request: web.Request) -> web.Response:
         """Answer one batch with its runs."""
-        return web.json_response(await self._upstream.batch(f"batches/{request.match_info['batch']}"))
+        return _json(await self._upstream.batch(f"batches/{request.match_info['batch']}"))
 
     async def _run(self, request: web.Request) -> web.Response:
         """Answer one run with its results."""
         name = f"batches/{request.match_info['batch']}/runs/{request.match_info['number']}"
-        return web.json_response(await self._upstream.run(name))
+        return _json(await self._upstream.run(name))
 
     async def _agents(self, _request: web.Request) -> web.Response:
         """Answer the attached agents."""
-        return web.json_response({"agents": await self._upstream.agents()})
+        return _json({"agents": await self._upstream.agents()})
 
     async def _graph(self, request: web.Request) -> web.Response:
         """Answer a batch as nodes and edges: the one that is named, or the newest."""
         batch = request.query.get("batch", "")
-        return web.json_response(await self._graphs.get(batch, newest_event=self._hub.sequence))
+        return _json(await self._graphs.get(batch, newest_event=self._hub.sequence))
 
     async def _performance(self, _request: web.Request) -> web.Response:
         """Answer what was measured."""
-        return web.json_response(as_dict(self._monitor.report()))
+        return _json(as_dict(self._monitor.report()))
 
     async def _healthy(self, _request: web.Request) -> web.Response:
         """Say that the process serves."""
@@ -166,68 +172,6 @@ class HttpInterface:
         """Say whether requests should come here."""
         return web.Response(text="ready\n" if self.ready else "not ready\n", status=200 if self.ready else 503)
 
-    async def _websocket(self, request: web.Request) -> web.WebSocketResponse:
-        """Send a snapshot or what was missed, then events as they come."""
-        socket = web.WebSocketResponse(heartbeat=HEARTBEAT_SECONDS, compress=True)
-        await socket.prepare(request)
-        client = self._hub.attach()
-        try:
-            after, epoch = request.query.get("after", ""), request.query.get("epoch", "")
-            missed = self._hub.since(int(after), epoch=epoch) if after.isdecimal() else None
-            if missed is None:
-                await self._start_over(socket)
-            elif missed:
-                await socket.send_str(json.dumps({"type": "events", "events": missed}))
-            async with asyncio.TaskGroup() as tasks:
-                sender = tasks.create_task(self._send(socket, client, request))
-                async for message in socket:
-                    if message.type in {WSMsgType.ERROR, WSMsgType.CLOSE}:
-                        break
-                sender.cancel()
-        finally:
-            self._hub.detach(client)
-        return socket
-
-    async def _start_over(self, socket: web.WebSocketResponse) -> None:
-        """Send where things stand, and what happened since that was asked for."""
-        snapshot = await self._snapshots.get()
-        await socket.send_str(snapshot.text)
-        if missed := self._hub.since(snapshot.sequence, epoch=self._hub.epoch):
-            await socket.send_str(json.dumps({"type": "events", "events": missed}))
-
-    async def _send(self, socket: web.WebSocketResponse, client: Client, request: web.Request) -> None:
-        """Send what is queued; a client that fell behind gets a new snapshot."""
-        while not socket.closed:
-            if client.lost:
-                while not client.queue.empty():
-                    client.queue.get_nowait()
-                client.lost = False
-                await self._start_over(socket)
-            text = await client.queue.get()
-            try:
-                self._door.check(request)
-                await socket.send_str(text)
-            except (UnauthenticatedError, PermissionDeniedError):
-                await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"not known any more")
-                return
-            except ConnectionError:
-                return
-
-
-async def _json(request: web.Request) -> Any:
-    """Read a JSON body.
-
-    Raises:
-        InvalidEventError: it is no JSON.
-        web.HTTPUnsupportedMediaType: it does not say that it is.
-    """
-    if request.content_type != "application/json":
-        raise web.HTTPUnsupportedMediaType(text="content-type must be application/json\n")
-    try:
-        return json.loads(await request.read())
-    except ValueError as error:
-        raise InvalidEventError([{"field": "body", "message": "is no JSON", "received": None}]) from error
-
 
 @web.middleware
 async def _answer_errors(request: web.Request, handler: Any) -> web.StreamResponse:
@@ -236,9 +180,7 @@ async def _answer_errors(request: web.Request, handler: Any) -> web.StreamRespon
         response: web.StreamResponse = await handler(request)
         return response
     except InvalidEventError as error:
-        return web.json_response(
-            {"success": False, "error": "invalid request", "validationErrors": error.problems}, status=400
-        )
+        return _json({"success": False, "error": "invalid request", "validationErrors": error.problems}, status=400)
     except grpc.aio.AioRpcError as error:
         return _refused(from_rpc_error(error))
     except MiyabiError as error:
@@ -250,17 +192,7 @@ def _refused(error: MiyabiError) -> web.Response:
     status = _STATUS.get(error.code, 500)
     headers = {"retry-after": "1"} if status == 503 else {}
     body = {"success": False, "error": error.message, "reason": error.reason}
-    return web.json_response(body, status=status, headers=headers)
-
-
-@web.middleware
-async def _refuse_strangers(request: web.Request, handler: Any) -> web.StreamResponse:
-    """Refuse browsers of other sites: what carries an Origin must come from this host."""
-    origin = request.headers.get("origin")
-    if origin and urlsplit(origin).netloc != request.host:
-        return web.Response(status=403, text="other origins are not served\n")
-    response: web.StreamResponse = await handler(request)
-    return response
+    return _json(body, status=status, headers=headers)
 
 
 async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:

@@ -8,9 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import redis.asyncio
+from prometheus_client import Counter
 from redis.exceptions import RedisError
 
+from miyabi_core.edge import InvalidJsonError, strict_json
 from miyabi_core.errors import UnavailableError
+from miyabi_core.metrics import REGISTRY
 
 #: Stream of the shard's intake; the dashboard alone writes it.
 INTAKE_KEY = "{s0}:intake"
@@ -18,6 +21,12 @@ INTAKE_KEY = "{s0}:intake"
 MAX_EVENTS = 100_000
 #: Events of one write.
 MAX_TOGETHER = 256
+
+UNREADABLE = Counter(
+    "miyabi_dashboard_intake_unreadable_total",
+    "Stored events that could not be read, and were left out.",
+    registry=REGISTRY,
+)
 
 _Waiting = tuple[bytes, asyncio.Future[str]]
 
@@ -81,4 +90,29 @@ class IntakeStore:
             found: Any = await self._client.xrange(INTAKE_KEY, min=f"({cursor}" if cursor else "-", count=limit)
         except RedisError as error:
             raise UnavailableError("the state store did not answer", reason="STORE_UNAVAILABLE") from error
-        return [{"id": entry.decode(), "source": "external", **json.loads(fields[b"event"])} for entry, fields in found]
+        return await asyncio.to_thread(_shown, found)
+
+
+def _shown(found: Sequence[tuple[bytes, dict[bytes, bytes]]]) -> list[dict[str, Any]]:
+    """Return the events that can be read, each with its id and source, which it cannot have of its own."""
+    shown = []
+    for identifier, fields in found:
+        try:
+            event = stored_event(fields)
+        except InvalidJsonError:
+            UNREADABLE.inc()
+            continue
+        shown.append({**event, "id": identifier.decode(), "source": "external"})
+    return shown
+
+
+def stored_event(fields: dict[bytes, bytes]) -> dict[str, Any]:
+    """Read an entry of the stream.
+
+    Raises:
+        InvalidJsonError: it is none of ours, or of a time when more was taken.
+    """
+    event = strict_json.loads(fields.get(b"event", b""))
+    if not isinstance(event, dict):
+        raise InvalidJsonError("is no event")
+    return event

@@ -7,6 +7,19 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from miyabi.coordinator.v1.event_pb2 import BatchEvent
+from miyabi_core.edge import strict_json
+
+#: Names that the page knows from us: the coordinator's events have them, and what the dashboard adds. An event from
+#: outside that had one could pass for ours, with an outcome or a link that nobody vouches for.
+OWN_NAMES = frozenset({"id", "source", "sequence", "epoch", "coordinator", *BatchEvent.DESCRIPTOR.fields_by_name})
+#: Of one event as JSON: it is kept, sent to every page, and answered with a thousand others.
+MAX_EVENT_BYTES = 64 << 10
+#: Numbers of issues are 32 bits wide.
+MAX_NUMBER = 2**31 - 1
+#: What is shown of a value that is wrong.
+_SHOWN = 100
+
 
 class _Base(BaseModel):
     """Fields of every event; what a type does not name is kept as it comes."""
@@ -14,7 +27,7 @@ class _Base(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     agentId: str = Field(min_length=1, max_length=128)  # noqa: N815 - the interface's own names
-    issueNumber: int = Field(ge=0, strict=True)  # noqa: N815
+    issueNumber: int = Field(ge=0, le=MAX_NUMBER, strict=True)  # noqa: N815
     timestamp: datetime | None = None
     repository: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}$")
 
@@ -90,18 +103,37 @@ def check(event: Any, *, prefix: str = "") -> dict[str, Any]:
     """Return *event* where it is right.
 
     Args:
-        event: What came in.
+        event: What came in: a value of `strict_json.loads`.
         prefix: Goes before each field's name, for events in a list.
 
     Raises:
-        InvalidEventError: a field is missing or wrong, or the type is unknown.
+        InvalidEventError: a field is missing or wrong, has a name of ours, or the type is unknown.
     """
+    if isinstance(event, dict):
+        _check_names(event, prefix)
     try:
         _ADAPTER.validate_python(event)
     except ValidationError as error:
         raise InvalidEventError([_problem(entry, prefix) for entry in error.errors()[:20]]) from error
+    if len(strict_json.dumps(event)) > MAX_EVENT_BYTES:
+        message = f"is larger than {MAX_EVENT_BYTES} bytes"
+        raise InvalidEventError([{"field": prefix.removesuffix(".") or "body", "message": message, "received": None}])
     checked: dict[str, Any] = event
     return checked
+
+
+def _check_names(event: dict[str, Any], prefix: str) -> None:
+    """Refuse names of ours.
+
+    Raises:
+        InvalidEventError: there is one.
+    """
+    problems = [
+        {"field": f"{prefix}{name}", "message": "is a name of this service's own", "received": None}
+        for name in sorted(OWN_NAMES & event.keys())
+    ]
+    if problems:
+        raise InvalidEventError(problems)
 
 
 def _problem(entry: Any, prefix: str) -> dict[str, Any]:
@@ -113,7 +145,9 @@ def _problem(entry: Any, prefix: str) -> dict[str, Any]:
         path = ["eventType"]
     received = entry.get("input")
     shown = received if isinstance(received, str | int | float | bool | None) else type(received).__name__
-    return {"field": prefix + (".".join(path) or "body"), "message": entry["msg"], "received": shown}
+    if isinstance(shown, str):
+        shown = shown[:_SHOWN]
+    return {"field": (prefix + ".".join(path)).removesuffix(".") or "body", "message": entry["msg"], "received": shown}
 
 
 _TYPES = {

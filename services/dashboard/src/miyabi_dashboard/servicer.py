@@ -10,6 +10,7 @@ from typing import Any
 from miyabi.coordinator.v1 import coordinator_service_pb2 as coordinator_pb
 from miyabi.dashboard.v1 import telemetry_service_pb2 as pb
 from miyabi.dashboard.v1.telemetry_service_pb2_grpc import TelemetryServiceServicer
+from miyabi_core.edge import strict_json
 from miyabi_core.errors import InvalidArgumentError
 from miyabi_dashboard.performance import Monitor
 from miyabi_dashboard.upstream import Upstream
@@ -55,6 +56,6 @@ def _unpack(cursor: str) -> str:
     if not cursor:
         return ""
     try:
-        return str(json.loads(base64.urlsafe_b64decode(cursor))["coordinator"])
+        return str(strict_json.loads(base64.urlsafe_b64decode(cursor))["coordinator"])
     except (ValueError, KeyError, TypeError) as error:
         raise InvalidArgumentError("cursor: not one of this service", reason="BAD_CURSOR") from error

@@ -31,19 +31,19 @@ def loads(data: bytes, *, depth: int = MAX_DEPTH) -> Any:
     _check_depth(value, depth)
     try:
         # What cannot be written again is not taken in: lone surrogates do not encode, infinities are refused.
-        dumps(value).encode()
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except ValueError as error:
         raise InvalidJsonError("holds what JSON cannot carry: half of a character, or an infinite number") from error
     return value
 
 
 def dumps(value: Any) -> str:
-    """Return a value as JSON.
+    """Return a value as JSON in ASCII, which no encoding spoils.
 
     Raises:
         ValueError: it holds NaN or an infinity.
     """
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return json.dumps(value, allow_nan=False)
 
 
 def _refuse(name: str) -> NoReturn:
