@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from miyabi_cli.settings import CliSettings
@@ -39,6 +40,24 @@ class Upstreams:
     model_simulated: bool
 
 
+def _secret() -> str:
+    """Return 256 random bits as text."""
+    return secrets.token_urlsafe(32)
+
+
+@dataclass(frozen=True)
+class StackSecrets:
+    """What the processes of one stack know each other by: made when it starts, and in no file.
+
+    Args:
+        grant_key: Of the coordinator, which signs what a lease lets an agent write, and the gateway, which checks it.
+        git_secret: Of the agents and the gateway: whoever lacks it, such as a page in a browser, uses no git proxy.
+    """
+
+    grant_key: str = field(default_factory=_secret, repr=False)
+    git_secret: str = field(default_factory=_secret, repr=False)
+
+
 @dataclass(frozen=True)
 class Environments:
     """Builds the environment of each process."""
@@ -51,6 +70,7 @@ class Environments:
     data_dir: Path
     #: None: identity is off, which is fine on loopback.
     identities: LocalIdentities | None = None
+    secrets: StackSecrets = field(default_factory=StackSecrets)
 
     def _identity(self, prefix: str, name: str) -> dict[str, str]:
         """Return what a process knows its callers by, and what it shows to those that it calls."""
@@ -82,6 +102,8 @@ class Environments:
             "MIYABI_GITHUB_GATEWAY_GRAPHQL_URL": up.github_graphql,
             "MIYABI_GITHUB_GATEWAY_GIT_URL": up.github_git,
             "MIYABI_GITHUB_GATEWAY_TOKEN": up.github_token,
+            "MIYABI_GITHUB_GATEWAY_GRANT_KEY": self.secrets.grant_key,
+            "MIYABI_GITHUB_GATEWAY_GIT_SECRET": self.secrets.git_secret,
             "MIYABI_GITHUB_GATEWAY_MIRROR_DIR": str(self.data_dir / "mirrors"),
             "MIYABI_GITHUB_GATEWAY_SIMULATED": str(up.github_simulated).lower(),
             **(SIMULATED_GATEWAY if up.github_simulated else {}),
@@ -91,12 +113,13 @@ class Environments:
         }
 
     def coordinator(self) -> dict[str, str]:
-        """Return the coordinator's environment: no credential at all."""
+        """Return the coordinator's environment: the key of grants, but no credential of anything outside."""
         return {
             **self._base(),
             "MIYABI_REDIS_URL": self.redis_url,
             "MIYABI_COORDINATOR_ADDRESS": f"127.0.0.1:{self.ports.coordinator}",
             "MIYABI_COORDINATOR_GATEWAY": f"127.0.0.1:{self.ports.gateway}",
+            "MIYABI_COORDINATOR_GRANT_KEY": self.secrets.grant_key,
             "MIYABI_COORDINATOR_SIMULATED": str(
                 self.upstreams.github_simulated or self.upstreams.model_simulated
             ).lower(),
@@ -105,13 +128,14 @@ class Environments:
         }
 
     def agents(self, agent_id: str) -> dict[str, str]:
-        """Return an agent's environment: the model key, but neither GitHub's token nor the store's address."""
+        """Return an agent's environment: the model key; no token of GitHub's, no key of grants, no store's address."""
         up = self.upstreams
         return {
             **self._base(),
             "MIYABI_AGENTS_COORDINATOR": f"127.0.0.1:{self.ports.coordinator}",
             "MIYABI_AGENTS_GATEWAY": f"127.0.0.1:{self.ports.gateway}",
             "MIYABI_AGENTS_GIT_URL": f"http://127.0.0.1:{self.ports.gateway_http}/git",
+            "MIYABI_AGENTS_GIT_SECRET": self.secrets.git_secret,
             "MIYABI_AGENTS_DATA_DIR": str(self.data_dir / "agents" / agent_id),
             "MIYABI_AGENTS_REPOSITORY_CONFIG_DIR": str(self.data_dir / "repositories"),
             "MIYABI_AGENTS_AGENT_ID": agent_id,
