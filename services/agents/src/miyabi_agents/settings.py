@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import socket
 from datetime import timedelta
 from pathlib import Path
 
-from pydantic import Field, SecretStr
-from pydantic_settings import SettingsConfigDict
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from miyabi_core.settings import CallerSettings, ServiceSettings
 
@@ -18,7 +19,45 @@ def _default_id() -> str:
     return f"{socket.gethostname()[:60]}-{secrets.token_hex(3)}"
 
 
-class AgentsSettings(ServiceSettings, CallerSettings):
+class PackageSettings(BaseSettings):
+    """Where environments are fetched from, and how much of them is kept; subclasses set `env_prefix`."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    #: Names, separated by commas, of hosts that builds may reach by TLS on port 443; `default` stands for the public
+    #: indexes of `environments/proxy/hosts.yaml`. Empty: none but the operator's own indexes.
+    package_hosts: str = "default"
+    #: URLs, separated by commas or blanks, of the operator's own indexes. Each opens its host and port alone, on this
+    #: machine or in a private network too; over http a user and password in it are shown to the index by the proxy.
+    package_indexes: SecretStr = SecretStr("")
+    #: What all environments of this machine may take on disk, in bytes; the least recently used are removed.
+    environments_bytes: int = Field(default=10 << 30, ge=0)
+    #: What the download caches of all ecosystems may take on disk, in bytes; one that is too large is begun anew.
+    package_cache_bytes: int = Field(default=10 << 30, ge=0)
+    #: More folders, separated by colons, to find interpreters, compilers and package managers in.
+    toolchain_dirs: str = ""
+    #: Where programs are found, after `toolchain_dirs`.
+    program_path: str = Field(default=os.defpath, validation_alias="PATH")
+    #: Variables by which clients know the operator's index; those that are set open their hosts too, and builds get
+    #: them without user and password.
+    uv_default_index: SecretStr | None = Field(default=None, validation_alias="UV_DEFAULT_INDEX")
+    uv_index: SecretStr | None = Field(default=None, validation_alias="UV_INDEX")
+    pip_index_url: SecretStr | None = Field(default=None, validation_alias="PIP_INDEX_URL")
+    pip_extra_index_url: SecretStr | None = Field(default=None, validation_alias="PIP_EXTRA_INDEX_URL")
+    npm_registry: SecretStr | None = Field(default=None, validation_alias="npm_config_registry")
+    goproxy: SecretStr | None = Field(default=None, validation_alias="GOPROXY")
+    #: Certificates that clients trust beside the system's; builds may read them.
+    ssl_cert_file: Path | None = Field(default=None, validation_alias="SSL_CERT_FILE")
+    ssl_cert_dir: Path | None = Field(default=None, validation_alias="SSL_CERT_DIR")
+    #: The machine's own proxy, by which the fetch proxy reaches indexes; builds never see it.
+    https_proxy: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY")
+    )
+    #: Hosts, separated by commas, that are reached without it.
+    no_proxy: str = Field(default="", validation_alias=AliasChoices("no_proxy", "NO_PROXY"))
+
+
+class AgentsSettings(ServiceSettings, CallerSettings, PackageSettings):
     """Settings of an agent; the prefix is `MIYABI_AGENTS_`."""
 
     model_config = SettingsConfigDict(env_prefix="MIYABI_AGENTS_", frozen=True, extra="ignore")
@@ -29,6 +68,8 @@ class AgentsSettings(ServiceSettings, CallerSettings):
     gateway: str = "127.0.0.1:50053"
     #: Base of the gateway's git proxy.
     git_url: str = "http://127.0.0.1:50063/git"
+    #: What git shows to the proxy where identity is off: a secret of this machine's system. Default: nothing.
+    git_secret: SecretStr | None = None
     #: Mirrors, worktrees, test environments.
     data_dir: Path = Path("/var/lib/miyabi/agents")
     #: Worktrees and test environments, where a sandbox in a container of its own reaches them; unset: below `data_dir`.
@@ -68,8 +109,6 @@ class SandboxSettings(ServiceSettings):
     """Settings of the sandbox in a container of its own; the prefix is `MIYABI_SANDBOX_`."""
 
     model_config = SettingsConfigDict(env_prefix="MIYABI_SANDBOX_", frozen=True, extra="ignore")
-    #: What git shows to the proxy where identity is off: a secret of this machine's system. Default: nothing.
-    git_secret: SecretStr | None = None
 
     #: Unix socket to listen on.
     socket: Path = Path("/workspace/control/sandbox.sock")

@@ -81,6 +81,10 @@ class Step:
     cwd: str = "{project}"
     #: A failure is noted and the recipe goes on.
     optional: bool = False
+    #: It runs nothing of the repository and of no package (`--only-binary :all:`, `--ignore-scripts`, `go mod download`):
+    #: only such a step, and only before any other has run, may write to the cache that all environments share; from the
+    #: first FETCH step without this on, `{cache}` is private to the build and removed after it.
+    downloads_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,8 @@ class Recipe:
     steps: Sequence[Step]
     #: Folders outside that its programs need to read.
     readable: Sequence[Path] = ()
+    #: What runs the tests, for a person: `CPython 3.12.1`, `node 20.20.2`.
+    runtime: str = ""
     #: For a person: what was left out and why, a date that was chosen, an interpreter that stands in for another.
     notes: Sequence[str] = ()
     #: Tried in order where a build fails in a way that another recipe may mend (packages as of the commit's day, …).
