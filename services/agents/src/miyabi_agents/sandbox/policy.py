@@ -160,7 +160,6 @@ def policy(job: SandboxJob, paths: Paths, private: Path, *, mode: str, active: S
     """
     limits = job.limits
     return {
-        "parent": os.getpid(),
         "mode": mode,
         "command": list(job.command),
         "environment": environment(job, private=private, alone=mode != "plain"),

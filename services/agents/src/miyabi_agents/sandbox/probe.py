@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import socket
-import subprocess
 import sys
 import tempfile
 from contextlib import suppress
@@ -16,8 +14,10 @@ from pathlib import Path
 
 from miyabi_agents.ports import SandboxJob
 from miyabi_agents.sandbox.launch import landlock, syscalls
+from miyabi_agents.sandbox.launch.say import pack_policy
 from miyabi_agents.sandbox.policy import policy, resolve
 from miyabi_agents.sandbox.removal import remove_tree
+from miyabi_agents.sandbox.zygote import ZYGOTE
 
 #: Layers that come together or not at all.
 NAMESPACES = ("pid-namespace", "net-namespace", "mount-namespace")
@@ -104,9 +104,9 @@ def _works(layers: Layers) -> bool:
         tree.mkdir()
         job = SandboxJob(["/bin/sh", "-c", "echo > file"], tree, writable=[tree])
         wanted = policy(job, resolve(job), private, mode=layers.mode, active=layers.active)
-        said = _ask(json.dumps(wanted).encode() + b"\n")
-        started = any(message.get("own_uid") is ("own-uid" in layers.active) for message in said)
-        ended = any(message.get("ended") == 0 for message in said)
+        said = _ask(pack_policy(wanted))
+        started = ("started own-uid" if layers.mode == "own-uid" else "started") in said
+        ended = "ended 0" in said
         return started and ended and (tree / "file").stat().st_uid == os.geteuid()
     except OSError:
         return False
@@ -114,25 +114,21 @@ def _works(layers: Layers) -> bool:
         remove_tree(folder)
 
 
-def _ask(line: bytes) -> list[dict[str, object]]:
+def _ask(line: bytes) -> list[str]:
     """Give a policy to a keeper; returns what it says."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.settimeout(_PATIENCE_SECONDS)
-        keeper = subprocess.Popen(
-            keeper_command(theirs.fileno()), env={}, pass_fds=[theirs.fileno()],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+        nothing = os.open(os.devnull, os.O_RDWR)
+        try:
+            ZYGOTE.fork(control=theirs.fileno(), output=nothing)
+        finally:
+            os.close(nothing)
         theirs.close()
         said = b""
-        with keeper, suppress(TimeoutError):
+        with suppress(TimeoutError):
             ours.sendall(line)
             while chunk := ours.recv(65536):
                 said += chunk
-        ours.close()
-    return [json.loads(text) for text in said.splitlines()]
+    return [text.strip() for text in said.decode(errors="replace").splitlines()]
 
-
-def keeper_command(descriptor: int) -> list[str]:
-    """Return the keeper's command line, with the descriptor that it talks on."""
-    return [sys.executable, "-I", "-S", str(Path(__file__).with_name("start.py")), str(descriptor)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import json
 import os
 import signal
 import socket
@@ -18,10 +17,12 @@ from pathlib import Path
 
 from miyabi_agents.errors import SandboxError
 from miyabi_agents.ports import SandboxJob, SandboxLimits, SandboxResult
+from miyabi_agents.sandbox.launch.say import pack_policy
 from miyabi_agents.sandbox.policy import policy, resolve
-from miyabi_agents.sandbox.probe import Layers, keeper_command, make_private, probe_layers
+from miyabi_agents.sandbox.probe import Layers, make_private, probe_layers
 from miyabi_agents.sandbox.removal import remove_tree
 from miyabi_agents.sandbox.report import read_report
+from miyabi_agents.sandbox.zygote import ZYGOTE
 
 #: A keeper that was told to end has this long, then its processes are killed from here.
 END_PATIENCE = timedelta(seconds=5)
@@ -43,10 +44,6 @@ class ProcessSandbox:
             missing = tuple(name for name in self._layers.missing if name != "own-uid")
             self._layers = dataclasses.replace(self._layers, active=("own-uid", *self._layers.active), missing=missing)
         self._mode = probe_layers().mode
-        #: Keepers that run now, by process id.
-        self.running: set[int] = set()
-        #: Held while a command is started, so that nobody takes its process for a stray one.
-        self.starting = asyncio.Lock()
 
     @property
     def layers(self) -> Layers:
@@ -83,14 +80,11 @@ class ProcessSandbox:
             SandboxError: it could not be started (`START_FAILED`).
         """
         began = time.monotonic()
-        async with self.starting:
-            command = await _start(wanted)
-            self.running.add(command.process.pid)
+        command = await _start(wanted)
         try:
             await _watch(command, limits)
         finally:
             await asyncio.shield(_end(command))
-            self.running.discard(command.process.pid)
         if command.failed or (not command.started and not command.timed_out):
             raise SandboxError(command.failed[:500] or "the launcher ended early", code="START_FAILED")
         return self._result(command, timedelta(seconds=time.monotonic() - began))
@@ -117,8 +111,9 @@ class ProcessSandbox:
 class _Command:
     """A command that runs, and what is known of it."""
 
-    process: asyncio.subprocess.Process  #: its keeper
-    reader: asyncio.StreamReader
+    written: asyncio.StreamReader  #: what it prints
+    pipe: asyncio.BaseTransport  #: where that comes from
+    reader: asyncio.StreamReader  #: what its keeper says
     writer: asyncio.StreamWriter
     output: bytearray = field(default_factory=bytearray)
     output_cut: bool = False
@@ -133,43 +128,47 @@ class _Command:
 
     def hear(self, line: bytes) -> None:
         """Note what the keeper says."""
-        message = json.loads(line)
-        if "first" in message:
-            with suppress(ProcessLookupError):
-                self.first = os.pidfd_open(message["first"]) if sys.platform == "linux" else None
-        self.started = self.started or "started" in message
-        self.own_uid = self.own_uid or bool(message.get("own_uid"))
-        self.code = message.get("ended", self.code)
-        self.limit = message.get("limit", self.limit)
-        self.failed = message.get("failed", self.failed)
-        self.gone = self.gone or "gone" in message
+        name, _, value = line.decode(errors="replace").strip().partition(" ")
+        match name:
+            case "first" if sys.platform == "linux":
+                with suppress(ProcessLookupError):
+                    self.first = os.pidfd_open(int(value))
+            case "started":
+                self.started, self.own_uid = True, value == "own-uid"
+            case "ended":
+                self.code = int(value)
+            case "limit":
+                self.limit = value
+            case "failed":
+                self.failed = value
+            case "gone":
+                self.gone = True
 
 
 async def _start(wanted: dict[str, object]) -> _Command:
-    """Start the keeper in a session of its own, with an empty environment, and give it its policy.
+    """Start a keeper and give it its policy.
 
     Raises:
         SandboxError: it cannot be started (`START_FAILED`).
     """
     ours, theirs = socket.socketpair()
+    read_end, write_end = os.pipe()
     try:
-        process = await asyncio.create_subprocess_exec(
-            *keeper_command(theirs.fileno()),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
-            pass_fds=(theirs.fileno(),),
-            start_new_session=True,
-        )
+        ZYGOTE.fork(control=theirs.fileno(), output=write_end)
     except OSError as error:
         ours.close()
+        os.close(read_end)
         raise SandboxError(f"the sandbox could not be started: {error}", code="START_FAILED") from error
     finally:
         theirs.close()
+        os.close(write_end)
     reader, writer = await asyncio.open_connection(sock=ours)
-    writer.write(json.dumps(wanted).encode() + b"\n")
-    return _Command(process, reader, writer)
+    written = asyncio.StreamReader()
+    pipe, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(written), os.fdopen(read_end, "rb", buffering=0)
+    )
+    writer.write(pack_policy(wanted))
+    return _Command(written, pipe, reader, writer)
 
 
 async def _watch(command: _Command, limits: SandboxLimits) -> None:
@@ -184,8 +183,7 @@ async def _watch(command: _Command, limits: SandboxLimits) -> None:
 
 async def _read_output(command: _Command, most: int) -> None:
     """Keep output up to the limit, and read on."""
-    assert command.process.stdout is not None
-    while chunk := await command.process.stdout.read(_CHUNK):
+    while chunk := await command.written.read(_CHUNK):
         room = most - len(command.output)
         command.output += chunk[:room]
         command.output_cut = command.output_cut or len(chunk) > room
@@ -208,28 +206,19 @@ async def _end(command: _Command) -> None:
                 await _listen(command)
         if not command.gone:
             await _kill(command)
-        await command.process.wait()
     finally:
         command.writer.close()
+        command.pipe.close()
         if command.first is not None:
             os.close(command.first)
 
 
 async def _kill(command: _Command) -> None:
-    """Kill the first process of the namespaces, and with it all, then the keeper."""
+    """Kill the first process of the namespaces, and with it all; without namespaces, the keeper's parent does it."""
     if command.first is not None:
         with suppress(ProcessLookupError):
             signal.pidfd_send_signal(command.first, signal.SIGKILL)
         await _readable(command.first)
-    elif command.process.returncode is None:
-        # Without namespaces the keeper is asked once more before it is killed: it knows its descendants.
-        with suppress(ProcessLookupError):
-            command.process.terminate()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(END_PATIENCE.total_seconds()):
-                await command.process.wait()
-    with suppress(ProcessLookupError):
-        command.process.kill()
 
 
 async def _readable(descriptor: int) -> None:

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from miyabi_agents.errors import SandboxError
 from miyabi_agents.ports import SandboxJob, SandboxResult
-from miyabi_agents.sandbox import orphans
 from miyabi_agents.sandbox.process import ProcessSandbox
 from miyabi_agents.sandbox.protocol import MAX_REQUEST_BYTES, decode_request, encode_error, encode_result
 from miyabi_agents.sandbox.removal import remove_tree
@@ -50,7 +49,6 @@ class SandboxServer:
         path = self._settings.socket
         path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
-        orphans.adopt()
         server = await asyncio.start_unix_server(self._connected, str(path), limit=MAX_REQUEST_BYTES)
         # The agent is in our group; whoever else is, is refused by uid.
         path.chmod(0o660)
@@ -114,8 +112,6 @@ class SandboxServer:
 
     async def _clean(self, folders: Sequence[Path]) -> None:
         """Leave nothing of a command."""
-        async with self._sandbox.starting:
-            await asyncio.to_thread(orphans.end, keep=frozenset(self._sandbox.running))
         await asyncio.to_thread(_remove_own, folders)
 
 

@@ -1,27 +1,28 @@
-"""Starts the keeper: `python -I -S start.py DESCRIPTOR`, without the site's packages and without ours.
+"""Starts what forks keepers: `python -I -S start.py DESCRIPTOR`, without the site's packages and without ours.
 
-`miyabi_agents` and its sandbox are registered as bare folders, so that their own imports (which cost 300 ms and open
-more than a command's guardian should hold) do not happen.
+`miyabi_agents` and its sandbox are registered as bare folders, so that their own imports (300 ms) do not happen.
 """
 
 from __future__ import annotations
 
+import os
 import sys
-from pathlib import Path
-from types import ModuleType
+
+#: The type of modules; `types` would be one more import.
+_Module = type(sys)
 
 
-def _register(name: str, folder: Path) -> None:
+def _register(name: str, folder: str) -> None:
     """Make a package known without running its `__init__`."""
-    package = ModuleType(name)
-    package.__path__ = [str(folder)]
+    package = _Module(name)
+    package.__path__ = [folder]
     sys.modules[name] = package
 
 
 if __name__ == "__main__":
-    here = Path(__file__).parent
-    _register("miyabi_agents", here.parent)
+    here = os.path.dirname(os.path.abspath(__file__))
+    _register("miyabi_agents", os.path.dirname(here))
     _register("miyabi_agents.sandbox", here)
-    from miyabi_agents.sandbox.launch import keeper
+    from miyabi_agents.sandbox.launch import zygote
 
-    keeper.main(int(sys.argv[1]))
+    zygote.main(int(sys.argv[1]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import resource
 import signal
 import sys
@@ -56,7 +55,7 @@ def _become(policy: dict[str, Any], tell: int, *, own_uid: bool, guarded: tuple[
         if policy["landlock"]:
             _restrict_files(policy)
         if policy["seccomp"]:
-            seccomp.restrict(platform.machine(), rules(policy, guarded))
+            seccomp.restrict(os.uname().machine, rules(policy, guarded))
         os.execvpe(policy["command"][0], policy["command"], policy["environment"])  # noqa: S606 - that is its job
     except BaseException as error:  # noqa: BLE001 - whatever it is, the command must not run
         os.write(tell, f"{type(error).__name__}: {error}"[:1000].encode(errors="replace"))

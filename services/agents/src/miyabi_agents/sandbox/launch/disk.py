@@ -7,7 +7,6 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 #: Nothing honest is nested deeper; a walk holds one descriptor a level.
 MAX_DEPTH = 500
@@ -22,14 +21,16 @@ _URGENT_SHARE = 8
 _BLOCK = 512
 
 
-@dataclass
 class Usage:
     """What folders hold."""
 
-    blocks: int = 0  #: bytes on disk
-    entries: int = 0
-    too_deep: bool = False
-    seen: set[tuple[int, int]] = field(default_factory=set)  #: files with several names, counted once
+    def __init__(self) -> None:
+        #: Bytes on disk.
+        self.blocks = 0
+        self.entries = 0
+        self.too_deep = False
+        #: Files with several names, counted once.
+        self.seen: set[tuple[int, int]] = set()
 
 
 def usage(folders: Sequence[str]) -> Usage:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-from pathlib import Path
 from typing import Any
 
 from miyabi_agents.sandbox.launch import command, linux, measure, namespaces, root
@@ -22,19 +21,19 @@ def main(policy: dict[str, Any], control: socket.socket, *, id_map: int, relay: 
         linux.prctl(linux.PR_SET_DUMPABLE, 0)
         own_uid = _prepare(policy, id_map, relay)
         child = command.start(policy, own_uid=own_uid)
-        say(control, started=True, own_uid=own_uid)
+        say(control, started="own-uid" if own_uid else "")
         memory = measure.Memory(root.PRIVATE)
         ended = Supervisor(policy, control, pids=measure.in_namespace, memory=memory).wait(child)
         say(control, ended=ended.status, limit=ended.limit)
     except BaseException as error:  # noqa: BLE001 - it is told, and ends everything
-        say(control, failed=f"{type(error).__name__}: {error}")
+        say(control, failed=error)
     finally:
         os._exit(0)
 
 
 def _prepare(policy: dict[str, Any], id_map: int, relay: socket.socket | None) -> bool:
     """Take namespaces, build the root; returns whether the command can have its own user."""
-    Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
+    linux.write("/proc/self/oom_score_adj", _OOM_SCORE)
     namespaces.enter_rest()
     if policy["network"] != "none":
         namespaces.raise_loopback()

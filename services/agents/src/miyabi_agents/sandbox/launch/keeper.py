@@ -11,7 +11,7 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any
 
-from miyabi_agents.sandbox.launch import command, inside, linux, measure, namespaces, relay
+from miyabi_agents.sandbox.launch import command, inside, linux, measure, namespaces
 from miyabi_agents.sandbox.launch.say import read_policy, say
 from miyabi_agents.sandbox.launch.supervise import Supervisor
 
@@ -19,26 +19,41 @@ from miyabi_agents.sandbox.launch.supervise import Supervisor
 _FIRST_UID, _UIDS = 2_031_616, 65_536
 
 
-def main(descriptor: int) -> None:
-    """Read a policy, run its command to the end, end the rest, and say that all is gone."""
-    control = socket.socket(fileno=descriptor)
-    control.set_inheritable(False)
-    policy = read_policy(control)
+def main(talk: int, output: int, *, parent: int) -> None:
+    """Read a policy, run its command to the end, end the rest, and say that all is gone; never returns.
+
+    Args:
+        talk: Descriptor of the socket to the agent.
+        output: Descriptor for the command's output and errors.
+        parent: Process that this one must not outlive.
+    """
     linux.die_with_parent()
-    if os.getppid() != policy["parent"]:
+    if os.getppid() != parent:
+        os._exit(1)
+    control = socket.socket(fileno=talk)
+    for descriptor in (1, 2):
+        os.dup2(output, descriptor)
+    os.close(output)
+    try:
+        policy = read_policy(control)
+    except (OSError, ValueError):
         os._exit(0)
     policy["uid"] = _FIRST_UID + os.getpid() % _UIDS if policy["mode"] == "own-uid" else None
     try:
         (_plain if policy["mode"] == "plain" else _in_namespaces)(policy, control)
     except Exception as error:  # noqa: BLE001 - it is told; the agent raises it
-        say(control, failed=f"{type(error).__name__}: {error}")
+        say(control, failed=error)
     say(control, gone=True)
     os._exit(0)
 
 
 def _in_namespaces(policy: dict[str, Any], control: socket.socket) -> None:
     """Start the first process of the namespaces, and wait for it; with it, the kernel ends the rest."""
-    to_relay = relay.start(policy["proxy_port"]) if policy["network"] == "proxy" else None
+    to_relay = None
+    if policy["network"] == "proxy":
+        from miyabi_agents.sandbox.launch import relay  # noqa: PLC0415 - most commands need none
+
+        to_relay = relay.start(policy["proxy_port"])
     id_map = 0
     if policy["mode"] == "own-uid":
         id_map = namespaces.map_between(os.geteuid(), policy["uid"])
@@ -75,7 +90,7 @@ def _plain(policy: dict[str, Any], control: socket.socket) -> None:
         linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGTERM)
     guarded = (os.getpid(), os.getppid())
     child = command.start(policy, own_uid=False, guarded=guarded)
-    say(control, started=True, own_uid=False)
+    say(control, started="")
     ended = Supervisor(policy, control, pids=measure.descendants, memory=measure.Memory()).wait(child)
     end_the_rest()
     say(control, ended=ended.status, limit=ended.limit)

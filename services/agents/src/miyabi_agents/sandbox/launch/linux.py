@@ -141,6 +141,19 @@ def clear_capabilities() -> None:
     call("capset", CAPSET[os.uname().machine], header, bytes(24))
 
 
+def write(path: str, text: str) -> None:
+    """Write a file whole, in one call, as the kernel's own files want it.
+
+    Raises:
+        OSError: it cannot be opened or takes nothing.
+    """
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        os.write(handle, text.encode())
+    finally:
+        os.close(handle)
+
+
 def die_with_parent() -> None:
     """Be killed when the process that started this one ends."""
     if sys.platform == "linux":

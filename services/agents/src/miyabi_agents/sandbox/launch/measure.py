@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -24,6 +24,11 @@ def descendants() -> list[int]:
     return [pid for pid in inside - {os.getpid()} if processes[pid][0] != "Z"]
 
 
+def children() -> list[int]:
+    """Return the children of this process, also those that have ended."""
+    return [pid for pid, (_, parent) in _processes().items() if parent == os.getpid()]
+
+
 def _processes() -> dict[int, tuple[str, int]]:
     """Return state and parent of every process."""
     found = {}
@@ -35,8 +40,7 @@ def _processes() -> dict[int, tuple[str, int]]:
     return found
 
 
-@dataclass(frozen=True)
-class Memory:
+class Memory(NamedTuple):
     """Measures a tree of processes.
 
     Args:

@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import struct
-from pathlib import Path
 
 from miyabi_agents.sandbox.launch import linux
 
@@ -18,9 +17,9 @@ def enter_user() -> None:
     """Enter a user namespace that knows only our own user, under its own number, with every capability in it."""
     uid, gid = os.geteuid(), os.getegid()
     linux.unshare(linux.CLONE_NEWUSER)
-    Path("/proc/self/setgroups").write_text("deny")
-    Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
-    Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
+    linux.write("/proc/self/setgroups", "deny")
+    linux.write("/proc/self/uid_map", f"{uid} {uid} 1")
+    linux.write("/proc/self/gid_map", f"{gid} {gid} 1")
 
 
 def enter_processes() -> None:
@@ -60,7 +59,7 @@ def map_between(own: int, shown: int) -> int:
         if os.read(ready[0], 1) != b"+":
             raise PermissionError("no user namespace for ID-mapped mounts")
         for kind in ("uid", "gid"):
-            Path(f"/proc/{child}/{kind}_map").write_text(f"{own} {shown} 1")
+            linux.write(f"/proc/{child}/{kind}_map", f"{own} {shown} 1")
         return os.open(f"/proc/{child}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
     finally:
         os.close(ready[0])

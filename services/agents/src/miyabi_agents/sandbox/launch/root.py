@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from typing import NamedTuple
 
 from miyabi_agents.sandbox.launch import linux
 
@@ -20,8 +19,7 @@ _LINKS = {"/dev/fd": "/proc/self/fd", "/dev/stdin": "/proc/self/fd/0", "/dev/std
           "/dev/stderr": "/proc/self/fd/2", "/dev/ptmx": "pts/ptmx"}  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """What the root is built from; every path is absolute and without links, but those of *system*."""
 
     staging: str  #: an empty folder, to mount on
@@ -33,8 +31,7 @@ class Plan:
     private_entries: int
 
 
-@dataclass(frozen=True)
-class _Bind:
+class _Bind(NamedTuple):
     """A tree that is taken out of the old root before there is a new one."""
 
     target: str
@@ -146,7 +143,7 @@ def _write_etc(root: str, user: int) -> None:
         "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\nservices: files\nprotocols: files\n",
     }
     for name, text in texts.items():
-        Path(root, "etc", name).write_text(text)
+        linux.write(f"{root}/etc/{name}", text)
 
 
 def _place(root: str, bind: _Bind) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from miyabi_agents.sandbox.launch import linux, syscalls
 
@@ -28,8 +28,7 @@ _MSG_FASTOPEN = 0x20000000
 Step = tuple[int, int, int, int]
 
 
-@dataclass(frozen=True)
-class Rules:
+class Rules(NamedTuple):
     """What differs from command to command."""
 
     internet: bool = False  #: AF_INET and AF_INET6 may be opened

@@ -9,8 +9,7 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from miyabi_agents.sandbox.launch.disk import DiskWatch
 from miyabi_agents.sandbox.launch.measure import Memory
@@ -21,8 +20,7 @@ LOOK_SECONDS = 0.2
 LONGEST_LOOK_SECONDS = 0.6
 
 
-@dataclass(frozen=True)
-class Ended:
+class Ended(NamedTuple):
     """How a command ended."""
 
     status: int = -signal.SIGKILL  #: exit code, or negative signal
