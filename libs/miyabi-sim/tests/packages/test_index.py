@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from miyabi_core.edge import HttpDoor, ServedHosts
 from miyabi_sim.packages import application
 
 
@@ -26,7 +27,7 @@ async def index(tmp_path: Path) -> AsyncIterator[str]:
         wheel.writestr(f"{metadata}/METADATA", "Metadata-Version: 2.1\nName: miyabi-sample\nVersion: 1.0\n")
         wheel.writestr(f"{metadata}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         wheel.writestr(f"{metadata}/RECORD", "")
-    runner = web.AppRunner(application(folder), shutdown_timeout=1)
+    runner = web.AppRunner(application(folder, door=HttpDoor(ServedHosts("127.0.0.1:0"))), shutdown_timeout=1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     yield f"http://127.0.0.1:{runner.addresses[0][1]}/simple"

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from miyabi_core.edge import HttpDoor, ServedHosts, parse_authority
 from miyabi_sim.github.apps import Apps, SimulatedApp
 from miyabi_sim.github.control import Control
 from miyabi_sim.github.dials import Dials
@@ -47,6 +49,7 @@ class SimulatedGitHub:
         port: Where to listen; 0 takes a free port.
         host: Address to listen on.
         url: What its answers call it; without one, its host and port.
+        names: Of hosts that it serves as, beside loopback's names, addresses and that of *url*.
         token: The one credential that is accepted; None accepts everyone, unless there is an App.
         app: A GitHub App whose JWTs and installation tokens are accepted beside it.
         webhook: Where events are posted to.
@@ -61,6 +64,7 @@ class SimulatedGitHub:
         port: int = 0,
         host: str = HOST,
         url: str = "",
+        names: Sequence[str] = (),
         token: str | None = None,
         app: SimulatedApp | None = None,
         webhook: WebhookTarget | None = None,
@@ -72,6 +76,7 @@ class SimulatedGitHub:
         self.port = port
         self._host = host
         self._public_url = url
+        self._names = [*names, *_names_in(url)]
         self._shapes = Shapes("")
         self._forge = Forge(self.store, self._shapes, webhooks=self.webhooks, clock=clock)
         self._limiter = RateLimiter(self._dials, clock)
@@ -152,7 +157,8 @@ class SimulatedGitHub:
         async def pipeline(request: web.Request, handler: Handler) -> web.StreamResponse:
             return await self._pipeline.handle(request, handler)
 
-        application = web.Application(middlewares=[pipeline], client_max_size=MAX_BODY_BYTES)
+        door = HttpDoor(ServedHosts(f"{self._host}:{self.port}", self._names))
+        application = web.Application(middlewares=[door.middleware(), pipeline], client_max_size=MAX_BODY_BYTES)
         control = Control(
             self.store, self.dials, pipeline=self._pipeline, limiter=self._limiter, webhooks=self.webhooks
         )
@@ -172,6 +178,12 @@ class SimulatedGitHub:
         sending.cancel()
         with suppress(asyncio.CancelledError):
             await sending
+
+
+def _names_in(url: str) -> list[str]:
+    """Return the host's name in a URL; none where there is no URL, or an address in it."""
+    host = urlsplit(url).hostname
+    return [host] if host and parse_authority(f"[{host}]" if ":" in host else host).address is None else []
 
 
 def fast_clock(scale: float) -> Callable[[], float]:

@@ -16,13 +16,13 @@ def main() -> None:
     """Parse the command line, serve, print one JSON line when ready."""
     parser = argparse.ArgumentParser(prog="python -m miyabi_sim.model", description=__doc__)
     parser.add_argument("--host", default=HOST, help=f"address to listen on (default: {HOST})")
+    parser.add_argument("--name", action="append", default=[], help="a host's name that it serves as; several times")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--scenarios", type=Path, help="a YAML file or a folder of them")
     options = parser.parse_args()
     scenarios = Scenarios.load(options.scenarios) if options.scenarios else Scenarios()
-    asyncio.run(
-        run_until_signal(lambda stop: _serve(SimulatedModel(scenarios, port=options.port, host=options.host), stop))
-    )
+    server = SimulatedModel(scenarios, port=options.port, host=options.host, names=options.name)
+    asyncio.run(run_until_signal(lambda stop: _serve(server, stop)))
 
 
 async def _serve(server: SimulatedModel, stop: asyncio.Event) -> None:

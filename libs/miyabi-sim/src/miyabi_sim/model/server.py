@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
 from aiohttp import web
 
+from miyabi_core.edge import HttpDoor, ServedHosts
 from miyabi_sim.credentials import SeenCredentials
 from miyabi_sim.model import messages as api
 from miyabi_sim.model.dials import Fault, ModelDials
@@ -39,11 +40,18 @@ class SimulatedModel:
         scenarios: What it says.
         port: 0 takes a free one.
         host: Address to listen on.
+        names: Of hosts that it serves as, beside loopback's names and addresses.
         dials: Latencies and faults; may be changed while it runs.
     """
 
     def __init__(
-        self, scenarios: Scenarios, *, port: int = 0, host: str = HOST, dials: ModelDials | None = None
+        self,
+        scenarios: Scenarios,
+        *,
+        port: int = 0,
+        host: str = HOST,
+        names: Sequence[str] = (),
+        dials: ModelDials | None = None,
     ) -> None:
         self.scenarios = scenarios
         self.dials = dials or ModelDials()
@@ -51,6 +59,7 @@ class SimulatedModel:
         self.credentials = SeenCredentials()
         self.port = port
         self._host = host
+        self._door = HttpDoor(ServedHosts(f"{host}:{port}", names))
         self._cached: set[str] = set()
         self._runner: web.AppRunner | None = None
 
@@ -74,7 +83,7 @@ class SimulatedModel:
         Raises:
             OSError: the port is taken.
         """
-        app = web.Application(client_max_size=MAX_BODY_BYTES)
+        app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[self._door.middleware()])
         app.router.add_post("/v1/messages", self._messages)
         app.router.add_post("/v1/messages/count_tokens", self._count)
         app.router.add_get("/_sim/requests", self._seen)

@@ -14,9 +14,11 @@ from pathlib import Path
 
 from aiohttp import web
 
+from miyabi_core.edge import HttpDoor
 
-def application(folder: Path) -> web.Application:
-    """Return the index over the wheels that *folder* holds now; their hashes are read once."""
+
+def application(folder: Path, *, door: HttpDoor) -> web.Application:
+    """Return the index over the wheels that *folder* holds now, behind the door; their hashes are read once."""
     found: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
     for path in sorted(folder.glob("*.whl")):
         found[_normalised(path.name.partition("-")[0])].append((path.name, _sha256(path)))
@@ -35,7 +37,7 @@ def application(folder: Path) -> web.Application:
     async def healthy(_request: web.Request) -> web.Response:
         return web.Response(text="ok\n")
 
-    app = web.Application()
+    app = web.Application(middlewares=[door.middleware()])
     app.add_routes([web.get("/simple/", index), web.get("/simple/{name}/", project), web.get("/healthz", healthy)])
     app.router.add_static("/wheels/", folder)
     return app
