@@ -8,7 +8,7 @@ from __future__ import annotations
 from miyabi.coordinator.v1.dispatch_service_pb2 import TaskInputs
 from miyabi.coordinator.v1.result_pb2 import AnalyserRun, Finding, ReviewResult, VerifyResult
 from miyabi_agents import evidence_details as details
-from miyabi_core.text import GitHubMarkdown, Untrusted, bullets, code, folded, inline, joined, ours, quoted
+from miyabi_core.text import GitHubMarkdown, Untrusted, bullets, code, folded, folded_list, inline, joined, ours, quoted
 
 #: Sizes of the parts; with those of the details and of the body they are less than GitHub takes (a test adds them up).
 FINDINGS, ANALYSERS, REMARKS, APPROVALS, COMMAND, LAYERS = 5_000, 2_000, 3_000, 3_000, 1_000, 400
@@ -108,12 +108,12 @@ def _review_details(result: ReviewResult | None) -> list[GitHubMarkdown]:
     """Render what each analyser said, and the model's remarks."""
     if result is None:
         return []
-    runs = bullets([_analyser(run) for run in result.analysers], budget=ANALYSERS)
-    found = bullets([_finding(entry) for entry in result.findings], budget=FINDINGS)
+    runs = [_analyser(run) for run in result.analysers]
+    found = [_finding(entry) for entry in result.findings]
     remarks = quoted(Untrusted(result.remarks), budget=REMARKS)
     return [
-        folded("Analysers: {count}", runs, count=len(result.analysers)),
-        folded("Findings on changed lines: {count}", found, count=len(result.findings)),
+        folded_list("Analysers: {count}", runs, budget=ANALYSERS),
+        folded_list("Findings on changed lines: {count}", found, budget=FINDINGS),
         folded("Remarks of the model, which take no points", remarks),
     ]
 

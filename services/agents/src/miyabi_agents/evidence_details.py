@@ -13,7 +13,7 @@ from miyabi.coordinator.v1.result_pb2 import (
     TestVerdict,
     VerifyResult,
 )
-from miyabi_core.text import GitHubMarkdown, Untrusted, bullets, code, fenced, folded, inline, joined, ours
+from miyabi_core.text import GitHubMarkdown, Untrusted, bullets, code, fenced, folded, folded_list, inline, joined, ours
 
 #: Sizes of the parts; see `evidence`.
 PROOF, BROKEN, DELETED, RED, BLOCKED, FLAKY = 4_000, 4_000, 2_000, 2_000, 2_000, 1_500
@@ -37,14 +37,14 @@ def of_tests(inputs: TaskInputs) -> list[GitHubMarkdown]:
     result = inputs.verification
     every = result.comparisons
     return [
-        _tests("Tests that prove the change: {count}", filter(_proves, every), budget=PROOF),
-        _tests("Broken by the change: {count}", filter(_is_broken, every), budget=BROKEN),
-        _tests("Taken away by the change: {count}", (one for one in every if one.deleted), budget=DELETED),
+        folded_list("Tests that prove the change: {count}", _named(filter(_proves, every)), budget=PROOF),
+        folded_list("Broken by the change: {count}", _named(filter(_is_broken, every)), budget=BROKEN),
+        folded_list("Taken away by the change: {count}", _named(one for one in every if one.deleted), budget=DELETED),
         _declared(inputs),
         _forms(result),
-        _tests("Red on base too: {count}", filter(_red_on_base, every), budget=RED),
-        _tests("Blocked by the sandbox: {count}", filter(_is_blocked, every), budget=BLOCKED),
-        _tests("Pass and fail by turns: {count}", (one for one in every if one.flaky), budget=FLAKY),
+        folded_list("Red on base too: {count}", _named(filter(_red_on_base, every)), budget=RED),
+        folded_list("Blocked by the sandbox: {count}", _named(filter(_is_blocked, every)), budget=BLOCKED),
+        folded_list("Pass and fail by turns: {count}", _named(one for one in every if one.flaky), budget=FLAKY),
         _environments(result),
         _runs(result),
         _output(result),
@@ -73,10 +73,9 @@ def _is_blocked(test: TestComparison) -> bool:
     return _BLOCKED in {test.before, test.after, test.on_base}
 
 
-def _tests(summary: str, tests: Iterable[TestComparison], *, budget: int) -> GitHubMarkdown:
-    """Return tests by name, with what they said, folded under *summary*, which is a literal."""
-    entries = [_test(test) for test in tests]
-    return folded(summary, bullets(entries, budget=budget), count=len(entries))
+def _named(tests: Iterable[TestComparison]) -> list[GitHubMarkdown]:
+    """Return tests by name, with what they said."""
+    return [_test(test) for test in tests]
 
 
 def _test(test: TestComparison) -> GitHubMarkdown:
@@ -97,8 +96,9 @@ def _declared(inputs: TaskInputs) -> GitHubMarkdown:
         ours("{test}: {reason}", test=code(Untrusted(test)), reason=inline(Untrusted(declared[test]), most=SENTENCE))
         for test in sorted(declared)
     ]
-    listed = bullets(entries, budget=DECLARED)
-    return folded("Changed expectations (existing tests that this change edits): {count}", listed, count=len(entries))
+    return folded_list(
+        "Changed expectations (existing tests that this change edits): {count}", entries, budget=DECLARED
+    )
 
 
 def _forms(result: VerifyResult) -> GitHubMarkdown:
@@ -149,7 +149,7 @@ def _environment(report: EnvironmentReport) -> list[GitHubMarkdown]:
 
 def _runs(result: VerifyResult) -> GitHubMarkdown:
     """List the runs that the verdict rests on."""
-    return folded("Runs: {count}", bullets([_run(run) for run in result.runs], budget=RUNS), count=len(result.runs))
+    return folded_list("Runs: {count}", [_run(run) for run in result.runs], budget=RUNS)
 
 
 def _run(run: TestRunReport) -> GitHubMarkdown:
@@ -178,7 +178,7 @@ def _notes(result: VerifyResult) -> GitHubMarkdown:
     entries = [inline(Untrusted(note), most=SENTENCE) for note in result.notes]
     if result.comparisons_left_out:
         entries.insert(0, ours("{count} more tests are not listed", count=result.comparisons_left_out))
-    return folded("Notes: {count}", bullets(entries, budget=NOTES), count=len(entries))
+    return folded_list("Notes: {count}", entries, budget=NOTES)
 
 
 def _suffixes(test: str) -> set[str]:

@@ -173,9 +173,11 @@ def _without_inline_comments(text: str) -> str:
         kept.append(text[position : match.start()])
         found, position = match.group(), match.end()
         if found == "<!--":
-            end = _comment_end(text, position, hopeless)
-            position = max(end, position)
-            kept.append("" if end > 0 else found)
+            if _comment_end(text, position, hopeless) < 0:
+                kept.append(found)
+            else:
+                # A page's reader is back at the first `-->`, wherever Markdown has it end.
+                position = text.find("-->", position) + len("-->")
         elif not found.endswith(">"):
             kept.append(found)
         if found.startswith("`") and left.get(len(found), -1) > match.start():

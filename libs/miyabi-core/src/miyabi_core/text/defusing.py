@@ -18,21 +18,22 @@ GAP = "\u200b"
 #: `@name`, `@org/team`, `#1`, `owner/name#1`: whatever follows, so that no list of forms has to be complete.
 _SIGILS = re.compile("[@#]")
 #: `GH-1`.
-_SHORT = re.compile(r"\b(GH-)(?=\d)", re.IGNORECASE)
+_SHORT = re.compile(r"(GH-)(?=\d)", re.IGNORECASE)
 #: The end of an address of an issue, a pull request, a discussion or a commit, on any host.
 _ADDRESS = re.compile(r"(/(?:issues|pull|pulls|discussions|commit|commits)/)(?=[0-9a-f])", re.IGNORECASE)
 #: `[skip ci]` and its like, which switch checks off where they stand in a commit's message.
-_SKIP = re.compile(r"\[(?=\s*(?:skip|no|ci|actions)\b)|(?<=\*)(?=NO_CI)", re.IGNORECASE)
+_SKIP = re.compile(r"\[(?=\s*(?:skip|no|ci|actions))|(?<=\*)(?=NO_CI)", re.IGNORECASE)
 #: `Co-authored-by: …` and every other `Token: …` at the begin of a line: git's trailers, and the lists of bots.
 _TRAILER = re.compile(r"^([ \t>]*[A-Za-z0-9][A-Za-z0-9-]{0,99})(?=[ \t]{0,99}[:=])|^(?=\(cherry picked)", re.MULTILINE)
 #: `/merge` at the begin of a line: what bots take for a command.
 _COMMAND = re.compile(r"^([ \t]*/)(?=[a-z])", re.MULTILINE | re.IGNORECASE)
 #: `https://…`, `www.…`: GitHub makes links of them.
-_LINK = re.compile(r"(:/)(?=/)|\b(www)(?=\.)", re.IGNORECASE)
+_LINK = re.compile(r"(:/)(?=/)|(www)(?=\.)", re.IGNORECASE)
 #: `:octocat:`: some of these become images.
 _EMOJI = re.compile(r":(?=[A-Za-z0-9_+-]+:)")
-#: A commit's name.
-_COMMIT = re.compile(r"\b([0-9a-f])(?=[0-9a-f]{6,39}\b)")
+#: A commit's name, and the pieces of it that are too short to be one.
+_COMMIT = re.compile(r"(?<![0-9A-Za-z])[0-9a-f]{7,40}(?![0-9A-Za-z])")
+_PIECE = re.compile("[0-9a-f]{1,6}(?=[0-9a-f])")
 
 
 def defused(text: str) -> str:
@@ -44,16 +45,21 @@ def defused(text: str) -> str:
 
 def defused_prose(text: str) -> str:
     """Return *text*, in which GitHub would also make links of addresses and commits, and images of emoji's names."""
-    for pattern in (_LINK, _EMOJI, _COMMIT):
+    for pattern in (_LINK, _EMOJI):
         text = pattern.sub(_with_gap, text)
-    return defused(text)
+    return _without_commits(defused(text))
 
 
 def defused_subject(text: str) -> str:
     """Return one line that is no trailer, being the first of its message: `fix: …` stays as it is."""
-    for pattern in (_LINK, _EMOJI, _COMMIT, _SHORT, _ADDRESS, _SKIP, _SIGILS):
+    for pattern in (_LINK, _EMOJI, _SHORT, _ADDRESS, _SKIP, _SIGILS):
         text = pattern.sub(_with_gap, text)
-    return text
+    return _without_commits(text)
+
+
+def _without_commits(text: str) -> str:
+    """Return a text in which nothing is long enough to be a commit's name; comes last, for a gap ends a word."""
+    return _COMMIT.sub(lambda match: _PIECE.sub(_with_gap, match.group()), text)
 
 
 def _with_gap(match: re.Match[str]) -> str:

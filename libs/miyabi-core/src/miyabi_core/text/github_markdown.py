@@ -141,6 +141,17 @@ def folded(summary: str, content: GitHubMarkdown, /, **numbers: int) -> GitHubMa
     return GitHubMarkdown(f"<details><summary>{line}</summary>\n\n{content.text}\n\n</details>")
 
 
+def folded_list(summary: str, entries: Sequence[GitHubMarkdown], *, budget: int) -> GitHubMarkdown:
+    """Return a folded list; no entries are no list.
+
+    Args:
+        summary: A literal of ours that holds `{count}`.
+        entries: One line each.
+        budget: Size that the list may have.
+    """
+    return folded(summary, bullets(entries, budget=budget), count=len(entries))
+
+
 def bullets(entries: Sequence[GitHubMarkdown], *, budget: int) -> GitHubMarkdown:
     """Return a list of as many entries as fit into *budget*, and the number of those that do not."""
     lines, size = [], 0

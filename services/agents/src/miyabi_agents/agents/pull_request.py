@@ -82,9 +82,7 @@ class PullRequestAgent:
         inputs = context.lease.inputs
         await context.progress.step("pushing the branch")
         message = message_of(inputs, change)
-        opened = context.workspaces.open(
-            repository=inputs.repository, sha=inputs.base_sha, label=f"pull-request-{inputs.issue_number}"
-        )
+        opened = context.workspaces.edit(repository=inputs.repository, sha=inputs.base_sha)
         async with opened as tree:
             await tree.apply(change)
             async with context.progress.invocation("git.push", detail=result.head_branch):
@@ -154,8 +152,10 @@ def body_of(inputs: TaskInputs, change: ChangeSet, block: GitHubMarkdown) -> Git
 
 def _files(change: ChangeSet, *, budget: int) -> GitHubMarkdown:
     """List the files as far as there is room, folded."""
-    summary = "Files: {count} (+{additions} -{deletions})"
-    numbers = {"count": len(change.files), "additions": change.additions, "deletions": change.deletions}
-    frame = folded(summary, ours(" "), **numbers).size + len("\n\n")
+
+    def fold(content: GitHubMarkdown) -> GitHubMarkdown:
+        numbers = {"count": len(change.files), "additions": change.additions, "deletions": change.deletions}
+        return folded("Files: {count} (+{additions} -{deletions})", content, **numbers)
+
     names = [code(Untrusted(file.path)) for file in change.files]
-    return folded(summary, bullets(names, budget=budget - frame), **numbers)
+    return fold(bullets(names, budget=budget - fold(ours(" ")).size - len("\n\n")))
