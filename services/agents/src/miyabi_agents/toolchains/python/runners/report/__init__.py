@@ -1,0 +1,1 @@
+"""A folder for PYTHONPATH, with what reports on tests from inside their own process."""
