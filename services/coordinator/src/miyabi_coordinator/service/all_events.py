@@ -13,6 +13,7 @@ from miyabi_coordinator.ports.store import PAGE, Chunk, Growth, Store
 from miyabi_coordinator.service.shard import ShardTable
 from miyabi_coordinator.service.watch import Listener
 from miyabi_coordinator.translate.frames import frame
+from miyabi_core.edge import strict_json
 
 _POSITION = re.compile(r"[0-9]{1,20}-[0-9]{1,20}")
 
@@ -101,7 +102,7 @@ def decode(cursor: str) -> list[str]:
         InvalidArgumentError: it is not one of ours.
     """
     try:
-        positions = json.loads(base64.urlsafe_b64decode(cursor.encode()))
+        positions = strict_json.loads(base64.urlsafe_b64decode(cursor.encode()))
     except (ValueError, binascii.Error) as error:
         raise errors.bad_cursor("cursor") from error
     if not isinstance(positions, list) or not all(_POSITION.fullmatch(str(entry)) for entry in positions):

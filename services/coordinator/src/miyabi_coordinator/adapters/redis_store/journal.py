@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from functools import partial
 from typing import Any
 
+from prometheus_client import Counter
+
 from miyabi_coordinator.adapters.redis_store.shard_base import ShardBase
 from miyabi_coordinator.ports.store import PAGE, Chunk, Growth
+from miyabi_core.metrics import REGISTRY
 
 #: Longest blocking read; shorter than the client's answer timeout.
 BLOCK_MILLISECONDS = 2000
 #: References of one read of the shard's stream.
 REFERENCES = 500
+
+UNREADABLE = Counter(
+    "miyabi_store_unreadable_total",
+    "Entries of a shard's stream of references that could not be read, and were skipped.",
+    registry=REGISTRY,
+)
 
 
 class Journal(ShardBase):
@@ -52,7 +61,7 @@ class Journal(ShardBase):
         )
         if not entries:
             return position, []
-        return entries[-1][0].decode(), [_growth(fields) for _, fields in entries]
+        return entries[-1][0].decode(), _growths(entries)
 
     async def follow(self, position: str) -> AsyncIterator[list[Growth]]:
         """Yield what logs grow after a position, with no end; the one blocked read of the shard."""
@@ -62,7 +71,7 @@ class Journal(ShardBase):
             entries = next(iter(answer.values()))[0] if isinstance(answer, dict) and answer else _entries(answer)
             if entries:
                 position = entries[-1][0].decode()
-                yield [_growth(fields) for _, fields in entries]
+                yield _growths(entries)
 
 
 async def _read_on(redis: Any, *, stream: str, position: str) -> Any:
@@ -79,6 +88,17 @@ def _chunk(batch: str, identifier: bytes, fields: dict[bytes, bytes]) -> Chunk:
     """Return an entry of a log."""
     last = int(identifier.split(b"-")[1])
     return Chunk(batch, last - int(fields[b"n"]) + 1, last, fields[b"e"], final=fields[b"f"] == b"1")
+
+
+def _growths(entries: Iterable[tuple[bytes, dict[bytes, bytes]]]) -> list[Growth]:
+    """Return references; what is none is counted and skipped, since no writer to the stream may end its reader."""
+    found = []
+    for _, fields in entries:
+        try:
+            found.append(_growth(fields))
+        except (KeyError, ValueError):
+            UNREADABLE.inc()
+    return found
 
 
 def _growth(fields: dict[bytes, bytes]) -> Growth:
