@@ -20,6 +20,7 @@ from miyabi.github_gateway.v1.github_gateway_service_pb2_grpc import (
     add_GitHubGatewayServiceServicer_to_server,
 )
 from miyabi_agents.dispatch.progress import TaskProgress
+from miyabi_agents.environments import EnvironmentStore
 from miyabi_agents.model import ModelClient
 from miyabi_agents.ports import TaskContext
 from miyabi_agents.sandbox import ProcessSandbox
@@ -114,15 +115,17 @@ class Workshop:
                 anthropic_base_url=model.url,
             )
             client = ModelClient(settings)
+            sandbox = ProcessSandbox(unsafe=True)
             progress = TaskProgress(lease.reference, lambda message, _: self.sent.append(message))
             context = TaskContext(
                 lease=lease,
                 github=self._github,
                 model=client.session(progress=progress, budget=budget or Budget()),
                 workspaces=GitWorkspaces(settings.git_url, settings.data_dir),
-                sandbox=ProcessSandbox(unsafe=True),
+                sandbox=sandbox,
                 progress=progress,
                 settings=settings,
+                environments=EnvironmentStore(settings, sandbox),
                 scratch=self.folder,
             )
             try:

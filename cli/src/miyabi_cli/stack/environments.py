@@ -137,6 +137,7 @@ class Environments:
             "MIYABI_AGENTS_GIT_URL": f"http://127.0.0.1:{self.ports.gateway_http}/git",
             "MIYABI_AGENTS_GIT_SECRET": self.secrets.git_secret,
             "MIYABI_AGENTS_DATA_DIR": str(self.data_dir / "agents" / agent_id),
+            "MIYABI_AGENTS_ENVIRONMENTS_DIR": str(self.data_dir / "environments"),
             "MIYABI_AGENTS_REPOSITORY_CONFIG_DIR": str(self.data_dir / "repositories"),
             "MIYABI_AGENTS_AGENT_ID": agent_id,
             "MIYABI_AGENTS_SIMULATED_MODEL": str(up.model_simulated).lower(),

@@ -20,6 +20,7 @@ from miyabi_agents.agents.triage import TriageAgent
 from miyabi_agents.agents.verifier import VerifierAgent
 from miyabi_agents.dispatch.client import AttachClient, Attached
 from miyabi_agents.dispatch.runner import TaskRunner
+from miyabi_agents.environments import EnvironmentStore
 from miyabi_agents.localisation import Locator
 from miyabi_agents.model import ModelClient
 from miyabi_agents.sandbox import ContainerSandbox, ProcessSandbox
@@ -93,6 +94,8 @@ async def serve(settings: AgentsSettings, stop: asyncio.Event) -> None:
     workspaces = GitWorkspaces(settings.git_url, settings.data_dir, shared_dir=settings.shared_dir, access=access)
     await asyncio.to_thread(workspaces.remove_leftovers)
     sandbox = _sandbox(settings)
+    environments = EnvironmentStore(settings, sandbox)
+    await environments.clean()
     models = ModelClient(settings)
     locator = Locator()
     async with (
@@ -108,6 +111,7 @@ async def serve(settings: AgentsSettings, stop: asyncio.Event) -> None:
             models=models,
             workspaces=workspaces,
             sandbox=sandbox,
+            environments=environments,
             settings=settings,
         )
         try:

@@ -52,8 +52,51 @@ class ProgressSink(Protocol):
         """Time a tool call; an exception marks it as failed and goes on to the caller."""
 
 
+class Tree(Protocol):
+    """The files of a commit with edits, private to a task; nothing of it need lie on the disk."""
+
+    @property
+    def base_sha(self) -> str:
+        """The commit that it starts from."""
+
+    def read(self, path: str) -> bytes:
+        """Read a file, as edited.
+
+        Raises:
+            WorkspaceError: *path* is absolute, has `..`, lies below `.git`, leads through a link, or is no regular file
+                (`PATH_REFUSED`), or is not there (`NO_SUCH_FILE`).
+        """
+
+    def write(self, path: str, content: bytes) -> None:
+        """Write a file.
+
+        Raises:
+            WorkspaceError: *path* is refused as for `read`.
+        """
+
+    def list_files(self) -> Sequence[str]:
+        """List regular files, sorted, with forward slashes."""
+
+    async def apply(self, change: ChangeSet) -> None:
+        """Lay *change* over it.
+
+        Raises:
+            WorkspaceError: its base is another commit (`BASE_DIFFERS`) or a path is refused.
+        """
+
+    async def change_set(self) -> ChangeSet:
+        """Compute the change from base to what is held now; no file means no change."""
+
+    async def commit_and_push(self, *, branch: str, message: str) -> str:
+        """Commit on *branch* and push it through the git proxy; returns the commit.
+
+        Raises:
+            WorkspaceError: the push was refused (`PUSH_REFUSED`) or the proxy is out of reach (`REMOTE_UNAVAILABLE`).
+        """
+
+
 class Worktree(Protocol):
-    """One checkout of a commit, private to a task; its git directory lies elsewhere."""
+    """One checkout of a commit, to run things in."""
 
     @property
     def path(self) -> Path:
@@ -64,38 +107,13 @@ class Worktree(Protocol):
         """The commit that was checked out."""
 
     def read(self, path: str) -> bytes:
-        """Read a file without following links.
-
-        Raises:
-            WorkspaceError: *path* is absolute, has `..`, lies below `.git`, leads through a link, or is no regular file
-                (`PATH_REFUSED`), or is not there (`NO_SUCH_FILE`).
-        """
-
-    def write(self, path: str, content: bytes) -> None:
-        """Write a file without following links, making its folders.
-
-        Raises:
-            WorkspaceError: *path* is refused as for `read`, or the disk is full (`DISK_FULL`).
-        """
-
-    def list_files(self) -> Sequence[str]:
-        """List tracked and new files, sorted, with forward slashes."""
+        """Read a file without following links, as `Tree.read`."""
 
     async def apply(self, change: ChangeSet) -> None:
-        """Lay *change* over the checkout.
+        """Lay *change* over the checkout, as `Tree.apply`.
 
         Raises:
-            WorkspaceError: its base is another commit (`BASE_DIFFERS`) or a path is refused.
-        """
-
-    async def change_set(self) -> ChangeSet:
-        """Compute the change from base to what the checkout holds now; no file means no change."""
-
-    async def commit_and_push(self, *, branch: str, message: str) -> str:
-        """Commit the checkout on *branch* and push it through the git proxy; returns the commit.
-
-        Raises:
-            WorkspaceError: the push was refused (`PUSH_REFUSED`) or the proxy is out of reach (`REMOTE_UNAVAILABLE`).
+            WorkspaceError: its base is another commit (`BASE_DIFFERS`), a path is refused, or the disk is full.
         """
 
 
@@ -105,18 +123,30 @@ class Environments(Protocol):
     async def machine(self) -> Machine:
         """Return what this machine has to run tests with; asked once."""
 
-    async def get(
-        self, recipe: Recipe, base: BaseFiles, *, check_out: Callable[[Path], Awaitable[None]]
-    ) -> Environment:
-        """Return the environment of a recipe, built where it is not there yet.
+    def open(
+        self,
+        recipe: Recipe,
+        base: BaseFiles,
+        *,
+        check_out: Callable[[Path], Awaitable[None]],
+        repository: str,
+        root: str = ".",
+        change: bool = False,
+    ) -> AbstractAsyncContextManager[Environment]:
+        """Give the environment of a recipe for a block, built where it is not there yet.
 
         Args:
             recipe: How.
             base: The files whose content it depends on.
             check_out: Lays those files into a folder that is there and empty.
+            repository: `owner/name`; environments are never shared between repositories.
+            root: Folder of the project, relative to the repository.
+            change: Whether the files are those of a change that edits manifests.
 
         Raises:
             EnvironmentBuildError: a step failed; the message ends with its words.
+            WorkspaceError: the files could not be laid.
+            SandboxError: the sandbox cannot be used.
         """
 
 
@@ -128,6 +158,13 @@ class Workspaces(Protocol):
 
         Raises:
             WorkspaceError: the commit is gone (`NO_SUCH_COMMIT`) or the proxy is out of reach (`REMOTE_UNAVAILABLE`).
+        """
+
+    def edit(self, *, repository: str, sha: str) -> AbstractAsyncContextManager[Tree]:
+        """Edit a commit without a checkout.
+
+        Raises:
+            WorkspaceError: as `open`.
         """
 
     def files(self, *, repository: str, sha: str) -> AbstractAsyncContextManager[CommitFiles]:

@@ -74,6 +74,8 @@ class AgentsSettings(ServiceSettings, CallerSettings, PackageSettings):
     data_dir: Path = Path("/var/lib/miyabi/agents")
     #: Worktrees and test environments, where a sandbox in a container of its own reaches them; unset: below `data_dir`.
     workspace_dir: Path | None = None
+    #: Where environments and download caches are kept, shared by all agents of a machine; unset: beside the worktrees.
+    environments_dir: Path | None = None
     #: Unix socket of the sandbox in a container of its own; unset: the sandbox is a child process.
     sandbox_socket: Path | None = None
     #: Tasks at once.
@@ -101,8 +103,18 @@ class AgentsSettings(ServiceSettings, CallerSettings, PackageSettings):
 
     @property
     def shared_dir(self) -> Path:
-        """Where worktrees and test environments go."""
+        """Where worktrees go."""
         return self.workspace_dir or self.data_dir
+
+    @property
+    def environments_root(self) -> Path:
+        """Where the folders of environments and of download caches go."""
+        return self.environments_dir or self.shared_dir
+
+    @property
+    def kept_runs_dir(self) -> Path:
+        """Where runs of base's own tests are kept: nothing that runs in the sandbox may write there."""
+        return (self.environments_dir or self.data_dir) / "base-runs"
 
 
 class SandboxSettings(ServiceSettings):

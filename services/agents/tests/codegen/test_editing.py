@@ -15,7 +15,7 @@ from miyabi_agents.workspace import GitWorkspaces
 async def tools(workshop):
     """Give the tools of a checkout of the base."""
     workspaces = GitWorkspaces(f"file://{workshop.folder / 'remote'}", workshop.folder / "data")
-    async with workspaces.open(repository="acme/toy", sha=workshop.base_sha, label="test") as tree:
+    async with workspaces.edit(repository="acme/toy", sha=workshop.base_sha) as tree:
         yield EditingTools(tree)
 
 

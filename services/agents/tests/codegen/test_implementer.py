@@ -194,8 +194,8 @@ async def test_without_a_model_no_change_can_be_made(workshop, agent) -> None:
         await workshop.run(agent, with_model=False)
 
 
-async def test_the_checkout_is_gone_afterwards(workshop, agent) -> None:
-    """Nothing but the shared mirror stays, whether the task worked or not."""
+async def test_nothing_is_checked_out_and_nothing_stays(workshop, agent) -> None:
+    """A change is made over git's objects; nothing but the shared mirror stays."""
     await workshop.run(agent, CHANGE, TESTS, inputs={"plan": PLAN})
-    for name in ("worktrees", "gitdirs"):
-        assert list((workshop.folder / "data" / name).iterdir()) == []
+    assert list((workshop.folder / "data/gitdirs").iterdir()) == []
+    assert not (workshop.folder / "data/worktrees").exists()

@@ -101,7 +101,7 @@ def workshop_tree(workshop):
     from miyabi_agents.workspace import GitWorkspaces
 
     workspaces = GitWorkspaces(f"file://{workshop.folder / 'remote'}", workshop.folder / "data")
-    return workspaces.open(repository="acme/toy", sha=workshop.base_sha, label="test")
+    return workspaces.edit(repository="acme/toy", sha=workshop.base_sha)
 
 
 def documents(path: str, old: str, new: str) -> Scenario:

@@ -22,6 +22,7 @@ from miyabi.coordinator.v1.result_pb2 import TriageResult
 from miyabi.github_gateway.v1.github_gateway_service_pb2_grpc import GitHubGatewayServiceStub
 from miyabi_agents.dispatch.client import AttachClient
 from miyabi_agents.dispatch.runner import TaskRunner
+from miyabi_agents.environments import EnvironmentStore
 from miyabi_agents.model import ModelClient
 from miyabi_agents.ports import TaskContext
 from miyabi_agents.sandbox import ProcessSandbox
@@ -155,12 +156,14 @@ class Bench:
 
     def runner(self, script: Script, channel: grpc.aio.Channel) -> TaskRunner:
         """Return a runner of *script*."""
+        sandbox = ProcessSandbox(unsafe=True)
         return TaskRunner(
             agents={TaskKind.TASK_KIND_TRIAGE: ScriptedAgent(script)},
             github=GitHubGatewayServiceStub(channel),
             models=ModelClient(self.settings),
             workspaces=GitWorkspaces(self.settings.git_url, self.settings.data_dir),
-            sandbox=ProcessSandbox(unsafe=True),
+            sandbox=sandbox,
+            environments=EnvironmentStore(self.settings, sandbox),
             settings=self.settings,
         )
 

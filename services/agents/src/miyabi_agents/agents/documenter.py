@@ -43,9 +43,7 @@ class DocumenterAgent:
             words = "No model is configured: nothing was documented."
             return Outcome(documentation=DocumentResult(nothing_to_document=True, summary=words))
         await context.progress.step("documenting")
-        opened = context.workspaces.open(
-            repository=inputs.repository, sha=inputs.base_sha, label=f"document-{inputs.issue_number}"
-        )
+        opened = context.workspaces.edit(repository=inputs.repository, sha=inputs.base_sha)
         async with opened as tree:
             await tree.apply(inputs.change_set)
             said = await context.model.run_tools(

@@ -9,7 +9,7 @@ from typing import Any
 
 from miyabi_agents.agents import edit_policy
 from miyabi_agents.errors import WorkspaceError
-from miyabi_agents.ports import Worktree
+from miyabi_agents.ports import Tree
 
 #: Lines that a search returns.
 MAX_HITS = 60
@@ -89,7 +89,7 @@ class EditingTools:
     A call that cannot be done raises ValueError with a sentence for the model.
     """
 
-    def __init__(self, tree: Worktree) -> None:
+    def __init__(self, tree: Tree) -> None:
         self._tree = tree
         self._lock = asyncio.Lock()
 

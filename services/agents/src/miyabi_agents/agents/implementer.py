@@ -19,7 +19,7 @@ from miyabi_agents.agents.planner import locate
 from miyabi_agents.errors import AgentError, ModelUnavailableError
 from miyabi_agents.localisation import Locator
 from miyabi_agents.model.session import ModelSession
-from miyabi_agents.ports import TaskContext, Worktree
+from miyabi_agents.ports import TaskContext, Tree
 from miyabi_agents.verification.targets import is_test
 
 FINISH_CHANGE = tool(
@@ -73,9 +73,7 @@ class ImplementerAgent:
         inputs = task.inputs
         issue = await read_issue(context)
         text = prompts.issue_text(task, issue)
-        opened = context.workspaces.open(
-            repository=inputs.repository, sha=inputs.base_sha, label=f"implement-{inputs.issue_number}"
-        )
+        opened = context.workspaces.edit(repository=inputs.repository, sha=inputs.base_sha)
         async with opened as tree:
             if inputs.HasField("change_set"):
                 await tree.apply(inputs.change_set)
@@ -90,7 +88,7 @@ class ImplementerAgent:
             return Outcome(change_set=_complete(whole, task, said, tests))
 
     async def _change(
-        self, task: Lease, context: TaskContext, model: ModelSession, *, tree: Worktree, issue: str
+        self, task: Lease, context: TaskContext, model: ModelSession, *, tree: Tree, issue: str
     ) -> dict[str, Any]:
         """Let the model change the sources."""
         await context.progress.step("changing the code")
@@ -118,7 +116,7 @@ class ImplementerAgent:
         return said
 
     async def _write_tests(
-        self, task: Lease, context: TaskContext, model: ModelSession, *, tree: Worktree, change: ChangeSet, issue: str
+        self, task: Lease, context: TaskContext, model: ModelSession, *, tree: Tree, change: ChangeSet, issue: str
     ) -> list[dict[str, Any]]:
         """Write tests for every changed source file, all at once."""
         sources = _to_be_tested(change, task)
@@ -142,7 +140,7 @@ class ImplementerAgent:
             await context.progress.text_done(f"tests of {path}")
         return [conversation.result() for conversation in conversations]
 
-    async def _measured(self, context: TaskContext, tree: Worktree) -> ChangeSet:
+    async def _measured(self, context: TaskContext, tree: Tree) -> ChangeSet:
         """Compute the change from the checkout."""
         async with context.progress.invocation("git.diff"):
             return await tree.change_set()

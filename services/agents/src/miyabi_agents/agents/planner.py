@@ -174,7 +174,5 @@ async def locate(context: TaskContext, locator: Locator, text: str) -> list[Cand
         return await locator.rank(
             (inputs.repository, inputs.base_sha),
             text,
-            checkout=lambda: context.workspaces.open(
-                repository=inputs.repository, sha=inputs.base_sha, label=f"locate-{inputs.issue_number}"
-            ),
+            files=lambda: context.workspaces.files(repository=inputs.repository, sha=inputs.base_sha),
         )

@@ -76,11 +76,9 @@ class ReviewerAgent:
         async with context.progress.invocation("github.get_pull_request"):
             answer = await answered(context.github.GetPullRequest(request, timeout=CALL_SECONDS))
         head = answer.pull_request.head_sha
-        label = f"head-{inputs.issue_number}"
-        head_files: dict[str, bytes] = {}
-        async with context.workspaces.open(repository=inputs.repository, sha=head, label=label) as tree:
+        async with context.workspaces.edit(repository=inputs.repository, sha=head) as tree:
             head_files = {path: tree.read(path) for path in tree.list_files()}
-        async with context.workspaces.open(repository=inputs.repository, sha=inputs.base_sha, label=label) as tree:
+        async with context.workspaces.edit(repository=inputs.repository, sha=inputs.base_sha) as tree:
             known = {path: tree.read(path) for path in tree.list_files()}
             for path, content in head_files.items():
                 if known.get(path) != content:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 
 from miyabi.common.v1.task_kind_pb2 import TaskKind
 from miyabi.coordinator.v1.dispatch_service_pb2 import Lease, Outcome
@@ -55,8 +56,9 @@ async def _gated(context: TaskContext, repository: Repository, recognised: Recog
         selection = Selection(selection.own, near, "the neighbourhood is the one that the configuration names")
     targets = sorted({*selection.own, *selection.near})
     there = [target for target in targets if target not in ordered.tests or repository.base.read(target) is not None]
-    footing = await stand(context, repository, recognised, targets=there)
-    return await Gate(context, repository, footing, change, ordered, selection).judge()
+    async with AsyncExitStack() as held:
+        footing = await stand(context, repository, recognised, targets=there, held=held)
+        return await Gate(context, repository, footing, change, ordered, selection, held).judge()
 
 
 def _of(change: ChangeSet, paths: Sequence[str]) -> list[FileChange]:

@@ -18,7 +18,7 @@ from miyabi.coordinator.v1.dispatch_service_pb2 import Lease, Outcome, TaskFailu
 from miyabi.coordinator.v1.state_pb2 import FailureReason
 from miyabi_agents.dispatch.progress import Send, TaskProgress
 from miyabi_agents.errors import AgentError
-from miyabi_agents.ports import Sandbox, TaskAgent, TaskContext, Workspaces
+from miyabi_agents.ports import Environments, Sandbox, TaskAgent, TaskContext, Workspaces
 from miyabi_agents.settings import AgentsSettings
 from miyabi_core.grants import bind_grant
 from miyabi_core.interceptors.validation import violations_of
@@ -47,6 +47,7 @@ class TaskRunner:
     models: ModelClient
     workspaces: Workspaces
     sandbox: Sandbox
+    environments: Environments
     settings: AgentsSettings
 
     @property
@@ -64,7 +65,15 @@ class TaskRunner:
         scratch = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="miyabi-task-"))
         try:
             context = TaskContext(
-                lease, self.github, model, self.workspaces, self.sandbox, progress, self.settings, scratch
+                lease,
+                self.github,
+                model,
+                self.workspaces,
+                self.sandbox,
+                progress,
+                self.settings,
+                self.environments,
+                scratch,
             )
             with start_span(f"task {TaskKind.Name(lease.kind)}", task=lease.reference.task):
                 outcome = await self._outcome(lease, context)

@@ -83,7 +83,7 @@ class EnvironmentStore:
     """
 
     def __init__(self, settings: AgentsSettings, sandbox: Sandbox, *, builder: Builder | None = None) -> None:
-        shared = settings.shared_dir.resolve()
+        shared = settings.environments_root.resolve()
         self._folder = shared / "environments"
         self._caches = shared / "caches"
         self._records = Records(self._folder / ".records")

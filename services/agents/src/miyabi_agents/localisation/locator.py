@@ -12,15 +12,11 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from miyabi_agents.localisation.index import Candidate, CodeIndex
-from miyabi_agents.workspace import linkfree
-
-if TYPE_CHECKING:
-    from miyabi_agents.ports import Worktree
+from miyabi_agents.workspace.commit_files import CommitFiles
 
 #: Indexes that are kept; one of a large repository takes tens of megabytes.
 MAX_KEPT = 4
@@ -38,17 +34,17 @@ class Locator:
         self._pool: ProcessPoolExecutor | None = None
 
     async def rank(
-        self, key: Key, text: str, *, checkout: Callable[[], AbstractAsyncContextManager[Worktree]]
+        self, key: Key, text: str, *, files: Callable[[], AbstractAsyncContextManager[CommitFiles]]
     ) -> list[Candidate]:
-        """Return the files that *text* is most likely about, best first; *checkout* is opened where it is needed.
+        """Return the files that *text* is most likely about, best first; *files* is opened where needed.
 
         Raises:
-            WorkspaceError: the commit cannot be checked out.
+            WorkspaceError: the commit cannot be read.
         """
         found = await self._run(_rank, key, text)
         if found is None:
-            async with checkout() as tree:
-                found = await self._run(_build_and_rank, key, text, tree.path)
+            async with files() as commit:
+                found = await self._run(_build_and_rank, key, text, commit.mirror)
         return found or []
 
     async def _run(self, work: Callable[..., list[Candidate] | None], *arguments: object) -> list[Candidate] | None:
@@ -97,19 +93,10 @@ def _rank(key: Key, text: str) -> list[Candidate] | None:
     return index.rank(text)
 
 
-def _files(root: Path) -> list[str]:
-    """List the regular files of a checkout, without following links."""
-    found: list[str] = []
-    for folder, names, files in os.walk(root, followlinks=False):
-        names[:] = sorted(name for name in names if name.casefold() != ".git")
-        base = Path(folder).relative_to(root)
-        found += [(base / name).as_posix() for name in files]
-    return sorted(found)
-
-
-def _build_and_rank(key: Key, text: str, root: Path) -> list[Candidate]:
-    """Build the index of a checkout, keep it, and rank."""
-    _KEPT[key] = CodeIndex.build(_files(root), lambda path: linkfree.read(root, path)[0])
+def _build_and_rank(key: Key, text: str, mirror: Path) -> list[Candidate]:
+    """Build the index of a commit from git's objects, keep it, and rank."""
+    with closing(CommitFiles(mirror, key[1])) as commit:
+        _KEPT[key] = CodeIndex.build(list(commit.paths()), lambda path: commit.read(path) or b"")
     while len(_KEPT) > MAX_KEPT:
         _KEPT.popitem(last=False)
     return _KEPT[key].rank(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -59,6 +60,7 @@ class Gate:
         change: The whole change.
         sorted: Its files that belong to the project, by what they are.
         selection: Which tests are run.
+        held: Keeps environments from being removed.
     """
 
     context: TaskContext
@@ -67,6 +69,7 @@ class Gate:
     change: ChangeSet
     sorted: Sorted
     selection: Selection
+    held: AsyncExitStack
 
     async def judge(self) -> Gated:
         """Run the tests and judge them.
@@ -119,7 +122,9 @@ class Gate:
         files = Overlaid(self.repository.base, changed)
         machine = await self.context.environments.machine()
         recipe = await asyncio.to_thread(part.toolchain.recipe, part.project, files, machine)
-        return await build(self.context, recipe, files, manifests=only(self.change, changed))
+        return await build(
+            self.context, recipe, files, project=part.project, held=self.held, manifests=only(self.change, changed)
+        )
 
     async def _run(
         self, change: ChangeSet, environment: Environment, harness: Sequence[str]

@@ -11,7 +11,7 @@ from datetime import timedelta
 from miyabi.coordinator.v1.result_pb2 import ChangeSet
 from miyabi_agents.errors import ConfigError, EnvironmentBuildError, ToolchainMissingError
 from miyabi_agents.ports import TaskContext
-from miyabi_agents.toolchains.port import BaseFiles, Environment, Recipe
+from miyabi_agents.toolchains.port import BaseFiles, Environment, Project, Recipe
 from miyabi_agents.toolchains.registry import Recognised, by_project, recognise
 from miyabi_agents.verification import config as configuration
 from miyabi_agents.verification.base_runs import BaseRuns
@@ -71,9 +71,21 @@ def _survey(base: BaseFiles, name: str, context: TaskContext) -> Repository:
 
 
 async def stand(
-    context: TaskContext, repository: Repository, recognised: Recognised, *, targets: Sequence[str]
+    context: TaskContext,
+    repository: Repository,
+    recognised: Recognised,
+    *,
+    targets: Sequence[str],
+    held: AsyncExitStack,
 ) -> Footing:
     """Build a project's environment and run base's own tests: the whole suite where it is short, else *targets*.
+
+    Args:
+        context: The task's.
+        repository: What base's files say.
+        recognised: Toolchain and project.
+        targets: As the toolchain names them.
+        held: Keeps the environment from being removed until it is closed.
 
     Raises:
         ToolchainMissingError: a program is missing on this machine.
@@ -87,7 +99,7 @@ async def stand(
     recipe = await asyncio.to_thread(toolchain.recipe, project, repository.base, machine)
     notes: list[str] = []
     for _ in range(MAX_REPAIRS + 1):
-        environment = await build(context, recipe, repository.base)
+        environment = await build(context, recipe, repository.base, project=project, held=held)
         ran, whole = await _base_runs(context, part, environment, targets)
         repaired = (
             await asyncio.to_thread(toolchain.repair, environment.recipe, ran.verdicts) if _lacking(ran) else None
@@ -118,7 +130,8 @@ async def try_ground(context: TaskContext, likely: Sequence[str]) -> None:
         for recognised, paths in parts:
             near = await asyncio.to_thread(_near, repository, recognised, paths[:MOST_LIKELY])
             try:
-                await stand(context, repository, recognised, targets=near)
+                async with AsyncExitStack() as held:
+                    await stand(context, repository, recognised, targets=near, held=held)
             except (EnvironmentBuildError, ToolchainMissingError) as error:
                 first = first or error
             else:
@@ -138,7 +151,13 @@ def _near(repository: Repository, recognised: Recognised, paths: Sequence[str]) 
 
 
 async def build(
-    context: TaskContext, recipe: Recipe, base: BaseFiles, *, manifests: ChangeSet | None = None
+    context: TaskContext,
+    recipe: Recipe,
+    base: BaseFiles,
+    *,
+    project: Project,
+    held: AsyncExitStack,
+    manifests: ChangeSet | None = None,
 ) -> Environment:
     """Return the environment of a recipe, built where it is not there yet.
 
@@ -146,6 +165,8 @@ async def build(
         context: The task's.
         recipe: How.
         base: The files whose content it depends on.
+        project: What it is for.
+        held: Keeps it from being removed until it is closed.
         manifests: What a change does to manifests, for an environment of its own; nothing else of it is laid.
 
     Raises:
@@ -154,13 +175,17 @@ async def build(
     inputs = context.lease.inputs
     await context.progress.step("building the test environment")
     async with context.progress.invocation("environment.build", detail=recipe.origin):
-        return await context.environments.get(
+        opened = context.environments.open(
             recipe,
             base,
             check_out=lambda path: context.workspaces.lay(
                 repository=inputs.repository, sha=inputs.base_sha, path=path, change=manifests
             ),
+            repository=inputs.repository,
+            root=project.root,
+            change=manifests is not None,
         )
+        return await held.enter_async_context(opened)
 
 
 def _lacking(ran: Ran) -> bool:

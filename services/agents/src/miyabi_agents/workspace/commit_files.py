@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 
 from miyabi_agents.errors import WorkspaceError
@@ -20,9 +21,8 @@ MAX_FILE_BYTES = 1 << 20
 MAX_KEPT_BYTES = 64 << 20
 #: Most files of a commit that are listed; a tree with more is cut, and `cut` says so.
 MAX_FILES = 300_000
-#: Modes of what a commit may hold (git-ls-tree(1)): files, links, submodules.
-_REGULAR = (b"100644", b"100755", b"100664")
-_LINK, _SUBMODULE = b"120000", b"160000"
+#: Modes of what is no plain file (git-ls-tree(1)).
+_LINK, _SUBMODULE, _EXECUTABLE = b"120000", b"160000", b"100755"
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,22 @@ class Listing:
     """What a commit holds, by kind."""
 
     blobs: dict[str, str]  #: object ids of regular files by path
-    links: tuple[str, ...] = ()
-    submodules: tuple[str, ...] = ()
+    executable: frozenset[str] = frozenset()
+    links: frozenset[str] = frozenset()
+    submodules: frozenset[str] = frozenset()
     refused: tuple[str, ...] = ()  #: names that may not be used, escaped
     cut: bool = False
+
+    @cached_property
+    def folders(self) -> frozenset[str]:
+        """Every folder that holds something."""
+        found = set()
+        for path in (*self.blobs, *self.links):
+            cut = path.rfind("/")
+            while cut > 0 and path[:cut] not in found:
+                found.add(path[:cut])
+                cut = path.rfind("/", 0, cut)
+        return frozenset(found)
 
 
 class CommitFiles:
@@ -52,6 +64,11 @@ class CommitFiles:
         self._kept: OrderedDict[str, bytes] = OrderedDict()
         self._kept_bytes = 0
         self._committed: datetime | None = None
+
+    @property
+    def mirror(self) -> Path:
+        """The bare repository."""
+        return self._mirror
 
     @property
     def sha(self) -> str:
@@ -86,9 +103,24 @@ class CommitFiles:
             if blob in self._kept:
                 self._kept.move_to_end(blob)
                 return self._kept[blob]
-            content = self._blob(blob)
+            content, _ = self._blob(blob, MAX_FILE_BYTES)
             self._keep(blob, content)
             return content
+
+    def read_whole(self, path: str, *, longest: int) -> bytes | None:
+        """Return a file's whole content; None where it is not there.
+
+        Raises:
+            WorkspaceError: it has more than *longest* bytes (`TOO_LARGE`).
+        """
+        blob = self.listing().blobs.get(path)
+        if blob is None:
+            return None
+        with self._lock:
+            content, size = self._blob(blob, longest)
+        if size > longest:
+            raise WorkspaceError(f"{path!r} is larger than {longest} bytes", code="TOO_LARGE")
+        return content
 
     def close(self) -> None:
         """End the reading process."""
@@ -105,8 +137,8 @@ class CommitFiles:
             _, gone = self._kept.popitem(last=False)
             self._kept_bytes -= len(gone)
 
-    def _blob(self, blob: str) -> bytes:
-        """Read one object through the process that is kept for it (git-cat-file(1), --batch)."""
+    def _blob(self, blob: str, longest: int) -> tuple[bytes, int]:
+        """Read the first bytes of an object, and its size, by a process that is kept (git-cat-file(1), --batch)."""
         if self._reader is None:
             self._reader = self._start()
         assert self._reader.stdin is not None
@@ -117,11 +149,11 @@ class CommitFiles:
         if len(head) != 3:
             raise WorkspaceError(f"git has no object {blob[:12]}", code="GIT_FAILED")
         size = int(head[2])
-        content = self._reader.stdout.read(min(size, MAX_FILE_BYTES))
+        content = self._reader.stdout.read(min(size, longest))
         left = size + 1 - len(content)
         while left > 0:
             left -= len(self._reader.stdout.read(min(left, 1 << 20)))
-        return content
+        return content, size
 
     def _start(self) -> subprocess.Popen[bytes]:
         """Start the process that reads objects."""
@@ -160,22 +192,22 @@ def _end(reader: subprocess.Popen[bytes]) -> None:
 def _listing(raw: bytes) -> Listing:
     """Read the output of `git ls-tree -r -z`."""
     blobs: dict[str, str] = {}
-    links, submodules, refused = [], [], []
-    entries = raw.split(b"\0")
+    kinds: dict[bytes, set[str]] = {_LINK: set(), _SUBMODULE: set(), _EXECUTABLE: set()}
+    refused = []
+    entries = raw.split(b"\0")[:-1]
     for entry in entries[:MAX_FILES]:
         head, _, name = entry.partition(b"\t")
         mode, _, rest = head.partition(b" ")
         path = name.decode("utf-8", "surrogateescape")
-        if mode == _SUBMODULE:
-            submodules.append(ascii(path)[1:-1])
-        elif mode == _LINK:
-            links.append(path)
-        elif mode in _REGULAR:
-            if _usable(path):
-                blobs[path] = rest.partition(b" ")[2].decode()
-            else:
-                refused.append(ascii(path)[1:-1])
-    return Listing(blobs, tuple(links), tuple(submodules), tuple(refused), cut=len(entries) - 1 > MAX_FILES)
+        if not _usable(path):
+            refused.append(ascii(path)[1:-1])
+            continue
+        if mode in kinds:
+            kinds[mode].add(path)
+        if mode not in {_LINK, _SUBMODULE}:
+            blobs[path] = rest.partition(b" ")[2].decode()
+    links, submodules, executable = (frozenset(kinds[mode]) for mode in (_LINK, _SUBMODULE, _EXECUTABLE))
+    return Listing(blobs, executable, links, submodules, tuple(refused), cut=len(entries) > MAX_FILES)
 
 
 def _usable(path: str) -> bool:

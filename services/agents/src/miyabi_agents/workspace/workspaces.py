@@ -16,6 +16,7 @@ from miyabi_agents.workspace.access import OPEN, GitAccess
 from miyabi_agents.workspace.commit_files import CommitFiles
 from miyabi_agents.workspace.git import git, git_network
 from miyabi_agents.workspace.locks import exclusive
+from miyabi_agents.workspace.object_tree import ObjectTree
 from miyabi_agents.workspace.removal import remove
 from miyabi_agents.workspace.worktree import GitWorktree, apply_files
 from miyabi_core.logging import get_logger
@@ -63,8 +64,7 @@ class GitWorkspaces:
         path, git_dir = self._worktrees / name, self._data_dir / "gitdirs" / name
         try:
             await _check_out(mirror, sha, path=path, git_dir=git_dir)
-            remote = self._remote(repository)
-            yield GitWorktree(path=path, git_dir=git_dir, base_sha=sha, remote=remote, access=self._access)
+            yield GitWorktree(path=path, base_sha=sha)
         finally:
             await asyncio.shield(asyncio.to_thread(remove, path, git_dir))
 
@@ -80,6 +80,22 @@ class GitWorkspaces:
             yield found
         finally:
             await asyncio.shield(asyncio.to_thread(found.close))
+
+    @asynccontextmanager
+    async def edit(self, *, repository: str, sha: str) -> AsyncIterator[ObjectTree]:
+        """Edit a commit without a checkout.
+
+        Raises:
+            WorkspaceError: the commit is gone, or the proxy is out of reach.
+        """
+        async with self.files(repository=repository, sha=sha) as base:
+            git_dir = self._data_dir / "gitdirs" / f"edit-{secrets.token_hex(8)}"
+            try:
+                await _borrow(base.mirror, git_dir)
+                remote = self._remote(repository)
+                yield ObjectTree(base, git_dir=git_dir, remote=remote, access=self._access)
+            finally:
+                await asyncio.shield(asyncio.to_thread(remove, git_dir))
 
     async def lay(self, *, repository: str, sha: str, path: Path, change: ChangeSet | None = None) -> None:
         """Lay the files of a commit, with some of a change, into an empty folder.
@@ -147,15 +163,15 @@ async def _has(mirror: Path, sha: str) -> bool:
 
 async def _check_out(mirror: Path, sha: str, *, path: Path, git_dir: Path) -> None:
     """Make a git directory that borrows the mirror's objects, and fill the worktree."""
-    await asyncio.to_thread(_prepare, path, git_dir)
-    await git("init", "--quiet", "--bare", str(git_dir))
-    await asyncio.to_thread((git_dir / "objects/info/alternates").write_text, f"{mirror / 'objects'}\n")
+    await asyncio.to_thread(path.mkdir, parents=True, exist_ok=True)
+    await _borrow(mirror, git_dir)
     variables = {"GIT_DIR": str(git_dir), "GIT_WORK_TREE": str(path)}
     await git("read-tree", sha, variables=variables)
     await git("checkout-index", "--all", "--force", cwd=path, variables=variables)
 
 
-def _prepare(path: Path, git_dir: Path) -> None:
-    """Make the folders of a checkout."""
-    path.mkdir(parents=True, exist_ok=True)
-    git_dir.parent.mkdir(parents=True, exist_ok=True)
+async def _borrow(mirror: Path, git_dir: Path) -> None:
+    """Make a git directory that borrows a mirror's objects."""
+    await asyncio.to_thread(git_dir.parent.mkdir, parents=True, exist_ok=True)
+    await git("init", "--quiet", "--bare", str(git_dir))
+    await asyncio.to_thread((git_dir / "objects/info/alternates").write_text, f"{mirror / 'objects'}\n")
