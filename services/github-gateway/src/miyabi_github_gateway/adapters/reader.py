@@ -17,6 +17,7 @@ from miyabi_github_gateway.adapters.rest_reads import RestReads
 from miyabi_github_gateway.adapters.transport import GitHubTransport
 from miyabi_github_gateway.errors import GitHubRefusedError, RepositoryNotFoundError
 from miyabi_github_gateway.models import Issue, IssueField, IssueSearch, Kind, PullRequest, Read, Shape
+from miyabi_github_gateway.service.search_text import search_text
 
 #: GitHub hands out no more results of one search (docs.github.com, "About search").
 MOST_RESULTS = 1000
@@ -83,18 +84,14 @@ class GitHubApiReader:
 
         Raises:
             GitHubRefusedError: more match than can be told apart by when they were opened.
+            InvalidArgumentError: it asks beyond the repository.
         """
+        text = search_text(repository, wanted)
         owner, _, name = repository.partition("/")
         found = await self._query(
             queries.FIND_REPOSITORY, {"owner": owner, "name": name}, repository=repository, requests=0
         )
         _repository(found, repository)
-        words = [f"repo:{repository}", "is:issue", "sort:created-asc", wanted.text]
-        words += [f"state:{wanted.state}"] if wanted.state != "all" else []
-        words += [f'label:"{label}"' for label in wanted.labels]
-        words += [f'milestone:"{wanted.milestone}"'] if wanted.milestone else []
-        words += [f"assignee:{wanted.assignee}"] if wanted.assignee else []
-        text = " ".join(filter(None, words))
         seen: set[int] = set()
         since = ""
         while True:
