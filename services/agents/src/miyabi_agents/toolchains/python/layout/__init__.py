@@ -1,0 +1,1 @@
+"""Finds Python projects in a repository, and how their tests are run."""

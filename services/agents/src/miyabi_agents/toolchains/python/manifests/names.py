@@ -1,0 +1,22 @@
+"""Names that people give to what tests need."""
+
+from __future__ import annotations
+
+import re
+
+#: Extras, groups and environments that are for tests alone.
+TEST_NAMES = frozenset({
+    "test", "tests", "testing", "unit", "unittest", "unittests", "unit-test", "unit-tests", "pytest", "tests-core",
+    "test-core", "test-requirements", "tests-require", "test-deps", "test-dev", "test-base", "hatch-test", "check",
+})  # fmt: skip
+#: Those that hold tests' packages among others.
+DEV_NAMES = frozenset({"dev", "devel", "develop", "development", "dev-dependencies", "ci", "local"})
+#: Distributions whose mention says that a list is for tests.
+TEST_TOOLS = re.compile(
+    r"^(pytest|pytest[-_].*|nose2?|testtools|zope[.-]testrunner|twisted|trial|django-nose)$", re.IGNORECASE
+)
+
+
+def normal(name: str) -> str:
+    """Return a distribution's or extra's name as PEP 503 writes it."""
+    return re.sub(r"[-_.]+", "-", name).lower()

@@ -1,0 +1,1 @@
+"""Says how the environment of a Python project is built."""
