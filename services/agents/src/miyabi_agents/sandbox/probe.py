@@ -51,12 +51,12 @@ class Layers:
 def probe_layers() -> Layers:
     """Run a command that does nothing with each way to keep it apart, until one works; asked once a process."""
     modes = MODES if os.geteuid() == 0 else MODES[1:]
-    return next((_layers(mode) for mode in modes[:-1] if _works(_layers(mode))), _plain())
+    return next((layers_of(mode) for mode in modes[:-1] if _works(layers_of(mode))), None) or _plain()
 
 
 def _plain() -> Layers:
     """Return the layers without namespaces, of which Landlock and seccomp may be missing too."""
-    layers = _layers("plain")
+    layers = layers_of("plain")
     if sys.platform != "linux" or _works(layers):
         return layers
     without = Layers(tuple(name for name in layers.active if not name.startswith("landlock")), layers.missing)
@@ -64,7 +64,7 @@ def _plain() -> Layers:
     return Layers(without.active, (*without.missing, *gone))
 
 
-def _layers(mode: str) -> Layers:
+def layers_of(mode: str) -> Layers:
     """Return what a mode comes to on this kernel."""
     version, linux = landlock.abi(), sys.platform == "linux"
     apart = mode != "plain"

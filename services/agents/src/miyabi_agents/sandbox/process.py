@@ -35,15 +35,16 @@ class ProcessSandbox:
     Args:
         unsafe: Run even where the machine has no Landlock; results then say so.
         own_uid: This process has a user that nothing else has, as in a container of its own: results say so.
+        layers: What must hold; unset: what this machine has.
     """
 
-    def __init__(self, *, unsafe: bool = False, own_uid: bool = False) -> None:
+    def __init__(self, *, unsafe: bool = False, own_uid: bool = False, layers: Layers | None = None) -> None:
         self._unsafe = unsafe
-        self._layers = probe_layers()
+        self._layers = layers or probe_layers()
+        self._mode = self._layers.mode
         if own_uid and "own-uid" in self._layers.missing:
             missing = tuple(name for name in self._layers.missing if name != "own-uid")
             self._layers = dataclasses.replace(self._layers, active=("own-uid", *self._layers.active), missing=missing)
-        self._mode = probe_layers().mode
 
     @property
     def layers(self) -> Layers:
@@ -80,11 +81,10 @@ class ProcessSandbox:
             SandboxError: it could not be started (`START_FAILED`).
         """
         began = time.monotonic()
-        command = await _start(wanted)
-        try:
-            await _watch(command, limits)
-        finally:
-            await asyncio.shield(_end(command))
+        command = await _attempt(wanted, limits)
+        if not command.here and not command.timed_out:
+            # What forks keepers was just being ended; nothing ran yet.
+            command = await _attempt(wanted, limits)
         if command.failed or (not command.started and not command.timed_out):
             raise SandboxError(command.failed[:500] or "the launcher ended early", code="START_FAILED")
         return self._result(command, timedelta(seconds=time.monotonic() - began))
@@ -118,6 +118,7 @@ class _Command:
     output: bytearray = field(default_factory=bytearray)
     output_cut: bool = False
     timed_out: bool = False
+    here: bool = False  #: its keeper has its policy
     started: bool = False
     own_uid: bool = False
     gone: bool = False
@@ -130,6 +131,8 @@ class _Command:
         """Note what the keeper says."""
         name, _, value = line.decode(errors="replace").strip().partition(" ")
         match name:
+            case "here":
+                self.here = True
             case "first" if sys.platform == "linux":
                 with suppress(ProcessLookupError):
                     self.first = os.pidfd_open(int(value))
@@ -143,6 +146,20 @@ class _Command:
                 self.failed = value
             case "gone":
                 self.gone = True
+
+
+async def _attempt(wanted: dict[str, object], limits: SandboxLimits) -> _Command:
+    """Run a command to its end, and see to it that nothing of it is left.
+
+    Raises:
+        SandboxError: it could not be started (`START_FAILED`).
+    """
+    command = await _start(wanted)
+    try:
+        await _watch(command, limits)
+    finally:
+        await asyncio.shield(_end(command))
+    return command
 
 
 async def _start(wanted: dict[str, object]) -> _Command:

@@ -48,9 +48,10 @@ def _read(folder: int, name: str, most: int) -> bytes | None:
         handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
     except (OSError, UnicodeError):
         return None
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1 or status.st_size > most:
+        os.close(handle)
+        return None
     with os.fdopen(handle, "rb") as file:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1 or status.st_size > most:
-            return None
         content = file.read(most + 1)
-        return content if len(content) <= most else None
+    return content if len(content) <= most else None

@@ -18,8 +18,8 @@ def main(policy: dict[str, Any], control: socket.socket, *, id_map: int, relay: 
     """Run a command and tell how it ended; never returns."""
     try:
         linux.die_with_parent()
-        linux.prctl(linux.PR_SET_DUMPABLE, 0)
         own_uid = _prepare(policy, id_map, relay)
+        linux.prctl(linux.PR_SET_DUMPABLE, 0)
         child = command.start(policy, own_uid=own_uid)
         say(control, started="own-uid" if own_uid else "")
         memory = measure.Memory(root.PRIVATE)

@@ -38,6 +38,7 @@ def main(talk: int, output: int, *, parent: int) -> None:
         policy = read_policy(control)
     except (OSError, ValueError):
         os._exit(0)
+    say(control, here=True)
     policy["uid"] = _FIRST_UID + os.getpid() % _UIDS if policy["mode"] == "own-uid" else None
     try:
         (_plain if policy["mode"] == "plain" else _in_namespaces)(policy, control)
