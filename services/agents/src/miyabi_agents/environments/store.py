@@ -302,8 +302,15 @@ class EnvironmentStore:
         return await asyncio.to_thread(snapshot, site.tree)
 
     def _note_made(self, name: str, site: Site, before: frozenset[str], outcome: tuple[int, Progress, float]) -> None:
-        """Write down that an environment is complete."""
+        """Write down that an environment is complete.
+
+        Raises:
+            EnvironmentBuildError: its checkout is none any more.
+            OSError: the disk is full.
+        """
         position, progress, seconds = outcome
+        if site.tree.is_symlink() or not site.tree.is_dir():
+            raise EnvironmentBuildError("the build put something else in the place of its checkout")
         refused = [f"refused: {target}" for target in progress.refused]
         generated = list(generated_since(site.tree, before))
         size = measure(site.env, most=_MOST_MEASURED)

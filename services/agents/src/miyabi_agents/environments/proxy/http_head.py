@@ -33,7 +33,7 @@ _HOP_FIELDS = frozenset(
     }
 )
 _LINE = re.compile(r"([A-Z]{1,16}) ([\x21-\x7e]{1,8192}) HTTP/1\.[01]")
-_FIELD = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}):[ \t]*([\x20-\x7e\t\x80-\xff]*)")
+_FIELD = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}):([\x20-\x7e\t\x80-\xff]*)")
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
 _PORT = re.compile(r"[1-9][0-9]{0,4}")
 
