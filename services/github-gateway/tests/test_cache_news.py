@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import zlib
 from datetime import timedelta
 
 import msgspec
@@ -10,7 +11,7 @@ import pytest
 import redis.asyncio
 
 from miyabi_core.metrics import REGISTRY
-from miyabi_github_gateway.adapters import cache_news
+from miyabi_github_gateway.adapters import cache_codec, cache_news
 from miyabi_github_gateway.adapters.cache_news import News, UnreadableError
 from miyabi_github_gateway.adapters.redis_cache import RedisCache
 from miyabi_github_gateway.models import Change, Kind, Shape
@@ -44,6 +45,18 @@ def test_what_is_no_name_in_use_ends_in_one_error(member: bytes) -> None:
     """The same for repositories that were in use."""
     with pytest.raises(UnreadableError):
         cache_news.used(member)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"", b"\x00", b"\x01garbage", b"\x00\x94\xa3\xff\xff\xff", b"\x00" + b"\x91" * 5000, b"\x01" + zlib.compress(bytes(65 << 20), 1),
+        b"\x01" + zlib.compress(b"x" * 100)[:-4], b"\x00" + encode(["", 1.0, "no kind", 1]), b"\x00" + encode(["", 1.0, "i", 1]),
+    ],
+)  # fmt: skip
+def test_value_that_cannot_be_read_is_not_there(data: bytes) -> None:
+    """Whatever stands under a key of the cache is a value of ours, or as good as nothing."""
+    assert cache_codec.decode(data, stamp="") is None
 
 
 async def test_listener_outlives_what_it_cannot_read(redis_url: str) -> None:

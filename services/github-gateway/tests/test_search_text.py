@@ -32,7 +32,7 @@ def test_words_are_passed_on(text: str) -> None:
     "text",
     [
         "repo:evil/private", "-repo:x/y", "REPO:evil/private", 'repo:"evil/private"', "user:evil", "org:evil", "owner:evil", "enterprise:evil",
-        "x OR is:issue", "(x)", "NOT x", "x AND y", 'x"', '"x" "', "sort:created-desc", "http://x", "x\nrepo:y", "x\u200brepo:evil/y", "--repo:a/b",
+        "x OR is:issue", "(x)", "NOT x", "x AND y", 'x"', '"x" "', "sort:created-desc", "http://x", "x\nrepo:y", "x\u200brepo:evil/y", "--repo:a/b", "repo:", "x user: y",
     ],
 )  # fmt: skip
 def test_words_that_ask_elsewhere_are_refused(text: str) -> None:

@@ -12,6 +12,8 @@ from miyabi_github_gateway.models import Entry, Issue, PullRequest, Repository, 
 COMPRESS_ABOVE_BYTES = 1024
 #: zlib's quickest level: half of what the best one saves, at a quarter of its time.
 LEVEL = 1
+#: Larger than any issue with its comments; whoever may write to the cache may write what grows without end.
+MOST_BYTES = 64 << 20
 #: First byte of a value: as it is, or compressed.
 _PLAIN, _ZLIB = b"\x00", b"\x01"
 
@@ -33,8 +35,23 @@ def encode(entry: Entry, *, stamp: str) -> bytes:
 def decode(data: bytes, *, stamp: str) -> Entry | None:
     """Return the entry; None where it cannot be read or is of another stamp."""
     try:
-        body = zlib.decompress(data[1:]) if data[:1] == _ZLIB else data[1:]
+        body = _inflated(data[1:]) if data[:1] == _ZLIB else data[1:]
         known, read_at, name, raw = _ENVELOPE.decode(body)
         return Entry(_DECODERS[name].decode(raw), read_at) if known == stamp else None
-    except (zlib.error, msgspec.MsgspecError, KeyError):
+    except (zlib.error, ValueError, KeyError, RecursionError):
+        # What is no UTF-8 is a ValueError that is none of msgspec's own.
         return None
+
+
+def _inflated(data: bytes) -> bytes:
+    """Decompress, so far as a value of ours can go.
+
+    Raises:
+        ValueError: it is larger.
+        zlib.error: it is not compressed.
+    """
+    unzip = zlib.decompressobj()
+    body = unzip.decompress(data, MOST_BYTES)
+    if not unzip.eof:
+        raise ValueError("larger than any value, or cut off")
+    return body

@@ -15,10 +15,12 @@ NARROWING = frozenset(
         "reason", "created", "updated", "closed", "comments", "interactions", "reactions", "type", "linked", "project",
     }
 )  # fmt: skip
+#: What names repositories or their owners, also without a value behind it.
+NAMING = frozenset({"repo", "repository", "user", "org", "owner", "enterprise", "team"})
 #: Words that join terms, and what groups them: `a OR b` is not bound to the repository that stands before it.
 _JOINING = re.compile(r"(?<!\S)(?:AND|OR|NOT)(?!\S)|[()]")
 _QUOTED = re.compile(r'"[^"]*"')
-_QUALIFIER = re.compile(r"(?<![^\s-])([^\s:\"-][^\s:\"]{0,100}):(?=\S)")
+_QUALIFIER = re.compile(r"(?<![^\s-])([^\s:\"-][^\s:\"]{0,100}):(\S?)")
 _LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}(?:\[bot\])?|\*|@me")
 
 
@@ -54,8 +56,8 @@ def _check_words(text: str) -> None:
     bare = _QUOTED.sub("x", text)
     if _JOINING.search(bare):
         raise _bad("text", "AND, OR, NOT and parentheses are not passed on; quote what is meant as words")
-    for name in _QUALIFIER.findall(bare):
-        if name.casefold() not in NARROWING:
+    for name, value in _QUALIFIER.findall(bare):
+        if name.casefold() in NAMING or (value and name.casefold() not in NARROWING):
             raise _bad("text", f"the qualifier {name[:40]}: is not passed on; quote it where it is meant as words")
 
 
