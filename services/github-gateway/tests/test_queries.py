@@ -73,7 +73,7 @@ def test_no_query_is_left_out() -> None:
 
 def test_a_query_that_github_does_not_know_would_be_found(schema: GraphQLSchema) -> None:
     """The check itself fails on a field that is not published."""
-    wrong = queries.FIND_REPOSITORY.replace("{ id }", "{ id blockedBy }")
+    wrong = queries.FIND_REPOSITORY.replace("{ nameWithOwner }", "{ nameWithOwner blockedBy }")
     assert len(validate(schema, parse(wrong))) == 1
 
 

@@ -149,7 +149,7 @@ def more_pages(connections: tuple[IssueField, ...]) -> str:
 
 #: Whether a repository is to be seen at all; a search does not say.
 FIND_REPOSITORY = (
-    "query FindRepository($owner: String!, $name: String!) { repository(owner: $owner, name: $name) { id } }"
+    "query FindRepository($owner: String!, $name: String!) { repository(owner: $owner, name: $name) { nameWithOwner } }"
 )
 
 

@@ -91,14 +91,14 @@ class GitHubApiReader:
         found = await self._query(
             queries.FIND_REPOSITORY, {"owner": owner, "name": name}, repository=repository, requests=0
         )
-        _repository(found, repository)
+        home = _repository(found, repository).get("nameWithOwner", repository)
         seen: set[int] = set()
         since = ""
         while True:
             count, last = 0, ""
             async for nodes in self._results(repository, text + since, wanted.fields):
-                page = await self._built(repository, nodes, wanted.fields)
-                count += len(page)
+                page = await self._built(repository, [node for node in nodes if _is_of(node, home)], wanted.fields)
+                count += len(nodes)
                 last = nodes[-1]["createdAt"] if nodes else last
                 yield [issue for issue in page if issue.number not in seen]
                 seen |= {issue.number for issue in page}
@@ -156,6 +156,11 @@ class GitHubApiReader:
             RepositoryNotFoundError: there is no such repository to be seen.
         """
         return await self._rest.pull_request_of(repository, head_branch)
+
+
+def _is_of(node: Mapping[str, Any], home: str) -> bool:
+    """Return whether an issue is the repository's own: whatever a search finds elsewhere was not asked for."""
+    return bool(node["repository"]["nameWithOwner"].casefold() == home.casefold())
 
 
 def _carries(issue: Issue, labels: Sequence[str]) -> bool:
