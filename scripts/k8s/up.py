@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from scripts.k8s import certificates, cluster, credentials, identities, images
+from scripts.k8s import certificates, cluster, credentials, grants, identities, images
 from scripts.k8s.render import BUILD, Choice, Manifest, chosen, images_of, keys, parse, render
 from scripts.k8s.shell import ROOT, fail, run, say, timed
 
@@ -63,6 +63,7 @@ def apply(manifests: Sequence[Manifest], *, simulated: bool) -> None:
     for namespace in [entry for entry in manifests if entry["kind"] == "Namespace"]:
         run("kubectl", "apply", "--server-side", "--field-manager=miyabi", "--filename", "-", stdin=_dump([namespace]))
     credentials.ensure(simulated=simulated)
+    grants.ensure()
     text = _dump(manifests)
     if f'"{identities.SECRET}"' in text:
         identities.ensure()

@@ -15,6 +15,7 @@ from miyabi_coordinator.settings import CoordinatorSettings
 from miyabi_core.redis import Address
 from miyabi_dashboard.settings import DashboardSettings
 from miyabi_github_gateway.settings import GatewaySettings
+from scripts.k8s.grants import KEYS, SECRET
 from scripts.k8s.render import MANIFESTS, Choice, Manifest, parse, render
 
 OVERLAYS = ["dev", "prod"]
@@ -90,6 +91,24 @@ def test_agents_know_no_store_and_no_github(rendered: dict[str, list[Manifest]],
     assert {mount["name"] for mount in sandbox["volumeMounts"]} == {"workspace", "sandbox-tmp"}
     uids = {container["name"]: container["securityContext"]["runAsUser"] for container in containers(pod)}
     assert uids["sandbox"] != uids["agents"]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_only_coordinators_and_gateways_have_the_key_of_grants(
+    rendered: dict[str, list[Manifest]], overlay: str, tmp_path: Path
+) -> None:
+    """The two that sign and check grants mount the key where their settings look for it; agents and the page do not."""
+    holding = {}
+    for name, pod in pods(rendered[overlay]):
+        secret = [volume for volume in pod.get("volumes", ()) if "secret" in volume]
+        volumes = [volume["name"] for volume in secret if volume["secret"]["secretName"] == SECRET]
+        mounts = [
+            mount for entry in containers(pod) for mount in entry.get("volumeMounts", ()) if mount["name"] in volumes
+        ]
+        if volumes:
+            holding[name] = [f"{mount['mountPath']}/{KEYS}" for mount in mounts]
+    values = read_settings(rendered[overlay], tmp_path)
+    assert holding == {name: [str(values[name].grant_key_file)] for name in ("coordinator", "github-gateway")}
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
