@@ -37,7 +37,7 @@ def github_error(error: grpc.aio.AioRpcError) -> GitHubError:
     refusal = from_rpc_error(error)
     retryable = refusal.code.name in {"UNAVAILABLE", "RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED", "ABORTED"}
     # Another lease brings another grant: keys may be on their way from one process to the next.
-    retryable = retryable or refusal.reason in {"GRANT_INVALID", "GRANT_EXPIRED"}
+    retryable = retryable or refusal.reason in {"GRANT_MISSING", "GRANT_INVALID", "GRANT_EXPIRED"}
     return GitHubError(refusal.message, retryable=retryable, retry_after=refusal.retry_after)
 
 
