@@ -1,19 +1,24 @@
-"""Real analysers on planted defects, and the score by the table."""
+"""Real analysers in the real sandbox on planted defects and on attempts to talk them down; the score by the table."""
 
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from miyabi.coordinator.v1.result_pb2 import AnalyserRun
-from miyabi_agents.analysers.base import CRITICAL, HIGH, LOW, AnalyserError, RawFinding, Subject
-from miyabi_agents.analysers.python_tools import ALL
-from miyabi_agents.analysers.score import changed_lines, on_changed_lines, score
-from miyabi_agents.analysers.suite import run_all
+from miyabi.coordinator.v1.result_pb2 import AnalyserRun, FileChange
+from miyabi_agents.analysers.base import CRITICAL, LOW, AnalyserError, RawFinding, Subject, ToolRunner
+from miyabi_agents.analysers.exhibits import lay_out
+from miyabi_agents.analysers.lines import changed_lines
+from miyabi_agents.analysers.score import score
+from miyabi_agents.analysers.suite import ALL, COVERAGE, run_all
 from miyabi_agents.labels import change_labels, label_of, recognise
+from miyabi_agents.sandbox import ProcessSandbox
 
 
 class Silent:
@@ -27,73 +32,187 @@ class Silent:
         """Hear nothing."""
 
 
-def subject(tmp_path: Path, code: str, base: str = "") -> Subject:
-    """Write one file in a change's and a base's checkout."""
-    for name, text in (("change", code), ("base", base)):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "mod.py").write_text(text)
-    return Subject(tmp_path / "change", tmp_path / "base", ("mod.py",))
+class Files:
+    """Base's files, in memory."""
+
+    committed = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def __init__(self, files: dict[str, bytes]) -> None:
+        self._files = files
+
+    def paths(self) -> list[str]:
+        return sorted(self._files)
+
+    def read(self, path: str) -> bytes | None:
+        return self._files.get(path)
+
+
+async def review(folder: Path, change: dict[str, bytes | None], base: dict[str, bytes] | None = None) -> Any:
+    """Review a change; returns the result."""
+    files = [FileChange(path=path, content=content or b"", deleted=content is None) for path, content in change.items()]
+    laid = lay_out(files, Files(base or {}), folder / "exhibits")
+    (folder / "scratch").mkdir()
+    runner = ToolRunner(ProcessSandbox(unsafe=True), folder / "scratch")
+    found, runs = await run_all(ALL, laid.subject, Silent(), runner)  # type: ignore[arg-type]
+    return score([*(("miyabi", entry) for entry in laid.findings), *found], runs)
 
 
 #: Defects by the file that they are planted in, with who finds each, as what, and for how many points.
 PLANTED = {
-    "unused.py": ("import os\n", "ruff", "F401", 20),
-    "shared.py": ("def f(x=[]):\n    return x\n", "ruff", "B006", 10),
-    "typed.py": ("x: int = 'a'\n", "mypy", "assignment", 30),
-    "evaluates.py": ("def f(x):\n    return eval(x)\n", "bandit", "B307", 40),
-    "asserts.py": ("assert 1\n", "bandit", "B101", 2),
-    "key.py": ("key = 'AKIA" + "Q3EGRI" + "JSXPLUOMTW'\n", "detect-secrets", "aws-access-key", 40),
+    "unused.py": (b"import os\n", "ruff", "F401", 20),
+    "shared.py": (b"def f(x=[]):\n    return x\n", "ruff", "B006", 10),
+    "typed.py": (b"x: int = 'a'\n", "mypy", "assignment", 30),
+    "evaluates.py": (b"def f(x):\n    return eval(x)\n", "bandit", "B307", 40),
+    "asserts.py": (b"assert 1\n", "bandit", "B101", 2),
+    "key.py": (b"key = 'AKIA" + b"Q3EGRI" + b"JSXPLUOMTW'\n", "detect-secrets", "aws-access-key", 40),
+    "a.js": (b"module.exports = (x) => eval(x)\n", "ast-grep", "eval-javascript", 40),
+    "b.ts": (b"export const f = (e: any, x: string) => { e.innerHTML = x }\n", "ast-grep", "markup-typescript", 10),
+    "c.go": (b"package c\nvar t = tls.Config{InsecureSkipVerify: true}\n", "ast-grep", "certificates-go", 10),
+    "d.rs": (b"fn f() { unsafe { g() } }\n", "ast-grep", "unsafe-rust", 2),
+    "e.go": (b"package e\nfunc f( {\n", "ast-grep", "syntax-go", 20),
+    "f.js": (b"cp.execSync(`rm ${x}`)\n", "ast-grep", "shell-javascript", 40),
 }
 
 
 async def test_planted_defects_are_found(tmp_path: Path) -> None:
     """Each analyser finds what is its own, in the file where it is, with the points of the table."""
-    for folder in ("change", "base"):
-        (tmp_path / folder).mkdir()
-    for name, (code, *_) in PLANTED.items():
-        (tmp_path / "change" / name).write_text(code)
-    planted = Subject(tmp_path / "change", tmp_path / "base", tuple(sorted(PLANTED)))
-    found, runs = await run_all(ALL, planted, Silent())  # type: ignore[arg-type]
-    assert all(run.completed for run in runs), runs
+    result = await review(tmp_path, {name: code for name, (code, *_) in PLANTED.items()})
+    assert [run.error for run in result.analysers if run.error] == []
     expected = {(path, *rest) for path, (_, *rest) in PLANTED.items()}
-    assert expected <= {(entry.path, name, entry.rule, entry.points) for name, entry in found}
+    assert expected <= {(entry.path, entry.analyser, entry.rule, entry.penalty) for entry in result.findings}
 
 
-async def test_type_error_of_base_is_not_the_changes(tmp_path: Path) -> None:
-    """Only type errors count that base does not have."""
-    code = "x: int = 'a'\n"
-    found, _ = await run_all(ALL, subject(tmp_path, code, base=f"# moved\n{code}"), Silent())  # type: ignore[arg-type]
-    assert [entry for name, entry in found if name == "mypy"] == []
+async def test_what_base_has_is_not_the_changes(tmp_path: Path) -> None:
+    """Only errors count that base does not have as often."""
+    code = b"x: int = 'a'\ny = 2\n"
+    result = await review(tmp_path, {"a.py": b"# moved\n" + code}, {"a.py": code})
+    assert [entry.rule for entry in result.findings] == []
+    assert (result.score, result.passed) == (100, True)
+
+
+BAD = b"import subprocess\n\n\ndef f(x):\n    subprocess.run(x, shell=True)%s\n    return eval(x)%s\n"
+PLAIN = BAD % (b"", b"")
+
+#: Changes that hide `eval` and a shell; what is planted has to be found all the same.
+HIDDEN: dict[str, dict[str, bytes | None]] = {
+    "noqa": {"a.py": BAD % (b"  # noqa", b"  # noqa: S307")},
+    "nosec": {"a.py": BAD % (b"  # nosec", b"  # nosec B307")},
+    "file noqa": {"a.py": b"# ruff: noqa\n# flake8: noqa\n" + PLAIN},
+    "mypy off": {"a.py": b"# mypy: ignore-errors\n" + PLAIN},
+    "attributes": {".gitattributes": b"*.py -diff\n", "a.py": PLAIN},
+    "configuration": {"ruff.toml": b"lint.select = []\n", ".bandit": b"[bandit]\nskips = B307\n", "a.py": PLAIN},
+    "accent": {"caf\u00e9.py": PLAIN},
+    "quote": {'a"b.py': PLAIN},
+    "colon": {"a:b.py": PLAIN},
+    "at": {"@m.py": PLAIN},
+    "space": {"a b.py": PLAIN},
+    "diff line": {"a.py": b"'''\n++ b/README.md\n@@ -0,0 +1,1 @@\n'''\n" + PLAIN},
+    "large first": {"A.txt": b"word\n" * 240_000, "a.py": PLAIN},
+    "form feed": {"a.py": b"x = '\\x0c\xe2\x80\xa8'\n\x0c\n" + PLAIN},
+}
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+async def test_a_review_cannot_be_talked_down(tmp_path: Path, name: str) -> None:
+    """Suppressions, attributes, configuration, names and sizes of the change have no say."""
+    result = await review(tmp_path, HIDDEN[name])
+    assert not result.passed
+    assert result.incomplete or "B307" in {entry.rule for entry in result.findings}, result
+
+
+async def test_suppressions_and_configuration_of_the_change_are_findings(tmp_path: Path) -> None:
+    """Each is named with its line; those of base are not the change's."""
+    change: dict[str, bytes | None] = {
+        "a.py": b"x = 1  # noqa\ny = 2  # type: ignore\n",
+        "ruff.toml": b"lint.select = ['F']\n",
+    }
+    result = await review(tmp_path, change, {"a.py": b"x = 1  # noqa\n"})
+    found = {(entry.path, entry.line, entry.rule) for entry in result.findings}
+    assert found == {("a.py", 2, "suppression"), ("ruff.toml", 0, "configuration")}
+
+
+async def test_bases_configuration_decides(tmp_path: Path) -> None:
+    """Its rules are used; where this version of the tool cannot use them, a safe default is."""
+    own = await review(tmp_path / "a", {"a.py": b"x = 1\nimport os\n"}, {"ruff.toml": b"lint.select = ['E402']\n"})
+    assert {entry.rule for entry in own.findings if entry.analyser == "ruff"} == {"E402"}
+    pinned = await review(tmp_path / "b", {"a.py": b"import os\n"}, {"ruff.toml": b"required-version = '<0.1'\n"})
+    assert "F401" in {entry.rule for entry in pinned.findings}
+    assert not pinned.incomplete
+
+
+async def test_code_that_nobody_reads_is_not_reviewed(tmp_path: Path) -> None:
+    """A language without an analyser makes the review incomplete, and says which file; prose does not."""
+    result = await review(tmp_path / "a", {"Main.java": b"class Main {}\n"})
+    assert (result.passed, result.incomplete) == (False, True)
+    assert "Main.java" in next(run.error for run in result.analysers if run.analyser == COVERAGE)
+    assert (await review(tmp_path / "b", {"a.md": b"# A\n", "b.yml": b"a: 1\n"})).passed
+
+
+async def test_two_files_of_one_module_name_are_reviewed(tmp_path: Path) -> None:
+    """A monorepo has many `setup.py`; each is looked at."""
+    result = await review(tmp_path, {"one-a/setup.py": b"x: int = 'a'\n", "two-b/setup.py": b"y: int = 'b'\n"})
+    assert not result.incomplete
+    assert {entry.path for entry in result.findings} == {"one-a/setup.py", "two-b/setup.py"}
 
 
 async def test_code_of_the_repository_is_not_run(tmp_path: Path) -> None:
-    """A module that shadows the standard library is not imported by an analyser."""
-    chosen = subject(tmp_path, "x = 1\n")
-    for name in ("json.py", "ast.py", "sitecustomize.py", "mypy.py"):
-        (chosen.root / name).write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
-    _, runs = await run_all(ALL, chosen, Silent())  # type: ignore[arg-type]
-    assert all(run.completed for run in runs), runs
+    """A module that shadows the standard library or a tool is not imported by an analyser."""
+    shadow = f"open({str(tmp_path / 'ran')!r}, 'w')\n".encode()
+    names = ("json.py", "ast.py", "sitecustomize.py", "mypy.py", "ruff.py", "detect_secrets.py")
+    result = await review(tmp_path, dict.fromkeys(names, shadow))
     assert not (tmp_path / "ran").exists()
+    assert not result.incomplete
+
+
+OLD, NEW = st.sampled_from([b"a", b"b", b"c"]), st.sampled_from([b"a", b"b", b"d"])
+
+
+@given(st.lists(OLD, max_size=12), st.lists(NEW, max_size=12))
+def test_lines_that_are_not_base_s_are_changed(old: list[bytes], new: list[bytes]) -> None:
+    """What is left of a file without its changed lines is a part of base, in order."""
+    after = b"".join(line + b"\n" for line in new)
+    changed = changed_lines(b"".join(line + b"\n" for line in old), after)
+    rest = [line for number, line in enumerate(new, 1) if number not in changed]
+    position = iter(old)
+    assert all(line in position for line in rest)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        (None, b"a\nb", {1, 2}),
+        (b"a\nb\n", b"a\nx\nb\n", {2}),
+        (b"a\r\nb\r\n", b"a\r\nc\r\n", {2}),
+        (b"a\x0cb\n", b"a\x0cb\nc\n", {2}),
+        (b"a\n", b"a\n", set()),
+        (b"x\n" * 3000, b"y\n" * 3000, set(range(1, 3001))),
+    ],
+)
+def test_changed_lines(before: bytes | None, after: bytes, expected: set[int]) -> None:
+    """Lines end where analysers say that they end; a middle too large to be matched counts whole."""
+    assert expected == changed_lines(before, after)
 
 
 class Crashing:
     """An analyser that has no verdict."""
 
     name = "crashing"
+    judges_code = True
 
-    def applies(self, subject: Subject) -> bool:
+    def applies(self, path: str) -> bool:
         return True
 
-    async def version(self) -> str:
+    def version(self) -> str:
         return "1"
 
-    async def analyse(self, subject: Subject) -> list[RawFinding]:
+    async def analyse(self, subject: Subject, files: Any, runner: Any) -> list[RawFinding]:
         raise AnalyserError("it ended with 2")
 
 
 async def test_crash_makes_the_review_incomplete(tmp_path: Path) -> None:
     """A tool without a verdict is never a pass."""
-    found, runs = await run_all([Crashing()], subject(tmp_path, "x = 1\n"), Silent())  # type: ignore[arg-type]
+    subject = Subject(tmp_path, tmp_path, ("a.py",), {"a.py": frozenset({1})})
+    found, runs = await run_all([Crashing()], subject, Silent(), None)  # type: ignore[arg-type]
     result = score(found, runs)
     assert (result.passed, result.incomplete, result.score) == (False, True, 100)
 
@@ -120,15 +239,6 @@ def test_critical_security_finding_escalates_whatever_the_score() -> None:
     """Even where the score alone would pass."""
     result = score([finding(2, severity=CRITICAL, security=True)], [])
     assert (result.score, result.passed, result.escalated) == (98, False, True)
-
-
-def test_only_changed_lines_count() -> None:
-    """Findings on lines that the change did not touch are not its own."""
-    diff = "--- a/p\n+++ b/p\n@@ -1,3 +1,4 @@\n one\n+two\n three\n-four\n+five\n"
-    lines = changed_lines(diff)
-    assert {"p": {2, 4}} == lines
-    findings = [RawFinding("r", "p", line, HIGH, 20, "m") for line in (1, 2, 3, 4)]
-    assert [entry.line for entry in on_changed_lines(findings, lines)] == [2, 4]
 
 
 def test_exclusive_family_keeps_one_label() -> None:

@@ -160,6 +160,9 @@ class Workspaces(Protocol):
             WorkspaceError: the commit is gone (`NO_SUCH_COMMIT`) or the proxy is out of reach (`REMOTE_UNAVAILABLE`).
         """
 
+    def scratch(self, label: str) -> Path:
+        """Make a folder where the sandbox reaches it; whoever asks for it removes it."""
+
     def edit(self, *, repository: str, sha: str) -> AbstractAsyncContextManager[Tree]:
         """Edit a commit without a checkout.
 

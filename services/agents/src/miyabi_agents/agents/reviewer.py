@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from miyabi.common.v1.task_kind_pb2 import TaskKind
 from miyabi.coordinator.v1.dispatch_service_pb2 import Lease, Outcome
-from miyabi.coordinator.v1.result_pb2 import ChangeSet
+from miyabi.coordinator.v1.result_pb2 import AnalyserRun, ChangeSet
 from miyabi.coordinator.v1.state_pb2 import FailureReason
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
 from miyabi_agents.agents import prompts
 from miyabi_agents.agents.editing import tool
 from miyabi_agents.agents.gateway_calls import CALL_SECONDS, answered
-from miyabi_agents.analysers.base import Subject
-from miyabi_agents.analysers.python_tools import ALL
-from miyabi_agents.analysers.score import changed_lines, on_changed_lines, score
-from miyabi_agents.analysers.suite import run_all
+from miyabi_agents.analysers.base import ToolRunner
+from miyabi_agents.analysers.exhibits import lay_out
+from miyabi_agents.analysers.score import score
+from miyabi_agents.analysers.suite import ALL, run_all
 from miyabi_agents.errors import AgentError, BudgetError, ModelAnswerError, ModelUnavailableError
 from miyabi_agents.ports import TaskContext
+from miyabi_agents.workspace.removal import remove
 
 TOOL = tool(
     "record_review",
     "Record remarks on the change for a person.",
     {"summary": {"type": "string", "maxLength": 8000}, "findings": {"type": "array", "items": {"type": "string"}}},
 )
+
+#: Who finds suppressions and edits of configurations, and since when by these rules.
+OWN, OWN_VERSION = "miyabi", "1"
 
 
 class ReviewerAgent:
@@ -39,19 +45,20 @@ class ReviewerAgent:
             AgentError: the pull request changes nothing.
         """
         change = task.inputs.change_set if task.inputs.HasField("change_set") else await self._of_pull_request(context)
-        inputs = task.inputs
-        workspaces, name = context.workspaces, inputs.repository
-        before = workspaces.open(repository=name, sha=change.base_sha, label=f"review-base-{inputs.issue_number}")
-        after = workspaces.open(repository=name, sha=change.base_sha, label=f"review-{inputs.issue_number}")
         await context.progress.step("analysing the change")
-        async with before as base, after as changed:
-            await changed.apply(change)
-            files = sorted(file.path for file in change.files if not file.deleted)
-            subject = Subject(changed.path, base.path, tuple(files))
-            found, runs = await run_all(ALL, subject, context.progress)
-        lines = changed_lines(change.diff)
-        kept = [(name, finding) for name, finding in found if on_changed_lines([finding], lines)]
-        return Outcome(review=score(kept, runs, remarks=await self._remarks(task, context, change)))
+        inputs = task.inputs
+        folder = await asyncio.to_thread(context.workspaces.scratch, f"review-{inputs.issue_number}")
+        try:
+            async with context.workspaces.files(repository=inputs.repository, sha=change.base_sha) as base:
+                laid = await asyncio.to_thread(lay_out, list(change.files), base, folder)
+            runner = ToolRunner(context.sandbox, folder / "scratch")
+            await asyncio.to_thread((folder / "scratch").mkdir)
+            found, runs = await run_all(ALL, laid.subject, context.progress, runner)
+        finally:
+            await asyncio.shield(asyncio.to_thread(remove, folder))
+        own = [(OWN, finding) for finding in laid.findings]
+        runs.append(AnalyserRun(analyser=OWN, version=OWN_VERSION, completed=True))
+        return Outcome(review=score([*own, *found], runs, remarks=await self._remarks(task, context, change)))
 
     async def _remarks(self, task: Lease, context: TaskContext, change: ChangeSet) -> str:
         """Ask the model for remarks; they take no points, so that no answer is no failure."""

@@ -1,19 +1,21 @@
-"""What an analyser is, and how its program is run."""
+"""What an analyser is, and how its program is run: in the sandbox, like everything that reads what strangers wrote."""
 
 from __future__ import annotations
 
-import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from miyabi.coordinator.v1.result_pb2 import FindingSeverity
+from miyabi_agents.ports import Network, Sandbox, SandboxJob, SandboxLimits
 
 #: An analyser that takes longer has no verdict.
 TIMEOUT = timedelta(minutes=2)
+#: Longest report; what is longer is no verdict.
+MAX_OUTPUT_BYTES = 32 << 20
 
 LOW = FindingSeverity.FINDING_SEVERITY_LOW
 MEDIUM = FindingSeverity.FINDING_SEVERITY_MEDIUM
@@ -40,76 +42,114 @@ class RawFinding:
 
 @dataclass(frozen=True)
 class Subject:
-    """What is analysed: the change's checkout and, for comparison, base's."""
+    """What is analysed: the changed files as the change leaves them, and as base has them, in two folders."""
 
     root: Path
     base_root: Path
     files: Sequence[str] = field(default_factory=tuple)  #: changed files that are there, sorted
+    #: Lines that the change adds or edits, from 1, by path.
+    lines: Mapping[str, frozenset[int]] = field(default_factory=dict)
 
-    def python_files(self) -> list[str]:
-        """Return the changed Python files."""
-        return [path for path in self.files if path.endswith((".py", ".pyi"))]
+    def having(self, suffixes: frozenset[str]) -> list[str]:
+        """Return the changed files with some endings."""
+        return [path for path in self.files if PurePosixPath(path).suffix in suffixes]
+
+    def on_base(self, files: Sequence[str]) -> list[str]:
+        """Return those of *files* that base has too."""
+        return [path for path in files if (self.base_root / path).is_file()]
+
+
+@dataclass(frozen=True)
+class Tool:
+    """What a program said."""
+
+    output: str
+    exit_code: int
+
+
+@dataclass(frozen=True)
+class ToolRunner:
+    """Runs programs of ours over files of strangers.
+
+    Args:
+        sandbox: Where.
+        scratch: A folder that is there, writable for the programs and nothing else of ours.
+    """
+
+    sandbox: Sandbox
+    scratch: Path
+
+    async def module(self, module: str, *arguments: str, files: Sequence[str], cwd: Path) -> Tool:
+        """Run a Python tool of ours in isolated mode, so that nothing of *cwd* is imported.
+
+        Args:
+            module: Its name.
+            arguments: Options of ours.
+            files: Names of strangers; they come last, behind `--`, each as `./name`.
+            cwd: Folder of the files, which is readable and not writable.
+
+        Raises:
+            AnalyserError: it did not end, or said more than is read.
+        """
+        names = [f"./{name}" for name in files]
+        command = [sys.executable, "-I", "-m", module, *arguments, *(["--", *names] if names else [])]
+        return await self.program(command, cwd=cwd, name=module)
+
+    async def program(self, command: Sequence[str], *, cwd: Path, name: str) -> Tool:
+        """Run a program.
+
+        Raises:
+            AnalyserError: it did not end, or said more than is read.
+        """
+        job = SandboxJob(
+            command,
+            cwd=cwd,
+            writable=[self.scratch],
+            readable=[cwd, *_our_folders()],
+            limits=SandboxLimits(wall=TIMEOUT, cpu=TIMEOUT, output_bytes=MAX_OUTPUT_BYTES),
+            network=Network.NONE,
+        )
+        result = await self.sandbox.run(job)
+        if result.timed_out:
+            raise AnalyserError(f"{name} took longer than {TIMEOUT}")
+        if result.limit_hit:
+            raise AnalyserError(f"{name} was ended by the limit on {result.limit_hit}")
+        if result.exit_code < 0:
+            raise AnalyserError(f"{name} was ended by signal {-result.exit_code}")
+        if result.output_cut:
+            raise AnalyserError(f"{name} said more than {MAX_OUTPUT_BYTES} bytes")
+        return Tool(result.output, result.exit_code)
+
+
+def _our_folders() -> list[Path]:
+    """Return where our interpreter and its packages lie."""
+    found = {Path(sys.prefix).resolve(), Path(sys.base_prefix).resolve(), Path(sys.executable).resolve().parent.parent}
+    return sorted(path for path in found if path != Path("/"))
 
 
 class Analyser(Protocol):
     """One tool."""
 
     name: str
+    #: Where its verdict on a file says that the file's code was looked at, rather than only its text.
+    judges_code: bool
 
-    def applies(self, subject: Subject) -> bool:
-        """Tell whether the change has anything for it to look at."""
+    def applies(self, path: str) -> bool:
+        """Tell whether it has a verdict on a file."""
 
-    async def version(self) -> str:
-        """Return the tool's version."""
+    def version(self) -> str:
+        """Return the tool's version.
 
-    async def analyse(self, subject: Subject) -> list[RawFinding]:
-        """Look at the changed files.
+        Raises:
+            AnalyserError: it is missing.
+        """
+
+    async def analyse(self, subject: Subject, files: Sequence[str], runner: ToolRunner) -> list[RawFinding]:
+        """Look at those of the changed files that it applies to.
 
         Raises:
             AnalyserError: there is no verdict.
         """
-
-
-async def run_module(module: str, *arguments: str, cwd: Path, accepted: Sequence[int]) -> str:
-    """Run a Python tool of ours in isolated mode, so that nothing of *cwd* is imported; returns its output.
-
-    Args:
-        module: Module with the tool's entry point.
-        arguments: Its arguments.
-        cwd: Folder to run in.
-        accepted: Exit codes with which the tool says that it ran to its end.
-
-    Raises:
-        AnalyserError: it could not be started, took too long, or ended with another code.
-    """
-    try:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-I",
-            "-m",
-            module,
-            *arguments,
-            cwd=cwd,
-            env={"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/nonexistent"},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-    except OSError as error:
-        raise AnalyserError(f"{module} could not be started: {error.strerror}") from error
-    try:
-        async with asyncio.timeout(TIMEOUT.total_seconds()):
-            output, errors = await process.communicate()
-    except TimeoutError as error:
-        raise AnalyserError(f"{module} took longer than {TIMEOUT}") from error
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    if process.returncode not in accepted:
-        words = errors.decode(errors="replace").strip().splitlines()
-        raise AnalyserError(f"{module} ended with {process.returncode}: {words[-1][:300] if words else ''}")
-    return output.decode("utf-8", "replace")
 
 
 def relative(path: str, root: Path) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from miyabi.coordinator.v1.result_pb2 import AnalyserRun, Finding, FindingSeverity, ReviewResult
 from miyabi_agents.analysers.base import RawFinding
@@ -17,30 +16,6 @@ ESCALATION_SCORE = 50
 MOST_PER_RULE_AND_FILE = 3
 #: Findings that a result lists.
 MAX_FINDINGS = 500
-_FILE = re.compile(r"^\+\+\+ b/(?P<path>.*)$")
-_HUNK = re.compile(r"^@@ -\d+(?:,\d+)? \+(?P<start>\d+)(?:,(?P<count>\d+))? @@")
-
-
-def changed_lines(diff: str) -> dict[str, set[int]]:
-    """Return the lines that a unified diff adds or changes, by path, from 1."""
-    lines: dict[str, set[int]] = defaultdict(set)
-    path, number = "", 0
-    for line in diff.splitlines():
-        if match := _FILE.match(line):
-            path = match["path"].strip('"')
-        elif match := _HUNK.match(line):
-            number = int(match["start"])
-        elif line.startswith("+") and path and number:
-            lines[path].add(number)
-            number += 1
-        elif line.startswith(" "):
-            number += 1
-    return dict(lines)
-
-
-def on_changed_lines(findings: Iterable[RawFinding], lines: dict[str, set[int]]) -> list[RawFinding]:
-    """Keep findings on changed lines, and those on whole files."""
-    return [entry for entry in findings if entry.path in lines and (entry.line in lines[entry.path] or entry.line == 0)]
 
 
 def score(

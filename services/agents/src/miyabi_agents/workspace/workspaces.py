@@ -60,7 +60,7 @@ class GitWorkspaces:
             WorkspaceError: the commit is gone, or the proxy is out of reach.
         """
         mirror = await self._mirror_of(repository, sha)
-        name = f"{re.sub(r'[^A-Za-z0-9._-]', '-', label)[:60]}-{secrets.token_hex(4)}"
+        name = _named(label)
         path, git_dir = self._worktrees / name, self._data_dir / "gitdirs" / name
         try:
             await _check_out(mirror, sha, path=path, git_dir=git_dir)
@@ -80,6 +80,12 @@ class GitWorkspaces:
             yield found
         finally:
             await asyncio.shield(asyncio.to_thread(found.close))
+
+    def scratch(self, label: str) -> Path:
+        """Make a folder where the sandbox reaches it; whoever asks for it removes it."""
+        path = self._worktrees / _named(label)
+        path.mkdir(parents=True)
+        return path
 
     @asynccontextmanager
     async def edit(self, *, repository: str, sha: str) -> AsyncIterator[ObjectTree]:
@@ -148,6 +154,11 @@ class GitWorkspaces:
         await git_network(*fetch, variables=variables)
         if not await _has(mirror, sha):
             raise WorkspaceError(f"{repository} has no commit {sha[:12]} on any branch", code="NO_SUCH_COMMIT")
+
+
+def _named(label: str) -> str:
+    """Return a name for a folder that nobody else has."""
+    return f"{re.sub(r'[^A-Za-z0-9._-]', '-', label)[:60]}-{secrets.token_hex(4)}"
 
 
 async def _has(mirror: Path, sha: str) -> bool:
