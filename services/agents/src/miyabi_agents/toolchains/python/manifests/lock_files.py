@@ -8,7 +8,7 @@ from packaging.markers import InvalidMarker, Marker
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from miyabi_agents.toolchains.python.manifests.names import DEV_NAMES, TEST_NAMES, TEST_TOOLS, normal
+from miyabi_agents.toolchains.python.manifests.names import BESIDE_TESTS, DEV_NAMES, TEST_NAMES, TEST_TOOLS, normal
 from miyabi_agents.toolchains.python.manifests.requirement import Gathered, left_out
 from miyabi_agents.toolchains.python.manifests.tree import MAX_LOCK_BYTES, Table, Tree, strings, table, text_of
 
@@ -68,6 +68,8 @@ def _pins(
         if _elsewhere(package):
             if text_of(package.get("path")) != ".":
                 left_out(name, gathered, where=path, needed=bool(groups & _MAIN))
+            continue
+        if groups and not groups & _MAIN and BESIDE_TESTS.match(normal(name)):
             continue
         if not name or not _holds(package.get(marker_key), groups, python):
             continue

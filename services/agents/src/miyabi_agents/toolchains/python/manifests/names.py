@@ -12,8 +12,13 @@ TEST_NAMES = frozenset({
 #: Those that hold tests' packages among others.
 DEV_NAMES = frozenset({"dev", "devel", "develop", "development", "dev-dependencies", "ci", "local"})
 #: Distributions whose mention says that a list is for tests.
-TEST_TOOLS = re.compile(
-    r"^(pytest|pytest[-_].*|nose2?|testtools|zope[.-]testrunner|twisted|trial|django-nose)$", re.IGNORECASE
+TEST_TOOLS = re.compile(r"^(pytest|pytest[-_].*|nose2?|testtools|zope[.-]testrunner|django-nose)$", re.IGNORECASE)
+#: Tools for documentation, releases and style, which lists for development name and tests do not import.
+BESIDE_TESTS = re.compile(
+    r"^(mkdocs.*|mkautodoc|mkdocstrings.*|sphinx.*|furo|myst-parser|pdoc3?|pydoctor|docutils-stubs|doc8|readme-renderer"
+    r"|twine|bump2?version|bump-my-version|towncrier|zest-releaser|check-manifest|transifex-client|commitizen"
+    r"|python-semantic-release|release-it|pre-commit.*|tox.*|nox|black|isort|flake8.*|pylint.*|ruff|pyupgrade|autoflake"
+    r"|codespell|interrogate|pydocstyle|bandit|safety|pip-audit|vulture|pyright|types-.*|ipython|ipdb|jupyter.*)$"
 )
 
 

@@ -91,7 +91,8 @@ def _option(option: str, value: str, path: str) -> None:
 
 def _requirement(text: str, into: Gathered, path: str, project: str, *, constraint: bool) -> None:
     """Take over one requirement, folder or address."""
-    text = re.split(r"\s--?[A-Za-z]", text, maxsplit=1)[0].strip().strip("\"'")
+    text = re.split(r"\s--?[A-Za-z]", text, maxsplit=1)[0].strip()
+    text = text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
     folder = _FOLDER.fullmatch(text) if text.startswith((".", "file:")) else None
     if folder is None or ("/" not in folder["path"] and folder["path"].strip(".")):
         if not constraint:

@@ -71,7 +71,10 @@ def steps(plan: Plan) -> Sequence[Step]:
     packages = [*(() if wanted.lock else (*wanted.plain, *wanted.requirements)), *wanted.tools]
     constraints = [word for path in wanted.constraints for word in ("--constraints", "{tree}/" + path)]
     if packages:
-        found.append(_install(plan, "fetch and install what is needed", [*packages, *constraints], python=PYTHON))
+        everything = [*packages, *constraints]
+        found.append(_install(plan, "fetch and install what is needed", everything, python=PYTHON))
+        if not (plan.sources or wanted.pinned):
+            found.append(_newer_sources(plan, everything))
     if plan.backends:
         found.extend(_building(plan))
     return found
@@ -126,6 +129,18 @@ def _sync(plan: Plan) -> Step:
     variables = {**_UV, **_CACHE, "UV_COMPILE_BYTECODE": "1"}
     name = "fetch and install what uv.lock pins"
     return Step(name, Phase.FETCH, command, variables, downloads_only=not plan.sources)
+
+
+def _newer_sources(plan: Plan, arguments: Sequence[str]) -> Step:
+    """Replace packages whose newest release has no wheel, as everybody's installer would have taken it.
+
+    Wheels alone give an older release of such a package, which may not go with the others. Where building it fails, the
+    older one stays.
+    """
+    newest = ["--exclude-newer", plan.newest] if plan.newest else []
+    command = [str(plan.uv), "pip", "install", "--upgrade", "--python", PYTHON, *newest, *arguments]
+    name = "fetch and build newer releases that have no wheel"
+    return Step(name, Phase.FETCH, command, {**_UV, **_CACHE, "UV_COMPILE_BYTECODE": "1"}, "{env}", optional=True)
 
 
 def _install(plan: Plan, name: str, arguments: Sequence[str], *, python: str, after_code: bool = False) -> Step:

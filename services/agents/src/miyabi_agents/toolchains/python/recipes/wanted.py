@@ -9,7 +9,7 @@ from miyabi_agents.errors import EnvironmentBuildError
 from miyabi_agents.toolchains.port import Project
 from miyabi_agents.toolchains.python.manifests import lock_files, task_runners, uv_lock
 from miyabi_agents.toolchains.python.manifests.groups import Pyproject, gather, usual
-from miyabi_agents.toolchains.python.manifests.names import DEV_NAMES, TEST_NAMES, normal
+from miyabi_agents.toolchains.python.manifests.names import BESIDE_TESTS, DEV_NAMES, TEST_NAMES, normal
 from miyabi_agents.toolchains.python.manifests.requirement import Gathered, name_of, take
 from miyabi_agents.toolchains.python.manifests.requirement_files import found as requirement_files
 from miyabi_agents.toolchains.python.manifests.requirement_files import read as read_file
@@ -172,7 +172,7 @@ def _of_manifests(project: Project, tree: Tree, pyproject: Pyproject) -> Wanted:
     setup = StaticSetup(tree, project.root)
     pytest = project.runner == "pytest"
     for source, for_tests in _sources(project, tree, pyproject, setup):
-        gathered.join(source)
+        gathered.join(source if for_tests else _without_tools(source))
         if gathered.tests if pytest else for_tests and gathered.requirements:
             break
     for group in dict.fromkeys(gathered.groups):
@@ -215,6 +215,15 @@ def _sources(project: Project, tree: Tree, pyproject: Pyproject, setup: StaticSe
             yield read, False
     yield task_runners.hatch(tree, project.root), False
     yield task_runners.nox(tree, project.root), False
+
+
+def _without_tools(source: Gathered) -> Gathered:
+    """Leave out of a list that is not for tests alone what documentation, releases and style need."""
+    left = [text for text in source.requirements if BESIDE_TESTS.match(name_of(text))]
+    if left:
+        source.requirements = [text for text in source.requirements if text not in left]
+        source.notes.append("left out as no tool of tests: " + ", ".join(sorted(map(name_of, left))))
+    return source
 
 
 def _files(tree: Tree, paths: Sequence[str], project: Project) -> Gathered:
