@@ -40,6 +40,8 @@ SYSTEM_PATHS = (
     "/etc/java-21-openjdk",
     "/etc/host.conf",
 )
+#: What programs ask of the machine where they cannot have a /proc of their own: how many processors, how much memory.
+MACHINE = ("/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/uptime", "/proc/loadavg", "/sys/devices/system/cpu")
 #: Nobody's to read or write, nor anything below.
 _NEVER = ("/proc", "/sys", "/dev", "/run", "/var/run", "/boot")
 #: Too much to read as a whole.
@@ -164,7 +166,7 @@ def policy(job: SandboxJob, paths: Paths, private: Path, *, mode: str, active: S
         "command": list(job.command),
         "environment": environment(job, private=private, alone=mode != "plain"),
         "cwd": paths.cwd,
-        "system": SYSTEM_PATHS,
+        "system": [*SYSTEM_PATHS, *(MACHINE if mode == "plain" else ())],
         "readable": paths.readable,
         "writable": paths.writable,
         "links": paths.links,

@@ -36,12 +36,16 @@ class SandboxServer:
 
     Who connects is told by the kernel (`SO_PEERCRED`, unix(7)): a command of the sandbox can reach the socket too, and
     has another uid.
+
+    Args:
+        settings: Where to listen, whom to serve, and the workspace.
+        sandbox: What runs the commands; unset: with every layer that is to be had here.
     """
 
-    def __init__(self, settings: SandboxSettings) -> None:
+    def __init__(self, settings: SandboxSettings, sandbox: ProcessSandbox | None = None) -> None:
         self._settings = settings
         self._workspace = settings.workspace.resolve()
-        self._sandbox = ProcessSandbox(own_uid=settings.agent_uid != os.getuid())
+        self._sandbox = sandbox or ProcessSandbox(own_uid=settings.agent_uid != os.getuid())
         self._server: asyncio.Server | None = None
 
     async def serve(self, stop: asyncio.Event) -> None:
@@ -109,6 +113,11 @@ class SandboxServer:
         for path in (job.cwd, *job.writable, *job.keep):
             if not path.is_absolute() or not any(top in path.resolve().parents for top in tops):
                 raise SandboxError(f"{path} is not in the workspace", code="REFUSED")
+        for path in job.readable:
+            real = path.resolve()
+            near = real == self._workspace or self._workspace in real.parents or real in self._workspace.parents
+            if near and not any(top in real.parents for top in tops):
+                raise SandboxError(f"{path} is more of the workspace than a command may read", code="REFUSED")
 
     async def _clean(self, folders: Sequence[Path]) -> None:
         """Leave nothing of a command."""

@@ -7,6 +7,7 @@ import select
 import signal
 import socket
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from types import FrameType
 from typing import Any
@@ -98,15 +99,24 @@ def _plain(policy: dict[str, Any], control: socket.socket) -> None:
 
 
 def end_the_rest() -> None:
-    """Kill every process below this one, with what they leave behind in turn, until there is none."""
+    """Stop every process below this one, so that none starts another meanwhile, and kill them all."""
     while True:
-        for pid in measure.descendants():
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
+        stopped: set[int] = set()
+        while new := set(measure.descendants()) - stopped:
+            _send(signal.SIGSTOP, new)
+            stopped |= new
+        _send(signal.SIGKILL, stopped)
         try:
             os.waitpid(-1, 0)
         except ChildProcessError:
             return
+
+
+def _send(number: int, pids: Iterable[int]) -> None:
+    """Signal processes, those that are still there."""
+    for pid in pids:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)
 
 
 def _told_to_end(number: int, frame: FrameType | None) -> None:
