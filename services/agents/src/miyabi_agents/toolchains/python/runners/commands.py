@@ -139,8 +139,7 @@ def _environment(
         "PYTHONHASHSEED": "0",
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONNOUSERSITE": "1",
-        "PYTEST_ADDOPTS": "-p miyabi_report.plugin",
-        "PYTEST_PLUGINS": "miyabi_report.plugin",
+        **variables.PYTEST,
         variables.SCRATCH: "{scratch}",
         "COVERAGE_FILE": "{scratch}/.coverage",
     }

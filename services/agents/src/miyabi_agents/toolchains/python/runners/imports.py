@@ -52,12 +52,10 @@ def scan(content: bytes) -> Scan:
         else:
             names = (_words(part) for part in (match["inner"] or match["names"] or "").split(","))
             found.taken.append((match["origin"], tuple(words[0] for words in names if words)))
-    for count, match in enumerate(_USED.finditer(text)):
-        if count >= MAX_NAMES * 10:
-            break
-        if match[1] in found.whole:
-            found.used.setdefault(match[1], set()).add(match[2])
-    found.named = {match[1] for _, match in zip(range(MAX_NAMES), _NAMED.finditer(text), strict=False)}
+    for name, attribute in set(_USED.findall(text)) if found.whole else ():
+        if name in found.whole:
+            found.used.setdefault(name, set()).add(attribute)
+    found.named = set(_NAMED.findall(text))
     return found
 
 
@@ -72,10 +70,13 @@ def _take_modules(found: Scan, text: str) -> None:
         words = _words(part)
         if not words:
             continue
-        found.taken.append((words[0], ()))
-        found.whole[words[2] if len(words) > 2 else words[0].partition(".")[0]] = (
-            words[0] if len(words) > 2 else words[0].partition(".")[0]
-        )
+        first = words[0].partition(".")[0]
+        if len(words) > 2:
+            found.whole[words[2]] = words[0]
+        else:
+            found.whole[first] = first
+            if words[0] != first:
+                found.taken.append((words[0], ()))
 
 
 class Graph:
@@ -124,9 +125,10 @@ class Graph:
         found = {target for origin, names in one.taken for target in self._resolved(path, origin, names)}
         for alias, module in one.whole.items():
             file = self._find(module, path)
-            if file in self._exports:
-                exports = self._exports[file]
-                found |= {exports[name] for name in one.used.get(alias, ()) if name in exports}
+            exports = self._exports.get(file or "", {})
+            # What is used of a package says more than that it is imported: its `__init__` imports everything.
+            handed_on = {exports[name] for name in one.used.get(alias, ()) if name in exports}
+            found |= handed_on or ({file} if file else set())
         found |= {file for name in one.named if (file := self._longest(name))}
         return found
 

@@ -49,15 +49,22 @@ class Guard:
         self._tree = os.path.realpath(tree) + os.sep if tree else ""
         own = os.environ.get(variables.OWN_NAMES, "").split(",")
         known = getattr(sys, "stdlib_module_names", None) or FALLBACK.split()
+        self._packages = frozenset(os.environ.get(variables.PACKAGES, "").split(","))
         self._guarded = frozenset(known).union(RUNNERS.split()).difference(own, sys.builtin_module_names)
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Answer for guarded names and for the module of unittest's suites; None for all others."""
+        """Answer for guarded names, what is tested, and the module of unittest's suites; None for all others."""
         if name == "unittest.suite":
             return _watched(PathFinder.find_spec(name, path, target))
-        if path is not None or name not in self._guarded or not self._tree:
+        if path is not None or not self._tree:
+            return None
+        if name in self._packages:
+            # Editable installs of some build backends would otherwise answer first, with the environment's tree.
+            spec = PathFinder.find_spec(name, [entry for entry in sys.path if self._inside(entry)], target)
+            return spec if spec is not None and spec.loader is not None else None
+        if name not in self._guarded:
             return None
         return PathFinder.find_spec(name, [entry for entry in sys.path if not self._inside(entry)], target)
 

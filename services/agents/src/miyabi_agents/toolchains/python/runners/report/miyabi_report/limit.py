@@ -16,7 +16,7 @@ DEFAULT_SECONDS = 60.0
 #: Seconds for taking down what a test has set up, after its time is over.
 TAKE_DOWN_SECONDS = 10.0
 #: Seconds after which a test that caught the exception gets it again.
-AGAIN_SECONDS = 3.0
+AGAIN_SECONDS = 1.0
 #: A test that caught it so often will not end: the run does.
 MOST_TIMES = 5
 #: Status of a runner that ended itself for it (sysexits.h has none for this; 70 is an internal error).

@@ -27,8 +27,10 @@ COVERAGE_FILES = ("pyproject.toml", "setup.cfg", "tox.ini", ".coveragerc")
 
 # Taken at once: whatever is loaded after this, a conftest or a test, sees neither key nor plugin.
 _SINK = claim("pytest")
-for _name in variables.PYTEST:
-    os.environ.pop(_name, None)
+for _name, _ours in variables.PYTEST.items():
+    _theirs = os.environ.pop(_name, "").replace(_ours, "").strip(", ")
+    if _theirs:
+        os.environ[_name] = _theirs
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -151,8 +153,12 @@ class Reporter:
         self._workers: list[dict[str, Any]] = []
         self._sink = sink
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
-        """Write the beginning."""
+        """Write the beginning; workers of xdist, which start after it, load this module by their environment."""
+        if getattr(self._config.option, "tx", None):
+            theirs = os.environ.get("PYTEST_PLUGINS", "")
+            os.environ["PYTEST_PLUGINS"] = f"{theirs},{NAME}".strip(",")
         self._sink.write("begin", "pytest", pytest.__version__)
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)

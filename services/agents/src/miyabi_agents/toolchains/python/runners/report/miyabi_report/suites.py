@@ -8,6 +8,7 @@ import atexit
 import os
 import traceback
 from collections.abc import Callable
+from time import perf_counter
 from typing import Any
 
 from . import variables
@@ -57,6 +58,8 @@ class Recorder:
         self._ended: dict[str, str] = {}
         self._errors = 0
         self._process = os.getpid()
+        self._clock = perf_counter
+        self._began: dict[str, float] = {}
         sink.write("begin", "unittest", "")
         self._before = snapshot()
         atexit.register(self._finish)
@@ -99,6 +102,7 @@ class Recorder:
         if not failed_import(test):
             identity = self._known(test)
             self._open[identity] = ("passed", "")
+            self._began[identity] = self._clock()
             self._sink.write("start", self._index[identity])
             self._limit.test()
             self._limit.arm()
@@ -151,7 +155,9 @@ class Recorder:
         """Write an outcome, unless a worse one of the same test is written."""
         if ORDER.index(outcome) >= ORDER.index(self._ended.get(identity, "passed")):
             self._ended[identity] = outcome
-            self._sink.write("end", self._index[identity], outcome, 0, self._names.stable(reason))
+            now = self._clock()
+            seconds = round(now - self._began.get(identity, now), 4)
+            self._sink.write("end", self._index[identity], outcome, seconds, self._names.stable(reason))
 
     def _finish(self) -> None:
         """Write the end, when the process ends as it should."""

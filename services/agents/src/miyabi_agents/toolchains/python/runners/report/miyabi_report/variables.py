@@ -21,6 +21,6 @@ WHOLE = "MIYABI_WHOLE_SUITE"
 #: Set where the command is ours: targets that are not there are left out instead of ending the run.
 OURS = "MIYABI_OWN_COMMAND"
 #: Variables by which pytest is told to load the plugin; taken away again so that pytest below pytest is left alone.
-PYTEST = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")
+PYTEST = {"PYTEST_ADDOPTS": "-p miyabi_report.plugin", "PYTEST_PLUGINS": "miyabi_report.plugin"}
 #: A private folder of the run.
 SCRATCH = "MIYABI_SCRATCH"
