@@ -20,7 +20,7 @@ from identity_files import entry, new_token, write_identities
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi_core.channel import open_channel
 from miyabi_core.errors import FailedPreconditionError, MiyabiError, PermissionDeniedError, UnauthenticatedError
-from miyabi_core.http_identity import authorise_http
+from miyabi_core.http_identity import authorise_by_secret, authorise_http
 from miyabi_core.identities import Identities
 from miyabi_core.identity import LOCAL, NOBODY, Role, current_identity
 from miyabi_core.secret_file import SecretFile
@@ -303,11 +303,22 @@ async def test_http_is_let_in_by_the_same_file(tmp_path: Path) -> None:
     for headers in (
         {}, {"authorization": "Bearer"}, {"authorization": "Basic !"}, {"authorization": "Basic eDo="},
         {"authorization": "Digest x"}, {"authorization": f"Bearer {new_token()}"}, {"cookie": "miyabi_token="},
-        {"cookie": "\x00=;"},
+        {"cookie": "\x00=;"}, {"authorization": "Bearer \udce4"}, {"authorization": "Basic eDrDpA=="},
     ):  # fmt: skip
         with pytest.raises(UnauthenticatedError):
             authorise_http(headers, Role.AGENT, identities=identities)
     assert authorise_http({}, Role.OPERATOR, identities=None) is LOCAL
+
+
+async def test_http_is_let_in_by_the_secret_of_a_machine() -> None:
+    """Where identity is off, the secret that one system's processes share lets in, as a token or a password; nothing else."""
+    secret = new_token()
+    basic = base64.b64encode(f"x:{secret}".encode()).decode()
+    for header in (f"Bearer {secret}", f"Basic {basic}"):
+        assert authorise_by_secret({"authorization": header}, secret) is LOCAL
+    for header in ("", "Bearer", f"Bearer {secret}x", f"Bearer {new_token()}", "Bearer \udce4", "Basic eDrDpA=="):
+        with pytest.raises(UnauthenticatedError):
+            authorise_by_secret({"authorization": header}, secret)
 
 
 async def test_many_callers_do_not_mix(tmp_path: Path) -> None:

@@ -47,9 +47,7 @@ def authorise_by_secret(headers: Mapping[str, str], secret: str) -> Identity:
     Raises:
         UnauthenticatedError: it is not shown, or another one is: HTTP 401.
     """
-    # Headers that are no UTF-8 come with surrogates.
-    shown = _token(headers).encode("utf-8", "surrogateescape")
-    if not hmac.compare_digest(shown, secret.encode()):
+    if not hmac.compare_digest(_token(headers).encode(), secret.encode()):
         raise identity_required("The secret of this machine's system is another one.")
     bind_identity(LOCAL)
     return LOCAL
@@ -59,7 +57,20 @@ def _token(headers: Mapping[str, str]) -> str:
     """Return the token that a request shows: in `authorization`, else in the cookie.
 
     Raises:
-        UnauthenticatedError: it shows none.
+        UnauthenticatedError: it shows none, or one that has other characters than ours have.
+    """
+    token = _shown(headers)
+    if not token.isascii():
+        # Bytes that are no UTF-8 come as surrogates, which nothing can encode again.
+        raise identity_required("The token is none of ours.")
+    return token
+
+
+def _shown(headers: Mapping[str, str]) -> str:
+    """Return what a request shows in the place of a token.
+
+    Raises:
+        UnauthenticatedError: it shows nothing.
     """
     header = headers.get("authorization", "")
     if header[:6].lower() == "basic ":
