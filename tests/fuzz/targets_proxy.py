@@ -22,12 +22,15 @@ _HELLO = b"\x16\x03\x01" + (len(_HELLO_BODY) + 4).to_bytes(2, "big") + b"\x01" +
 
 def head(data: bytes) -> None:
     """A head: what is read has one plain host and one port, and passes only where exactly that is on the list."""
+    refusal = None
     try:
         found = parse_head(data)
     except HeadRefusedError as error:
-        assert str(error).isprintable()
-        assert error.target.isprintable()
-        assert error.target.isascii()
+        refusal = error
+    if refusal is not None:
+        # Both are shown to people.
+        assert f"{refusal}{refusal.target}".isprintable()
+        assert refusal.target.isascii()
         return
     assert _NAME.fullmatch(found.host)
     assert 1 <= found.port <= 65535

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import time
 from datetime import timedelta
@@ -10,14 +11,17 @@ from pathlib import Path
 
 from miyabi_agents.environments.locks import lock_if_free
 from miyabi_agents.environments.records import Records
-from miyabi_agents.environments.removal import measure, remove_tree
+from miyabi_agents.environments.sizes import measure
 from miyabi_agents.errors import SandboxError
 from miyabi_agents.ports import Network, Sandbox, SandboxJob
+from miyabi_agents.sandbox.removal import remove_tree
 from miyabi_agents.settings import AgentsSettings
 from miyabi_core.logging import get_logger
 
 #: An environment that was used within this time stays: whoever asked for it is about to use it.
 FRESH = timedelta(minutes=2)
+#: How long cleaning may hold up an agent that starts; what is not done by then goes on in its thread, or next time.
+CLEAN_PATIENCE = timedelta(seconds=20)
 #: How long a failure's record is of use to anyone.
 _OLD_FAILURE = timedelta(hours=1)
 #: Entries of a cache that are measured.
@@ -48,12 +52,13 @@ class Room:
     async def clean(self) -> None:
         """Remove leftovers, then what is too much; problems are logged, for none may keep an agent from working."""
         try:
-            for folder in await asyncio.to_thread(self._leftovers):
-                await self._remove_moved(folder)
-            await self._shrink_caches()
-            await self.make()
-        except OSError as error:
-            _LOG.warning("environment.not_cleaned", error=str(error))
+            async with asyncio.timeout(CLEAN_PATIENCE.total_seconds()):
+                for folder in await asyncio.to_thread(self._leftovers):
+                    await self._remove_moved(folder)
+                await self._shrink_caches()
+                await self.make()
+        except (OSError, TimeoutError) as error:
+            _LOG.warning("environment.not_cleaned", error=str(error) or "it took too long")
 
     async def make(self) -> None:
         """Remove the environments that were used least recently, until the rest is within the limit."""
@@ -84,14 +89,14 @@ class Room:
 
     async def _remove_moved(self, folder: Path) -> None:
         """Remove a folder; what another user owns is removed by the sandbox, which is that user."""
-        if await asyncio.to_thread(remove_tree, folder):
+        if await asyncio.to_thread(_is_removed, folder):
             return
         try:
             # A command that keeps nothing: whatever it could have written is removed when it ends.
             await self._sandbox.run(SandboxJob(["/bin/true"], folder, writable=[folder], network=Network.NONE))
         except SandboxError as error:
             _LOG.warning("environment.not_removed", folder=folder.name, error=str(error))
-        if not await asyncio.to_thread(remove_tree, folder):
+        if not await asyncio.to_thread(_is_removed, folder):
             _LOG.warning("environment.not_removed", folder=folder.name)
 
     def _leftovers(self) -> list[Path]:
@@ -154,3 +159,9 @@ class Room:
         if not self._caches.is_dir():
             return {}
         return {folder: measure(folder, most=_MOST_MEASURED) for folder in self._caches.iterdir()}
+
+
+def _is_removed(folder: Path) -> bool:
+    """Remove a folder; returns whether nothing of it is left."""
+    remove_tree(folder)
+    return not os.path.lexists(folder)

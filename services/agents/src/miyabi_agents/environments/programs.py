@@ -34,6 +34,8 @@ class Kind:
     ask: Sequence[str] = ("--version",)
     #: It is a script that looks for its interpreter or library beside itself: only its folder is resolved.
     by_place: bool = False
+    #: Files elsewhere that it needs, where they are there.
+    also: Sequence[Path] = ()
 
 
 #: Programs that toolchains may use, beside Pythons.
@@ -51,7 +53,8 @@ KINDS: Mapping[str, Kind] = {
     "rustc": Kind(Needs.PREFIX),
     "java": Kind(Needs.PREFIX),
     "javac": Kind(Needs.PREFIX),
-    "mvn": Kind(Needs.PREFIX),
+    # Debian keeps these two apart; what lies beside them may hold passwords.
+    "mvn": Kind(Needs.PREFIX, also=(Path("/etc/maven/m2.conf"), Path("/etc/maven/logging"))),
     "gradle": Kind(Needs.PREFIX),
     "gcc": Kind(Needs.NOTHING),
     "cc": Kind(Needs.NOTHING),
@@ -135,7 +138,7 @@ def _first(name: str, kind: Kind, folders: Sequence[Path], home: Path) -> Progra
         path = folder.resolve() / name if kind.by_place else real
         roots = _roots(kind, path, real, home)
         if roots is not None:
-            return Program(name, path, roots, kind.ask)
+            return Program(name, path, (*roots, *(one for one in kind.also if one.exists())), kind.ask)
     return None
 
 

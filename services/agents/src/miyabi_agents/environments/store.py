@@ -20,7 +20,7 @@ from miyabi_agents.environments.identity import all_recipes, name_of
 from miyabi_agents.environments.locks import hold_lock
 from miyabi_agents.environments.machine import discover
 from miyabi_agents.environments.records import Made, Records
-from miyabi_agents.environments.removal import measure
+from miyabi_agents.environments.sizes import measure
 from miyabi_agents.environments.surroundings import Surroundings, fetch_proxy
 from miyabi_agents.errors import EnvironmentBuildError
 from miyabi_agents.ports import Sandbox
