@@ -219,7 +219,9 @@ print('alive')
 async def test_own_user(box_of: Any) -> None:
     """Where we are root a command is nobody that we know, and what it writes is ours all the same."""
     box = box_of("own-uid") if os.geteuid() == 0 else box_of("user")
-    result = await box.python("import os; open('made', 'w'); os.mkdir('folder'); print(os.getuid(), os.stat('made').st_uid)")
+    result = await box.python(
+        "import os; open('made', 'w'); os.mkdir('folder'); print(os.getuid(), os.stat('made').st_uid)"
+    )
     inner, owner = map(int, result.output.split())
     assert inner == owner
     assert (inner == os.geteuid()) == (os.geteuid() != 0)

@@ -13,9 +13,7 @@ import pytest
 
 async def test_wall_time_ends_it(any_box: Any) -> None:
     """A command that sleeps on is ended, and the result says so and keeps what it printed."""
-    result = await any_box.python(
-        "import time; print('before', flush=True); time.sleep(60)", wall=timedelta(seconds=1)
-    )
+    result = await any_box.python("import time; print('before', flush=True); time.sleep(60)", wall=timedelta(seconds=1))
     assert (result.timed_out, result.output, result.exit_code) == (True, "before\n", -9)
     assert result.duration < timedelta(seconds=3)
 

@@ -43,7 +43,9 @@ APART_PARTS = {
 @pytest.mark.parametrize("part", PARTS)
 async def test_python(any_box: Any, part: str) -> None:
     """Python's standard library does what it does elsewhere."""
-    result = await any_box.python(f"if __name__ == '__main__':\n {PARTS[part]!s}" if "\n" not in PARTS[part] else PARTS[part])
+    result = await any_box.python(
+        f"if __name__ == '__main__':\n {PARTS[part]!s}" if "\n" not in PARTS[part] else PARTS[part]
+    )
     assert result.exit_code == 0, result.output
 
 
@@ -122,8 +124,17 @@ async def test_go(box: Any) -> None:
     (box.tree / "x_test.go").write_text(GO)
     program, _ = found("go")
     root = Path(program).resolve().parent.parent
-    environment = {"GOCACHE": str(box.tree / ".cache"), "GOPATH": str(box.tree / ".go"), "GOFLAGS": "-mod=mod", "GOROOT": str(root), "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}
-    result = await box.command([program, "test", "./..."], readable=[root], environment=environment, wall=timedelta(seconds=280))
+    environment = {
+        "GOCACHE": str(box.tree / ".cache"),
+        "GOPATH": str(box.tree / ".go"),
+        "GOFLAGS": "-mod=mod",
+        "GOROOT": str(root),
+        "GOTOOLCHAIN": "local",
+        "CGO_ENABLED": "0",
+    }
+    result = await box.command(
+        [program, "test", "./..."], readable=[root], environment=environment, wall=timedelta(seconds=280)
+    )
     assert (result.exit_code, result.output[:3]) == (0, "ok "), result.output
 
 
@@ -133,5 +144,7 @@ async def test_versions(any_box: Any) -> None:
     for name, option in (("go", "version"), ("cargo", "--version"), ("java", "-version")):
         program, readable = found(name)
         environment = {"RUSTUP_HOME": str(home), "CARGO_HOME": str(any_box.tree)} if name == "cargo" else {}
-        result = await any_box.command([program, option], readable=[*readable, *([home] if name == "cargo" else [])], environment=environment)
+        result = await any_box.command(
+            [program, option], readable=[*readable, *([home] if name == "cargo" else [])], environment=environment
+        )
         assert (result.exit_code, "version" in result.output or "cargo" in result.output) == (0, True), result.output

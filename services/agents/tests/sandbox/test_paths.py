@@ -21,7 +21,9 @@ async def refused(box: Any, **fields: Any) -> None:
     assert not (box.tree / "ran").exists()
 
 
-@pytest.mark.parametrize("cwd", ["/", "/root", "..", "../../../..", "link", "/tmp", "/usr", "/proc/self", "missing", "tree/../.."])
+@pytest.mark.parametrize(
+    "cwd", ["/", "/root", "..", "../../../..", "link", "/tmp", "/usr", "/proc/self", "missing", "tree/../.."]
+)
 async def test_folder_to_run_in_is_among_the_others(any_box: Any, cwd: str) -> None:
     """Being run in makes a folder neither readable nor allowed, however it is spelled."""
     (any_box.tree / "link").symlink_to("/")
@@ -37,7 +39,25 @@ async def test_running_in_a_folder_of_a_readable_one(box: Any) -> None:
     assert "Read-only file system" in result.output
 
 
-@pytest.mark.parametrize("path", ["/", "/etc", "/proc", "/proc/1", "/sys", "/dev", "/dev/shm", "/run", "/home", "/root", "/tmp", "relative", "/var/run/x", "~"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/etc",
+        "/proc",
+        "/proc/1",
+        "/sys",
+        "/dev",
+        "/dev/shm",
+        "/run",
+        "/home",
+        "/root",
+        "/tmp",
+        "relative",
+        "/var/run/x",
+        "~",
+    ],
+)
 @pytest.mark.parametrize("way", ["readable", "writable"])
 async def test_what_is_nobodys_to_have(box: Any, path: str, way: str) -> None:
     """Whole trees of the machine are refused, as interpreter's folders of an odd system would be."""

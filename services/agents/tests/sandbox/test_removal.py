@@ -58,8 +58,9 @@ def test_names_of_all_kinds(tmp_path: Path) -> None:
     folder = tmp_path / "x"
     folder.mkdir()
     for name in (b"\xff", b"a\nb", b".removed-1", b" "):
-        os.mkdir(os.path.join(os.fsencode(folder), name))
-        os.mkfifo(os.path.join(os.fsencode(folder), name, b"pipe"))
+        below = folder / os.fsdecode(name)
+        below.mkdir()
+        os.mkfifo(below / "pipe")
     remove_tree(folder)
     assert not folder.exists()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -109,7 +108,7 @@ def _checked(path: Path, *, writing: bool = False) -> Path:
         SandboxError: it is not a command's to have (`REFUSED`).
     """
     real = _real(path)
-    whole = (*_NOT_WHOLE, os.path.expanduser("~"))
+    whole = (*_NOT_WHOLE, str(Path("~").expanduser()))
     below = (*_NEVER, *_READ_ONLY) if writing else _NEVER
     if str(real) in whole or any(real == Path(top) or Path(top) in real.parents for top in below):
         raise SandboxError(f"{path} is not a command's to {'write' if writing else 'read'}", code="REFUSED")
@@ -128,10 +127,10 @@ def _links(path: Path) -> list[tuple[str, str]]:
         part = parts.pop(0)
         here = here.parent if part == ".." else here / part
         if here.is_symlink():
-            target = os.readlink(here)
-            found.append((str(here), target))
-            parts = [*Path(target).parts[1 if target.startswith("/") else 0 :], *parts]
-            here = Path("/") if target.startswith("/") else here.parent
+            target = here.readlink()
+            found.append((str(here), str(target)))
+            parts = [*target.parts[1 if target.is_absolute() else 0 :], *parts]
+            here = Path("/") if target.is_absolute() else here.parent
     return found
 
 

@@ -131,4 +131,3 @@ def _ask(line: bytes) -> list[str]:
             while chunk := ours.recv(65536):
                 said += chunk
     return [text.strip() for text in said.decode(errors="replace").splitlines()]
-

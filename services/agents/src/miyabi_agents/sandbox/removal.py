@@ -1,4 +1,7 @@
-"""Removes folders that hostile code has filled: by descriptor, without following links, however deep they are nested."""
+"""Removes folders that hostile code has filled: without following links, however deep they are nested."""
+
+# Not pathlib: names below a descriptor, which pathlib does not know.
+# ruff: noqa: PTH208
 
 from __future__ import annotations
 

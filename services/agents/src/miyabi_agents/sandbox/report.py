@@ -1,4 +1,7 @@
-"""Reads what a command left in its report folder, when nothing of it runs any more: hostile data, so nothing is followed."""
+"""Reads what a command left in its report folder: hostile data, of which no link is followed."""
+
+# Not pathlib: names below a descriptor, which pathlib does not know.
+# ruff: noqa: PTH208
 
 from __future__ import annotations
 

@@ -3,6 +3,9 @@
 `miyabi_agents` and its sandbox are registered as bare folders, so that their own imports (300 ms) do not happen.
 """
 
+# Not pathlib: pathlib would be imported for two names of folders.
+# ruff: noqa: PTH100, PTH120
+
 from __future__ import annotations
 
 import os

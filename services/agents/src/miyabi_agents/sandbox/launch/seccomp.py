@@ -148,4 +148,3 @@ def restrict(machine: str, rules: Rules) -> None:
 
     described = Program(len(code) // 8, ctypes.cast(buffer, ctypes.c_void_p))
     linux.prctl(linux.PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(described))
-
