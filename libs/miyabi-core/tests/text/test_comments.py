@@ -7,7 +7,7 @@ import re
 import cmarkgfm
 import pytest
 from cmarkgfm.cmark import Options
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from miyabi_core.text import without_comments
@@ -39,6 +39,7 @@ def seen_on_github(markdown: str) -> list[str]:
     return re.findall(r"w[0-9]+z", page)
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=14))
 def test_what_readers_see_is_what_stays(pieces: list[str]) -> None:
     """Words between any pieces of Markdown stay where GitHub shows them, and go where it does not."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import subprocess
 
 import rendered
-from hypothesis import given
+from hypothesis import given, settings
 from rendered import STRANGERS
 
 from miyabi_core.text import MAX_TITLE, Untrusted, commit_message, title
 
 
+@settings(deadline=None)
 @given(STRANGERS)
 def test_a_title_is_one_harmless_line(text: str) -> None:
     """At most 256 characters, whatever it was made from."""
@@ -21,6 +22,7 @@ def test_a_title_is_one_harmless_line(text: str) -> None:
             assert not pattern.search(line)
 
 
+@settings(deadline=None)
 @given(STRANGERS)
 def test_a_message_holds_no_trailer_and_closes_nothing(text: str) -> None:
     """Line by line; and the last paragraph is ours."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import rendered
-from hypothesis import given
+from hypothesis import given, settings
 from rendered import STRANGERS, Page
 
 from miyabi_core.text import (
@@ -35,6 +35,12 @@ def check(markdown: GitHubMarkdown, *, allowed: set[str]) -> Page:
     return page
 
 
+def same(part: GitHubMarkdown) -> GitHubMarkdown:
+    """Return what is rendered already."""
+    return part
+
+
+@settings(deadline=None)
 @given(STRANGERS)
 def test_a_line_stays_a_line_of_text(text: str) -> None:
     """In a paragraph, in a list and as the first thing of its line."""
@@ -42,9 +48,10 @@ def test_a_line_stays_a_line_of_text(text: str) -> None:
     assert "\n" not in part.text
     check(part, allowed={"p"})
     check(ours("Said: {part} and so on", part=part), allowed={"p"})
-    check(bullets([part, part], budget=100_000), allowed={"ul", "li", "p"})
+    check(bullets([part, part], same, budget=100_000), allowed={"ul", "li", "p"})
 
 
+@settings(deadline=None)
 @given(STRANGERS)
 def test_a_name_stays_in_its_code_span(text: str) -> None:
     """Whatever backticks, lines and directions it holds; a name of nothing is said to be empty."""
@@ -52,6 +59,7 @@ def test_a_name_stays_in_its_code_span(text: str) -> None:
     assert page.prose.strip() in {": x", "(empty): x"}
 
 
+@settings(deadline=None)
 @given(STRANGERS)
 def test_a_cell_stays_in_its_row(text: str) -> None:
     """Neither bars nor lines make another cell."""
@@ -63,6 +71,7 @@ def test_a_cell_stays_in_its_row(text: str) -> None:
     assert "table" in page.elements
 
 
+@settings(deadline=None)
 @given(STRANGERS)
 def test_paragraphs_stay_in_their_quotation(text: str) -> None:
     """No heading, no table, no list, no rule, no alert; and no line that is a trailer of a squashed commit."""
@@ -71,6 +80,7 @@ def test_paragraphs_stay_in_their_quotation(text: str) -> None:
     assert not rendered.TRAILER.search(part.text)
 
 
+@settings(deadline=None)
 @given(STRANGERS)
 def test_a_block_stays_in_its_fence(text: str) -> None:
     """No run of backticks in it ends it."""
@@ -80,17 +90,19 @@ def test_a_block_stays_in_its_fence(text: str) -> None:
     assert not rendered.TRAILER.search(part.text)
 
 
+@settings(deadline=None)
 @given(STRANGERS)
 def test_nothing_leaves_its_fold(text: str) -> None:
     """What is folded ends where we end it."""
     stranger = Untrusted(text)
-    parts = [quoted(stranger, budget=9_999), fenced(stranger, budget=9_999), bullets([code(stranger)], budget=9_999)]
+    parts = [quoted(stranger, budget=9_999), fenced(stranger, budget=9_999), bullets([stranger], code, budget=9_999)]
     whole = joined([*(folded("{n} entries", part, n=1) for part in parts), ours("after")])
     allowed = {"details", "summary", "p", "blockquote", "pre", "code", "ul", "li"}
     page = check(whole, allowed=allowed)
     assert page.prose.rstrip().endswith("after")
 
 
+@settings(deadline=None)
 @given(STRANGERS)
 def test_a_budget_is_kept_and_what_is_left_out_is_said(text: str) -> None:
     """However much longer the escapes make a text."""
@@ -104,7 +116,9 @@ def test_a_budget_is_kept_and_what_is_left_out_is_said(text: str) -> None:
 
 def test_a_list_says_how_many_entries_it_does_not_show() -> None:
     """3,000 files in 2,000 characters."""
-    part = bullets([code(Untrusted(f"src/module_{number}.py")) for number in range(3000)], budget=2_000)
+    part = bullets(
+        [f"src/module_{number}.py" for number in range(3000)], lambda name: code(Untrusted(name)), budget=2_000
+    )
     lines = part.text.splitlines()
     assert part.size <= 2_000
     assert lines[-1] == f"- … {3000 - len(lines) + 1:,} more"

@@ -65,10 +65,15 @@ def _numbers(result: VerifyResult) -> GitHubMarkdown:
 
 def _approvals(result: VerifyResult) -> GitHubMarkdown:
     """Say why a person had to approve."""
-    reasons = [inline(Untrusted(reason), most=SENTENCE) for reason in result.approval_reasons]
-    if not reasons:
+    if not result.approval_reasons:
         return ours("")
-    return ours("**Takes a person's approval:**\n{list}", list=bullets(reasons, budget=APPROVALS))
+    reasons = bullets(result.approval_reasons, _sentence, budget=APPROVALS)
+    return ours("**Takes a person's approval:**\n{reasons}", reasons=reasons)
+
+
+def _sentence(text: str) -> GitHubMarkdown:
+    """Render one sentence."""
+    return inline(Untrusted(text), most=SENTENCE)
 
 
 def _how(result: VerifyResult) -> GitHubMarkdown:
@@ -108,12 +113,10 @@ def _review_details(result: ReviewResult | None) -> list[GitHubMarkdown]:
     """Render what each analyser said, and the model's remarks."""
     if result is None:
         return []
-    runs = [_analyser(run) for run in result.analysers]
-    found = [_finding(entry) for entry in result.findings]
     remarks = quoted(Untrusted(result.remarks), budget=REMARKS)
     return [
-        folded_list("Analysers: {count}", runs, budget=ANALYSERS),
-        folded_list("Findings on changed lines: {count}", found, budget=FINDINGS),
+        folded_list("Analysers: {count}", result.analysers, _analyser, budget=ANALYSERS),
+        folded_list("Findings on changed lines: {count}", result.findings, _finding, budget=FINDINGS),
         folded("Remarks of the model, which take no points", remarks),
     ]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from miyabi.coordinator.v1.dispatch_service_pb2 import TaskInputs
 from miyabi.coordinator.v1.result_pb2 import (
     EnvironmentReport,
@@ -37,14 +35,14 @@ def of_tests(inputs: TaskInputs) -> list[GitHubMarkdown]:
     result = inputs.verification
     every = result.comparisons
     return [
-        folded_list("Tests that prove the change: {count}", _named(filter(_proves, every)), budget=PROOF),
-        folded_list("Broken by the change: {count}", _named(filter(_is_broken, every)), budget=BROKEN),
-        folded_list("Taken away by the change: {count}", _named(one for one in every if one.deleted), budget=DELETED),
+        folded_list("Tests that prove the change: {count}", list(filter(_proves, every)), _test, budget=PROOF),
+        folded_list("Broken by the change: {count}", list(filter(_is_broken, every)), _test, budget=BROKEN),
+        folded_list("Taken away by the change: {count}", [one for one in every if one.deleted], _test, budget=DELETED),
         _declared(inputs),
         _forms(result),
-        folded_list("Red on base too: {count}", _named(filter(_red_on_base, every)), budget=RED),
-        folded_list("Blocked by the sandbox: {count}", _named(filter(_is_blocked, every)), budget=BLOCKED),
-        folded_list("Pass and fail by turns: {count}", _named(one for one in every if one.flaky), budget=FLAKY),
+        folded_list("Red on base too: {count}", list(filter(_red_on_base, every)), _test, budget=RED),
+        folded_list("Blocked by the sandbox: {count}", list(filter(_is_blocked, every)), _test, budget=BLOCKED),
+        folded_list("Pass and fail by turns: {count}", [one for one in every if one.flaky], _test, budget=FLAKY),
         _environments(result),
         _runs(result),
         _output(result),
@@ -73,15 +71,10 @@ def _is_blocked(test: TestComparison) -> bool:
     return _BLOCKED in {test.before, test.after, test.on_base}
 
 
-def _named(tests: Iterable[TestComparison]) -> list[GitHubMarkdown]:
-    """Return tests by name, with what they said."""
-    return [_test(test) for test in tests]
-
-
 def _test(test: TestComparison) -> GitHubMarkdown:
     """Return a test's name, and its reason where it has one."""
     name = code(Untrusted(test.test))
-    reason = inline(Untrusted(test.reason), most=SENTENCE)
+    reason = _sentence(test.reason)
     return ours("{name}: {reason}", name=name, reason=reason) if reason else name
 
 
@@ -92,13 +85,19 @@ def _declared(inputs: TaskInputs) -> GitHubMarkdown:
     known = {name for test in declared for name in _suffixes(test)}
     fresh = [test for test in edited if test not in known and not declared.keys() & _suffixes(test)]
     declared.update(dict.fromkeys(fresh, "edited by the change"))
-    entries = [
-        ours("{test}: {reason}", test=code(Untrusted(test)), reason=inline(Untrusted(declared[test]), most=SENTENCE))
-        for test in sorted(declared)
-    ]
+
+    def line(test: str) -> GitHubMarkdown:
+        return ours("{test}: {reason}", test=code(Untrusted(test)), reason=_sentence(declared[test]))
+
+    names = sorted(declared)
     return folded_list(
-        "Changed expectations (existing tests that this change edits): {count}", entries, budget=DECLARED
+        "Changed expectations (existing tests that this change edits): {count}", names, line, budget=DECLARED
     )
+
+
+def _sentence(text: str) -> GitHubMarkdown:
+    """Return one sentence."""
+    return inline(Untrusted(text), most=SENTENCE)
 
 
 def _forms(result: VerifyResult) -> GitHubMarkdown:
@@ -128,14 +127,19 @@ def _form(entry: ExpectationForms) -> GitHubMarkdown:
 
 def _environments(result: VerifyResult) -> GitHubMarkdown:
     """Say what each project's tests ran in."""
-    entries = [line for report in result.environments for line in _environment(report)]
-    return folded("Environment", bullets(entries, budget=ENVIRONMENTS))
+    notes = [note for report in result.environments for note in report.notes]
+    entries = [*result.environments, *notes]
+
+    def line(entry: EnvironmentReport | str) -> GitHubMarkdown:
+        return _sentence(entry) if isinstance(entry, str) else _environment(entry)
+
+    return folded("Environment", bullets(entries, line, budget=ENVIRONMENTS))
 
 
-def _environment(report: EnvironmentReport) -> list[GitHubMarkdown]:
-    """Say what one project's tests ran in, with what was chosen or repaired on the way."""
+def _environment(report: EnvironmentReport) -> GitHubMarkdown:
+    """Say what one project's tests ran in."""
     built = report.duration.ToTimedelta().total_seconds()
-    head = ours(
+    return ours(
         "{project}: {toolchain}, {runner}, from {origin}{own}{seconds}",
         project=code(Untrusted(report.project or "."), most=200),
         toolchain=inline(Untrusted(report.toolchain), most=50),
@@ -144,17 +148,16 @@ def _environment(report: EnvironmentReport) -> list[GitHubMarkdown]:
         own=ours(", made for this change, which edits what it is made from") if report.of_change else ours(""),
         seconds=ours(", built in {built:.1f} s", built=built) if built else ours(", there already"),
     )
-    return [head, *(inline(Untrusted(note), most=SENTENCE) for note in report.notes)]
 
 
 def _runs(result: VerifyResult) -> GitHubMarkdown:
     """List the runs that the verdict rests on."""
-    return folded_list("Runs: {count}", [_run(run) for run in result.runs], budget=RUNS)
+    return folded_list("Runs: {count}", result.runs, _run, budget=RUNS)
 
 
 def _run(run: TestRunReport) -> GitHubMarkdown:
     """Say how one run ended."""
-    problem = inline(Untrusted(run.problem), most=SENTENCE) or ours("not said")
+    problem = _sentence(run.problem) or ours("not said")
     return ours(
         "{name}: {total} tests, exit status {status}, {seconds:.1f} s{kept}{problem}",
         name=inline(Untrusted(run.name), most=50),
@@ -175,10 +178,8 @@ def _output(result: VerifyResult) -> GitHubMarkdown:
 
 def _notes(result: VerifyResult) -> GitHubMarkdown:
     """Say what was not run, and how many comparisons are not listed at all."""
-    entries = [inline(Untrusted(note), most=SENTENCE) for note in result.notes]
-    if result.comparisons_left_out:
-        entries.insert(0, ours("{count} more tests are not listed", count=result.comparisons_left_out))
-    return folded_list("Notes: {count}", entries, budget=NOTES)
+    more = [f"{result.comparisons_left_out:,} more tests are not listed"] if result.comparisons_left_out else []
+    return folded_list("Notes: {count}", [*more, *result.notes], _sentence, budget=NOTES)
 
 
 def _suffixes(test: str) -> set[str]:

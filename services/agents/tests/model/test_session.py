@@ -259,3 +259,14 @@ async def test_requests_hold_the_key_nowhere() -> None:
         await seen.session.call_tool(**PROMPT, tool=TOOL)
         assert "test-key" not in json.dumps(seen.model.requests)
         assert "test-key" not in str(seen.sent)
+
+
+async def test_half_of_a_surrogate_pair_ends_at_the_sessions_edge() -> None:
+    """What UTF-8 cannot carry is replaced in text and in progress; in a tool's input it is a named error, never a crash."""
+    async with talk([{"text": "half \ud800 a pair"}, GOOD]) as spoken:
+        assert await spoken.session.call_tool(**PROMPT, tool=TOOL) == {"size": 3}
+    assert "half \ufffd a pair" in spoken.text
+    async with talk([{"tool": "record", "input": {"size": 3, "note": "a\udfffb"}}]) as spoken:
+        with pytest.raises(ModelAnswerError, match="cannot be read"):
+            await spoken.session.call_tool(**PROMPT, tool=TOOL)
+    assert len(spoken.calls) == 3

@@ -22,7 +22,6 @@ from miyabi_core.text.untrusted import LeakedTextError, Untrusted
 
 __all__ = [
     "MAX_TITLE", "CommitMessage", "GitHubMarkdown", "LeakedTextError", "Title", "Untrusted", "bullets", "cell", "code",
-    "commit_message", "encodable", "exact", "exact_lines", "fenced", "folded", "folded_list", "inline", "joined", "left_out",
-    "ours",
-    "plain_line", "quoted", "readable", "title", "without_comments", "without_surrogates",
+    "commit_message", "encodable", "exact", "exact_lines", "fenced", "folded", "folded_list", "inline", "joined",
+    "left_out", "ours", "plain_line", "quoted", "readable", "title", "without_comments", "without_surrogates",
 ]  # fmt: skip

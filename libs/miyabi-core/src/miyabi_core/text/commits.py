@@ -103,4 +103,4 @@ def _shortened(line: str) -> str:
 
 def _size(line: str) -> int:
     """Return the length in UTF-16 units, which is never less than what GitHub counts."""
-    return len(line) + sum(char > "\uffff" for char in line)
+    return len(line.encode("utf-16-le", "surrogatepass")) // 2

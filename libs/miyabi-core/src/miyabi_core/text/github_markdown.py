@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, final
+from typing import TypeAlias, TypeVar, final
 
 from miyabi_core.text.characters import exact, exact_lines, left_out, readable, without_surrogates
 from miyabi_core.text.defusing import defused, defused_prose
@@ -18,6 +18,8 @@ from miyabi_core.text.untrusted import Untrusted
 MAX_INLINE = 2_000
 #: Longest name that is put into a line; file names of 4,096 bytes are legal.
 MAX_NAME = 500
+#: Texts are looked at up to so many times the length that is shown: invisible characters in them are not counted.
+LOOKED_AT = 4
 #: Characters that mean something anywhere in a line.
 _SPECIAL = re.compile(r"[\\`*_\[\]<>&|~$!#]")
 #: What means something at the begin of a line only: bullets, numbers, underlines of headings, rows of tables.
@@ -44,9 +46,11 @@ class GitHubMarkdown:
     @property
     def size(self) -> int:
         """Length as GitHub may count it, in UTF-16 units: never less than its code points."""
-        return len(self.text) + sum(char > "\uffff" for char in self.text)
+        return len(self.text.encode("utf-16-le", "surrogatepass")) // 2
 
 
+#: What a list is made of.
+_T = TypeVar("_T")
 #: What can be put into our words.
 Part: TypeAlias = GitHubMarkdown | int | float
 
@@ -85,19 +89,20 @@ def inline(text: Untrusted, *, most: int = MAX_INLINE) -> GitHubMarkdown:
         text: What a stranger wrote.
         most: Characters of it that are shown; what is left out is said.
     """
-    line = _SPACES.sub(" ", readable(text.raw)).strip()
-    return GitHubMarkdown(_prose(line[:most]) + _rest(len(line) - most))
+    looked_at = text.raw[: LOOKED_AT * most]
+    line = _SPACES.sub(" ", readable(looked_at)).strip()
+    return GitHubMarkdown(_prose(line[:most]) + _rest(len(line) - most, unseen=len(text) - len(looked_at)))
 
 
 def code(name: Untrusted, *, most: int = MAX_NAME) -> GitHubMarkdown:
     """Return a name in a code span: exactly as it is, with what cannot be seen spelled out."""
-    whole = exact(name.raw)
+    whole = exact(name.raw[:most])
     shown = defused(whole[:most])
     if not shown:
         return GitHubMarkdown("(empty)")
     ticks = "`" * (_longest_run(shown) + 1)
     pad = " " if shown[0] in "` " or shown[-1] in "` " else ""
-    return GitHubMarkdown(f"{ticks}{pad}{shown}{pad}{ticks}" + _rest(len(whole) - most))
+    return GitHubMarkdown(f"{ticks}{pad}{shown}{pad}{ticks}" + _rest(len(whole) - most, unseen=len(name) - most))
 
 
 def cell(part: GitHubMarkdown) -> GitHubMarkdown:
@@ -141,26 +146,31 @@ def folded(summary: str, content: GitHubMarkdown, /, **numbers: int) -> GitHubMa
     return GitHubMarkdown(f"<details><summary>{line}</summary>\n\n{content.text}\n\n</details>")
 
 
-def folded_list(summary: str, entries: Sequence[GitHubMarkdown], *, budget: int) -> GitHubMarkdown:
-    """Return a folded list; no entries are no list.
+def folded_list(
+    summary: str, items: Sequence[_T], render: Callable[[_T], GitHubMarkdown], *, budget: int
+) -> GitHubMarkdown:
+    """Return a folded list; no items are no list.
 
     Args:
         summary: A literal of ours that holds `{count}`.
-        entries: One line each.
+        items: What is listed.
+        render: Returns the line of one.
         budget: Size that the list may have.
     """
-    return folded(summary, bullets(entries, budget=budget), count=len(entries))
+    return folded(summary, bullets(items, render, budget=budget), count=len(items))
 
 
-def bullets(entries: Sequence[GitHubMarkdown], *, budget: int) -> GitHubMarkdown:
-    """Return a list of as many entries as fit into *budget*, and the number of those that do not."""
-    lines, size = [], 0
-    for entry in entries:
-        size += entry.size + len("- \n")
-        if size > budget - len("- … 1,000,000 more"):
+def bullets(items: Sequence[_T], render: Callable[[_T], GitHubMarkdown], *, budget: int) -> GitHubMarkdown:
+    """Return a list of as many items as fit into *budget*, and the number of those that do not; these cost nothing."""
+    lines: list[str] = []
+    size = len("- … 1,000,000 more")
+    for item in items:
+        line = ours("- {entry}", entry=render(item))
+        size += line.size + len("\n")
+        if size > budget:
             break
-        lines.append(f"- {entry.text}")
-    if rest := len(entries) - len(lines):
+        lines.append(line.text)
+    if rest := len(items) - len(lines):
         lines.append(f"- … {rest:,} more")
     return GitHubMarkdown("\n".join(lines))
 
@@ -188,9 +198,10 @@ def _longest_run(text: str) -> int:
     return max(map(len, _TICKS.findall(text)), default=0)
 
 
-def _rest(number: int) -> str:
-    """Say how many characters are not shown, where any are not."""
-    return f" ({left_out(number)})" if number > 0 else ""
+def _rest(number: int, *, unseen: int) -> str:
+    """Say how many characters are not shown, where any are not: *number* of those looked at, and those *unseen*."""
+    number = max(0, number) + max(0, unseen)
+    return f" ({left_out(number)})" if number else ""
 
 
 def _fitted(text: str, *, budget: int, render: Callable[[str], str], end: bool = False) -> GitHubMarkdown:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 from miyabi.common.v1.task_kind_pb2 import TaskKind
@@ -63,12 +64,12 @@ class PullRequestAgent:
         change = inputs.change_set
         if inputs.documentation.HasField("change_set"):
             change = inputs.documentation.change_set
-        settings = context.settings
-        block = evidence(inputs, simulated_model=settings.simulated_model, simulated_github=settings.simulated_github)
+        # Linear, but of what strangers wrote: no heartbeat waits for it.
+        body = await asyncio.to_thread(_rendered, context, change)
         result = PullRequestResult(
             head_branch=branch_of(task.reference.task),
             title=title_of(inputs).text,
-            body=body_of(inputs, change, block).text,
+            body=body.text,
             dry_run=inputs.dry_run,
         )
         if not inputs.dry_run:
@@ -109,6 +110,13 @@ class PullRequestAgent:
         )
         async with context.progress.invocation("github.create_pull_request", detail=result.head_branch):
             return await answered(context.github.CreatePullRequest(request, timeout=CALL_SECONDS))
+
+
+def _rendered(context: TaskContext, change: ChangeSet) -> GitHubMarkdown:
+    """Return the body with its evidence."""
+    inputs, settings = context.lease.inputs, context.settings
+    block = evidence(inputs, simulated_model=settings.simulated_model, simulated_github=settings.simulated_github)
+    return body_of(inputs, change, block)
 
 
 def title_of(inputs: TaskInputs) -> Title:
@@ -157,5 +165,5 @@ def _files(change: ChangeSet, *, budget: int) -> GitHubMarkdown:
         numbers = {"count": len(change.files), "additions": change.additions, "deletions": change.deletions}
         return folded("Files: {count} (+{additions} -{deletions})", content, **numbers)
 
-    names = [code(Untrusted(file.path)) for file in change.files]
-    return fold(bullets(names, budget=budget - fold(ours(" ")).size - len("\n\n")))
+    room = budget - fold(ours(" ")).size - len("\n\n")
+    return fold(bullets(change.files, lambda file: code(Untrusted(file.path)), budget=room))

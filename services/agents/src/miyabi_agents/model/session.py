@@ -171,13 +171,15 @@ class ModelSession:
         for _ in range(BROKEN_STREAMS):
             try:
                 answer = await self._attempt(step, request)
-            except (httpx2.HTTPError, anthropic.APIConnectionError) as error:
+            except (httpx2.HTTPError, anthropic.APIConnectionError, _UnreadableAnswerError) as error:
                 lost = error
                 await self._progress.text(step, BROKEN_MARK)
                 continue
             if answer.stop_reason == "refusal":
                 raise ModelAnswerError("the model refused to answer")
             return answer
+        if isinstance(lost, _UnreadableAnswerError):
+            raise ModelAnswerError("the model's answer cannot be read") from lost
         raise ModelUnavailableError(f"the model API could not be reached: {type(lost).__name__}") from lost
 
     async def _attempt(self, step: str, request: dict[str, Any]) -> Any:
@@ -206,25 +208,29 @@ class ModelSession:
                         invocation.first_text()
                         await self._progress.text(step, event.text)
                 return _encodable(await stream.get_final_message())
+        except ValueError as error:
+            # Halves of surrogate pairs in a tool's input, JSON that is none: the client does not foresee them.
+            raise _UnreadableAnswerError from error
         finally:
             invocation.used(used, model=request["model"])
             self._keeper.count(used)
+
+
+class _UnreadableAnswerError(Exception):
+    """An answer came that is no answer: it is asked for again, as after a broken stream."""
 
 
 def _encodable(answer: Any) -> Any:
     """Replace halves of surrogate pairs in an answer, which neither our messages nor files can carry.
 
     Raises:
-        ModelAnswerError: a tool's input is nested too deeply.
+        ValueError: a tool's input is nested too deeply.
     """
     for block in answer.content:
         if block.type == "text":
             block.text = encodable(block.text)
         elif block.type == "tool_use":
-            try:
-                block.input = encodable(block.input)
-            except ValueError as error:
-                raise ModelAnswerError(f"the model's {block.name} is {error}") from error
+            block.input = encodable(block.input)
     return answer
 
 
