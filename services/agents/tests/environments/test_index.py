@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from miyabi_agents.environments.surroundings import Surroundings
 from miyabi_agents.errors import EnvironmentBuildError
 from miyabi_agents.ports import Network, SandboxJob
 from miyabi_agents.toolchains.port import Machine, Phase, Recipe, Step
@@ -154,3 +155,19 @@ async def test_password_of_an_index_stays_outside(tmp_path: Path) -> None:
     seen = ((await shop.get(recipe(step))).path / "seen").read_text()
     assert "UV_DEFAULT_INDEX=http://127.0.0.1:9/simple/\n" in seen
     assert "secret" not in seen
+
+
+def test_what_clients_take_beside_urls_is_no_reason_not_to_start(tmp_path: Path) -> None:
+    """A folder as an index and a proxy of another kind are left out; an index of ours that is no URL is an error."""
+    shop = Shop(
+        tmp_path,
+        UV_INDEX="./wheels own=https://index.test/simple",
+        GOPROXY="https://go.test|direct",
+        HTTPS_PROXY="socks5://x:1",
+    )
+    assert Surroundings.of(shop.settings).indexes == {
+        "UV_INDEX": "https://index.test/simple",
+        "GOPROXY": "https://go.test,direct",
+    }
+    with pytest.raises(ValueError, match="no http or https URL"):
+        Shop(tmp_path, package_indexes="index.test")

@@ -13,6 +13,7 @@ from miyabi_agents.environments.proxy import FetchProxy
 from miyabi_agents.environments.proxy.dialling import Dialler, OuterProxy
 from miyabi_agents.environments.proxy.hosts import AllowedHosts, without_user
 from miyabi_agents.settings import PackageSettings
+from miyabi_core.logging import get_logger
 
 #: Variables by which clients find a proxy: curl's and most others', in both spellings; npm's; cargo's.
 _PROXY_VARIABLES = (
@@ -39,7 +40,11 @@ _EVERYWHERE: Mapping[str, str] = {
     "GOTOOLCHAIN": "local",
     "COREPACK_ENABLE_DOWNLOAD_PROMPT": "0",
 }
+#: What GOPROXY may hold beside URLs.
+_GO_WORDS = frozenset({"direct", "off"})
 _SEPARATORS = re.compile(r"[,|\s]+")
+
+_LOG = get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -64,10 +69,8 @@ class Surroundings:
             readable.append(settings.ssl_cert_dir)
             variables["SSL_CERT_DIR"] = str(settings.ssl_cert_dir)
         indexes = {
-            name: ",".join(part if part in {"direct", "off"} else without_user(part) for part in _parts(value))
-            if name == "GOPROXY"
-            else " ".join(map(without_user, _parts(value)))
-            for name, value in _index_variables(settings).items()
+            name: ("," if name == "GOPROXY" else " ").join(map(_shown, urls))
+            for name, urls in _index_variables(settings).items()
         }
         return cls(variables, indexes, tuple(readable))
 
@@ -83,17 +86,25 @@ def fetch_proxy(settings: PackageSettings) -> FetchProxy:
     Raises:
         ValueError: an index or the machine's own proxy is no URL.
     """
-    indexes = [*_parts(settings.package_indexes)]
-    for value in _index_variables(settings).values():
-        indexes += [part for part in _parts(value) if part not in {"direct", "off"}]
-    named = (settings.https_proxy or SecretStr("")).get_secret_value()
-    outer = OuterProxy.of(named, no_proxy=settings.no_proxy)
+    indexes = list(_parts(settings.package_indexes))
+    for urls in _index_variables(settings).values():
+        indexes += [url for url in urls if url not in _GO_WORDS]
     hosts = AllowedHosts(_SEPARATORS.split(settings.package_hosts.strip()), indexes=indexes)
-    return FetchProxy(hosts, dialler=Dialler(outer))
+    return FetchProxy(hosts, dialler=Dialler(_outer_proxy(settings)))
 
 
-def _index_variables(settings: PackageSettings) -> Mapping[str, SecretStr]:
-    """Return the variables of the agent's own that name indexes, by name."""
+def _outer_proxy(settings: PackageSettings) -> OuterProxy | None:
+    """Return the machine's own proxy; one of another kind is no reason not to start."""
+    named = (settings.https_proxy or SecretStr("")).get_secret_value()
+    try:
+        return OuterProxy.of(named, no_proxy=settings.no_proxy)
+    except ValueError:
+        _LOG.warning("fetch.proxy_not_usable", why="it is no http or https URL; indexes are asked directly")
+        return None
+
+
+def _index_variables(settings: PackageSettings) -> Mapping[str, Sequence[str]]:
+    """Return the URLs that variables of the agent's own name as indexes; folders, which clients take too, are left out."""
     given = {
         "UV_DEFAULT_INDEX": settings.uv_default_index,
         "UV_INDEX": settings.uv_index,
@@ -102,7 +113,20 @@ def _index_variables(settings: PackageSettings) -> Mapping[str, SecretStr]:
         "npm_config_registry": settings.npm_registry,
         "GOPROXY": settings.goproxy,
     }
-    return {name: value for name, value in given.items() if value is not None and value.get_secret_value().strip()}
+    found = {
+        name: [url for url in _parts(value) if _is_index(url)] for name, value in given.items() if value is not None
+    }
+    return {name: urls for name, urls in found.items() if urls}
+
+
+def _is_index(text: str) -> bool:
+    """Tell whether a part of such a variable is an index, or a word of GOPROXY's."""
+    return text in _GO_WORDS or re.match(r"https?://[^/]", text) is not None
+
+
+def _shown(url: str) -> str:
+    """Return an index as the sandbox gets to know it."""
+    return url if url in _GO_WORDS else without_user(url)
 
 
 def _parts(value: SecretStr) -> Sequence[str]:
