@@ -81,7 +81,7 @@ class Step:
     cwd: str = "{project}"
     #: A failure is noted and the recipe goes on.
     optional: bool = False
-    #: It runs nothing of the repository and of no package (`--only-binary :all:`, `--ignore-scripts`, `go mod download`):
+    #: It runs nothing of the repository or a package (`--only-binary :all:`, `--ignore-scripts`, `go mod download`):
     #: only such a step, and only before any other has run, may write to the cache that all environments share; from the
     #: first FETCH step without this on, `{cache}` is private to the build and removed after it.
     downloads_only: bool = False
@@ -225,6 +225,9 @@ class Toolchain(Protocol):
 
     def is_test(self, path: str, base: BaseFiles) -> bool:
         """Tell whether a file holds tests, by the runner's own rules of names and by the project's configuration."""
+
+    def is_support(self, path: str, base: BaseFiles) -> bool:
+        """Tell whether a file lies beside tests without holding any: data, helpers, expected output; no product code."""
 
     def is_harness(self, path: str) -> bool:
         """Tell whether a file decides how tests are found, run or judged (`conftest.py`, `vitest.config.ts`)."""

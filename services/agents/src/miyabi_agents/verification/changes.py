@@ -8,7 +8,6 @@ from datetime import datetime
 
 from miyabi.coordinator.v1.result_pb2 import ChangeSet, FileChange
 from miyabi_agents.toolchains.port import BaseFiles, OwnTests, Toolchain
-from miyabi_agents.verification.targets import is_test
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ def sort(files: Iterable[FileChange], toolchain: Toolchain, base: BaseFiles) -> 
             harness[file.path] = file
         elif toolchain.is_test(file.path, base if before is not None else view):
             tests[file.path] = file
-        elif is_test(file.path):
+        elif toolchain.is_support(file.path, base if before is not None else view):
             support[file.path] = file
         if toolchain.is_manifest(file.path) and before != after:
             manifests[file.path] = file

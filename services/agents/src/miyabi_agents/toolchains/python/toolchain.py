@@ -6,9 +6,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from miyabi_agents.ports import SandboxResult
-from miyabi_agents.toolchains.port import BaseFiles, Environment, OwnTests, Project, RunVerdicts, Selection, TestRun
+from miyabi_agents.toolchains.port import (
+    BaseFiles,
+    Environment,
+    OwnTests,
+    Project,
+    Recipe,
+    RunVerdicts,
+    Selection,
+    TestRun,
+)
 from miyabi_agents.toolchains.python import runners
 from miyabi_agents.toolchains.python.environments import PythonEnvironments
+from miyabi_agents.toolchains.python.recipes.repair import missing_in, repair
 
 
 class PythonToolchain(PythonEnvironments):
@@ -47,3 +57,21 @@ class PythonToolchain(PythonEnvironments):
     def own_tests(self, path: str, before: bytes | None, after: bytes | None) -> OwnTests:
         """Return the tests that a change adds, edits or removes in one file."""
         return runners.own_tests(path, before, after)
+
+    def is_support(self, path: str, base: BaseFiles) -> bool:
+        """Tell whether a file lies beside tests without holding any."""
+        return runners.is_support(path, base)
+
+    def code_of(self, path: str, content: bytes, group: str) -> str:
+        """Return the code of one test."""
+        del path
+        return runners.code_of(content, group)
+
+    def harness_changed(self, path: str, before: bytes | None, after: bytes | None) -> bool:
+        """Tell whether the change of a harness file touches how tests are found, run or judged."""
+        return runners.harness_changed(path, before, after)
+
+    def repair(self, recipe: Recipe, run: RunVerdicts) -> Recipe | None:
+        """Return a recipe that adds what a run on base could not import."""
+        missing = missing_in(run.unbuilt.values())
+        return repair(recipe, missing) if missing else None

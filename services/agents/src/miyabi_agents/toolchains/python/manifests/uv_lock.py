@@ -15,8 +15,6 @@ NAME = "uv.lock"
 _PACKAGE = re.compile(
     r'^name = "([^"]{1,200})"\n(?:version = "([^"]{0,200})"\n)?source = \{ (\w+) = "([^"]{0,1000})"', re.MULTILINE
 )
-#: A test tool that is locked.
-_TESTS = re.compile(r'^name = "pytest"$', re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -28,9 +26,13 @@ class UvLock:
     remote: dict[str, str]
     #: Folders of the repository that are installed, by name.
     local: dict[str, str]
-    pytest: bool
     #: It is longer than what is read: some packages from elsewhere may not be known.
     cut: bool
+
+    @property
+    def folder(self) -> str:
+        """The folder that it lies in: the workspace's."""
+        return dirname(self.path) or "."
 
 
 def nearest(tree: Tree, project: str) -> UvLock | None:
@@ -58,4 +60,4 @@ def _read(tree: Tree, path: str) -> UvLock:
             target = joined(folder, value)
             if target is not None and within(folder, target):
                 local[normal(name)] = target
-    return UvLock(path=path, remote=remote, local=local, pytest=bool(_TESTS.search(text)), cut=len(text) >= 1 << 20)
+    return UvLock(path=path, remote=remote, local=local, cut=len(text) >= 1 << 20)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from miyabi_agents.errors import ToolchainMissingError
+from miyabi_agents.errors import EnvironmentBuildError, ToolchainMissingError
 from miyabi_agents.toolchains.port import Machine, Project, Recipe
 from miyabi_agents.toolchains.python import interpreters
 from miyabi_agents.toolchains.python.layout.sources import extension_sources
@@ -51,18 +51,25 @@ def recipe(project: Project, tree: Tree, machine: Machine, *, now: datetime) -> 
     wanted = decide(project, tree, python=interpreter.version)
     old = now - tree.committed > AGE
     ways = _ways(wanted, old=old, compiled=bool(project.facts.get("compiled")))
+    loose = _without_lock(project, tree, interpreter) if wanted.pinned else wanted
     made: list[Recipe] = []
     for way in ways:
-        chosen = (
-            wanted
-            if way.locked or not wanted.pinned
-            else decide(project, tree, python=interpreter.version, locked=False)
-        )
+        chosen = wanted if way.locked else loose
+        if chosen is None:
+            continue
         one = _recipe(project, tree, machine, interpreter=interpreter, wanted=chosen, way=way)
         one = replace(one, notes=[*([note] if note else []), *one.notes])
         if all(known.steps != one.steps for known in made):
             made.append(one)
     return replace(made[0], fallbacks=tuple(made[1:]))
+
+
+def _without_lock(project: Project, tree: Tree, interpreter: interpreters.Interpreter) -> Wanted | None:
+    """Return what manifests ask for beside the lock; None where they are refused, which the lock makes up for."""
+    try:
+        return decide(project, tree, python=interpreter.version, locked=False)
+    except EnvironmentBuildError:
+        return None
 
 
 def _ways(wanted: Wanted, *, old: bool, compiled: bool) -> Sequence[Way]:

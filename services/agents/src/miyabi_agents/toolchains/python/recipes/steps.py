@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -77,6 +77,18 @@ def steps(plan: Plan) -> Sequence[Step]:
             found.append(_newer_sources(plan, everything))
     if plan.backends:
         found.extend(_building(plan))
+    return _compiling(found)
+
+
+def _compiling(steps: Sequence[Step]) -> Sequence[Step]:
+    """Let the last installers compile all modules, since runs of tests cannot keep what they compile."""
+    found = list(steps)
+    for place in range(len(found) - 1, -1, -1):
+        step = found[place]
+        if PYTHON in step.command and step.environment.get("UV_NO_CONFIG"):
+            found[place] = replace(step, environment={**step.environment, "UV_COMPILE_BYTECODE": "1"})
+            if not step.optional:
+                break
     return found
 
 
@@ -120,15 +132,20 @@ def _frontend(plan: Plan, name: str, backend: Backend, verb: str, *arguments: st
 def _sync(plan: Plan) -> Step:
     """Install what `uv.lock` pins, without the projects of the repository."""
     wanted = plan.wanted
-    every = ["--all-extras"] if plan.all_extras else []
-    extras = [word for name in wanted.extras for word in ("--extra", name)] or every
+    all_extras = ["--all-extras"] if plan.all_extras else []
+    extras = [word for name in wanted.extras for word in ("--extra", name)] or all_extras
     groups = [word for name in wanted.groups for word in ("--group", name)]
     without = [word for name in (wanted.lock.remote if wanted.lock else ()) for word in ("--no-install-package", name)]
     fixed = ("sync", "--frozen", "--inexact", "--no-install-local", "--no-default-groups", "--python", PYTHON)
-    command = [str(plan.uv), *fixed, *([] if plan.sources else ["--no-build"]), *extras, *groups, *without]
-    variables = {**_UV, **_CACHE, "UV_COMPILE_BYTECODE": "1"}
+    # A workspace is installed as a whole: members test with what its root names.
+    whole = wanted.lock is not None and len(wanted.lock.local) > 1
+    every = ["--all-packages"] if whole else []
+    build = [] if plan.sources else ["--no-build"]
+    command = [str(plan.uv), *fixed, *every, *build, *extras, *groups, *without]
+    folder = wanted.lock.folder if wanted.lock and whole else ""
+    cwd = "{project}" if not whole else "{tree}" if folder == "." else "{tree}/" + folder
     name = "fetch and install what uv.lock pins"
-    return Step(name, Phase.FETCH, command, variables, downloads_only=not plan.sources)
+    return Step(name, Phase.FETCH, command, {**_UV, **_CACHE}, cwd, downloads_only=not plan.sources)
 
 
 def _newer_sources(plan: Plan, arguments: Sequence[str]) -> Step:
@@ -140,7 +157,7 @@ def _newer_sources(plan: Plan, arguments: Sequence[str]) -> Step:
     newest = ["--exclude-newer", plan.newest] if plan.newest else []
     command = [str(plan.uv), "pip", "install", "--upgrade", "--python", PYTHON, *newest, *arguments]
     name = "fetch and build newer releases that have no wheel"
-    return Step(name, Phase.FETCH, command, {**_UV, **_CACHE, "UV_COMPILE_BYTECODE": "1"}, "{env}", optional=True)
+    return Step(name, Phase.FETCH, command, {**_UV, **_CACHE}, "{env}", optional=True)
 
 
 def _install(plan: Plan, name: str, arguments: Sequence[str], *, python: str, after_code: bool = False) -> Step:
@@ -155,6 +172,6 @@ def _install(plan: Plan, name: str, arguments: Sequence[str], *, python: str, af
     """
     only = [] if plan.sources else ["--only-binary", ":all:"]
     newest = ["--exclude-newer", plan.newest] if plan.newest else []
-    variables = {**_UV, **_CACHE, **({"UV_COMPILE_BYTECODE": "1"} if python == PYTHON else {})}
+    variables = {**_UV, **_CACHE}
     command = [str(plan.uv), "pip", "install", "--python", python, *only, *newest, *arguments]
     return Step(name, Phase.FETCH, command, variables, "{env}", downloads_only=not (plan.sources or after_code))

@@ -137,6 +137,9 @@ def _of_uv(project: Project, tree: Tree, pyproject: Pyproject, lock: UvLock) -> 
                 "the project itself needs it"
             )
     groups = list(listed(project, "env_groups")) or _usual_of_uv(pyproject)
+    if lock.folder != project.root and not listed(project, "env_groups"):
+        path = path_in(lock.folder, "pyproject.toml")
+        groups = list(dict.fromkeys([*groups, *_usual_of_uv(Pyproject(tree.toml(path), path=path))]))
     local = [folder for folder in lock.local.values() if backend_name(tree, folder) is not None]
     built = [folder for folder in local if folder != project.root]
     if project.root in lock.local.values() and backend_name(tree, project.root) is not None:

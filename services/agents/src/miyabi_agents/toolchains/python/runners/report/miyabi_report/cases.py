@@ -13,6 +13,9 @@ from .names import Names
 
 #: What unittest names its stand-ins for a class or a module whose set-up failed.
 _SET_UP = re.compile(r"^(?:setUpClass|tearDownClass|setUpModule|tearDownModule) \((.+)\)$")
+#: The files of a traceback, and characters of a message that are looked through.
+_FILES = re.compile(r'^ {2,4}File "([^"\n]{1,1000})", line', re.MULTILINE)
+_MESSAGE = 50_000
 #: Suites within suites that are followed.
 _DEPTH = 200
 
@@ -38,7 +41,12 @@ def failed_import(test: Any) -> str:
     name = type(test).__name__
     if name not in {"_FailedTest", "ModuleSkipped"} or not type(test).__module__.startswith("unittest"):
         return ""
-    return _file_of_module(str(getattr(test, "_testMethodName", "")))
+    module = str(getattr(test, "_testMethodName", ""))
+    # A module of a package is named by its last part alone; where it stands, only the loader's message says.
+    message = str(getattr(test, "_exception", ""))[-_MESSAGE:]
+    ends = tuple(os.sep + module.replace(".", os.sep) + ending for ending in (".py", os.sep + "__init__.py"))
+    named = [file for file in _FILES.findall(message) if file.endswith(ends)]
+    return named[0] if named else _file_of_module(module)
 
 
 def _file_of_module(module: str) -> str:

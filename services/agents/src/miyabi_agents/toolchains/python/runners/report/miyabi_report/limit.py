@@ -72,6 +72,7 @@ class Limit:
 
     def _over(self, _signal: int, _frame: FrameType | None) -> None:
         """End the test; end the run where it cannot be ended."""
+        __tracebackhide__ = True  # pytest shows where the test was, not this
         self._times += 1
         if self._times > MOST_TIMES:
             self._stuck()
