@@ -192,7 +192,6 @@ def _of_manifests(project: Project, tree: Tree, pyproject: Pyproject) -> Wanted:
         built=built,
         plain=_plain(project, tree, pyproject),
         known=built in ((), (project.root,)) and not {"dependencies", "optional-dependencies"} & pyproject.dynamic,
-        pinned=bool(gathered.requirements) and all("==" in text for text in gathered.requirements),
         origin="; ".join(dict.fromkeys(gathered.origins)) or str(project.origin),
         inputs=gathered.inputs,
         notes=gathered.notes,
