@@ -352,3 +352,23 @@ program = struct.pack("HxxxxxxP", 4, ctypes.addressof(text))
 assert libc.prctl(38, 1, 0, 0, 0) == 0
 assert libc.prctl(22, 2, program, 0, 0) == 0
 """
+
+
+@pytest.mark.parametrize(
+    ("requirements", "addopts"),
+    [
+        (("pytest==6.2.5", "pytest-xdist==2.5.0"), ""),
+        (("pytest==6.2.5", "pytest-xdist==2.5.0"), "-n 2"),
+        (("pytest==7.4.4", "pytest-sugar", "pytest-rerunfailures"), "--reruns 1"),
+        (("pytest==8.3.5", "pytest-timeout", "pytest-randomly"), "--timeout 30"),
+    ],
+)
+def test_older_versions(bench, venv, requirements, addopts):
+    """Each outcome is read under older versions, and beside plugins that change what is shown or run again."""
+    bench.use(venv(*requirements))
+    bench.variables.clear()
+    bench.write({"tests/test_a.py": OUTCOMES, "tests/test_e.py": "import nothing_there\n",
+                 "pytest.ini": f"[pytest]\naddopts = {addopts}\n"})  # fmt: skip
+    found = bench.run("tests/test_a.py", "tests/test_e.py")
+    assert (found.verdicts, found.problem, found.complete) == (EXPECTED, "", True), bench.output
+    assert list(found.unbuilt) == ["tests/test_e.py"]

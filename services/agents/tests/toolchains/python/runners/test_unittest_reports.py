@@ -146,7 +146,7 @@ def load_tests(loader, tests, pattern): return loader.loadTestsFromTestCase(T)
             "unittest.TestResult.addFailure = unittest.TestResult.addSuccess",
             "replaced unittest.result.TestResult.addFailure",
         ),
-        ("raise KeyboardInterrupt", "collected tests did not run"),
+        ("raise KeyboardInterrupt", "ended by signal 2 (interrupt)"),
     ],
 )
 def test_hostile_tests(bench, code, problem):
