@@ -24,7 +24,9 @@ _QUIET = {
     "npm_config_progress": "false", "npm_config_git": "/bin/false", "npm_config_fetch_retries": "2",
     "npm_config_fetch_retry_mintimeout": "500", "npm_config_fetch_retry_maxtimeout": "3000",
     "npm_config_replace_registry_host": "always", "npm_config_manage_package_manager_versions": "false",
-    "npm_config_package_import_method": "copy", "npm_config_cache": "{cache}/npm", "npm_config_store_dir": "{cache}/pnpm",
+    "npm_config_cache": "{cache}/npm",
+    # pnpm's store lies in the environment, so that packages may be hard links to it: a shared one could be changed there.
+    "npm_config_package_import_method": "auto", "npm_config_store_dir": "{env}/store",
     "COREPACK_ENABLE_STRICT": "0", "PUPPETEER_SKIP_DOWNLOAD": "1", "PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD": "1",
     "CYPRESS_INSTALL_BINARY": "0", "HUSKY": "0",
 }  # fmt: skip

@@ -22,11 +22,7 @@ _IMPORT = re.compile(
 )
 _REGEX = re.compile(r"/(?:[^/\\\[\n]|\\.|\[(?:[^\]\\\n]|\\.)*\]?)*/?[a-z]*")
 #: Words after which a slash begins a regular expression.
-_BEFORE  #: What follows `from`, `import`, `require(` and the like; bounded, so that each place is looked at once.
-_IMPORT = re.compile(
-    r"""\b(?:from|import|require|mock|importActual|resolve)[ \t]{0,9}(?:\([ \t\n]{0,99})?(?:"([^"'\n]{1,300})"|'([^"'\n]{1,300})')"""
-)
-_REGEX = {
+_BEFORE_REGEX = {
     "return",
     "typeof",
     "case",

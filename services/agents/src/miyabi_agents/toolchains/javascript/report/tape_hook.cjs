@@ -12,17 +12,21 @@ const tests = new Map();
 const seen = { tests: 0, failed: 0 };
 let ended = false;
 
+// Before tape's own listener, which ends the process.
+process.on('exit', () => {
+  for (const id of [...tests.keys()]) finish(id, 'the test never ended');
+  // A file without any test ends without a report.
+  if (ended || !tests.size) emit({ kind: 'end', ...seen });
+});
+
 const stream = tape.createStream({ objectMode: true });
 stream.on('data', (row) => {
   if (row.type === 'test') tests.set(row.id, { title: row.name, parent: row.parent, failed: null, asserts: 0, skipped: Boolean(row.skip), todo: Boolean(row.todo) });
   else if (row.type === 'assert') assertion(row);
   else if (row.type === 'end') finish(row.test);
 });
-stream.on('end', () => { ended = true; });
-process.on('exit', () => {
-  for (const id of [...tests.keys()]) finish(id, 'the test never ended');
-  // A file without any test ends without a report.
-  if (ended || !tests.size) emit({ kind: 'end', ...seen });
+tape.onFinish(() => {
+  ended = true;
 });
 
 function assertion(row) {

@@ -1,0 +1,3 @@
+"""Go: modules and workspaces, `go test -json`."""
+
+from __future__ import annotations

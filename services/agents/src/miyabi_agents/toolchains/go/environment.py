@@ -1,0 +1,113 @@
+"""Says how the environment of a module is built: its dependencies, and a build cache that is warm."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from miyabi_agents.errors import ToolchainMissingError
+from miyabi_agents.toolchains.go.modules import join
+from miyabi_agents.toolchains.port import BaseFiles, Machine, Phase, Project, Recipe, Step
+
+#: Files that say what an environment holds.
+MANIFESTS = {"go.mod", "go.sum", "go.work", "go.work.sum"}
+#: Where modules and built packages lie in the environment.
+MODULES, CACHE = "mod", "cache"
+
+
+def recipe(project: Project, base: BaseFiles, machine: Machine) -> Recipe:
+    """Return how an environment is built.
+
+    Modules are downloaded to the cache that environments share and taken from there into the environment, which checks
+    them against `go.sum` again. Then every package with its tests is compiled once.
+
+    Raises:
+        ToolchainMissingError: Go is not there, or older than the module demands.
+    """
+    go = machine.programs.get("go")
+    if go is None:
+        raise ToolchainMissingError("go is not on this machine; install Go (Debian: golang-go).")
+    wanted, there = (
+        tuple(int(part) for part in str(project.facts["go"]).split(".") if part),
+        machine.versions.get("go", ()),
+    )
+    if there and wanted > (*there, 0, 0)[:3]:
+        named = ".".join(map(str, there))
+        raise ToolchainMissingError(
+            f"The module is written for Go {project.facts['go']}; this machine has {named}: install the newer one."
+        )
+    folder = "{tree}" if project.root == "." else f"{{tree}}/{project.root}"
+    steps = [] if project.facts["vendored"] else _fetching(go, project, folder)
+    warm = [str(go), "test", "-count=1", "-run", "^$", "./..."]
+    steps.append(
+        Step("compile packages and tests", Phase.BUILD, warm, variables(go, project), cwd=folder, optional=True)
+    )
+    python = _python(machine)
+    compiler = [str(path) for name in ("gcc", "cc") if (path := machine.programs.get(name))]
+    roots = [root for name in ("go", "gcc", "cc") for root in machine.roots.get(name, ())]
+    version = ".".join(map(str, there))
+    return Recipe(
+        toolchain="go",
+        origin=project.origin,
+        inputs=[
+            path for path in base.paths() if path.rsplit("/", 1)[-1] in MANIFESTS or path.endswith("vendor/modules.txt")
+        ],
+        keys=[f"go={go}", f"version={version}", f"python={python}", *compiler[:1]],
+        steps=steps,
+        readable=(*roots, *_python_roots(python, machine)),
+        runtime=f"go {version}",
+    )
+
+
+def _fetching(go: Path, project: Project, folder: str) -> list[Step]:
+    """Return the steps that bring modules: over the network into the shared cache, then from there without one."""
+    shared = {**variables(go, project), "GOMODCACHE": "{cache}/mod", "GOCACHE": "{env}/cache"}
+    local = {
+        **variables(go, project),
+        "GOPROXY": "file://{cache}/mod/cache/download",
+        "GONOSUMDB": "*",
+        "GOFLAGS": "-modcacherw -mod=readonly",
+    }
+    command = [str(go), "mod", "download"]
+    return [
+        Step("download modules", Phase.FETCH, command, shared, cwd=folder, downloads_only=True),
+        Step("unpack modules", Phase.BUILD, command, local, cwd=folder, downloads_only=True),
+    ]
+
+
+def variables(go: Path, project: Project) -> dict[str, str]:
+    """Return the variables of every command of Go: this machine's Go alone, nothing changed in `go.mod`, no network."""
+    return {
+        "PATH": f"{go.parent}:/usr/local/bin:/usr/bin:/bin",
+        "GOTOOLCHAIN": "local",
+        "GOFLAGS": "-modcacherw",
+        "GOMODCACHE": f"{{env}}/{MODULES}",
+        "GOCACHE": f"{{env}}/{CACHE}",
+        "GOPATH": "{env}/path",
+        "GOENV": "off",
+        "GOTELEMETRY": "off",
+        "GOWORK": "" if project.facts.get("workspace") else "off",
+    }
+
+
+def _python(machine: Machine) -> str:
+    """Return the interpreter that runs the script that writes the report."""
+    named = sorted(
+        (name for name in machine.programs if name.startswith("python3")),
+        key=lambda name: machine.versions.get(name, ()),
+    )
+    return str(machine.programs[named[-1]]) if named else str(Path(sys.executable).resolve())
+
+
+def _python_roots(python: str, machine: Machine) -> Mapping[Path, None]:
+    """Return what that interpreter needs to read."""
+    known = [
+        root for name, path in machine.programs.items() if str(path) == python for root in machine.roots.get(name, ())
+    ]
+    return dict.fromkeys(known or ([] if python.startswith("/usr/bin/") else [Path(python).parent.parent]))
+
+
+def manifest(path: str) -> bool:
+    """Tell whether a file says what an environment holds."""
+    return path.rsplit("/", 1)[-1] in MANIFESTS or path.endswith(join("vendor", "modules.txt"))

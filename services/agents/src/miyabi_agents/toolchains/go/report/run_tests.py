@@ -1,0 +1,119 @@
+"""Runs `go test -json`, writes its events to a report, and runs a package again without a test that ended it.
+
+    python3 -I run_tests.py GO TEST-ARGUMENTS… -- PACKAGES…
+
+Plain Python of the standard library: it is run in the sandbox, by whatever interpreter is there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+#: How often a package whose tests were ended by a panic is run again without the test that did it.
+MAX_ROUNDS = 5
+#: Lines of output that are kept of one test; the rest is for the terminal alone.
+MAX_LINES = 60
+#: Longest line of output that is kept.
+MAX_LINE = 2000
+#: Packages that are named to one command.
+MAX_PACKAGES = 2000
+
+
+class Report:
+    """The report, and what is known of the run."""
+
+    def __init__(self, path):
+        self.file = open(path, "w", encoding="utf-8")  # noqa: SIM115
+        self.lines = {}
+        self.open_tests = {}
+        self.failed_packages = set()
+        self.panicked = {}
+
+    def write(self, event):
+        """Write one event."""
+        self.file.write(json.dumps(event) + "\n")
+
+    def take(self, line):
+        """Take one line of the runner; what is no event is said to be none."""
+        try:
+            event = json.loads(line)
+            action = event["Action"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            self.write({"Action": "text", "Output": line[:MAX_LINE]})
+            print(line, end="")
+            return
+        key = (event.get("Package", event.get("ImportPath", "")), event.get("Test", ""))
+        if action in ("output", "build-output"):
+            self.output(event, key)
+            return
+        if action == "run":
+            self.open_tests.setdefault(key[0], {})[key[1]] = None
+        elif action in ("pass", "fail", "skip") and key[1]:
+            self.open_tests.get(key[0], {}).pop(key[1], None)
+        elif action == "fail":
+            self.failed_packages.add(key[0])
+        self.write(event)
+
+    def output(self, event, key):
+        """Keep the first and show all lines of output."""
+        text = event.get("Output", "")
+        sys.stdout.write(text)
+        found = re.match(r"^panic: (.*)|^fatal error: (.*)", text)
+        if found:
+            self.panicked.setdefault(key[0], text.strip())
+        count = self.lines[key] = self.lines.get(key, 0) + 1
+        if count <= MAX_LINES:
+            event["Output"] = text[:MAX_LINE]
+            self.write(event)
+
+    def again(self, skipped):
+        """Return the packages to run again, each with the outermost tests to leave out, and forget what was open."""
+        wanted = {}
+        for package, tests in self.open_tests.items():
+            top = sorted({test.split("/")[0] for test in tests})
+            new = [test for test in top if test not in skipped.get(package, [])]
+            if new and package in self.failed_packages and re.fullmatch(r"[\w/.~+-]+", package):
+                wanted[package] = new
+        return wanted
+
+
+def run(command, report):
+    """Run one command; returns its exit status."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8", errors="replace")
+    for line in process.stdout:
+        report.take(line)
+    return process.wait()
+
+
+def main():
+    """Run all packages, then those again whose tests were ended in the middle."""
+    split = sys.argv.index("--")
+    go, arguments, packages = sys.argv[1], sys.argv[2:split], sys.argv[split + 1 :]
+    report = Report(os.path.join(os.environ["MIYABI_REPORT"], "go.jsonl"))
+    status = run([go, "test", "-json", *arguments, *packages], report)
+    report.write({"Action": "miyabi-ran", "Exit": status})
+    skipped = {}
+    for _ in range(MAX_ROUNDS):
+        wanted = report.again(skipped)
+        if not wanted:
+            break
+        for package, tests in sorted(wanted.items()):
+            # Tests that did not fail by themselves but were running in parallel are among those left out; they get the
+            # reason of the one that ended them.
+            skipped.setdefault(package, []).extend(tests)
+            report.write({"Action": "miyabi-again", "Package": package, "Skipped": skipped[package]})
+            report.open_tests[package] = {}
+            pattern = "^(" + "|".join(re.escape(test) for test in skipped[package]) + ")$"
+            status_again = run([go, "test", "-json", *arguments, "-skip", pattern, package], report)
+            report.write({"Action": "miyabi-ran", "Exit": status_again})
+            status = status or status_again
+    report.write({"Action": "miyabi-end", "Exit": status})
+    report.file.close()
+    return status if status >= 0 else 1
+
+
+sys.exit(main())

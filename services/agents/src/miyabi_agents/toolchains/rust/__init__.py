@@ -1,0 +1,3 @@
+"""Rust: cargo workspaces, test binaries and doc tests."""
+
+from __future__ import annotations

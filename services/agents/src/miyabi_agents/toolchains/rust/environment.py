@@ -1,0 +1,125 @@
+"""Says how the environment of a workspace is built: its dependencies, and a target folder that is warm."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from miyabi_agents.errors import ToolchainMissingError
+from miyabi_agents.toolchains.port import BaseFiles, Machine, Phase, Project, Recipe, Step
+from miyabi_agents.toolchains.rust.crates import LOCK, NAME, join, numbers
+
+#: Files that say what an environment holds.
+MANIFESTS = {NAME, LOCK, "rust-toolchain.toml", "rust-toolchain"}
+
+
+def recipe(project: Project, base: BaseFiles, machine: Machine) -> Recipe:
+    """Return how an environment is built.
+
+    Raises:
+        ToolchainMissingError: cargo or rustc is not there, or older than the packages demand.
+    """
+    there = _demand(project, machine)
+    cargo = machine.programs["cargo"]
+    folder = "{tree}" if project.root == "." else f"{{tree}}/{project.root}"
+    own = variables(cargo, machine)
+    locked = bool(project.facts.get("locked"))
+    steps = (
+        []
+        if locked
+        else [
+            Step(
+                "choose versions", Phase.FETCH, [str(cargo), "generate-lockfile"], own, cwd=folder, downloads_only=True
+            )
+        ]
+    )
+    steps += [
+        Step("download packages", Phase.FETCH, [str(cargo), "fetch", "--locked"], own, cwd=folder, downloads_only=True),
+        Step(
+            "compile packages and tests",
+            Phase.BUILD,
+            [str(cargo), "test", "--no-run", "--offline", "--workspace"],
+            own,
+            cwd=folder,
+            optional=True,
+        ),
+    ]
+    python = _python(machine)
+    roots = dict.fromkeys(
+        root for name in ("cargo", "rustc", "gcc", "cc", Path(python).name) for root in machine.roots.get(name, ())
+    )
+    channel = str(project.facts.get("channel", ""))
+    notes = (
+        [f"The repository asks for Rust {channel}; {there} is used."]
+        if channel and channel not in {"stable", there}
+        else []
+    )
+    manifests = [
+        path
+        for path in base.paths()
+        if path.rsplit("/", 1)[-1] in MANIFESTS or path.endswith(("build.rs", ".cargo/config.toml"))
+    ]
+    return Recipe(
+        toolchain="rust",
+        origin=project.origin,
+        inputs=manifests,
+        keys=[f"cargo={cargo}", f"rustc={machine.programs['rustc']}", f"version={there}", f"python={python}"],
+        steps=steps,
+        readable=tuple(roots) or ((Path(python).parent.parent,) if not python.startswith("/usr/bin/") else ()),
+        runtime=f"rustc {there}",
+        notes=notes,
+    )
+
+
+def _demand(project: Project, machine: Machine) -> str:
+    """Return the version of Rust of this machine.
+
+    Raises:
+        ToolchainMissingError: there is none, or it is too old.
+    """
+    for name in ("cargo", "rustc"):
+        if name not in machine.programs:
+            raise ToolchainMissingError(f"{name} is not on this machine; install Rust (Debian: cargo, rustc).")
+    there = machine.versions.get("rustc", ())
+    for wanted in (str(project.facts.get("rust", "")), str(project.facts.get("channel", ""))):
+        if there and numbers(wanted) > there:
+            raise ToolchainMissingError(
+                f"The project needs Rust {wanted}; this machine has {'.'.join(map(str, there))}: install the newer one."
+            )
+    return ".".join(map(str, there))
+
+
+def variables(cargo: Path, machine: Machine) -> dict[str, str]:
+    """Return the variables of every command of cargo."""
+    return common(cargo, machine.programs["rustc"])
+
+
+def common(cargo: Path, rustc: Path) -> dict[str, str]:
+    """Return the variables of every command: this machine's compiler, its own folders, small and plain debug data."""
+    folders = dict.fromkeys((str(cargo.parent), str(rustc.parent), "/usr/local/bin", "/usr/bin", "/bin"))
+    return {
+        "PATH": ":".join(folders),
+        "CARGO_HOME": "{env}/cargo",
+        "CARGO_TARGET_DIR": "{env}/target",
+        "CARGO_INCREMENTAL": "0",
+        "CARGO_PROFILE_DEV_DEBUG": "1",
+        "CARGO_PROFILE_TEST_DEBUG": "1",
+        "CARGO_TERM_COLOR": "never",
+        "CARGO_NET_RETRY": "2",
+        "CARGO_NET_GIT_FETCH_WITH_CLI": "false",
+        "RUSTC": str(rustc),
+    }
+
+
+def _python(machine: Machine) -> str:
+    """Return the interpreter that runs the script that writes the report."""
+    named = sorted(
+        (name for name in machine.programs if name.startswith("python3")),
+        key=lambda name: machine.versions.get(name, ()),
+    )
+    return str(machine.programs[named[-1]]) if named else str(Path(sys.executable).resolve())
+
+
+def manifest(path: str) -> bool:
+    """Tell whether a file says what an environment holds."""
+    return path.rsplit("/", 1)[-1] in MANIFESTS or path.endswith(join(".cargo", "config.toml"))
