@@ -18,6 +18,8 @@ PASSED_ON = (
     "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy", "UV_DEFAULT_INDEX",
     "PIP_INDEX_URL", "UV_CACHE_DIR", "XDG_CACHE_HOME", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG",
 )  # fmt: skip
+#: Variables by which package clients know the operator's indexes; only agents fetch packages.
+PACKAGE_INDEXES = ("UV_INDEX", "PIP_EXTRA_INDEX_URL", "npm_config_registry", "GOPROXY")
 #: A simulated GitHub is written to without pauses and without our caps of repositories: nobody there is bothered.
 SIMULATED_GATEWAY = {
     "MIYABI_GITHUB_GATEWAY_PACING_SCALE": "0",
@@ -144,6 +146,7 @@ class Environments:
             "MIYABI_AGENTS_SIMULATED_GITHUB": str(up.github_simulated).lower(),
             "ANTHROPIC_API_KEY": up.model_key,
             **({"ANTHROPIC_BASE_URL": up.model_base_url} if up.model_base_url else {}),
+            **{name: self.inherited[name] for name in PACKAGE_INDEXES if name in self.inherited},
             **self._identity("MIYABI_AGENTS_", "local"),
             **self._overrides("MIYABI_AGENTS_"),
         }

@@ -236,3 +236,21 @@ async def test_checkout_replaced_by_a_link(shop: Shop) -> None:
     assert shop.there == []
     with pytest.raises(EnvironmentBuildError, match="in the place of its checkout"):
         await shop.get(recipe(steps[0]))
+
+
+async def test_npmrc_names_no_program(shop: Shop) -> None:
+    """A repository's `.npmrc` cannot make npm run a program of the repository while it only downloads."""
+    shop.files.content |= {
+        ".npmrc": b"git=./evil.sh\nscript-shell=./evil.sh\n",
+        "evil.sh": b"#!/bin/sh\ntouch ran\nexit 1\n",
+        "package.json": b'{"name": "x", "version": "1.0.0", "dependencies": {"y": "git+file:///nowhere/y.git"}}',
+    }
+    machine = await shop.store.machine()
+    command = [
+        "/bin/sh",
+        "-c",
+        f"chmod +x evil.sh; {machine.programs['npm']} install --ignore-scripts --cache {{cache}}; test ! -e ran",
+    ]
+    step = Step("fetch", Phase.FETCH, command, cwd="{tree}", downloads_only=True)
+    roots = [root for roots in machine.roots.values() for root in roots]
+    await shop.get(recipe(step, readable=roots, inputs=("package.json",)))

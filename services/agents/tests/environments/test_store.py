@@ -19,6 +19,8 @@ from miyabi_agents.toolchains.port import Phase
 from services.agents.tests.environments.shop import REPOSITORY, Files, Shop, recipe, shell
 
 BUILT = recipe(shell("echo one >> {env}/built"))
+#: The repository.
+ROOT = Path(__file__).parents[4]
 HOUR = timedelta(hours=1).total_seconds()
 
 
@@ -165,27 +167,35 @@ async def test_waiter_can_be_cancelled(shop: Shop) -> None:
         assert try_lock(shop.folder / ".records/x.lock") is None
 
 
+#: An agent of its own, in the middle of a build of `BUILT` that takes long.
+AGENT = """
+import asyncio, pathlib, sys
+from services.agents.tests.environments.shop import Shop, recipe, shell
+shop = Shop(pathlib.Path(sys.argv[1]))
+async def lay(folder):
+    await shop.files.lay(folder)
+    (folder / "slow").touch()
+asyncio.run(shop.get(recipe(shell(sys.argv[2])), check_out=lay))
+"""
+
+
 async def test_killed_builder_is_taken_over(shop: Shop, tmp_path: Path) -> None:
-    """The lock of a builder that was killed is free, and what it left is never used."""
-    environment = await shop.get(BUILT)
-    record = shop.folder / f".records/{environment.path.name}.made.json"
-    record.unlink()
-    (environment.path / "half").touch()
-    lock = shop.folder / f".records/{environment.path.name}.lock"
-    code = (
-        f"import fcntl, time; f = open({str(lock)!r}); fcntl.flock(f, fcntl.LOCK_EX); print(flush=True); time.sleep(50)"
-    )
-    holder = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
-    assert holder.stdout is not None
-    await holder.stdout.readline()
-    waiting = asyncio.ensure_future(shop.get(BUILT))
+    """An agent waits for another's build; when that one is killed it builds by itself, from the beginning."""
+    step = "echo one >> {env}/built; test ! -e {tree}/slow || sleep 50"
+    agent = await asyncio.create_subprocess_exec(sys.executable, "-c", AGENT, str(tmp_path), step, cwd=ROOT)
+    while not list(tmp_path.glob("environments/*/built")):
+        assert agent.returncode is None
+        await asyncio.sleep(0.05)
+    half = shop.there
+    waiting = asyncio.ensure_future(shop.get(recipe(shell(step))))
     done, _ = await asyncio.wait({waiting}, timeout=0.5)
     assert not done
-    holder.send_signal(signal.SIGKILL)
-    await holder.wait()
-    rebuilt = await waiting
-    assert (rebuilt.path, rebuilt.seconds > 0) == (environment.path, True)
-    assert not (rebuilt.path / "half").exists()
+    agent.send_signal(signal.SIGKILL)
+    await agent.wait()
+    environment = await waiting
+    assert [environment.path.name] == half
+    assert (environment.path / "built").read_text() == "one\n"
+    assert not (environment.tree / "slow").exists()
 
 
 async def test_planted_record_means_nothing(shop: Shop) -> None:

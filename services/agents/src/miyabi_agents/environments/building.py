@@ -146,7 +146,8 @@ class Builder:
             cwd=Path(_filled(step.cwd, values)),
             writable=kept,
             readable=(*recipe.readable, *self._surroundings.readable, *(() if writes else outside)),
-            environment={**self._surroundings.variables, **own, **fetching},
+            # Ours count more than a recipe's: a hard link out of the cache is a way into it.
+            environment={**own, **self._surroundings.variables, **fetching},
             limits=self._limits,
             network=Network.PROXY if session is not None else Network.LOOPBACK,
             proxy_port=session.port if session is not None else 0,

@@ -27,11 +27,14 @@ _CERTIFICATE_FILE_VARIABLES = (
     "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "PIP_CERT", "CARGO_HTTP_CAINFO",
 )  # fmt: skip
 #: A file of the cache must never be the same file as one of an environment: a build could change it there. Nothing may
-#: be asked of a person, and interpreters come from this machine alone.
+#: be asked of a person, and interpreters come from this machine alone. A repository's `.npmrc` must not name programs
+#: that npm runs while it downloads: the environment's word counts more than the file's.
 _EVERYWHERE: Mapping[str, str] = {
     "UV_LINK_MODE": "copy",
     "UV_PYTHON_DOWNLOADS": "never",
     "npm_config_package_import_method": "copy",
+    "npm_config_git": "git",
+    "npm_config_script_shell": "/bin/sh",
     "npm_config_audit": "false",
     "npm_config_fund": "false",
     "npm_config_update_notifier": "false",
@@ -104,7 +107,7 @@ def _outer_proxy(settings: PackageSettings) -> OuterProxy | None:
 
 
 def _index_variables(settings: PackageSettings) -> Mapping[str, Sequence[str]]:
-    """Return the URLs that variables of the agent's own name as indexes; folders, which clients take too, are left out."""
+    """Return the URLs that variables of the agent's own name as indexes; folders, which clients take too, are not."""
     given = {
         "UV_DEFAULT_INDEX": settings.uv_default_index,
         "UV_INDEX": settings.uv_index,

@@ -15,6 +15,8 @@ from miyabi_agents.environments.proxy.hosts import AllowedHost, index_host, with
 
 #: Longest wait for an address to answer, and for a name to be looked up.
 CONNECT_TIMEOUT = timedelta(seconds=15)
+#: Longest wait for one of several addresses: where IPv6 leads nowhere, IPv4 gets its turn.
+ADDRESS_TIMEOUT = timedelta(seconds=5)
 #: Most addresses of a name that are tried.
 MAX_ADDRESSES = 6
 #: Longest answer of the machine's proxy to CONNECT.
@@ -119,7 +121,8 @@ class Dialler:
         failure: OSError = OSError("the name has no address")
         for address in addresses:
             try:
-                return await asyncio.open_connection(address, allowed.port)
+                async with asyncio.timeout(ADDRESS_TIMEOUT.total_seconds()):
+                    return await asyncio.open_connection(address, allowed.port)
             except OSError as error:
                 failure = error
         raise failure
