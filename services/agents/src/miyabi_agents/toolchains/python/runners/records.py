@@ -72,6 +72,8 @@ def _take(report: Report, text: bytes, number: int) -> None:
         record = json.loads(text)
         kind, *rest = record
         _TAKE[kind](report, *rest)
+    except ForgedError:
+        raise
     except (ValueError, TypeError, KeyError, IndexError, RecursionError) as error:
         raise ForgedError(f"line {number + 1} of the report cannot be read: {type(error).__name__}") from error
 
