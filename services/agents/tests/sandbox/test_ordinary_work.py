@@ -69,6 +69,17 @@ async def test_shell_and_its_tools(any_box: Any) -> None:
     assert (any_box.tree / "a.txt").read_text() == "b\n"
 
 
+async def test_settings_of_the_system(any_box: Any) -> None:
+    """What programs read of the system is there, its private keys are not."""
+    paths = ["/etc/ssl/openssl.cnf", "/etc/ssl/certs/ca-certificates.crt", "/etc/os-release", "/usr/lib/os-release",
+             "/etc/protocols", "/etc/services", "/etc/localtime", "/bin/sh"]  # fmt: skip
+    there = [path for path in paths if Path(path).exists()]
+    code = "import sys\nfor path in sys.argv[1:]: assert open(path, 'rb').read(1), path\nprint('read')"
+    assert (await any_box.python(code, *there)).output == "read\n"
+    result = await any_box.python("import os; os.listdir('/etc/ssl/private')")
+    assert result.exit_code == 1
+
+
 async def test_git(any_box: Any) -> None:
     """A repository can be made, committed to and cloned."""
     script = "git init -q r && cd r && echo 1 > f && git add f && git -c user.name=a -c user.email=a@b commit -qm x && git log --oneline | wc -l && git status --short && cd .. && git clone -q r s && git -C s fsck"

@@ -120,6 +120,15 @@ def _names_of(folder: str) -> list[str]:
         return []
 
 
+def _free(folder: str) -> tuple[int, int]:
+    """Return free bytes and entries of a folder's file system; a folder that the command has removed has none."""
+    try:
+        answer = os.statvfs(folder)
+    except FileNotFoundError:
+        return 0, 0
+    return answer.f_bfree * answer.f_frsize, answer.f_ffree
+
+
 class DiskWatch(threading.Thread):
     """Says once when the folders have grown by more than they may.
 
@@ -169,8 +178,7 @@ class DiskWatch(threading.Thread):
 
     def _free(self) -> list[tuple[int, int]]:
         """Return free bytes and entries of each folder's file system."""
-        answers = map(os.statvfs, self._folders)
-        return [(answer.f_bfree * answer.f_frsize, answer.f_ffree) for answer in answers]
+        return [_free(folder) for folder in self._folders]
 
     def _due(self, before: Sequence[tuple[int, int]], waited: float, rest: float) -> bool:
         """Return whether it is time to walk again."""

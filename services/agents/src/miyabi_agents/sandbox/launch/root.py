@@ -66,7 +66,7 @@ def build(plan: Plan, *, user: int, id_map: int) -> bool:
     _furnish(plan, user if mapped else os.geteuid())
     for bind in [*filter(None, binds), *own]:
         _place(plan.staging, bind)
-    for where, target in plan.links:
+    for where, target in [*_system_links(plan.system), *plan.links]:
         _link(plan.staging + where, target)
     linux.enter_root(plan.staging)
     _seal()
@@ -89,6 +89,11 @@ def _system(paths: Sequence[str]) -> list[_Bind | None]:
     """Take what every program reads."""
     attributes = linux.MOUNT_ATTR_RDONLY | linux.MOUNT_ATTR_NODEV
     return [_take(path, attributes) for path in paths if os.path.exists(path) and not os.path.islink(path)]
+
+
+def _system_links(paths: Sequence[str]) -> list[tuple[str, str]]:
+    """Return those of them that are links, and what they say: all lead to others."""
+    return [(path, os.readlink(path)) for path in paths if os.path.islink(path)]
 
 
 def _take(path: str, attributes: int, *, id_map: int = 0, devices: bool = True) -> _Bind | None:
@@ -125,9 +130,6 @@ def _furnish(plan: Plan, user: int) -> None:
     os.symlink("/run", f"{root}/var/run")
     for where, target in _LINKS.items():
         os.symlink(target, root + where)
-    for where in ("/bin", "/sbin", "/lib", "/lib32", "/lib64"):
-        if os.path.islink(where):
-            os.symlink(os.readlink(where), root + where)
     _write_etc(root, user)
 
 

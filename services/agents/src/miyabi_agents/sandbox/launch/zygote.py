@@ -97,6 +97,8 @@ def main(descriptor: int) -> None:
     """Serve the agent at the other end of a socket."""
     with suppress(OSError):
         os.setsid()
+    # Python's handler would let a command's SIGINT end the first process of its namespaces with an error.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     if sys.platform == "linux":
         linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
     try:
