@@ -18,7 +18,7 @@ from miyabi_agents.analysers.score import score
 from miyabi_agents.analysers.suite import ALL, run_all
 from miyabi_agents.errors import AgentError, BudgetError, ModelAnswerError, ModelUnavailableError
 from miyabi_agents.ports import TaskContext
-from miyabi_agents.workspace.removal import remove
+from miyabi_agents.sandbox.removal import remove_tree
 
 TOOL = tool(
     "record_review",
@@ -55,7 +55,7 @@ class ReviewerAgent:
             await asyncio.to_thread((folder / "scratch").mkdir)
             found, runs = await run_all(ALL, laid.subject, context.progress, runner)
         finally:
-            await asyncio.shield(asyncio.to_thread(remove, folder))
+            await asyncio.shield(asyncio.to_thread(remove_tree, folder))
         own = [(OWN, finding) for finding in laid.findings]
         runs.append(AnalyserRun(analyser=OWN, version=OWN_VERSION, completed=True))
         return Outcome(review=score([*own, *found], runs, remarks=await self._remarks(task, context, change)))

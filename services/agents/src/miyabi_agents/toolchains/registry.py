@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
+from miyabi_agents.toolchains.go.toolchain import GoToolchain
+from miyabi_agents.toolchains.javascript.toolchain import JavaScriptToolchain
 from miyabi_agents.toolchains.port import BaseFiles, Project, Toolchain
+from miyabi_agents.toolchains.python.toolchain import PythonToolchain
+from miyabi_agents.toolchains.rust.toolchain import RustToolchain
 from miyabi_agents.verification.config import RepositoryConfig
 
+#: Endings of JavaScript and TypeScript.
+_SCRIPTS = ".js .mjs .cjs .jsx .ts .mts .cts .tsx .vue .svelte"
 #: Each toolchain with the endings of the files that are its code, in the order in which they are asked.
-_CODE = {
-    "python": ("PythonToolchain", {".py", ".pyi", ".pyx", ".pxd"}),
-    "javascript": (
-        "JavaScriptToolchain",
-        {".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx", ".vue", ".svelte"},
+TOOLCHAINS: tuple[tuple[Toolchain, frozenset[str]], ...] = (
+    (PythonToolchain(), frozenset({".py", ".pyi", ".pyx", ".pxd"})),
+    (
+        JavaScriptToolchain(),
+        frozenset(_SCRIPTS.split()),
     ),
-    "go": ("GoToolchain", {".go"}),
-    "rust": ("RustToolchain", {".rs"}),
-}
-
-
-def _load() -> tuple[tuple[Toolchain, frozenset[str]], ...]:
-    found = []
-    for name, (cls, suffixes) in _CODE.items():
-        try:
-            module = importlib.import_module(f"miyabi_agents.toolchains.{name}.toolchain")
-            found.append((getattr(module, cls)(), frozenset(suffixes)))
-        except ImportError:
-            pass
-    return tuple(found)
-
-
-TOOLCHAINS = _load()
+    (GoToolchain(), frozenset({".go"})),
+    (RustToolchain(), frozenset({".rs"})),
+)
 
 #: A project with its toolchain.
 Recognised = tuple[Toolchain, Project]

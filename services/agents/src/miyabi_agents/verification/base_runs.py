@@ -18,9 +18,9 @@ from pathlib import Path
 from google.protobuf.json_format import MessageToDict, ParseDict
 
 from miyabi.coordinator.v1.result_pb2 import TestRunReport
+from miyabi_agents.environments.locks import hold_lock
 from miyabi_agents.toolchains.port import RunVerdicts
 from miyabi_agents.verification.execution import Ran
-from miyabi_agents.workspace.locks import exclusive
 
 #: Runs that are kept; the oldest are removed.
 MAX_KEPT = 500
@@ -54,7 +54,7 @@ class BaseRuns:
         """
         name = hashlib.sha256(json.dumps([FORM, *key]).encode()).hexdigest()[:32]
         file = self._folder / f"{name}.json"
-        async with _LOCKS[name], exclusive(self._folder / f"{name}.lock"):
+        async with _LOCKS[name], hold_lock(self._folder / f"{name}.lock"):
             kept = await asyncio.to_thread(_read, file)
             if kept is not None:
                 return kept

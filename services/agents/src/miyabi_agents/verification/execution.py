@@ -11,10 +11,10 @@ from pathlib import Path
 
 from miyabi.coordinator.v1.result_pb2 import TestRunReport
 from miyabi_agents.ports import Network, SandboxJob, SandboxLimits, SandboxResult, TaskContext, Worktree
+from miyabi_agents.sandbox.removal import remove_tree
 from miyabi_agents.toolchains.port import Environment, Project, RunVerdicts, TestRun, Toolchain
 from miyabi_agents.verification.config import RepositoryConfig
 from miyabi_agents.verification.laying import copy_tree, lay
-from miyabi_agents.workspace.removal import remove
 from miyabi_core.proto_time import to_duration
 
 #: End of a run's output that is kept for a person.
@@ -100,7 +100,7 @@ class Execution:
             async with _PLACES:
                 return await self._run(tree, run, scratch, name=name, limits=limits, may_not_build=may_not_build)
         finally:
-            await asyncio.shield(asyncio.to_thread(remove, scratch))
+            await asyncio.shield(asyncio.to_thread(remove_tree, scratch))
 
     async def _run(
         self, tree: Worktree, run: TestRun, scratch: Path, *, name: str, limits: SandboxLimits, may_not_build: bool

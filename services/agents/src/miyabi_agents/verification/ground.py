@@ -93,6 +93,27 @@ async def stand(
         WorkspaceError: base cannot be checked out.
         SandboxError: the sandbox cannot be used.
     """
+    footing = await prepare(context, repository, recognised, targets=targets, held=held)
+    _refuse_dead(footing.base)
+    return footing
+
+
+async def prepare(
+    context: TaskContext,
+    repository: Repository,
+    recognised: Recognised,
+    *,
+    targets: Sequence[str],
+    held: AsyncExitStack,
+) -> Footing:
+    """Do as `stand`, but show base's tests for what they are, even where none of them could be loaded.
+
+    Raises:
+        ToolchainMissingError: a program is missing on this machine.
+        EnvironmentBuildError: the environment cannot be built.
+        WorkspaceError: base cannot be checked out.
+        SandboxError: the sandbox cannot be used.
+    """
     toolchain, project = recognised
     part = Part(toolchain, project, repository.config)
     machine = await context.environments.machine()
@@ -109,7 +130,6 @@ async def stand(
         added = sorted(set(repaired.notes) - set(recipe.notes))
         notes.append("; ".join(added) or "what base could not import was added to its environment")
         recipe = repaired
-    _refuse_dead(ran)
     return Footing(part, environment, ran, whole, tuple(notes))
 
 

@@ -11,18 +11,16 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from miyabi.coordinator.v1.result_pb2 import ChangeSet
+from miyabi_agents.environments.locks import hold_lock
 from miyabi_agents.errors import WorkspaceError
+from miyabi_agents.sandbox.removal import remove_tree
 from miyabi_agents.workspace.access import OPEN, GitAccess
 from miyabi_agents.workspace.commit_files import CommitFiles
 from miyabi_agents.workspace.git import git, git_network
-from miyabi_agents.workspace.locks import exclusive
 from miyabi_agents.workspace.object_tree import ObjectTree
-from miyabi_agents.workspace.removal import remove
 from miyabi_agents.workspace.worktree import GitWorktree, apply_files
-from miyabi_core.logging import get_logger
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}")
-_LOG = get_logger(__name__)
 _SHA = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
 
@@ -49,8 +47,7 @@ class GitWorkspaces:
 
     def remove_leftovers(self) -> None:
         """Remove what tasks of a process that is gone have left; call once, at start."""
-        for problem in remove(self._worktrees, self._data_dir / "gitdirs"):
-            _LOG.warning("workspace.not_removed", problem=problem)
+        _remove(self._worktrees, self._data_dir / "gitdirs")
 
     @asynccontextmanager
     async def open(self, *, repository: str, sha: str, label: str) -> AsyncIterator[GitWorktree]:
@@ -66,7 +63,7 @@ class GitWorkspaces:
             await _check_out(mirror, sha, path=path, git_dir=git_dir)
             yield GitWorktree(path=path, base_sha=sha)
         finally:
-            await asyncio.shield(asyncio.to_thread(remove, path, git_dir))
+            await asyncio.shield(asyncio.to_thread(_remove, path, git_dir))
 
     @asynccontextmanager
     async def files(self, *, repository: str, sha: str) -> AsyncIterator[CommitFiles]:
@@ -101,7 +98,7 @@ class GitWorkspaces:
                 remote = self._remote(repository)
                 yield ObjectTree(base, git_dir=git_dir, remote=remote, access=self._access)
             finally:
-                await asyncio.shield(asyncio.to_thread(remove, git_dir))
+                await asyncio.shield(asyncio.to_thread(remove_tree, git_dir))
 
     async def lay(self, *, repository: str, sha: str, path: Path, change: ChangeSet | None = None) -> None:
         """Lay the files of a commit, with some of a change, into an empty folder.
@@ -116,7 +113,7 @@ class GitWorkspaces:
             if change is not None:
                 await asyncio.to_thread(apply_files, path, change.files)
         finally:
-            await asyncio.shield(asyncio.to_thread(remove, git_dir))
+            await asyncio.shield(asyncio.to_thread(remove_tree, git_dir))
 
     def _remote(self, repository: str) -> str:
         """Return the URL of a repository at the proxy."""
@@ -137,7 +134,7 @@ class GitWorkspaces:
         mirror = self._data_dir / "mirrors" / f"{repository}.git"
         async with self._locks[repository]:
             if not await _has(mirror, sha):
-                async with exclusive(mirror.with_suffix(".lock")):
+                async with hold_lock(mirror.with_suffix(".lock")):
                     if not await _has(mirror, sha):
                         await self._fetch(repository, mirror, sha)
         return mirror
@@ -186,3 +183,9 @@ async def _borrow(mirror: Path, git_dir: Path) -> None:
     await asyncio.to_thread(git_dir.parent.mkdir, parents=True, exist_ok=True)
     await git("init", "--quiet", "--bare", str(git_dir))
     await asyncio.to_thread((git_dir / "objects/info/alternates").write_text, f"{mirror / 'objects'}\n")
+
+
+def _remove(*paths: Path) -> None:
+    """Remove folders, whatever is in them; what cannot be removed stays, and keeps nobody from starting."""
+    for path in paths:
+        remove_tree(path)

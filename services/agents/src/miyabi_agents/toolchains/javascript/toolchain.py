@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from miyabi_agents.ports import SandboxResult
-from miyabi_agents.toolchains.javascript import layout, managers, names, projects, reports, runs, selection
+from miyabi_agents.toolchains.javascript import projects, reports, runs
+from miyabi_agents.toolchains.javascript.code import names, selection
+from miyabi_agents.toolchains.javascript.install import layout, managers
 from miyabi_agents.toolchains.javascript.manifest import NAME, parse
 from miyabi_agents.toolchains.port import (
     BaseFiles,

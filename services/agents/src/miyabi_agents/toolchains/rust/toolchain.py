@@ -23,6 +23,7 @@ from miyabi_agents.toolchains.port import (
 from miyabi_agents.toolchains.rust import crates, reports, runs, selection
 from miyabi_agents.toolchains.rust import environment as environments
 from miyabi_agents.verification.config import RepositoryConfig
+from miyabi_agents.verification.targets import is_test as in_test_folder
 
 #: Files that decide how tests are run.
 _HARNESS = re.compile(r"(^|/)(\.cargo/config(\.toml)?|nextest\.toml|build\.rs|\.config/nextest\.toml)$")
@@ -55,6 +56,10 @@ class RustToolchain:
     def is_test(self, path: str, base: BaseFiles) -> bool:
         """Tell whether a file holds tests alone."""
         return selection.is_test(path)
+
+    def is_support(self, path: str, base: BaseFiles) -> bool:
+        """Tell whether a file lies in a folder of tests without holding any."""
+        return in_test_folder(path) and not self.is_test(path, base)
 
     def is_harness(self, path: str) -> bool:
         """Tell whether a file decides how tests are run."""
