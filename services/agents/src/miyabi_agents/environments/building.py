@@ -146,8 +146,7 @@ class Builder:
             cwd=Path(_filled(step.cwd, values)),
             writable=kept,
             readable=(*recipe.readable, *self._surroundings.readable, *(() if writes else outside)),
-            # Ours count more than a recipe's: a hard link out of the cache is a way into it.
-            environment={**own, **self._surroundings.variables, **fetching},
+            environment={**self._surroundings.variables, **own, **fetching},
             limits=self._limits,
             network=Network.PROXY if session is not None else Network.LOOPBACK,
             proxy_port=session.port if session is not None else 0,

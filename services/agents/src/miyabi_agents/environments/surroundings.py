@@ -32,7 +32,6 @@ _CERTIFICATE_FILE_VARIABLES = (
 _EVERYWHERE: Mapping[str, str] = {
     "UV_LINK_MODE": "copy",
     "UV_PYTHON_DOWNLOADS": "never",
-    "npm_config_package_import_method": "copy",
     "npm_config_git": "git",
     "npm_config_script_shell": "/bin/sh",
     "npm_config_audit": "false",
