@@ -294,3 +294,23 @@ def test_repair() -> None:
     assert any("PyYAML (yaml)" in note for note in mended.notes)
     assert repair(mended, names) is None
     assert None is distribution_of("surely_not_known.x")
+
+
+@pytest.mark.parametrize(
+    "requirement", ["--index-url=https://evil.example", "-r/etc/passwd", "../../x", "a @ file:///etc"]
+)
+def test_hostile_build_requirements(requirement: str) -> None:
+    """What a project names for building is a package of an index, or is refused by name."""
+    content = PLAIN.replace("'flit_core<4'", f"'{requirement}'")
+    with pytest.raises(EnvironmentBuildError, match=r"build-system\.requires"):
+        recipe_of(at({"pyproject.toml": content, **TEST}))
+
+
+@pytest.mark.parametrize("name", ["--index-url=https://evil.example/", "-r/etc/passwd", "a b", "a @ file:///etc#"])
+def test_hostile_locks(name: str) -> None:
+    """A package of a lock file whose name is none is no argument of the installer."""
+    poetry = f'[[package]]\nname = "{name}"\nversion = "1"\n[[package]]\nname = "pytest"\nversion = "8.0.0"\n'
+    uv = f'[[package]]\nname = "{name}"\nversion = "1"\nsource = {{ git = "x" }}\n'
+    for lock, text in (("poetry.lock", poetry), ("uv.lock", uv)):
+        recipe = recipe_of(at({"pyproject.toml": PLAIN, lock: text, **TEST}))
+        assert not any(name[:6] in word for word in installed(recipe))

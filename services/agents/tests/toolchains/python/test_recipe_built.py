@@ -14,6 +14,9 @@ from miyabi_agents.toolchains.python import PythonToolchain
 from services.agents.tests.environments.shop import Files, Shop
 from services.agents.tests.toolchains.python.laid_out import TODAY, at
 
+#: Fetching and building take some seconds; on a busy machine many more.
+pytestmark = pytest.mark.timeout(240)
+
 SCM = """\
     [build-system]
     requires = ["setuptools", "setuptools_scm"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from miyabi_agents.toolchains.python.manifests.names import DEV_NAMES, TEST_NAMES, TEST_TOOLS, normal
+from miyabi_agents.toolchains.python.manifests.names import DEV_NAMES, NAME_OF_PACKAGE, TEST_NAMES, TEST_TOOLS, normal
 from miyabi_agents.toolchains.python.manifests.poetry import folders
 from miyabi_agents.toolchains.python.manifests.poetry import requirements as poetry_requirements
 from miyabi_agents.toolchains.python.manifests.requirement import Gathered, name_of, parse, take
@@ -89,7 +89,7 @@ class Pyproject:
             found[normal(name)] = strings(value)
         for name, value in table(self.content.get("dependency-groups")).items():
             found[normal(name)] = value if isinstance(value, list) else ()
-        return found
+        return {name: value for name, value in found.items() if NAME_OF_PACKAGE.fullmatch(name)}
 
     @property
     def folders(self) -> Sequence[str]:

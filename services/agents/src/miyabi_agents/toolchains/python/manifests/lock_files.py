@@ -9,7 +9,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from miyabi_agents.toolchains.python.manifests.names import BESIDE_TESTS, DEV_NAMES, TEST_NAMES, TEST_TOOLS, normal
-from miyabi_agents.toolchains.python.manifests.requirement import Gathered, left_out
+from miyabi_agents.toolchains.python.manifests.requirement import Gathered, left_out, parse
 from miyabi_agents.toolchains.python.manifests.tree import MAX_LOCK_BYTES, Table, Tree, strings, table, text_of
 
 #: Packages of a lock file that are read.
@@ -79,8 +79,9 @@ def _pins(
             continue
         extras = ",".join(strings(package.get("extras"))) if isinstance(package.get("extras"), list) else ""
         key = f"{normal(name)}[{extras}]"
-        if key not in chosen or chosen[key][0] < parsed:
-            chosen[key] = (parsed, f"{name}[{extras}]=={version}" if extras else f"{name}=={version}")
+        text = f"{name}[{extras}]=={version}" if extras else f"{name}=={version}"
+        if parse(text) is not None and (key not in chosen or chosen[key][0] < parsed):
+            chosen[key] = (parsed, text)
     gathered.requirements.extend(text for _, text in chosen.values())
     return gathered if chosen or packages else None
 

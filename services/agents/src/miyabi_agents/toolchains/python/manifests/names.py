@@ -21,6 +21,9 @@ BESIDE_TESTS = re.compile(
     r"|codespell|interrogate|pydocstyle|bandit|safety|pip-audit|vulture|pyright|types-.*|ipython|ipdb|jupyter.*)$"
 )
 
+#: Names of distributions, extras and groups (PEP 508); anything else could be an option of an installer.
+NAME_OF_PACKAGE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,198}[A-Za-z0-9])?")
+
 
 def normal(name: str) -> str:
     """Return a distribution's or extra's name as PEP 503 writes it."""

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from posixpath import dirname
 
-from miyabi_agents.toolchains.python.manifests.names import normal
+from miyabi_agents.toolchains.python.manifests.names import NAME_OF_PACKAGE, normal
 from miyabi_agents.toolchains.python.manifests.tree import Tree, joined, within
 
 #: Name of the file.
@@ -54,6 +54,8 @@ def _read(tree: Tree, path: str) -> UvLock:
     remote: dict[str, str] = {}
     local: dict[str, str] = {}
     for name, _, kind, value in _PACKAGE.findall(text):
+        if not NAME_OF_PACKAGE.fullmatch(name):
+            continue
         if kind in ("git", "url", "path"):
             remote[normal(name)] = kind
         elif kind in ("editable", "directory", "virtual"):

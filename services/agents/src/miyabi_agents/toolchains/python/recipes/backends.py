@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from miyabi_agents.toolchains.python.manifests.groups import Pyproject
+from miyabi_agents.toolchains.python.manifests.requirement import Gathered, take
 from miyabi_agents.toolchains.python.manifests.static_setup import StaticSetup
 from miyabi_agents.toolchains.python.manifests.task_runners import path_in
 from miyabi_agents.toolchains.python.manifests.tree import Tree, strings, table
@@ -42,10 +43,17 @@ def backend_name(tree: Tree, folder: str) -> str | None:
 
 
 def backend_of(tree: Tree, folder: str) -> Backend:
-    """Return with what a folder is built that has a backend."""
+    """Return with what a folder is built that has a backend.
+
+    Raises:
+        EnvironmentBuildError: a requirement for building is an option, a path or an address.
+    """
     system = table(tree.toml(path_in(folder, "pyproject.toml")).get("build-system"))
     name = backend_name(tree, folder) or _LEGACY
     requires = strings(system.get("requires")) if "requires" in system else ("setuptools>=40.8.0",)
+    gathered = Gathered()
+    take(requires, gathered, where=f'{path_in(folder, "pyproject.toml")}, "build-system.requires"', needed=True)
+    requires = tuple(gathered.requirements)
     if name.startswith("setuptools."):
         requires = (*requires, "wheel")
     texts = (tree.text(path_in(folder, manifest)) or "" for manifest in ("pyproject.toml", "setup.cfg", "setup.py"))
