@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from miyabi_cli.commands import audit, batches, doctor, stack
+from miyabi_cli.commands import audit, batches, doctor, inspect, stack
 from miyabi_cli.runtime import GIVEN
 from miyabi_core import __version__
 
@@ -48,6 +48,6 @@ def options(
 
 for command in (
     stack.up, stack.demo, batches.submit, batches.watch, batches.batches, batches.cancel, batches.label, doctor.doctor,
-    audit.audit, audit.token,
+    inspect.inspect, audit.audit, audit.token,
 ):  # fmt: skip
     app.command()(command)

@@ -18,7 +18,7 @@ from miyabi_cli.errors import StackError
 from miyabi_cli.settings import CliSettings
 from miyabi_cli.stack.environments import Environments, Upstreams, python_module
 from miyabi_cli.stack.identities import LocalIdentities
-from miyabi_cli.stack.ports import Ports, check_free
+from miyabi_cli.stack.ports import Ports, any_ports, check_free
 from miyabi_cli.stack.processes import START_TIMEOUT, ChildProcess, ProcessSpec, start
 from miyabi_core.valkey import EmbeddedValkey
 
@@ -210,6 +210,31 @@ async def local_stack(
         stack.push_async_callback(_stop_all, running)
         await _start_all(running, announce)
         yield running
+
+
+@asynccontextmanager
+async def gateway_only(
+    settings: CliSettings, data_dir: Path, *, inherited: Mapping[str, str]
+) -> AsyncIterator[tuple[str, str]]:
+    """Run a gateway alone, which reads GitHub for one command; gives its git URL and the secret that it asks for.
+
+    Raises:
+        StackError: it ended or was not ready in time.
+    """
+    options = StackOptions(any_ports(), data_dir)
+    async with EmbeddedValkey(data_dir / "valkey") as valkey:
+        upstreams = choose_upstreams(settings, options)
+        environments = Environments(settings, inherited, options.ports, upstreams, valkey.url, data_dir)
+        running = LocalStack(options, upstreams, environments)
+        spec = ProcessSpec(
+            "github-gateway", python_module("miyabi_github_gateway"), environments.gateway(),
+            data_dir / "logs/github-gateway.log",
+        )  # fmt: skip
+        try:
+            await running.start_service("github-gateway", spec, port=options.ports.gateway)
+            yield f"http://127.0.0.1:{options.ports.gateway_http}/git", environments.secrets.git_secret
+        finally:
+            await _stop_all(running)
 
 
 async def _start_all(running: LocalStack, announce: Announce) -> None:
