@@ -232,7 +232,17 @@ async def test_environment_holds_nothing_of_ours(any_box: Any) -> None:
     """The command sees only what it was given."""
     result = await any_box.python("import os; print(*sorted(os.environ))")
     names = set(result.output.split())
-    known = {"HOME", "LANG", "PATH", "TMPDIR", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "LC_CTYPE"}
+    known = {
+        "HOME",
+        "USER",
+        "LOGNAME",
+        "LANG",
+        "PATH",
+        "TMPDIR",
+        "PYTHONDONTWRITEBYTECODE",
+        "PYTHONUNBUFFERED",
+        "LC_CTYPE",
+    }
     assert names <= {*known, "MIYABI_REPORT"}
 
 

@@ -22,7 +22,7 @@ async def refused(box: Any, **fields: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "cwd", ["/", "/root", "..", "../../../..", "link", "/tmp", "/usr", "/proc/self", "missing", "tree/../.."]
+    "cwd", ["/", "/root", "..", "../../../..", "link", "/tmp", "/opt", "/proc/self", "missing", "tree/../.."]
 )
 async def test_folder_to_run_in_is_among_the_others(any_box: Any, cwd: str) -> None:
     """Being run in makes a folder neither readable nor allowed, however it is spelled."""

@@ -147,6 +147,8 @@ def environment(job: SandboxJob, *, private: Path, alone: bool) -> dict[str, str
         "PATH": ":".join([*first, "/usr/local/bin", "/usr/bin", "/bin"]),
         "HOME": HOME if alone else str(private / "home"),
         "TMPDIR": "/tmp" if alone else str(private / "tmp"),  # noqa: S108 - its own
+        "USER": "miyabi",
+        "LOGNAME": "miyabi",
         "LANG": "C.UTF-8",
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
