@@ -30,8 +30,6 @@ class PackageSettings(BaseSettings):
     #: URLs, separated by commas or blanks, of the operator's own indexes. Each opens its host and port alone, on this
     #: machine or in a private network too; over http a user and password in it are shown to the index by the proxy.
     package_indexes: SecretStr = SecretStr("")
-    #: Environments and download caches, shared by all agents of a machine; unset: where worktrees are.
-    environments_dir: Path | None = None
     #: What all environments of this machine may take on disk, in bytes; the least recently used are removed.
     environments_bytes: int = Field(default=10 << 30, ge=0)
     #: What the download caches of all ecosystems may take on disk, in bytes; one that is too large is begun anew.

@@ -69,7 +69,7 @@ class _Request:
 class EnvironmentStore:
     """Implements `ports.Environments`.
 
-    Below `shared_dir` there are `environments/NAME/` (what a build may write; NAME says what it was built from),
+    Below `environments_root` there are `environments/NAME/` (what a build may write; NAME says what it was built from),
     `environments/.records/` (what is known of them, and locks; nothing that runs in the sandbox may write there),
     `environments/.removed/` (what is on its way out) and `caches/TOOLCHAIN/`.
 
