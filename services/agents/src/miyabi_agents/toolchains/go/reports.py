@@ -127,7 +127,7 @@ def _package(event: Mapping[str, Any], action: str, test: str, package: _Package
         kept = package.output.setdefault(test, [])
         if len(kept) < 60:
             kept.append(text)
-        if not test and "[build failed]" in text or "[setup failed]" in text:
+        if not test and ("[build failed]" in text or "[setup failed]" in text):
             package.built = False
     elif action == "run" and test:
         package.running[test] = None
@@ -201,25 +201,33 @@ def _problem(
     found: _Read, result: SandboxResult, verdicts: Mapping[str, TestVerdict.ValueType], unbuilt: Mapping[str, str]
 ) -> str:
     """Return why the run shows nothing in full; empty where events and exit status agree."""
+    return next(filter(None, _disagreements(found, result, verdicts, unbuilt)), "")
+
+
+def _disagreements(
+    found: _Read,
+    result: SandboxResult,
+    verdicts: Mapping[str, TestVerdict.ValueType],
+    unbuilt: Mapping[str, str],
+) -> Iterator[str]:
+    """Say each thing that does not fit, the weightiest first."""
     if found.wrong:
-        return "The report holds a line that is no event of go test."
+        yield "The report holds a line that is no event of go test."
     if found.end is None:
-        return f"go test never came to its end: its report has no end mark (exit status {result.exit_code})."
-    silent = next((path for path, package in found.packages.items() if not package.end), None)
-    if silent is not None:
-        return f"go test said no end of package {silent}."
-    twice = next((path for path, package in found.packages.items() if package.twice), None)
-    if twice is not None:
-        return f"A test of package {twice} ended twice: something else printed events too."
-    bad = bool(unbuilt) or any(verdict == _FAILED for verdict in verdicts.values())
+        yield f"go test never came to its end: its report has no end mark (exit status {result.exit_code})."
     if not found.packages:
         said = " ".join("".join(found.text).split())[:300]
-        return f"go test found no packages (exit status {result.exit_code}){f': {said}' if said else '.'}"
+        yield f"go test found no packages (exit status {result.exit_code}){f': {said}' if said else '.'}"
+    for path, package in found.packages.items():
+        if not package.end:
+            yield f"go test said no end of package {path}."
+        if package.twice:
+            yield f"A test of package {path} ended twice: something else printed events too."
+    bad = bool(unbuilt) or any(verdict == _FAILED for verdict in verdicts.values())
     if bool(result.exit_code) != bool(found.end):
-        return f"go test ended with status {found.end} and its script with {result.exit_code}."
+        yield f"go test ended with status {found.end} and its script with {result.exit_code}."
     if found.end and not bad:
         path = next((path for path, package in found.packages.items() if package.end == "fail"), "")
-        return f"go test ended with status {found.end} although no test failed{f' (package {path})' if path else ''}."
+        yield f"go test ended with status {found.end} although no test failed{f' (package {path})' if path else ''}."
     if bad and not found.end:
-        return "go test ended with status 0 although a test failed."
-    return ""
+        yield "go test ended with status 0 although a test failed."

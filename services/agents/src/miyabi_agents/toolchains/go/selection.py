@@ -88,8 +88,8 @@ def _reach(touched: Iterable[str], importers: Mapping[str, set[str]]) -> dict[st
 def own_tests(path: str, before: bytes | None, after: bytes | None) -> OwnTests:
     """Return the test functions that a change adds, edits or removes in one file.
 
-    A test counts as edited where something else that the file declares, and that it uses, was edited: a table of cases, a
-    function that it calls.
+    A test counts as edited where something else that the file declares, and that it uses, was edited: a table of cases,
+    a function that it calls.
     """
     old, new = _declared(before), _declared(after)
     tests_old = {name: entry for name, entry in old.items() if entry.is_test}

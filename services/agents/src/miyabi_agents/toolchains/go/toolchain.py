@@ -47,11 +47,11 @@ class GoToolchain:
         """
         return environments.recipe(project, base, machine)
 
-    def lay(self, project: Project, environment: Environment) -> Sequence[Laid]:
+    def lay(self, project: Project, environment: Environment) -> Sequence[Laid]:  # noqa: ARG002
         """Return nothing: modules and the build cache lie outside of the checkout."""
         return ()
 
-    def is_test(self, path: str, base: BaseFiles) -> bool:
+    def is_test(self, path: str, base: BaseFiles) -> bool:  # noqa: ARG002
         """Tell whether a file holds tests."""
         return selection.is_test(path)
 
@@ -63,7 +63,7 @@ class GoToolchain:
         """Tell whether a file holds what runs around all tests of a package."""
         return bool(_HARNESS.search(path))
 
-    def harness_changed(self, path: str, before: bytes | None, after: bytes | None) -> bool:
+    def harness_changed(self, path: str, before: bytes | None, after: bytes | None) -> bool:  # noqa: ARG002
         """Tell whether a change touches `TestMain`, which decides what is run and with which status it ends."""
         return before != after and any(b"func TestMain(" in (content or b"") for content in (before, after))
 
@@ -79,7 +79,7 @@ class GoToolchain:
         """Return the command for some packages; None: all of the module."""
         return runs.test_run(project, environment, targets)
 
-    def read(self, project: Project, run: TestRun, result: SandboxResult, *, tree: Path) -> RunVerdicts:
+    def read(self, project: Project, run: TestRun, result: SandboxResult, *, tree: Path) -> RunVerdicts:  # noqa: ARG002
         """Read the verdicts from the events of `go test`."""
         return reports.read(project, result, tree=tree)
 
@@ -101,6 +101,6 @@ class GoToolchain:
         """Return the code of one test function."""
         return selection.code_of(path, content, group)
 
-    def repair(self, recipe: Recipe, run: RunVerdicts) -> Recipe | None:
+    def repair(self, recipe: Recipe, run: RunVerdicts) -> Recipe | None:  # noqa: ARG002
         """Return nothing: what `go.mod` does not name is not guessed."""
         return None

@@ -6,9 +6,9 @@ import posixpath
 import re
 from collections.abc import Iterator, Sequence
 
+from miyabi_agents.toolchains.javascript.code.source import imports
 from miyabi_agents.toolchains.javascript.manifest import NAME, Manifest, join, parent, read, relative
 from miyabi_agents.toolchains.javascript.scripts import Command
-from miyabi_agents.toolchains.javascript.source import imports
 from miyabi_agents.toolchains.port import BaseFiles
 
 #: Most test files whose imports are looked at.
@@ -19,7 +19,7 @@ _TEST = re.compile(r"(^|/)(test|tests|spec|__tests__)/|[._-](test|spec)\.[cm]?[j
 
 
 def build_of(base: BaseFiles, manifest: Manifest, root: Manifest, found: Command) -> Sequence[str]:
-    """Return the script that tests need, with its package's folder before it (`.`, `build`); empty where they need none.
+    """Return the script that tests need, behind its package's folder (`.`, `build`); empty where they need none.
 
     A script is needed where the test script runs it before the tests, or where a test imports from a folder of built
     files that the commit does not hold, or where the package needs another of its workspace whose entry is not there.

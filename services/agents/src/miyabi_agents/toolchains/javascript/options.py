@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 #: Programs that are test runners, with the name of the runner.
 RUNNERS = {
-    "vitest": "vitest", "jest": "jest", "jest-cli": "jest", "mocha": "mocha", "_mocha": "mocha", "ava": "ava", "tape": "tape",
-    "jasmine": "jasmine", "jasmine-ts": "jasmine",
+    "vitest": "vitest", "jest": "jest", "jest-cli": "jest", "mocha": "mocha", "_mocha": "mocha", "ava": "ava",
+    "tape": "tape",     "jasmine": "jasmine", "jasmine-ts": "jasmine",
 }  # fmt: skip
 
 #: Options that take the next word, by runner.
@@ -30,9 +30,12 @@ _VALUES = {
 #: that stops early, watches or writes snapshots shows less than it seems to.
 _REFUSED = {
     "--reporter", "-R", "--reporters", "--reporter-option", "--reporter-options", "-O", "--outputFile", "--watch", "-w",
-    "--watchAll", "--watch-files", "--ui", "--coverage", "--collectCoverage", "--collectCoverageFrom", "--bail", "-b", "--ci",
-    "--json", "--verbose", "-v", "--color", "--colors", "-c", "--no-color", "--silent", "--update", "-u", "--updateSnapshot",
-    "--tap", "-t", "--fail-fast", "--passWithNoTests", "--coverageReporters", "--coverageThreshold", "--findRelatedTests",
+    "--watchAll", "--watch-files", "--ui", "--coverage", "--collectCoverage", "--collectCoverageFrom", "--bail", "-b",
+    "--ci",
+    "--json", "--verbose", "-v", "--color", "--colors", "-c", "--no-color", "--silent", "--update", "-u",
+    "--updateSnapshot",
+    "--tap", "-t", "--fail-fast", "--passWithNoTests", "--coverageReporters", "--coverageThreshold",
+    "--findRelatedTests",
     "--onlyChanged", "-o", "--changedSince", "--changed", "--update-snapshots", "--only", "--logHeapUsage", "--notify",
     "run", "related", "dev", "watch", "--run", "--inspect", "--inspect-brk", "--test-reporter", "--cache", "--no-cache",
 }  # fmt: skip

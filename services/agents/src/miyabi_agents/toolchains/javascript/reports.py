@@ -163,23 +163,25 @@ def _problem(found: _Read, result: SandboxResult, project: Project) -> str:
     """Return why the run shows nothing in full; empty where events, counts and exit status agree."""
     if found.finish is None:
         return f"{project.runner} never came to its end: its report has no end mark (exit status {result.exit_code})."
-    if found.problems:
-        return f"{project.runner}: {found.problems[0]}."
-    if found.finish.get("nothing") and not found.tests:
+    if found.finish.get("nothing") and not found.tests and not found.problems:
         return ""
-    ended = next((entry for entry in found.processes if entry.get("signal")), None)
-    if ended is not None:
-        return f"{project.runner} was ended by {ended['signal']}{_of(ended)}."
+    return next(filter(None, _disagreements(found, result, project)), "")
+
+
+def _disagreements(found: _Read, result: SandboxResult, project: Project) -> Iterator[str]:
+    """Say each thing that does not fit, the weightiest first."""
+    if found.problems:
+        yield f"{project.runner}: {found.problems[0]}."
+    for process in found.processes:
+        if process.get("signal"):
+            yield f"{project.runner} was ended by {process['signal']}{_of(process)}."
     if found.ends < max(1, len(found.processes)):
-        silent = next(
-            (entry for entry in found.processes if entry.get("exit")), found.processes[0] if found.processes else {}
-        )
-        return (
-            f"{project.runner} ended early{_of(silent)}: its report has no end mark (exit status {silent.get('exit')})."
-        )
+        silent = next((entry for entry in found.processes if entry.get("exit")), None) or {}
+        status = silent.get("exit", result.exit_code)
+        yield f"{project.runner} ended early{_of(silent)}: its report has no end mark (exit status {status})."
     if found.claimed != found.tests:
-        return f"{project.runner} counts {found.claimed} tests and reports {found.tests}."
-    return _status(found, result, project)
+        yield f"{project.runner} counts {found.claimed} tests and reports {found.tests}."
+    yield _status(found, result, project)
 
 
 def _of(process: Mapping[str, Any]) -> str:
@@ -193,7 +195,9 @@ def _status(found: _Read, result: SandboxResult, project: Project) -> str:
     if result.exit_code != 0 and not bad:
         if not found.tests:
             return f"{project.runner} found no tests (exit status {result.exit_code})."
-        return f"{project.runner} ended with status {result.exit_code} although no test failed: an error outside of the tests."
+        return (
+            f"{project.runner} ended with status {result.exit_code} although no test failed: an error outside of them."
+        )
     if result.exit_code == 0 and bad:
         return f"{project.runner} ended with status 0 although {found.failed or len(found.unbuilt)} failed."
     return ""

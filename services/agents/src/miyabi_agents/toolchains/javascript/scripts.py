@@ -77,7 +77,7 @@ def _builds(manifest: Manifest, name: str) -> list[str]:
 
 
 def _commands(manifest: Manifest, name: str, depth: int) -> Iterator[list[str]]:
-    """Go through the commands of a script in order; one that runs a script comes as `script:` with its name, then it."""
+    """Go through the commands of a script; one that runs a script comes as `script:` with its name, then that."""
     for part in _SEPARATOR.split(manifest.scripts.get(name, "")[:2000])[:30]:
         words = _words(part)
         called = _called(words, manifest)

@@ -53,9 +53,9 @@ class JavaScriptToolchain:
         """
         return managers.recipe(project, base, machine)
 
-    def lay(self, project: Project, environment: Environment) -> Sequence[Laid]:
+    def lay(self, project: Project, environment: Environment) -> Sequence[Laid]:  # noqa: ARG002
         """Return the entries of `node_modules`, one by one."""
-        return layout.lay(project, environment)
+        return layout.lay(environment)
 
     def is_test(self, path: str, base: BaseFiles) -> bool:
         """Tell whether a file holds tests."""
@@ -90,7 +90,7 @@ class JavaScriptToolchain:
         """Return the command for some test files; None: the whole suite."""
         return runs.test_run(project, environment, targets)
 
-    def read(self, project: Project, run: TestRun, result: SandboxResult, *, tree: Path) -> RunVerdicts:
+    def read(self, project: Project, run: TestRun, result: SandboxResult, *, tree: Path) -> RunVerdicts:  # noqa: ARG002
         """Read the verdicts from the events that our reporters wrote."""
         return reports.read(project, result, tree=tree)
 
@@ -110,7 +110,7 @@ class JavaScriptToolchain:
         """Return the code of one test; empty where its name is made when it runs."""
         return selection.code_of(path, content, group)
 
-    def repair(self, recipe: Recipe, run: RunVerdicts) -> Recipe | None:
+    def repair(self, recipe: Recipe, run: RunVerdicts) -> Recipe | None:  # noqa: ARG002
         """Return nothing: what a manifest does not name is not guessed."""
         return None
 

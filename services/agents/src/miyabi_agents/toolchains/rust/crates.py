@@ -130,7 +130,7 @@ def _channel(base: BaseFiles, folder: str) -> str:
 
 def numbers(version: str) -> tuple[int, ...]:
     """Return a version's numbers; none where it has none."""
-    parts = version.split("-")[0].split(".")
+    parts = version.split("-", maxsplit=1)[0].split(".")
     return tuple(int(part) for part in parts) if all(part.isascii() and part.isdigit() for part in parts) else ()
 
 

@@ -72,7 +72,7 @@ def _nearest(path: str, crates: list[Crate]) -> Crate | None:
 
 
 def own_tests(path: str, before: bytes | None, after: bytes | None) -> OwnTests:
-    """Return the tests that a change adds, edits or removes in one file; the path itself where what they share changed."""
+    """Return the tests that a change adds, edits or removes in one file; the path itself where they share an edit."""
     old = parse((before or b"").decode("utf-8", "replace"))
     new = parse((after or b"").decode("utf-8", "replace"))
     if old is None or new is None:

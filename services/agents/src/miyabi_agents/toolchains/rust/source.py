@@ -1,4 +1,4 @@
-"""Reads Rust as tokens, in linear time: the tests of a file, by their modules, and the block of tests in a source file."""
+"""Reads Rust as tokens, in linear time: the tests of a file by their modules, and its block of tests."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def _within(place: int, tests: Sequence[tuple[int, int, Test]]) -> bool:
 
 
 def _marks(attribute: str) -> bool:
-    """Tell whether an attribute makes a function a test: `test`, `tokio::test`, `rstest`, `test_case(…)`, `quickcheck`."""
+    """Tell whether an attribute makes a function a test: `tokio::test`, `rstest`, `test_case(…)`."""
     name = re.split(r"[(=]", attribute, maxsplit=1)[0]
     return name.split("::")[-1] in {
         "test",

@@ -53,7 +53,7 @@ class RustToolchain:
         lock = crates.join(project.root, crates.LOCK)
         return (Laid(lock, LayKind.COPY),) if lock in environment.generated else ()
 
-    def is_test(self, path: str, base: BaseFiles) -> bool:
+    def is_test(self, path: str, base: BaseFiles) -> bool:  # noqa: ARG002
         """Tell whether a file holds tests alone."""
         return selection.is_test(path)
 
@@ -84,7 +84,7 @@ class RustToolchain:
         """Return the command for some packages; None: the whole workspace."""
         return runs.test_run(project, environment, targets)
 
-    def read(self, project: Project, run: TestRun, result: SandboxResult, *, tree: Path) -> RunVerdicts:
+    def read(self, project: Project, run: TestRun, result: SandboxResult, *, tree: Path) -> RunVerdicts:  # noqa: ARG002
         """Read the verdicts from libtest's logs."""
         return reports.read(result, tree=tree)
 
@@ -104,7 +104,7 @@ class RustToolchain:
         """Return the code of one test."""
         return selection.code_of(path, content, group)
 
-    def repair(self, recipe: Recipe, run: RunVerdicts) -> Recipe | None:
+    def repair(self, recipe: Recipe, run: RunVerdicts) -> Recipe | None:  # noqa: ARG002
         """Return nothing: what `Cargo.toml` does not name is not guessed."""
         return None
 

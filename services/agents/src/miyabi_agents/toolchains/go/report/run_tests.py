@@ -12,6 +12,8 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 #: How often a package whose tests were ended by a panic is run again without the test that did it.
 MAX_ROUNDS = 5
@@ -26,25 +28,24 @@ MAX_PACKAGES = 2000
 class Report:
     """The report, and what is known of the run."""
 
-    def __init__(self, path):
-        self.file = open(path, "w", encoding="utf-8")  # noqa: SIM115
-        self.lines = {}
-        self.open_tests = {}
-        self.failed_packages = set()
-        self.panicked = {}
+    def __init__(self, path: Path) -> None:
+        self.file = path.open("w", encoding="utf-8")
+        self.lines: dict[tuple[str, str], int] = {}
+        self.open_tests: dict[str, dict[str, None]] = {}
+        self.failed_packages: set[str] = set()
 
-    def write(self, event):
+    def write(self, event: dict[str, Any]) -> None:
         """Write one event."""
         self.file.write(json.dumps(event) + "\n")
 
-    def take(self, line):
+    def take(self, line: str) -> None:
         """Take one line of the runner; what is no event is said to be none."""
         try:
             event = json.loads(line)
             action = event["Action"]
         except (ValueError, KeyError, TypeError, RecursionError):
             self.write({"Action": "text", "Output": line[:MAX_LINE]})
-            print(line, end="")
+            sys.stdout.write(line)
             return
         key = (event.get("Package", event.get("ImportPath", "")), event.get("Test", ""))
         if action in ("output", "build-output"):
@@ -58,19 +59,16 @@ class Report:
             self.failed_packages.add(key[0])
         self.write(event)
 
-    def output(self, event, key):
+    def output(self, event: dict[str, Any], key: tuple[str, str]) -> None:
         """Keep the first and show all lines of output."""
         text = event.get("Output", "")
         sys.stdout.write(text)
-        found = re.match(r"^panic: (.*)|^fatal error: (.*)", text)
-        if found:
-            self.panicked.setdefault(key[0], text.strip())
         count = self.lines[key] = self.lines.get(key, 0) + 1
         if count <= MAX_LINES:
             event["Output"] = text[:MAX_LINE]
             self.write(event)
 
-    def again(self, skipped):
+    def again(self, skipped: dict[str, list[str]]) -> dict[str, list[str]]:
         """Return the packages to run again, each with the outermost tests to leave out, and forget what was open."""
         wanted = {}
         for package, tests in self.open_tests.items():
@@ -81,22 +79,23 @@ class Report:
         return wanted
 
 
-def run(command, report):
+def run(command: list[str], report: Report) -> int:
     """Run one command; returns its exit status."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8", errors="replace")
+    assert process.stdout is not None
     for line in process.stdout:
         report.take(line)
     return process.wait()
 
 
-def main():
+def main() -> int:
     """Run all packages, then those again whose tests were ended in the middle."""
     split = sys.argv.index("--")
     go, arguments, packages = sys.argv[1], sys.argv[2:split], sys.argv[split + 1 :]
-    report = Report(os.path.join(os.environ["MIYABI_REPORT"], "go.jsonl"))
+    report = Report(Path(os.environ["MIYABI_REPORT"]) / "go.jsonl")
     status = run([go, "test", "-json", *arguments, *packages], report)
     report.write({"Action": "miyabi-ran", "Exit": status})
-    skipped = {}
+    skipped: dict[str, list[str]] = {}
     for _ in range(MAX_ROUNDS):
         wanted = report.again(skipped)
         if not wanted:

@@ -8,6 +8,9 @@ const fs = require('node:fs');
 
 const asked = JSON.parse(process.argv[2]);
 const saved = new Map();
+// Packages that could not be had, and how often it is tried without another one.
+const gone = new Set();
+const TRIES = 6;
 
 /** Rewrite a file until the command ended. */
 function rewrite(file, change) {
@@ -17,23 +20,47 @@ function rewrite(file, change) {
   fs.writeFileSync(file, change(before));
 }
 
-/** Leave those development dependencies that are named; drop optional ones and workspaces' links stay. */
+/** Leave those development dependencies that are named; what yarn calls a link is a folder for npm. */
 function lean(text) {
   const manifest = JSON.parse(text);
   const keep = new Set(asked.keep);
-  for (const name of Object.keys(manifest.devDependencies || {})) {
-    if (!keep.has(name)) {
-      process.stdout.write(`left out: ${name} ${manifest.devDependencies[name]}\n`);
-      delete manifest.devDependencies[name];
+  for (const table of ['dependencies', 'devDependencies', 'optionalDependencies']) {
+    for (const [name, wanted] of Object.entries(manifest[table] || {})) {
+      if (gone.has(name) || (table === 'devDependencies' && !keep.has(name)) || wanted === 'link:.') delete manifest[table][name];
+      else if (wanted.startsWith('link:')) manifest[table][name] = wanted.replace('link:', 'file:');
     }
   }
   return JSON.stringify(manifest, null, 2);
+}
+
+/** Return the packages of the manifest that an installer says it cannot get. */
+function refused(output) {
+  const manifest = JSON.parse(saved.get('package.json'));
+  const names = Object.keys({ ...manifest.dependencies, ...manifest.devDependencies });
+  const errors = output.split('\n').filter((line) => /\b(404|ETARGET|notarget|No matching version|not found|ls-remote|Unsupported URL)\b/i.test(line)).join('\n');
+  return names.filter((name) => !gone.has(name) && (errors.includes(`'${name}@`) || errors.includes(`for ${name}@`) || errors.includes(`/${encodeURIComponent(name).replace('%40', '@')} `)));
 }
 
 /** Return the registry that npm is configured with. */
 function registry() {
   const asking = spawnSync(asked.npm[0], [...asked.npm.slice(1), 'config', 'get', 'registry'], { encoding: 'utf8' });
   return String(asking.stdout || '').trim().replace(/\/$/, '');
+}
+
+/** Run the installer; where only what tests need is wanted, again without what cannot be had. */
+function install() {
+  for (let tries = 0; ; tries += 1) {
+    const ended = spawnSync(asked.command[0], asked.command.slice(1), { stdio: ['ignore', 'pipe', 'pipe'], env: environment, encoding: 'utf8', maxBuffer: 1 << 26 });
+    const output = `${ended.stdout || ''}${ended.stderr || ''}${ended.error ? ended.error.message : ''}\n`;
+    process.stdout.write(output);
+    const missing = ended.status !== 0 && asked.keep && tries < TRIES ? refused(output) : [];
+    if (!missing.length) return ended.status === null ? 1 : ended.status;
+    for (const name of missing) {
+      gone.add(name);
+      process.stdout.write(`left out, since it cannot be had: ${name}\n`);
+    }
+    fs.writeFileSync('package.json', lean(saved.get('package.json')));
+  }
 }
 
 const environment = { ...process.env };
@@ -49,9 +76,7 @@ try {
       rewrite('yarn.lock', (text) => text.replace(/^( {2}resolved ")https:\/\/[^/"\s]+(\/(?:@[^/"\s]+\/)?[^/"\s]+\/-\/)/gm, `$1${address}$2`));
     }
   }
-  const ended = spawnSync(asked.command[0], asked.command.slice(1), { stdio: ['ignore', 'inherit', 'inherit'], env: environment });
-  process.exitCode = ended.status === null ? 1 : ended.status;
-  if (ended.error) process.stdout.write(`${ended.error.message}\n`);
+  process.exitCode = install();
 } finally {
   for (const [file, text] of saved) fs.writeFileSync(file, text);
 }

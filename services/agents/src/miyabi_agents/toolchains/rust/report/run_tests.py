@@ -1,9 +1,9 @@
-"""Runs every test binary of some packages, and their doc tests, and writes what libtest logged to a report.
+"""Runs the test binaries and doc tests of some packages, and writes what libtest logged to a report.
 
     python3 -I run_tests.py CARGO TREE PROJECT FOLDER…       (no folder: the whole workspace)
 
-libtest writes a log of its own (`--logfile`), which what tests print cannot reach. Plain Python of the standard library:
-it is run in the sandbox, by whatever interpreter is there.
+libtest writes a log of its own (`--logfile`), which what tests print cannot reach. Plain Python of the standard
+library: it is run in the sandbox, by whatever interpreter is there.
 """
 
 from __future__ import annotations
@@ -29,21 +29,15 @@ LIST_SECONDS = 60
 CARGO, TREE, PROJECT, FOLDERS = sys.argv[1], Path(sys.argv[2]).resolve(), Path(sys.argv[3]).resolve(), sys.argv[4:]
 #: What every command of cargo gets.
 OFFLINE = ["--offline", *(["--locked"] if (PROJECT / "Cargo.lock").exists() else [])]
-FLAGS = {
-    "lib": "--lib",
-    "rlib": "--lib",
-    "dylib": "--lib",
-    "cdylib": "--lib",
-    "staticlib": "--lib",
-    "proc-macro": "--lib",
-}
+#: Kinds of a target that are a library.
+LIBRARIES = {"lib", "rlib", "dylib", "cdylib", "staticlib", "proc-macro"}
 
 
 class Report:
     """The report of a run."""
 
-    def __init__(self, path: str) -> None:
-        self.file = Path(path).open("w", encoding="utf-8")  # noqa: SIM115
+    def __init__(self, path: Path) -> None:
+        self.file = path.open("w", encoding="utf-8")
         self.bad = False
 
     def write(self, kind: str, **fields: Any) -> None:
@@ -88,7 +82,7 @@ def compile_with(command: list[str], report: Report | None) -> tuple[list[dict[s
         elif event.get("reason") == "compiler-message" and event["message"].get("level") == "error":
             source = relative(event["target"]["src_path"])
             errors[source] = (errors.get(source, "") + (event["message"].get("rendered") or ""))[:MAX_REASON]
-            print(event["message"].get("rendered") or "")
+            sys.stdout.write(event["message"].get("rendered") or "")
     status = process.wait()
     if report is not None:
         for source, text in errors.items():
@@ -109,7 +103,7 @@ def relative(path: str) -> str:
 def file_of(source: str, name: str) -> str:
     """Return a test's name by the file that it stands in: its modules are followed from the target's root file."""
     at = TREE / source
-    folder = at.parent if at.stem in {"lib", "main", "mod"} or not (at.parent / at.stem).is_dir() else at.parent
+    folder = at.parent
     parts = name.split("::")
     while len(parts) > 1:
         found = next(
@@ -125,7 +119,7 @@ def file_of(source: str, name: str) -> str:
 def flag_of(target: dict[str, Any]) -> list[str]:
     """Return cargo's option that names a target."""
     kind = target["kind"][0]
-    return [FLAGS[kind]] if kind in FLAGS else [f"--{kind}", target["name"]]
+    return ["--lib"] if kind in LIBRARIES else [f"--{kind}", target["name"]]
 
 
 def listed(executable: str, folder: str) -> list[str] | None:
@@ -261,7 +255,7 @@ def documents(report: Report, artifact: dict[str, Any]) -> None:
 
 def main() -> int:
     """Build, then run everything."""
-    report = Report(os.path.join(os.environ["MIYABI_REPORT"], "cargo.jsonl"))
+    report = Report(Path(os.environ["MIYABI_REPORT"]) / "cargo.jsonl")
     artifacts = build(report)
     for artifact in artifacts:
         if artifact.get("executable") and artifact["profile"]["test"] and "bench" not in artifact["target"]["kind"]:

@@ -1,4 +1,4 @@
-"""Says how a project's packages are installed: npm, pnpm or yarn, without scripts first, then scripts without a network."""
+"""Says how packages are installed: npm, pnpm or yarn, without scripts first, then scripts without a network."""
 
 from __future__ import annotations
 
@@ -9,40 +9,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from miyabi_agents.errors import ToolchainMissingError
+from miyabi_agents.toolchains.javascript.install.needed import needed
+from miyabi_agents.toolchains.javascript.install.settings import NEWEST, PNPM, PNPM_BY_LOCK, QUIET, YARN, YARN_BY_LOCK
 from miyabi_agents.toolchains.javascript.manifest import NAME, Manifest, join, relative
 from miyabi_agents.toolchains.javascript.manifest import read as read_manifest
-from miyabi_agents.toolchains.javascript.needed import needed
 from miyabi_agents.toolchains.port import BaseFiles, Machine, Phase, Project, Recipe, Step
 
 #: Our own scripts for the recipe; plain JavaScript without dependencies.
-SCRIPTS = Path(__file__).parent / "install"
+SCRIPTS = Path(__file__).parent
 #: Commits older than this get packages as of their own day where nothing pins them.
 OLD = timedelta(days=30)
-#: What every package manager is told: no questions, no news, no waiting for hosts that are not there.
-_QUIET = {
-    "CI": "1", "NO_COLOR": "1", "npm_config_audit": "false", "npm_config_fund": "false", "npm_config_update_notifier": "false",
-    "npm_config_progress": "false", "npm_config_git": "/bin/false", "npm_config_fetch_retries": "2",
-    "npm_config_fetch_retry_mintimeout": "500", "npm_config_fetch_retry_maxtimeout": "3000",
-    "npm_config_replace_registry_host": "always", "npm_config_manage_package_manager_versions": "false",
-    "npm_config_cache": "{cache}/npm",
-    # pnpm's store lies in the environment, so that packages may be hard links to it: a shared one could be changed there.
-    "npm_config_package_import_method": "auto", "npm_config_store_dir": "{env}/store",
-    "COREPACK_ENABLE_STRICT": "0", "PUPPETEER_SKIP_DOWNLOAD": "1", "PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD": "1",
-    "CYPRESS_INSTALL_BINARY": "0", "HUSKY": "0",
-}  # fmt: skip
-#: What yarn is told beside: the repository's own copy of yarn is its code and is not run, links go into node_modules.
-_YARN = {
-    "YARN_IGNORE_PATH": "1", "YARN_ENABLE_SCRIPTS": "false", "YARN_ENABLE_TELEMETRY": "0", "YARN_NODE_LINKER": "node-modules",
-    "YARN_ENABLE_GLOBAL_CACHE": "true", "YARN_GLOBAL_FOLDER": "{env}/yarn", "YARN_ENABLE_PROGRESS_BARS": "false",
-    "YARN_ENABLE_COLORS": "false", "YARN_CACHE_FOLDER": "{env}/yarn/cache", "YARN_ENABLE_HARDENED_MODE": "0",
-    "YARN_NM_MODE": "classic", "YARN_HTTP_RETRY": "2",
-}  # fmt: skip
-#: Version of pnpm by the version of its lock file, where nothing names one.
-_PNPM = {"5.3": "6.35.1", "5.4": "7.33.7", "6.0": "8.15.9", "6.1": "8.15.9", "7.0": "9.15.9", "9.0": "10.12.1"}
-#: Where nothing says which pnpm or yarn.
-_NEWEST = {"pnpm": "10.12.1", "yarn": "1.22.22", "berry": "4.9.2"}
-#: Major version of yarn by the version of its lock file's metadata.
-_BERRY = {"4": "2.4.3", "5": "3.0.2", "6": "3.8.7", "7": "3.8.7", "8": "4.9.2"}
+#: What makes npm give up at once on a package from a git repository: there is no way to one.
+_NO_GIT = "--git=/bin/false"
 #: Scripts of a project that only concern people who work on it.
 _HOOKS = re.compile(
     r"\b(husky|simple-git-hooks|lefthook|git config|is-ci|not-in-publish|nano-staged|lint-staged|exit 0)\b"
@@ -65,9 +43,10 @@ def recipe(project: Project, base: BaseFiles, machine: Machine) -> Recipe:
     manifest = read_manifest(base, root) or Manifest(folder=root)
     made = _Making(project, base, machine, manifest)
     steps, notes = {"npm": made.npm, "pnpm": made.pnpm, "yarn": made.yarn}[manager]()
-    fallbacks = (
-        [made.whole([*made.lean()], notes=[*notes, made.left_out])] if manifest.needs.get("devDependencies") else []
+    alone = (
+        bool(manifest.needs.get("devDependencies")) and not manifest.workspaces and not made.has("pnpm-workspace.yaml")
     )
+    fallbacks = [made.whole(made.lean(), notes=[made.left_out], lean=True)] if alone else []
     return made.whole(steps, notes=notes, fallbacks=fallbacks)
 
 
@@ -97,20 +76,25 @@ class _Making:
         self._cwd = "{tree}" if root == "." else f"{{tree}}/{root}"
         self._lock = str(project.facts.get("lock", ""))
         self._version = str(project.facts.get("version", ""))
+        self._told: dict[str, str] = {}
         self.left_out = ""
 
     def npm(self) -> tuple[list[Step], list[str]]:
         """Return the steps of npm: by lock file, else as of the commit's day where that is long ago."""
         if self._lock:
-            return [self._install([*self._npm, "ci", "--ignore-scripts"]), *self._build([*self._npm, "rebuild"])], []
+            return [
+                self._install([*self._npm, "ci", "--ignore-scripts", _NO_GIT]),
+                *self._build([*self._npm, "rebuild"]),
+            ], []
         date, notes = self._date()
         return [
-            self._install([*self._npm, "install", "--ignore-scripts", "--no-package-lock", *date]),
+            self._install([*self._npm, "install", "--ignore-scripts", "--no-package-lock", _NO_GIT, *date]),
             *self._build([*self._npm, "rebuild"]),
         ], notes
 
     def lean(self) -> list[Step]:
         """Return the steps that install what tests need alone, for when something else cannot be had."""
+        self._told = {}
         keep = needed(self._base, self._manifest, self._project)
         gone = sorted(set(self._manifest.needs.get("devDependencies", {})) - set(keep))
         self.left_out = (
@@ -122,6 +106,7 @@ class _Making:
             "--ignore-scripts",
             "--no-package-lock",
             "--legacy-peer-deps",
+            _NO_GIT,
             "--no-workspaces",
             *self._date()[0],
         ]
@@ -129,38 +114,43 @@ class _Making:
 
     def pnpm(self) -> tuple[list[Step], list[str]]:
         """Return the steps of pnpm, which comes from the package index."""
+        self._told = dict(PNPM)
         version = self._version or self._pnpm_version()
         program = "{env}/pm/node_modules/pnpm/bin/pnpm." + ("cjs" if int(version.split(".")[0]) < 11 else "mjs")
         run = [str(self._node), program]
         frozen = ["--frozen-lockfile"] if self._lock else ["--no-frozen-lockfile"]
-        steps = [self._get(f"pnpm@{version}"), self._install([*run, "install", *frozen, "--ignore-scripts"])]
+        steps = [
+            self._get(f"pnpm@{version}"),
+            self._install([*run, "install", *frozen, "--ignore-scripts", "--package-import-method=auto"]),
+        ]
         return [*steps, *self._build([*run, "rebuild", "--recursive"])], [f"pnpm {version}"]
 
     def yarn(self) -> tuple[list[Step], list[str]]:
         """Return the steps of yarn, the first version or a later one."""
+        self._told = dict(YARN)
         text = (self._base.read(self._lock) or b"").decode("utf-8", "replace") if self._lock else ""
         metadata = re.search(r"^__metadata:\n  version: (\d+)", text, re.MULTILINE)
         berry = (
             metadata is not None
             or (self._version and not self._version.startswith("1."))
-            or (not text and self._has(".yarnrc.yml"))
+            or (not text and self.has(".yarnrc.yml"))
         )
         if not berry:
-            version = self._version or _NEWEST["yarn"]
+            version = self._version or NEWEST["yarn"]
             run = [str(self._node), "{env}/pm/node_modules/yarn/bin/yarn.js"]
             frozen = ["--frozen-lockfile"] if self._lock else ["--no-lockfile"]
             install = [*run, "install", *frozen, "--ignore-scripts", "--non-interactive", "--ignore-engines"]
             return [
                 self._get(f"yarn@{version}"),
-                self._install(install, yarn=True),
+                self._install(install),
                 *self._build([*self._npm, "rebuild"]),
             ], [f"yarn {version}"]
-        version = self._version or _BERRY.get(metadata[1] if metadata else "", _NEWEST["berry"])
+        version = self._version or YARN_BY_LOCK.get(metadata[1] if metadata else "", NEWEST["berry"])
         run = [str(self._node), "{env}/pm/node_modules/@yarnpkg/cli-dist/bin/yarn.js"]
         frozen = ["--immutable"] if self._lock else ["--no-immutable"]
         steps = [
             self._get(f"@yarnpkg/cli-dist@{version}"),
-            self._install([*run, "install", *frozen, "--mode=skip-build"], yarn=True),
+            self._install([*run, "install", *frozen, "--mode=skip-build"]),
         ]
         return [*steps, *self._build([*self._npm, "rebuild"])], [f"yarn {version}"]
 
@@ -168,9 +158,10 @@ class _Making:
         """Return the version of pnpm that a lock file was written by."""
         head = (self._base.read(self._lock) or b"")[:200].decode("utf-8", "replace") if self._lock else ""
         found = re.search(r"lockfileVersion:\s*'?(\d+\.\d+)", head)
-        return _PNPM.get(found[1] if found else "", _NEWEST["pnpm"])
+        return PNPM_BY_LOCK.get(found[1] if found else "", NEWEST["pnpm"])
 
-    def _has(self, name: str) -> bool:
+    def has(self, name: str) -> bool:
+        """Tell whether the project's folder has a file."""
         return join(self._manifest.folder, name) in set(self._base.paths())
 
     def _date(self) -> tuple[list[str], list[str]]:
@@ -181,9 +172,9 @@ class _Making:
         text = day.strftime("%Y-%m-%dT%H:%M:%SZ")
         return [f"--before={text}"], [f"Packages as of {day:%Y-%m-%d}, the commit's day: no lock file pins them."]
 
-    def _environment(self, *, yarn: bool = False) -> dict[str, str]:
+    def _environment(self) -> dict[str, str]:
         path = f"{self._node.parent}:{{env}}/pm/node_modules/.bin:/usr/local/bin:/usr/bin:/bin"
-        return {**_QUIET, **(_YARN if yarn else {}), "PATH": path}
+        return {**QUIET, **self._told, "PATH": path}
 
     def _get(self, package: str) -> Step:
         """Return the step that brings a package manager."""
@@ -199,14 +190,16 @@ class _Making:
         ]
         return Step(f"get {package}", Phase.FETCH, command, self._environment(), cwd="{env}", downloads_only=True)
 
-    def _install(self, command: Sequence[str], *, keep: Sequence[str] | None = None, yarn: bool = False) -> Step:
+    def _install(self, command: Sequence[str], *, keep: Sequence[str] | None = None) -> Step:
         """Return the step that installs packages without their scripts."""
-        asked = json.dumps({"command": list(command), "keep": keep, "yarn": yarn, "npm": self._npm})
+        asked = json.dumps(
+            {"command": list(command), "keep": keep, "yarn": "YARN_NODE_LINKER" in self._told, "npm": self._npm}
+        )
         return Step(
             "install packages",
             Phase.FETCH,
             [str(self._node), str(SCRIPTS / "install.cjs"), asked],
-            self._environment(yarn=yarn),
+            self._environment(),
             cwd=self._cwd,
             downloads_only=not self._runs_code(),
         )
@@ -215,11 +208,11 @@ class _Making:
         """Tell whether installing runs code of the repository: hooks of pnpm, plugins of yarn."""
         settings = self._base.read(join(self._manifest.folder, ".yarnrc.yml")) or b""
         return (
-            self._has(".pnpmfile.cjs") or b"plugins" in settings or b"yarn-path" in (self._base.read(".yarnrc") or b"")
+            self.has(".pnpmfile.cjs") or b"plugins" in settings or b"yarn-path" in (self._base.read(".yarnrc") or b"")
         )
 
     def _build(self, rebuild: Sequence[str]) -> list[Step]:
-        """Return the steps that run install scripts, of packages and of the project, without a network; all optional."""
+        """Return the steps that run install scripts without a network; all optional."""
         steps = [
             Step(
                 "run install scripts of packages",
@@ -245,7 +238,9 @@ class _Making:
                 )
         return steps
 
-    def whole(self, steps: Sequence[Step], *, notes: Sequence[str], fallbacks: Sequence[Recipe] = ()) -> Recipe:
+    def whole(
+        self, steps: Sequence[Step], *, notes: Sequence[str], fallbacks: Sequence[Recipe] = (), lean: bool = False
+    ) -> Recipe:
         """Return the recipe."""
         root = self._manifest.folder
         inputs = [path for path in self._base.paths() if relative(path, root) is not None and is_input(path)]
@@ -253,7 +248,7 @@ class _Making:
         keys = [f"node={self._node}", f"npm={' '.join(self._npm)}", *date]
         return Recipe(
             toolchain="javascript",
-            origin=self._project.origin,
+            origin=f"{self._project.origin}, what tests need alone" if lean else self._project.origin,
             inputs=inputs,
             keys=keys,
             steps=steps,

@@ -18,7 +18,8 @@ _TOKEN = re.compile(
 _TEMPLATE = re.compile(r"(?P<text>(?:[^`\\$]|\\.|\$(?!\{))*)(?P<end>`|\$\{)?", re.DOTALL)
 #: What follows `from`, `import`, `require(` and the like; bounded, so that each place is looked at once.
 _IMPORT = re.compile(
-    r"""\b(?:from|import|require|mock|importActual|resolve)[ \t]{0,9}(?:\([ \t\n]{0,99})?(?:"([^"'\n]{1,300})"|'([^"'\n]{1,300})')"""
+    r"""\b(?:from|import|require|mock|importActual|resolve)[ \t]{0,9}(?:\([ \t\n]{0,99})?"""
+    r"""(?:"([^"'\n]{1,300})"|'([^"'\n]{1,300})')"""
 )
 _REGEX = re.compile(r"/(?:[^/\\\[\n]|\\.|\[(?:[^\]\\\n]|\\.)*\]?)*/?[a-z]*")
 #: Words after which a slash begins a regular expression.

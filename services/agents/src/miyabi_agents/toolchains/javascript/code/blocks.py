@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from miyabi_agents.toolchains.javascript.source import Token, tokens
+from miyabi_agents.toolchains.javascript.code.source import Token, tokens
 
 #: Deepest nesting of groups that is kept apart.
 MAX_DEPTH = 200
@@ -127,8 +127,8 @@ def _outside(found: Sequence[Token], calls: Iterable[_Call]) -> list[Token]:
     at = 0
     for call in [call for call in calls if not call.group]:
         kept += found[at : call.name]
-        at = max(at, call.closing)
-    return _without_imports([*kept, *found[at:]])
+        at = max(at, call.closing + 1)
+    return _without_imports([token for token in [*kept, *found[at:]] if token.text != ";"])
 
 
 def _without_imports(found: Sequence[Token]) -> list[Token]:
@@ -140,7 +140,7 @@ def _without_imports(found: Sequence[Token]) -> list[Token]:
             inside = True
         elif not inside:
             kept.append(token)
-        elif token.kind == "string" or token.text == ";":
+        elif token.kind == "string":
             inside = False
     return kept
 

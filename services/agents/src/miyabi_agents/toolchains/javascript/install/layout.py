@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from miyabi_agents.toolchains.port import Environment, Laid, LayKind, Project
+from miyabi_agents.toolchains.port import Environment, Laid, LayKind
 
 #: Name of the folder of packages.
 MODULES = "node_modules"
@@ -36,7 +36,7 @@ class _Found:
     members: set[str] = field(default_factory=set)
 
 
-def lay(project: Project, environment: Environment) -> list[Laid]:
+def lay(environment: Environment) -> list[Laid]:
     """Return what a checkout gets: folders that are made, links to the environment's packages, the same relative links.
 
     A package of the workspace is a relative link, which is made anew and leads into the checkout. A package from an
@@ -103,7 +103,7 @@ def _link(tree: Path, path: str, found: _Found) -> Iterator[Laid]:
 
 def _target(tree: Path, path: str) -> str | None:
     """Return where a relative link leads, as a path below the tree; None where it leads out."""
-    target = os.readlink(tree / path)
+    target = str((tree / path).readlink())
     if target.startswith("/"):
         return None
     joined = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))

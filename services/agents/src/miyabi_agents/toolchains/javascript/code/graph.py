@@ -6,8 +6,8 @@ import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
+from miyabi_agents.toolchains.javascript.code.source import imports
 from miyabi_agents.toolchains.javascript.manifest import NAME, Manifest, join, parent, read
-from miyabi_agents.toolchains.javascript.source import imports
 from miyabi_agents.toolchains.port import BaseFiles
 
 #: Most files whose imports are followed.

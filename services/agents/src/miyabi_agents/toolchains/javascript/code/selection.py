@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
-from miyabi_agents.toolchains.javascript.graph import MAX_FILES, importers_of
+from miyabi_agents.toolchains.javascript.code.blocks import Block, Source, parse
+from miyabi_agents.toolchains.javascript.code.graph import MAX_FILES, importers_of
+from miyabi_agents.toolchains.javascript.code.names import CODE, is_test
 from miyabi_agents.toolchains.javascript.manifest import parent, relative
-from miyabi_agents.toolchains.javascript.names import CODE, is_test
 from miyabi_agents.toolchains.javascript.reports import JOINT
-from miyabi_agents.toolchains.javascript.blocks import Block, Source, parse
 from miyabi_agents.toolchains.port import BaseFiles, OwnTests, Project, Selection
 
 #: Most tests that are named as near; those with the shortest way come first.

@@ -1,0 +1,1 @@
+"""Run in the sandbox, by file: no part of what the agent imports."""

@@ -1,0 +1,3 @@
+"""How packages are installed, and how they get into a checkout."""
+
+from __future__ import annotations
