@@ -15,8 +15,8 @@ from types import CodeType, FrameType, TracebackType
 
 from . import variables
 
-#: How the kernel's filters refuse (seccomp, Landlock), and what a machine without a network answers.
-REFUSALS = frozenset({errno.EPERM, errno.EACCES})
+#: How the kernel refuses (seccomp, Landlock, what is mounted for reading), and what a machine without network answers.
+REFUSALS = frozenset({errno.EPERM, errno.EACCES, errno.EROFS})
 NO_NETWORK = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL})
 #: Calls that the sandbox refuses or bounds; a name counts where it is loaded for the very call that raised.
 CALLS = frozenset({
@@ -62,7 +62,7 @@ def blocked_by(error: BaseException | None) -> str:
 def _refused(error: OSError) -> str:
     """Return what was refused by the system in this very exception."""
     if isinstance(error, socket.gaierror):
-        return "no names are looked up" if error.errno == socket.EAI_AGAIN else ""
+        return "names are not looked up" if error.errno in {socket.EAI_AGAIN, socket.EAI_NONAME} else ""
     last = _innermost(error.__traceback__)
     if last is None or error.errno not in REFUSALS | NO_NETWORK:
         return ""

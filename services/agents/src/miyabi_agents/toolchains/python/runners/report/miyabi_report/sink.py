@@ -115,15 +115,18 @@ def claim(runner: str) -> Sink | None:
 
 
 def _forget(key: bytes) -> None:
-    """Take the key out of the memory that `/proc/self/environ` shows (proc(5)); where that cannot be, it stays."""
+    """Take the key out of the memory that `/proc/self/environ` shows (proc(5)); where that cannot be, it stays.
+
+    It is written to as memory: the sandbox lets nobody write to `/proc/self/mem`.
+    """
     try:
+        import ctypes  # noqa: PLC0415 - some interpreters are built without it
+
         with open("/proc/self/stat", "rb") as file:
             start, end = map(int, file.read().rpartition(b")")[2].split()[47:49])
-        with open("/proc/self/mem", "r+b", buffering=0) as memory:
-            memory.seek(start)
-            at = memory.read(min(end - start, 1 << 20)).find(key)
+        if 0 < start < end:
+            at = ctypes.string_at(start, min(end - start, 1 << 20)).find(key)
             if at >= 0:
-                memory.seek(start + at)
-                memory.write(b"x" * len(key))
-    except (OSError, ValueError, OverflowError):
+                ctypes.memset(start + at, ord("x"), len(key))
+    except (OSError, ValueError, ImportError, AttributeError):
         return
