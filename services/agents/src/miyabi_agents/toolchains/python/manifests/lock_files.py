@@ -8,7 +8,14 @@ from packaging.markers import InvalidMarker, Marker
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from miyabi_agents.toolchains.python.manifests.names import BESIDE_TESTS, DEV_NAMES, TEST_NAMES, TEST_TOOLS, normal
+from miyabi_agents.toolchains.python.manifests.names import (
+    BESIDE_TESTS,
+    DEV_NAMES,
+    NAME_OF_PACKAGE,
+    TEST_NAMES,
+    TEST_TOOLS,
+    normal,
+)
 from miyabi_agents.toolchains.python.manifests.requirement import Gathered, left_out, parse
 from miyabi_agents.toolchains.python.manifests.tree import MAX_LOCK_BYTES, Table, Tree, strings, table, text_of
 
@@ -71,7 +78,7 @@ def _pins(
             continue
         if groups and not groups & _MAIN and BESIDE_TESTS.match(normal(name)):
             continue
-        if not name or not _holds(package.get(marker_key), groups, python):
+        if not NAME_OF_PACKAGE.fullmatch(name) or not _holds(package.get(marker_key), groups, python):
             continue
         try:
             parsed = Version(version)
