@@ -5,8 +5,8 @@ from __future__ import annotations
 import subprocess
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,8 @@ from miyabi_agents.workspace.git import SAFE, environment
 
 #: Bytes of one file that are returned; what is larger is no manifest and no test.
 MAX_FILE_BYTES = 1 << 20
+#: Longest target of a symbolic link (limits.h, PATH_MAX).
+MAX_TARGET_BYTES = 4096
 #: Bytes that are kept of what was read before.
 MAX_KEPT_BYTES = 64 << 20
 #: Most files of a commit that are listed; a tree with more is cut, and `cut` says so.
@@ -31,7 +33,7 @@ class Listing:
 
     blobs: dict[str, str]  #: object ids of regular files by path
     executable: frozenset[str] = frozenset()
-    links: frozenset[str] = frozenset()
+    links: Mapping[str, str] = field(default_factory=dict)  #: object ids of symbolic links by path
     submodules: frozenset[str] = frozenset()
     refused: tuple[str, ...] = ()  #: names that may not be used, escaped
     cut: bool = False
@@ -122,6 +124,20 @@ class CommitFiles:
             raise WorkspaceError(f"{path!r} is larger than {longest} bytes", code="TOO_LARGE")
         return content
 
+    def link_target(self, path: str) -> str | None:
+        """Return where a symbolic link leads, as it is written; None where it is no link, or no text."""
+        blob = self.listing().links.get(path)
+        if blob is None:
+            return None
+        with self._lock:
+            content, size = self._blob(blob, MAX_TARGET_BYTES)
+        if size > MAX_TARGET_BYTES:
+            return None
+        try:
+            return content.decode()
+        except UnicodeDecodeError:
+            return None
+
     def close(self) -> None:
         """End the reading process."""
         with self._lock:
@@ -192,7 +208,8 @@ def _end(reader: subprocess.Popen[bytes]) -> None:
 def _listing(raw: bytes) -> Listing:
     """Read the output of `git ls-tree -r -z`."""
     blobs: dict[str, str] = {}
-    kinds: dict[bytes, set[str]] = {_LINK: set(), _SUBMODULE: set(), _EXECUTABLE: set()}
+    links: dict[str, str] = {}
+    kinds: dict[bytes, set[str]] = {_SUBMODULE: set(), _EXECUTABLE: set()}
     refused = []
     entries = raw.split(b"\0")[:-1]
     for entry in entries[:MAX_FILES]:
@@ -204,9 +221,9 @@ def _listing(raw: bytes) -> Listing:
             continue
         if mode in kinds:
             kinds[mode].add(path)
-        if mode not in {_LINK, _SUBMODULE}:
-            blobs[path] = rest.partition(b" ")[2].decode()
-    links, submodules, executable = (frozenset(kinds[mode]) for mode in (_LINK, _SUBMODULE, _EXECUTABLE))
+        if mode != _SUBMODULE:
+            (links if mode == _LINK else blobs)[path] = rest.partition(b" ")[2].decode()
+    submodules, executable = frozenset(kinds[_SUBMODULE]), frozenset(kinds[_EXECUTABLE])
     return Listing(blobs, executable, links, submodules, tuple(refused), cut=len(entries) > MAX_FILES)
 
 

@@ -85,7 +85,7 @@ class ObjectTree:
         """
         listing = self._base.listing()
         folders = {"/".join(path.split("/")[:length]) for length in range(1, path.count("/") + 1)}
-        if path in listing.folders or path in listing.links or folders & (listing.blobs.keys() | set(listing.links)):
+        if path in listing.folders or path in listing.links or folders & (listing.blobs.keys() | listing.links.keys()):
             raise WorkspaceError(f"{path!r} cannot be used: something else is there", code="PATH_REFUSED")
         if any(path == root or path.startswith(f"{root}/") for root in listing.submodules):
             raise WorkspaceError(f"{path!r} lies in a submodule, which is another repository", code="PATH_REFUSED")

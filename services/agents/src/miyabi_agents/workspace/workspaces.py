@@ -15,6 +15,7 @@ from miyabi_agents.environments.locks import hold_lock
 from miyabi_agents.errors import WorkspaceError
 from miyabi_agents.sandbox.removal import remove_tree
 from miyabi_agents.workspace.access import OPEN, GitAccess
+from miyabi_agents.workspace.checkouts import CheckoutPool
 from miyabi_agents.workspace.commit_files import CommitFiles
 from miyabi_agents.workspace.git import git, git_network
 from miyabi_agents.workspace.object_tree import ObjectTree
@@ -43,6 +44,7 @@ class GitWorkspaces:
         self._access = access
         self._data_dir = data_dir.resolve()
         self._worktrees = (shared_dir or data_dir).resolve() / "worktrees"
+        self._pool = CheckoutPool(self._worktrees, self._data_dir / "gitdirs")
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     def remove_leftovers(self) -> None:
@@ -51,19 +53,16 @@ class GitWorkspaces:
 
     @asynccontextmanager
     async def open(self, *, repository: str, sha: str, label: str) -> AsyncIterator[GitWorktree]:
-        """Check out *sha*; the checkout is removed when the block ends, however it ends.
+        """Check out *sha*; the checkout is kept for the next run when the block ends, and cleaned before it.
 
         Raises:
             WorkspaceError: the commit is gone, or the proxy is out of reach.
         """
-        mirror = await self._mirror_of(repository, sha)
-        name = _named(label)
-        path, git_dir = self._worktrees / name, self._data_dir / "gitdirs" / name
-        try:
-            await _check_out(mirror, sha, path=path, git_dir=git_dir)
+        async with (
+            self.files(repository=repository, sha=sha) as commit,
+            self._pool.lend(repository, commit, name=_named(label)) as path,
+        ):
             yield GitWorktree(path=path, base_sha=sha)
-        finally:
-            await asyncio.shield(asyncio.to_thread(_remove, path, git_dir))
 
     @asynccontextmanager
     async def files(self, *, repository: str, sha: str) -> AsyncIterator[CommitFiles]:

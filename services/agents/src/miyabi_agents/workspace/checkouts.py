@@ -1,0 +1,199 @@
+"""A pool of checkouts: each is kept for its repository and moved to the next commit by what differs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import posixpath
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from prometheus_client import Counter
+
+from miyabi_agents.sandbox.removal import remove_tree
+from miyabi_agents.workspace.commit_files import CommitFiles, Listing
+from miyabi_agents.workspace.git import git
+from miyabi_agents.workspace.snapshot import FOLDER_MODE, Snapshot
+
+#: Checkouts that are kept while nobody uses them, over all repositories; the least recently used go first.
+MAX_IDLE = 6
+#: Checkouts that were laid whole, and those that were moved by what differs.
+CHECKOUTS = Counter("miyabi_agents_checkouts_total", "Checkouts given to runs, by how they were laid.", ["how"])
+
+
+@dataclass
+class _Slot:
+    """One kept checkout."""
+
+    repository: str
+    path: Path
+    git_dir: Path
+    sha: str = ""
+    listing: Listing | None = None
+    snapshot: Snapshot = field(default_factory=Snapshot)
+
+
+class CheckoutPool:
+    """Lends checkouts, each to one run at a time.
+
+    Args:
+        folder: Where they lie, and where the sandbox reaches them.
+        git_dirs: Where their git directories lie, out of its reach.
+    """
+
+    def __init__(self, folder: Path, git_dirs: Path) -> None:
+        self._folder, self._git_dirs = folder, git_dirs
+        self._idle: list[_Slot] = []
+        self._made = 0
+
+    @asynccontextmanager
+    async def lend(self, repository: str, commit: CommitFiles, *, name: str) -> AsyncIterator[Path]:
+        """Lend a checkout of a commit, exactly as the commit has it; what is left in it is removed before the next.
+
+        A checkout whose preparation or use was broken off is given up.
+
+        Raises:
+            WorkspaceError: git failed, or the disk is full.
+        """
+        slot = self._take(repository, commit.sha, name)
+        kept = False
+        try:
+            await self._prepare(slot, commit)
+            yield slot.path
+            kept = True
+        finally:
+            if kept:
+                self._idle.append(slot)
+            else:
+                await asyncio.shield(asyncio.to_thread(_give_up, slot))
+            while len(self._idle) > MAX_IDLE:
+                await asyncio.shield(asyncio.to_thread(_give_up, self._idle.pop(0)))
+
+    def _take(self, repository: str, sha: str, name: str) -> _Slot:
+        """Take an idle checkout of the repository, of the same commit where there is one, or begin another."""
+        own = [slot for slot in self._idle if slot.repository == repository]
+        chosen = next((slot for slot in own if slot.sha == sha), own[0] if own else None)
+        if chosen is not None:
+            self._idle.remove(chosen)
+            return chosen
+        self._made += 1
+        name = f"{name}-{self._made}"
+        return _Slot(repository, self._folder / name, self._git_dirs / name)
+
+    async def _prepare(self, slot: _Slot, commit: CommitFiles) -> None:
+        """Make a checkout hold exactly the commit's files."""
+        listing = await asyncio.to_thread(commit.listing)
+        if slot.listing is None:
+            CHECKOUTS.labels("whole").inc()
+            await _begin(slot, commit)
+            gone, wanted = [], sorted(listing.blobs)
+            before = Listing({})
+        else:
+            CHECKOUTS.labels("moved").inc()
+            before = slot.listing
+            broken = await asyncio.to_thread(slot.snapshot.clean, slot.path)
+            # Links are few, and made anew each time.
+            gone = sorted(path for path in slot.snapshot.files if path not in listing.blobs)
+            differing = [path for path, blob in listing.blobs.items() if _other(path, blob, before, listing)]
+            wanted = sorted({*differing, *(path for path in broken if path in listing.blobs)})
+        await _lay(slot, commit, gone=gone, wanted=wanted)
+        await asyncio.to_thread(_link, slot, commit, listing)
+        slot.sha, slot.listing = commit.sha, listing
+
+
+def _other(path: str, blob: str, before: Listing, after: Listing) -> bool:
+    """Tell whether a file differs between two commits, in content or mode."""
+    return before.blobs.get(path) != blob or (path in before.executable) != (path in after.executable)
+
+
+async def _begin(slot: _Slot, commit: CommitFiles) -> None:
+    """Make the folders of a checkout, and a git directory that borrows the mirror's objects."""
+    await asyncio.to_thread(_make, slot)
+    await git("init", "--quiet", "--bare", str(slot.git_dir))
+    borrowed = slot.git_dir / "objects/info/alternates"
+    await asyncio.to_thread(borrowed.write_text, f"{commit.mirror / 'objects'}\n")
+
+
+def _make(slot: _Slot) -> None:
+    """Make the folders."""
+    slot.path.mkdir(parents=True)
+    slot.path.chmod(FOLDER_MODE)
+    slot.git_dir.parent.mkdir(parents=True, exist_ok=True)
+
+
+async def _lay(slot: _Slot, commit: CommitFiles, *, gone: list[str], wanted: list[str]) -> None:
+    """Remove and write files, with the commit's time on all that is written."""
+    await asyncio.to_thread(_remove_files, slot, gone)
+    if wanted:
+        variables = {"GIT_DIR": str(slot.git_dir), "GIT_WORK_TREE": str(slot.path)}
+        await git("read-tree", commit.sha, variables=variables)
+        names = b"".join(path.encode("utf-8", "surrogateescape") + b"\0" for path in wanted)
+        await git("checkout-index", "--force", "-z", "--stdin", cwd=slot.path, variables=variables, stdin=names)
+    await asyncio.to_thread(_note, slot, commit, wanted)
+
+
+def _remove_files(slot: _Slot, gone: list[str]) -> None:
+    """Remove files that the commit does not have."""
+    before = set(slot.snapshot.folders)
+    for path in gone:
+        remove_tree(slot.path / path)
+    slot.snapshot.forget(gone)
+    for folder in before - slot.snapshot.folders:
+        remove_tree(slot.path / folder)
+
+
+def _note(slot: _Slot, commit: CommitFiles, wanted: Iterable[str]) -> None:
+    """Give files the commit's time, and remember how they are."""
+    written = list(wanted)
+    for path in written:
+        _set_time(slot.path / path, commit)
+    slot.snapshot.note(slot.path, written)
+    for folder in slot.snapshot.folders:
+        (slot.path / folder).chmod(FOLDER_MODE)
+
+
+def _set_time(place: Path, commit: CommitFiles) -> None:
+    """Give a file or a link the commit's time."""
+    moment = int(commit.committed.timestamp() * 1_000_000_000)
+    os.utime(place, ns=(moment, moment), follow_symlinks=False)
+
+
+def _link(slot: _Slot, commit: CommitFiles, listing: Listing) -> None:
+    """Make the commit's symbolic links, where they stay inside; others are left out."""
+    for path in sorted(listing.links):
+        target = commit.link_target(path)
+        place = slot.path / path
+        if target is None or not _stays_inside(path, target) or os.path.lexists(place):
+            continue
+        if not _reachable(slot.path, posixpath.dirname(path)):
+            continue
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to(target)
+        _set_time(place, commit)
+        slot.snapshot.note(slot.path, [path])
+
+
+def _reachable(root: Path, folder: str) -> bool:
+    """Tell whether no part of a folder's path is a link or a file."""
+    place = root
+    for part in filter(None, folder.split("/")):
+        place = place / part
+        if place.is_symlink() or (place.exists() and not place.is_dir()):
+            return False
+    return True
+
+
+def _stays_inside(path: str, target: str) -> bool:
+    """Tell whether a link leads to what lies in the same checkout, by its text alone."""
+    if target.startswith("/") or "\0" in target:
+        return False
+    resolved = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
+    return resolved != ".." and not resolved.startswith("../")
+
+
+def _give_up(slot: _Slot) -> None:
+    """Remove a checkout."""
+    remove_tree(slot.path)
+    remove_tree(slot.git_dir)
