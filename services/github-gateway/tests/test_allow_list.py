@@ -99,7 +99,8 @@ async def test_git_refuses_before_github_is_asked(tmp_path: Path, redis_url: str
         said.append(await failed("push", url, "HEAD:refs/heads/miyabi/x", cwd=tmp_path / "new"))
         async with aiohttp.ClientSession() as session:
             for service in ("git-upload-pack", "git-receive-pack"):
-                async with session.post(f"{url}/{service}", data=b"0000") as answer:
+                asked = {"Content-Type": f"application/x-{service}-request"}
+                async with session.post(f"{url}/{service}", data=b"0000", headers=asked) as answer:
                     assert answer.status == 403
                     said.append(await answer.text())
         assert [f"{REPOSITORY} is not among the repositories" in one for one in said] == [True] * 4

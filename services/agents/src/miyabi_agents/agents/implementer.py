@@ -9,7 +9,7 @@ from typing import Any
 
 from miyabi.common.v1.task_kind_pb2 import TaskKind
 from miyabi.coordinator.v1.dispatch_service_pb2 import Lease, Outcome
-from miyabi.coordinator.v1.result_pb2 import ChangedExpectation, ChangeSet
+from miyabi.coordinator.v1.result_pb2 import ChangedExpectation, ChangeSet, PlannedTask
 from miyabi.coordinator.v1.state_pb2 import FailureReason
 from miyabi_agents.agents import prompts
 from miyabi_agents.agents.edit_policy import problem_of
@@ -21,6 +21,7 @@ from miyabi_agents.localisation import Locator
 from miyabi_agents.model.session import ModelSession
 from miyabi_agents.ports import TaskContext, Tree
 from miyabi_agents.verification.targets import is_test
+from miyabi_core.text import exact
 
 FINISH_CHANGE = tool(
     "finish_change",
@@ -100,7 +101,7 @@ class ImplementerAgent:
         parts = [
             issue,
             prompts.listing("Files that may matter:", likely),
-            f"Your step: {step.title}\n{step.description}" if step else "",
+            _step_text(step) if step else "",
             prompts.evidence_text(task),
             _CHANGE_TASK,
         ]
@@ -146,6 +147,12 @@ class ImplementerAgent:
             return await tree.change_set()
 
 
+def _step_text(step: PlannedTask) -> str:
+    """Show the step of the plan that is to be done; the issue may have listed it, so it is data."""
+    words = f"{step.title}\n{step.description}"
+    return f"Your step:\n{prompts.fence(words)}"
+
+
 def _refuse_nothing(change: ChangeSet, before: ChangeSet) -> None:
     """Make sure that there is a change, beyond that of the steps before.
 
@@ -181,8 +188,8 @@ def _test_prompt(task: Lease, issue: str, path: str, change: ChangeSet) -> str:
     diff = prompts.fence(change.diff)
     evidence = prompts.evidence_text(task)
     return (
-        f"{issue}\n\nWrite tests for {path}.\n\nThe change:\n{diff}\n\n{evidence}\n\nAdd tests that fail without the "
-        "change and pass with it, beside the tests that are there. Edit an existing test only where the change makes "
+        f"{issue}\n\nWrite tests for {exact(path)}.\n\nThe change:\n{diff}\n\n{evidence}\n\n"
+        "Add tests that fail without the change and pass with it, beside the tests that are there. Edit an existing test only where the change makes "
         "its expectation wrong, and name it in changed_expectations. Then call finish_tests."
     )
 

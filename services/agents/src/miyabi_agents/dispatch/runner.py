@@ -24,6 +24,7 @@ from miyabi_core.grants import bind_grant
 from miyabi_core.interceptors.validation import violations_of
 from miyabi_core.logging import get_logger, redact_text
 from miyabi_core.proto_time import from_timestamp, now, to_duration
+from miyabi_core.text import without_surrogates
 from miyabi_core.tracing import continue_trace, start_span
 
 if TYPE_CHECKING:
@@ -140,7 +141,8 @@ def _failed(error: AgentError) -> Outcome:
 
 def _failure(error: AgentError) -> TaskFailure:
     """Render an error."""
-    failure = TaskFailure(reason=error.reason, message=redact_text(str(error))[:2000], retryable=error.retryable)
+    message = without_surrogates(redact_text(str(error)))[:2000]
+    failure = TaskFailure(reason=error.reason, message=message, retryable=error.retryable)
     if error.retry_after is not None:
         failure.retry_after.CopyFrom(to_duration(error.retry_after))
     return failure
