@@ -26,6 +26,9 @@ from miyabi_agents.sandbox.zygote import ZYGOTE
 
 #: A keeper that was told to end has this long, then its processes are killed from here.
 END_PATIENCE = timedelta(seconds=5)
+#: Without namespaces only the keeper knows what is left, and a machine full of it is slow: it gets this much longer.
+PLAIN_PATIENCE = timedelta(seconds=25)
+#: Output is read in pieces of so many bytes.
 _CHUNK = 65536
 
 
@@ -236,6 +239,10 @@ async def _kill(command: _Command) -> None:
         with suppress(ProcessLookupError):
             signal.pidfd_send_signal(command.first, signal.SIGKILL)
         await _readable(command.first)
+        return
+    with suppress(TimeoutError):
+        async with asyncio.timeout(PLAIN_PATIENCE.total_seconds()):
+            await _listen(command)
 
 
 async def _readable(descriptor: int) -> None:
