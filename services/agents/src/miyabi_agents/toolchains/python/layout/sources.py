@@ -54,6 +54,7 @@ def roots(tree: Tree, project: str, files: Sequence[str]) -> Sequence[str]:
 def packages_of(files: Sequence[str], folders: Sequence[str]) -> Sequence[str]:
     """Return the names that can be imported from a project's folders, sorted."""
     names: set[str] = set()
+    modules: set[str] = set()
     known = frozenset(files)
     for path in files:
         root = next((folder for folder in folders if within(folder, path)), None)
@@ -65,8 +66,9 @@ def packages_of(files: Sequence[str], folders: Sequence[str]) -> Sequence[str]:
         if rest and first.isidentifier() and (root.endswith("src") or (first not in _BESIDE and package in known)):
             names.add(first)
         elif not rest and first not in _PROGRAMS and not any(matches(first, pattern) for pattern in ANY_FILES):
-            names.add(first.removesuffix(".py"))
-    return sorted(names)[:_MAX_PACKAGES]
+            modules.add(first.removesuffix(".py"))
+    # Beside packages, programs at the root are for people.
+    return sorted(names or modules)[:_MAX_PACKAGES]
 
 
 def compiled(tree: Tree, project: str) -> bool:

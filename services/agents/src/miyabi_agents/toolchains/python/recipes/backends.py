@@ -56,6 +56,8 @@ def backend_of(tree: Tree, folder: str) -> Backend:
     requires = tuple(gathered.requirements)
     if name.startswith("setuptools."):
         requires = (*requires, "wheel")
+    if name.startswith("hatchling."):
+        requires = (*requires, "editables>=0.3")
     texts = (tree.text(path_in(folder, manifest)) or "" for manifest in ("pyproject.toml", "setup.cfg", "setup.py"))
     asks = any(_ASKING.search(text) for text in texts)
     return Backend(folder, name, requires, strings(system.get("backend-path")), asks)
