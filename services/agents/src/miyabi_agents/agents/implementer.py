@@ -183,15 +183,16 @@ def _is_source(path: str) -> bool:
     return PurePosixPath(path).suffix in SOURCE_SUFFIXES and not is_test(path)
 
 
-def _test_prompt(task: Lease, issue: str, path: str, change: ChangeSet) -> str:
+def _test_prompt(lease: Lease, issue: str, path: str, change: ChangeSet) -> str:
     """Ask for the tests of one file."""
     diff = prompts.fence(change.diff)
-    evidence = prompts.evidence_text(task)
-    return (
-        f"{issue}\n\nWrite tests for {exact(path)}.\n\nThe change:\n{diff}\n\n{evidence}\n\n"
-        "Add tests that fail without the change and pass with it, beside the tests that are there. Edit an existing test only where the change makes "
-        "its expectation wrong, and name it in changed_expectations. Then call finish_tests."
+    evidence = prompts.evidence_text(lease)
+    task = (
+        "Add tests that fail without the change and pass with it, beside the tests that are there. Edit an existing test "
+        "only where the change makes its expectation wrong, and name it in changed_expectations. Then call finish_tests."
     )
+    parts = (issue, f"Write tests for {exact(path)}.", f"The change:\n{diff}", evidence, task)
+    return "\n\n".join(filter(None, parts))
 
 
 def _complete(change: ChangeSet, task: Lease, said: dict[str, Any], tests: Sequence[dict[str, Any]]) -> ChangeSet:
