@@ -33,7 +33,7 @@ def sort(files: Iterable[FileChange], toolchain: Toolchain, base: BaseFiles) -> 
     view = Overlaid(base, {file.path: None if file.deleted else file.content for file in changed})
     for file in changed:
         before, after = base.read(file.path), None if file.deleted else file.content
-        if toolchain.is_harness(file.path) and toolchain.harness_changed(file.path, before, after):
+        if toolchain.harness_changed(file.path, before, after):
             harness[file.path] = file
         elif toolchain.is_test(file.path, base if before is not None else view):
             tests[file.path] = file

@@ -63,9 +63,9 @@ class GoToolchain:
         """Tell whether a file holds what runs around all tests of a package."""
         return bool(_HARNESS.search(path))
 
-    def harness_changed(self, path: str, before: bytes | None, after: bytes | None) -> bool:  # noqa: ARG002
+    def harness_changed(self, path: str, before: bytes | None, after: bytes | None) -> bool:
         """Tell whether a change touches `TestMain`, which decides what is run and with which status it ends."""
-        return before != after and any(b"func TestMain(" in (content or b"") for content in (before, after))
+        return path.endswith("_test.go") and _main_of(before) != _main_of(after)
 
     def is_manifest(self, path: str) -> bool:
         """Tell whether a file decides what an environment holds."""
@@ -104,3 +104,9 @@ class GoToolchain:
     def repair(self, recipe: Recipe, run: RunVerdicts) -> Recipe | None:  # noqa: ARG002
         """Return nothing: what `go.mod` does not name is not guessed."""
         return None
+
+
+def _main_of(content: bytes | None) -> bytes:
+    """Return the code of `TestMain`, to the brace that begins a line as gofmt writes it; empty where there is none."""
+    _, found, rest = (content or b"").partition(b"func TestMain(")
+    return found + rest.partition(b"\n}")[0] if found else b""
