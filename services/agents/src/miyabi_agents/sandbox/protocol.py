@@ -94,7 +94,7 @@ def decode_answer(line: bytes) -> SandboxResult:
         fields["missing_layers"] = _texts(fields["missing_layers"])
         fields["report"] = {str(name): base64.b64decode(text) for name, text in fields["report"].items()}
         return SandboxResult(**fields)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise SandboxError(f"the sandbox gave no answer: {type(error).__name__}", code="AWAY") from error
 
 

@@ -16,7 +16,7 @@ ASIDE = re.compile(r"(^|/)(vendor|testdata|node_modules|[._][^/]*)(/|$)")
 #: The line of `go.mod` that says which version of Go the module is written for.
 _VERSION = re.compile(rb"^go[ \t]+(\d+)\.(\d+)(?:\.(\d+))?", re.MULTILINE)
 _MODULE = re.compile(rb'^module[ \t]+"?([^\s"]{1,500})"?', re.MULTILINE)
-_USE = re.compile(rb"(?:^|\n)use[ \t]*(?:\(([^)]{0,20000})\)|([^\s(]{1,500}))")
+_USE = re.compile(rb"(?:^|\n)use[ \t]*(?:\(([^()]{0,20000})\)|([^\s(]{1,500}))")
 
 
 def recognise(base: BaseFiles, config: RepositoryConfig | None) -> list[Project]:

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 #: Longest file that is looked at.
 MAX_CHARACTERS = 1 << 20
@@ -48,7 +49,7 @@ def declarations(text: str) -> list[Declaration]:
         elif depth <= 0 and match.lastgroup == "word" and match[0] in _DECLARES and _begins_line(text, match.start()):
             starts.append(index)
             depth = 0
-    return [_declaration(found[start:end]) for start, end in zip(starts, [*starts[1:], len(found)], strict=True)]
+    return [_declaration(found[start:end]) for start, end in pairwise([*starts, len(found)])]
 
 
 def _begins_line(text: str, position: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -29,12 +30,13 @@ def read(result: SandboxResult, *, tree: Path) -> RunVerdicts:
     reasons: dict[str, str] = {}
     unbuilt: dict[str, str] = {}
     problems: list[str] = []
+    counts: Counter[str] = Counter()
     end: int | None = None
     for event in _events(result.report.get(NAME, b""), problems):
         kind, name = event.get("kind"), str(event.get("name", ""))[:1500]
         text = str(event.get("message", "")).replace(f"{tree}/", "")[:MAX_REASON]
         if kind == "test" and event.get("status") in _STATUS:
-            name = name if not name.partition("::doc ")[1] else _numbered(name, verdicts)
+            name = name if not name.partition("::doc ")[1] else _numbered(name, counts)
             if verdicts.get(name) != _FAILED:
                 verdicts[name] = _STATUS[event["status"]]
             if verdicts[name] == _FAILED and text:
@@ -52,14 +54,10 @@ def read(result: SandboxResult, *, tree: Path) -> RunVerdicts:
     return RunVerdicts(verdicts, complete=not problem, problem=problem, unbuilt=unbuilt, reasons=reasons)
 
 
-def _numbered(name: str, verdicts: Mapping[str, TestVerdict.ValueType]) -> str:
+def _numbered(name: str, counts: Counter[str]) -> str:
     """Return the name of a doc test; several of one item are numbered, since their lines change."""
-    count = 1
-    found = name
-    while found in verdicts and count < 10_000:
-        count += 1
-        found = f"{name} [#{count}]"
-    return found
+    counts[name] += 1
+    return name if counts[name] == 1 else f"{name} [#{counts[name]}]"
 
 
 def _events(report: bytes, problems: list[str]) -> Iterator[Mapping[str, Any]]:
