@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from miyabi_cli.commands import audit, batches, doctor, inspect, stack
+from miyabi_cli.commands import approve, audit, batches, doctor, inspect, show, stack
 from miyabi_cli.runtime import GIVEN
 from miyabi_core import __version__
 
@@ -47,7 +47,7 @@ def options(
 
 
 for command in (
-    stack.up, stack.demo, batches.submit, batches.watch, batches.batches, batches.cancel, batches.label, doctor.doctor,
-    inspect.inspect, audit.audit, audit.token,
+    stack.up, stack.demo, batches.submit, batches.watch, show.show, approve.approve, batches.batches, batches.cancel,
+    batches.label, inspect.inspect, doctor.doctor, audit.audit, audit.token,
 ):  # fmt: skip
     app.command()(command)

@@ -16,9 +16,11 @@ from miyabi_cli.errors import CliError, StreamEndedError, from_service
 from miyabi_cli.settings import CliSettings
 from miyabi_core.channel import open_channel
 from miyabi_core.errors import MiyabiError
+from miyabi_core.ids import new_ulid
 from miyabi_core.status import from_rpc_error
 
 if TYPE_CHECKING:
+    from miyabi.coordinator.v1.batch_pb2 import IssueRun
     from miyabi.coordinator.v1.coordinator_service_pb2_grpc import CoordinatorServiceAsyncStub
     from miyabi.coordinator.v1.event_pb2 import BatchEvent
     from miyabi.coordinator.v1.result_pb2 import IssueResult
@@ -82,6 +84,28 @@ class CoordinatorClient:
         if not answer.batch.HasField("end_time"):
             raise StreamEndedError
         return list(answer.results)
+
+    async def run(self, batch: str, number: int) -> IssueRun:
+        """Return one issue's run of a batch as it is now.
+
+        Raises:
+            CliError: there is none, or the coordinator is out of reach.
+        """
+        request = pb.GetIssueRunRequest(name=f"{batch}/runs/{number}")
+        answer = await self.call(self.stub.GetIssueRun(request, timeout=CALL_TIMEOUT.total_seconds()))
+        return answer.run
+
+    async def resolve_approval(self, batch: str, number: int, *, approved: bool, comment: str) -> IssueRun:
+        """Decide on a run that waits for a person; returns it after that.
+
+        Raises:
+            CliError: it does not wait, or the coordinator is out of reach.
+        """
+        request = pb.ResolveApprovalRequest(
+            name=f"{batch}/runs/{number}", approved=approved, comment=comment, request_id=new_ulid()
+        )
+        answer = await self.call(self.stub.ResolveApproval(request, timeout=CALL_TIMEOUT.total_seconds()))
+        return answer.run
 
     async def submit(self, request: pb.SubmitBatchRequest) -> AsyncIterator[BatchEvent]:
         """Submit a batch and yield its events to the last, each once and in order, through broken connections.

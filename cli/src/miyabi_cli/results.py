@@ -17,6 +17,8 @@ from miyabi_core.text import Untrusted
 USD_MICROS = 1_000_000
 #: Ages below are told in seconds, others in minutes: what a person would say.
 SPOKEN_IN_SECONDS = 90
+#: Characters of why an issue failed in its row; the whole stands above the table.
+MOST_OF_A_REASON = 200
 _CAUSES: dict[int, str] = {
     StaleCause.STALE_CAUSE_RATE_LIMITED: "GitHub's limit was reached",
     StaleCause.STALE_CAUSE_UNAVAILABLE: "GitHub could not be reached",
@@ -29,11 +31,14 @@ def status_of(result: IssueResult) -> str:
     return RunState.Name(result.state).removeprefix("RUN_STATE_").lower()
 
 
+def failure_name(reason: FailureReason.ValueType) -> str:
+    """Return a failure reason as lower-case words, or nothing."""
+    return FailureReason.Name(reason).removeprefix("FAILURE_REASON_").lower().replace("_", " ") if reason else ""
+
+
 def failure_of(result: IssueResult) -> str:
     """Return the failure reason as one lower-case word, or nothing."""
-    if not result.failure_reason:
-        return ""
-    return FailureReason.Name(result.failure_reason).removeprefix("FAILURE_REASON_").lower()
+    return failure_name(result.failure_reason).replace(" ", "_")
 
 
 def measured(number: int) -> int | None:
@@ -125,7 +130,7 @@ def _status(result: IssueResult) -> TerminalText:
     """Return how the run ended, in words."""
     status = status_of(result)
     if result.failure_reason:
-        status += f": {failure_of(result).replace('_', ' ')}"
+        status += f": {failure_name(result.failure_reason)}\n{result.failure_message[:MOST_OF_A_REASON]}"
     elif result.changed_expectations:
         status += f" ({len(result.changed_expectations)} changed expectations)"
     if result.HasField("stale_data"):

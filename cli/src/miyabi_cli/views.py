@@ -14,6 +14,7 @@ from miyabi.common.v1.task_kind_pb2 import TaskKind
 from miyabi.coordinator.v1.event_pb2 import BatchEvent
 from miyabi.coordinator.v1.result_pb2 import IssueResult
 from miyabi.coordinator.v1.state_pb2 import RunState, TaskState
+from miyabi_cli.evidence_view import Attention
 from miyabi_cli.results import age_of, as_json, results_table
 from miyabi_cli.terminal import TerminalText, WordsColumn, joined, json_line, ours, say, say_table, shown
 from miyabi_core.text import Untrusted
@@ -73,6 +74,7 @@ class TerminalView:
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._attention = Attention(console)
         self._bars: dict[int, TaskID] = {}
         self._progress = Progress(
             TextColumn("[bold]#{task.fields[number]}[/]"),
@@ -91,7 +93,8 @@ class TerminalView:
         self._progress.stop()
 
     def show(self, event: BatchEvent) -> None:
-        """Move the bar of the event's issue."""
+        """Move the bar of the event's issue, and say what a person has to know."""
+        self._attention.note(event)
         payload = event.WhichOneof("payload")
         if payload == "batch_accepted":
             self._accepted(event)
@@ -154,6 +157,7 @@ class LogView:
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._attention = Attention(console)
 
     def __enter__(self) -> Self:
         return self
@@ -163,6 +167,7 @@ class LogView:
 
     def show(self, event: BatchEvent) -> None:
         """Print what a person would want to read later."""
+        self._attention.note(event)
         payload = event.WhichOneof("payload")
         if payload == "batch_accepted":
             spec, simulated = event.batch_accepted.batch.spec, event.batch_accepted.batch.simulated

@@ -1,0 +1,173 @@
+"""Shows why an issue did not work, or waits: the verdict's reason, the end of what its tests printed, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+
+from miyabi.coordinator.v1.batch_pb2 import IssueRun
+from miyabi.coordinator.v1.event_pb2 import BatchEvent
+from miyabi.coordinator.v1.result_pb2 import TestComparison, TestRunReport, TestVerdict, VerifyResult
+from miyabi.coordinator.v1.state_pb2 import RunState
+from miyabi_cli.results import failure_name
+from miyabi_cli.terminal import TerminalText, lines, ours, say, shown
+from miyabi_core.text import Untrusted
+
+#: Lines of the end of a run's output while a batch is watched; `miyabi show` has all that was kept.
+WATCHED_LINES = 12
+#: Tests that are listed one by one.
+MOST_TESTS = 50
+#: Characters of one line of a runner's output.
+_WIDTH = 500
+#: Ends that are no success and deserve a word.
+_BAD = (RunState.RUN_STATE_FAILED, RunState.RUN_STATE_SKIPPED)
+
+
+class Attention:
+    """Says beside a view what a person has to know: why something failed, and what waits for them.
+
+    Args:
+        console: Where to.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._reasons: dict[int, Sequence[str]] = {}
+
+    def note(self, event: BatchEvent) -> None:
+        """Look at an event."""
+        payload = event.WhichOneof("payload")
+        if payload == "verification_recorded":
+            self._reasons[event.issue_number] = list(event.verification_recorded.approval_reasons)
+            if not event.verification_recorded.passed:
+                self._refuted(event.issue_number, event.verification_recorded)
+        elif payload == "run_state_changed":
+            if event.run_state_changed.to_state == RunState.RUN_STATE_AWAITING_APPROVAL:
+                self._waits(event)
+        elif payload == "issue_finished" and event.issue_finished.state in _BAD:
+            self._failed(event)
+
+    def _refuted(self, number: int, verification: VerifyResult) -> None:
+        """Say why tests do not prove a change, with the end of what they printed."""
+        reason = verification.verdict_reason or "the tests do not prove the change"
+        say(self._console, ours("#{} ", number, style="yellow"), shown(Untrusted(reason), style="yellow"))
+        show_output(self._console, telling(verification.runs), most=WATCHED_LINES)
+
+    def _waits(self, event: BatchEvent) -> None:
+        """Say that a person has to decide, why, and how."""
+        number = event.issue_number
+        say(self._console, ours("#{} waits for approval", number, style="yellow"))
+        show_reasons(self._console, self._reasons.get(number, ()))
+        say(self._console, ours("  approve or decline with: "), _command("approve", event.batch), ours(" {}", number))
+
+    def _failed(self, event: BatchEvent) -> None:
+        """Say why an issue failed, whole, and where there is more."""
+        result = event.issue_finished
+        number, message = result.issue_number, result.failure_message or "no reason was given"
+        reason = shown(Untrusted(failure_name(result.failure_reason) or "skipped"), style="red")
+        say(self._console, ours("#{} ", number, style="red"), reason, ours(": "), lines(Untrusted(message)))
+        say(self._console, ours("  look closer with: "), _command("show", event.batch), ours(" {}", number))
+
+
+def _command(word: str, batch: str) -> TerminalText:
+    """Return a command of ours on a batch."""
+    return shown(Untrusted(f"miyabi {word} {batch}"))
+
+
+def telling(runs: Iterable[TestRunReport]) -> TestRunReport | None:
+    """Return the run that tells most of why tests prove nothing: the first that came to no end, else the change's."""
+    there = list(runs)
+    broken = [run for run in there if run.problem or not run.complete]
+    change = [run for run in there if run.name.startswith("change")]
+    return next(iter([*broken, *change, *there]), None)
+
+
+def show_reasons(console: Console, reasons: Iterable[str]) -> None:
+    """Print why a person has to approve."""
+    for reason in reasons:
+        say(console, ours("  because: "), shown(Untrusted(reason)))
+
+
+def show_output(console: Console, run: TestRunReport | None, *, most: int | None = None) -> None:
+    """Print how a run ended and the end of what it printed.
+
+    Args:
+        console: Where to.
+        run: None: nothing is printed.
+        most: Lines that are shown, from the end; None: all that were kept.
+    """
+    if run is None:
+        return
+    if run.problem:
+        say(console, ours("  "), shown(Untrusted(run.name)), ours(": "), shown(Untrusted(run.problem)))
+    there = run.output_tail.rstrip().splitlines()
+    for line in there if most is None else there[-most:]:
+        say(console, ours("  | ", style="dim"), shown(Untrusted(line), most=_WIDTH, style="dim"))
+
+
+def show_run(console: Console, run: IssueRun) -> None:
+    """Print what is known of an issue's run: how it stands, why, what was measured, and the end of each bad run."""
+    state = RunState.Name(run.state).removeprefix("RUN_STATE_").lower().replace("_", " ")
+    say(console, ours("#{} ", run.issue_number, style="bold"), shown(Untrusted(run.title), style="bold"))
+    say(console, ours("  state: "), shown(Untrusted(state)))
+    if run.failure_reason:
+        reason = shown(Untrusted(failure_name(run.failure_reason)), style="red")
+        say(console, ours("  "), reason, ours(": "), lines(Untrusted(run.failure_message)))
+    if run.HasField("pull_request"):
+        say(console, ours("  pull request: "), shown(Untrusted(run.pull_request.url or "not written")))
+    if run.HasField("verification"):
+        _verification(console, run.verification)
+
+
+def _verification(console: Console, found: VerifyResult) -> None:
+    """Print what verification measured."""
+    proof = ours("{} prove the change, {} broken", found.failed_before_passed_after, found.broken)
+    rest = ours(
+        "; {} red on base, {} blocked, {} by turns, of {} tests",
+        found.red_on_base, found.blocked, found.flaky, found.total,
+    )  # fmt: skip
+    say(console, ours("  tests: "), proof, rest)
+    if found.verdict_reason:
+        say(console, ours("  verdict: "), shown(Untrusted(found.verdict_reason), style="red"))
+    for one in found.environments:
+        words = f"{one.project}: {one.toolchain}, {one.runner}, from {one.origin}"
+        say(console, ours("  environment: "), shown(Untrusted(words)))
+        for note in one.notes:
+            say(console, ours("    "), shown(Untrusted(note)))
+    for note in found.notes:
+        say(console, ours("  note: "), shown(Untrusted(note)))
+    if found.approval_reasons:
+        say(console, ours("  needs approval"))
+        show_reasons(console, found.approval_reasons)
+    _tests(console, found.comparisons)
+    for run in found.runs:
+        _run(console, run, open_end=not found.passed)
+
+
+def _tests(console: Console, comparisons: Sequence[TestComparison]) -> None:
+    """Print what broke and what proves nothing, each with the first lines of why."""
+    bad = [one for one in comparisons if one.broken or one.reason]
+    for one in bad[:MOST_TESTS]:
+        words = f"{_verdict(one.before)} before, {_verdict(one.after)} after{', broken' if one.broken else ''}"
+        say(console, ours("  test: "), shown(Untrusted(one.test)), ours(": "), shown(Untrusted(words)))
+        for line in one.reason.splitlines()[:WATCHED_LINES]:
+            say(console, ours("      "), shown(Untrusted(line), most=_WIDTH))
+    if len(bad) > MOST_TESTS:
+        say(console, ours("  and {} tests more", len(bad) - MOST_TESTS))
+
+
+def _verdict(value: TestVerdict.ValueType) -> str:
+    """Return a verdict as a lower-case word."""
+    return TestVerdict.Name(value).removeprefix("TEST_VERDICT_").lower()
+
+
+def _run(console: Console, run: TestRunReport, *, open_end: bool) -> None:
+    """Print one of the runs that the verdict rests on."""
+    how = ours("{} tests, exit status {}", run.total, run.exit_code)
+    took = ours(", kept from before") if run.reused else ours(", {:.1f} s", run.duration.ToTimedelta().total_seconds())
+    say(console, ours("  run: "), shown(Untrusted(run.name)), ours(": "), how, took)
+    if run.command:
+        say(console, ours("    $ "), shown(Untrusted(run.command), most=_WIDTH))
+    if open_end or run.problem:
+        show_output(console, run)
