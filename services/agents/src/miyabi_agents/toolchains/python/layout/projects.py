@@ -148,7 +148,9 @@ def _configured(config: RepositoryConfig | None) -> Mapping[str, str | bool | Se
     env = config.env
     found: dict[str, str | bool | Sequence[str]] = {}
     if config.test.command:
-        found |= {"config_command": tuple(config.test.command), "cwd": config.test.cwd}
+        found["config_command"] = tuple(config.test.command)
+    if config.test.command or config.test.cwd != ".":
+        found["cwd"] = config.test.cwd
     if config.test.format != "auto":
         found["format"] = config.test.format
     return found | {

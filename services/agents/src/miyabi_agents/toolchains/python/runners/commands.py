@@ -24,6 +24,8 @@ NOT_TESTED = frozenset({
     "tests", "test", "testing", "docs", "doc", "examples", "example", "benchmarks", "benchmark", "scripts",
     "tools", "setup", "conftest", "noxfile", "tasks", "fabfile", "manage", "ci", "build", "dist", "versioneer",
 })  # fmt: skip
+#: Folder that labels of Django's own tests are relative to.
+TESTS = "tests"
 #: Names that nobody needs to guard: folders of tests are called so.
 NEVER_GUARDED = frozenset({"test", "tests"})
 #: Entries of a folder that are looked at.
@@ -42,7 +44,7 @@ def test_run(project: Project, environment: Environment, targets: Sequence[str] 
     """
     cwd = normpath(_text(project, "cwd") or project.root)
     own = _list(project, "config_command")
-    command = _configured(own, cwd, targets) if own else _recognised(project, environment, cwd, targets)
+    command = _configured(project, own, cwd, targets) if own else _recognised(project, environment, cwd, targets)
     return TestRun(
         command=command,
         cwd=cwd,
@@ -72,15 +74,26 @@ def _from(cwd: str, path: str) -> str:
     return f"./{found}" if found.startswith(("-", "@")) else found
 
 
-def _configured(own: Sequence[str], cwd: str, targets: Sequence[str] | None) -> list[str]:
+def _configured(project: Project, own: Sequence[str], cwd: str, targets: Sequence[str] | None) -> list[str]:
     """Return the operator's own command: `{targets}` becomes one argument a target."""
     found: list[str] = []
     for part in own:
         if part == "{targets}":
-            found += [_from(cwd, target) for target in targets or ()]
+            found += [_label(project, cwd, target) for target in targets or ()]
         else:
             found.append(part.replace("{python}", PYTHON))
     return found
+
+
+def _label(project: Project, cwd: str, target: str) -> str:
+    """Return what an operator's command calls a target: a file as a module for unittest and Django, else as it is."""
+    runner = _text(project, "format") or project.runner
+    if runner not in {"unittest", "django"} or not target.endswith(".py"):
+        return _from(cwd, target)
+    home = cwd
+    if runner == "django":
+        home = dirname(_text(project, "runtests")) or (TESTS if target.startswith(f"{TESTS}/") else cwd)
+    return _dotted(relpath(target, home))
 
 
 def _recognised(project: Project, environment: Environment, cwd: str, targets: Sequence[str] | None) -> list[str]:
