@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from miyabi_cli.commands import approve, audit, batches, doctor, inspect, show, stack
+from miyabi_cli.commands import approve, audit, batches, doctor, inspect, show, stack, try_
 from miyabi_cli.runtime import GIVEN
 from miyabi_core import __version__
 
@@ -48,6 +48,7 @@ def options(
 
 for command in (
     stack.up, stack.demo, batches.submit, batches.watch, show.show, approve.approve, batches.batches, batches.cancel,
-    batches.label, inspect.inspect, doctor.doctor, audit.audit, audit.token,
+    batches.label, inspect.inspect, try_.try_, doctor.doctor, audit.audit, audit.token,
 ):  # fmt: skip
-    app.command()(command)
+    # `try` is a word of Python's own.
+    app.command(name=command.__name__.rstrip("_"))(command)

@@ -29,10 +29,11 @@ class Attention:
 
     Args:
         console: Where to.
+        stays: The batch can be looked at after its end, and decided on.
     """
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self, console: Console, *, stays: bool = True) -> None:
+        self._console, self._stays = console, stays
         self._reasons: dict[int, Sequence[str]] = {}
 
     def note(self, event: BatchEvent) -> None:
@@ -59,7 +60,9 @@ class Attention:
         number = event.issue_number
         say(self._console, ours("#{} waits for approval", number, style="yellow"))
         show_reasons(self._console, self._reasons.get(number, ()))
-        say(self._console, ours("  approve or decline with: "), _command("approve", event.batch), ours(" {}", number))
+        if self._stays:
+            how = _command("approve", event.batch)
+            say(self._console, ours("  approve or decline with: "), how, ours(" {}", number))
 
     def _failed(self, event: BatchEvent) -> None:
         """Say why an issue failed, whole, and where there is more."""
@@ -67,7 +70,8 @@ class Attention:
         number, message = result.issue_number, result.failure_message or "no reason was given"
         reason = shown(Untrusted(failure_name(result.failure_reason) or "skipped"), style="red")
         say(self._console, ours("#{} ", number, style="red"), reason, ours(": "), lines(Untrusted(message)))
-        say(self._console, ours("  look closer with: "), _command("show", event.batch), ours(" {}", number))
+        if self._stays:
+            say(self._console, ours("  look closer with: "), _command("show", event.batch), ours(" {}", number))
 
 
 def _command(word: str, batch: str) -> TerminalText:

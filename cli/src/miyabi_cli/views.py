@@ -72,9 +72,9 @@ class JsonView:
 class TerminalView:
     """A bar an issue, then a table."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, stays: bool = True) -> None:
         self._console = console
-        self._attention = Attention(console)
+        self._attention = Attention(console, stays=stays)
         self._bars: dict[int, TaskID] = {}
         self._progress = Progress(
             TextColumn("[bold]#{task.fields[number]}[/]"),
@@ -155,9 +155,9 @@ class TerminalView:
 class LogView:
     """Plain lines, for logs and pipes."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, stays: bool = True) -> None:
         self._console = console
-        self._attention = Attention(console)
+        self._attention = Attention(console, stays=stays)
 
     def __enter__(self) -> Self:
         return self
@@ -195,8 +195,14 @@ class LogView:
         say_table(self._console, results_table(results))
 
 
-def choose_view(console: Console, *, as_json: bool) -> BatchView:
-    """Return the view for where the output goes."""
+def choose_view(console: Console, *, as_json: bool, stays: bool = True) -> BatchView:
+    """Return the view for where the output goes.
+
+    Args:
+        console: Where to.
+        as_json: For machines.
+        stays: The batch can be looked at after its end.
+    """
     if as_json:
         return JsonView()
-    return TerminalView(console) if console.is_terminal else LogView(console)
+    return TerminalView(console, stays=stays) if console.is_terminal else LogView(console, stays=stays)
