@@ -94,7 +94,7 @@ bench: setup ## Measure: make bench ROW=1 [REPEATS=3] [PEERS=folder] [PROFILE=1]
 	@$(BIN)/python -m benchmarks $(if $(ROW),--row $(ROW)) $(if $(REPEATS),--repeats $(REPEATS)) \
 		$(if $(PEERS),--peers $(PEERS)) $(if $(PROFILE),--profile)
 
-images: setup ## Build the images with docker, podman or buildah; VALKEY=1: a stand-in for Valkey's too
+images: setup ## Build the images; VALKEY=1: a stand-in for Valkey's too; TOOLCHAINS=node,go,rust,cc,java: for agents
 	@$(BIN)/python -m scripts.k8s images
 
 k8s-render: setup ## Print the manifests of OVERLAY (dev or prod), with MIYABI_K8S_COMPONENTS

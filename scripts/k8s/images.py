@@ -21,6 +21,8 @@ VALKEY = "docker.io/valkey/valkey:9.0"
 LOCAL = "localhost/miyabi"
 #: What images are made of.
 INPUTS = ("pyproject.toml", "uv.lock", ".dockerignore", "deploy/images", "libs", "services", "cli")
+#: Runtimes that the agents' image can hold beside Python (deploy/images/Dockerfile).
+TOOLCHAINS = ("node", "go", "rust", "cc", "java")
 #: Folders in there that are not (.dockerignore).
 _LEFT_OUT = frozenset({"tests", "node_modules", "__pycache__", "static", "dist", "coverage"})
 
@@ -71,11 +73,24 @@ def source_files() -> Iterator[Path]:
                 yield file
 
 
+def toolchains() -> tuple[str, ...]:
+    """Return the runtimes that TOOLCHAINS names for the agents' image, sorted: `make images TOOLCHAINS=node,go`.
+
+    Raises:
+        K8sError: one of them is not known.
+    """
+    wanted = sorted({name for name in os.environ.get("TOOLCHAINS", "").replace(",", " ").split() if name})
+    unknown = [name for name in wanted if name not in TOOLCHAINS]
+    if unknown:
+        return fail(f"TOOLCHAINS: {', '.join(unknown)} is none of {', '.join(TOOLCHAINS)}")
+    return tuple(wanted)
+
+
 def content_tag() -> str:
     """Return a tag that changes with the content of the images; MIYABI_K8S_TAG overrides it."""
     if os.environ.get("MIYABI_K8S_TAG"):
         return os.environ["MIYABI_K8S_TAG"]
-    total = hashlib.sha256()
+    total = hashlib.sha256(",".join(toolchains()).encode())
     for file in source_files():
         total.update(f"{file.relative_to(ROOT)}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
     return total.hexdigest()[:12]
@@ -121,6 +136,8 @@ def _build(builder: Builder, target: str, name: str) -> None:
     options = [option for key, value in labels.items() for option in ("--label", f"{key}={value}")]
     arguments = {"BASE": os.environ.get("MIYABI_BASE_IMAGE", "")}
     arguments |= {key: os.environ.get(key, "") for key in ("PIP_INDEX_URL", "UV_DEFAULT_INDEX")}
+    if target == "agents":
+        arguments["TOOLCHAINS"] = ",".join(toolchains())
     options += [option for key, value in arguments.items() if value for option in ("--build-arg", f"{key}={value}")]
     run(
         *builder.build, *options, "--target", target, "--tag", name, "--file", "deploy/images/Dockerfile", ".",
