@@ -6,32 +6,22 @@ import asyncio
 import platform
 import shutil
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from typing import Any
 
 from rich.table import Table
 
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
-from miyabi_agents.sandbox import probe_layers
 from miyabi_cli.client import coordinator
 from miyabi_cli.errors import EXIT_ISSUE_FAILED, EXIT_OK, EXIT_UNAVAILABLE, CliError
+from miyabi_cli.machine import Finding, sandbox_findings, toolchain_findings
 from miyabi_cli.runtime import Runtime, run
 from miyabi_cli.terminal import ours, row, say_table, shown
+from miyabi_core.logging import configure_logging
 from miyabi_core.text import Untrusted
 from miyabi_core.valkey import binary_version
 
 #: Seconds that one look may take.
 CHECK_SECONDS = 5
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at."""
-
-    subject: str
-    good: bool
-    detail: str
-    required: bool = True
 
 
 async def _output(*command: str) -> str:
@@ -57,14 +47,6 @@ async def _python(_: Runtime) -> Finding:
 async def _valkey(_: Runtime) -> Finding:
     version = await asyncio.to_thread(binary_version)
     return Finding("valkey", bool(version), version or "no embedded server for this platform: set MIYABI_REDIS_URL")
-
-
-async def _sandbox(_: Runtime) -> Finding:
-    layers = await asyncio.to_thread(probe_layers)
-    missing = f"; missing: {', '.join(layers.missing)}" if layers.missing else ""
-    good = "landlock" in layers.active or "bubblewrap" in layers.active
-    hint = "" if good else "; verify refuses without --unsafe-sandbox"
-    return Finding("sandbox", good, f"active: {', '.join(layers.active) or 'none'}{missing}{hint}")
 
 
 async def _data(runtime: Runtime) -> Finding:
@@ -106,17 +88,28 @@ async def _coordinator(runtime: Runtime) -> Finding:
 
 #: Every look, in the order in which they are shown.
 CHECKS: tuple[Callable[[Runtime], Coroutine[Any, Any, Finding]], ...] = (
-    _python, _git, _valkey, _sandbox, _data, _github, _model, _coordinator,
+    _python, _git, _valkey, _data, _github, _model, _coordinator,
 )  # fmt: skip
 
 
+async def _toolchains(runtime: Runtime) -> list[Finding]:
+    """Look at the programs that tests need; a folder that cannot be written is told of by another look."""
+    try:
+        return await toolchain_findings(runtime.settings.data_dir)
+    except OSError as error:
+        return [Finding("toolchains", good=False, detail=f"cannot be asked: {error.strerror}", required=False)]
+
+
 def doctor() -> None:
-    """Say what this machine has, what it lacks, and what is simulated."""
+    """Say what this machine has, what it lacks and how to get it, what the sandbox keeps apart, what is simulated."""
 
     async def main(runtime: Runtime) -> int:
+        configure_logging(service="miyabi", level="ERROR")
         async with asyncio.TaskGroup() as tasks:
             looks = [tasks.create_task(check(runtime)) for check in CHECKS]
-        findings = [look.result() for look in looks]
+            layers = tasks.create_task(sandbox_findings())
+            toolchains = tasks.create_task(_toolchains(runtime))
+        findings = [*(look.result() for look in looks), *layers.result(), *toolchains.result()]
         table = Table(header_style="bold")
         for name in ("what", "", "detail"):
             table.add_column(name, overflow="fold")

@@ -69,12 +69,14 @@ class Look:
         found = list(self.verdicts.verdicts.values())
         return {word: found.count(verdict) for word, verdict in WORDS.items()}
 
-    @property
-    def red(self) -> dict[str, str]:
-        """What fails or is blocked, with the first lines of why."""
-        bad = {WORDS["failed"], WORDS["blocked"]}
-        named = sorted(test for test, verdict in self.verdicts.verdicts.items() if verdict in bad)
-        return {test: self.verdicts.reasons.get(test, "") for test in named}
+    def named(self, word: str) -> dict[str, str]:
+        """Return the tests of one verdict, each with the first lines of why.
+
+        Args:
+            word: One of `WORDS`.
+        """
+        wanted = sorted(test for test, verdict in self.verdicts.verdicts.items() if verdict == WORDS[word])
+        return {test: self.verdicts.reasons.get(test, "") for test in wanted}
 
 
 @dataclass(frozen=True)

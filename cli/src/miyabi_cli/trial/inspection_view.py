@@ -84,7 +84,8 @@ def _ran(console: Console, look: Look) -> None:
     _field(console, ours("time"), joined(ours("environment "), how, took))
     if look.verdicts.gate:
         _field(console, ours("gate"), shown(Untrusted(look.verdicts.gate), most=_WIDTH))
-    _reasons(console, ours("red on base"), look.red)
+    _reasons(console, ours("red on base"), look.named("failed"))
+    _reasons(console, ours("blocked"), look.named("blocked"))
     _reasons(console, ours("not loaded"), look.verdicts.unbuilt)
 
 
@@ -151,7 +152,8 @@ def as_json(inspection: Inspection, look: Look | None) -> dict[str, Any]:
         line |= {
             "command": look.report.command,
             "tests": look.counts,
-            "red_on_base": look.red,
+            "red_on_base": look.named("failed"),
+            "blocked": look.named("blocked"),
             "not_loaded": dict(look.verdicts.unbuilt),
             "seconds": {"environment": seconds.first, "again": seconds.again, "tests": seconds.tests},
             "environment_was_there": not look.built,

@@ -38,9 +38,7 @@ def render(inspection: Inspection) -> str:
     needed = dict(_needed(inspection))
     if needed:
         return "".join([*parts, yaml.safe_dump(needed, sort_keys=False, allow_unicode=True)])
-    return "".join(
-        [*parts, "# Nothing has to be written: delete this file, or take the comment from what you want.\n", _MAY]
-    )
+    return "".join([*parts, _MAY])
 
 
 #: What a repository may want to say though all is recognised.
@@ -57,7 +55,9 @@ _MAY = """\
 def _seen(look: Look) -> str:
     """Say what was recognised of a project, as comments: one line each, whatever is in it."""
     project = look.project
-    words = [f"{project.root}: {project.toolchain}, {project.runner}, environment from {project.origin}"]
+    words = [
+        f"{project.root}: {project.toolchain}, {project.runner}, environment from {look.recipe.origin if look.recipe else project.origin}"
+    ]
     if look.report is not None:
         counts = ", ".join(f"{count} {word}" for word, count in look.counts.items() if count)
         words.append(f"  {look.report.command}: {counts or 'no test'} in {look.seconds.tests:.0f} s")
@@ -90,5 +90,5 @@ def _missing(look: Look) -> set[str]:
     """Return the modules that Python did not find; often, not always, the package's name."""
     if look.project.toolchain != "python":
         return set()
-    reasons = [*look.verdicts.unbuilt.values(), *look.red.values()]
+    reasons = [*look.verdicts.unbuilt.values(), *look.named("failed").values()]
     return {match for reason in reasons for match in _NO_MODULE.findall(reason[:10_000])}
