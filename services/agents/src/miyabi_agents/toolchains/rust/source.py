@@ -98,7 +98,11 @@ def parse(text: str) -> File | None:
         else:
             attributes = attributes if word in {"pub", "async", "unsafe", "const", "extern"} else []
             index += 1
-    shared = [entry[0] for place, entry in enumerate(found) if not _within(place, tests)] if tests else []
+    shared = (
+        [entry[0] for place, entry in enumerate(found) if entry[0] != ";" and not _within(place, tests)]
+        if tests
+        else []
+    )
     return File([test for _, _, test in tests], _digest(shared), blocks[0] if len(blocks) == 1 else None)
 
 

@@ -26,8 +26,8 @@ function lean(text) {
   const keep = new Set(asked.keep);
   for (const table of ['dependencies', 'devDependencies', 'optionalDependencies']) {
     for (const [name, wanted] of Object.entries(manifest[table] || {})) {
-      if (gone.has(name) || (table === 'devDependencies' && !keep.has(name)) || wanted === 'link:.') delete manifest[table][name];
-      else if (wanted.startsWith('link:')) manifest[table][name] = wanted.replace('link:', 'file:');
+      if (gone.has(name) || (table === 'devDependencies' && !keep.has(name)) || (!asked.yarn && wanted === 'link:.')) delete manifest[table][name];
+      else if (!asked.yarn && wanted.startsWith('link:')) manifest[table][name] = wanted.replace('link:', 'file:');
     }
   }
   return JSON.stringify(manifest, null, 2);
@@ -37,8 +37,9 @@ function lean(text) {
 function refused(output) {
   const manifest = JSON.parse(saved.get('package.json'));
   const names = Object.keys({ ...manifest.dependencies, ...manifest.devDependencies });
-  const errors = output.split('\n').filter((line) => /\b(404|ETARGET|notarget|No matching version|not found|ls-remote|Unsupported URL)\b/i.test(line)).join('\n');
-  return names.filter((name) => !gone.has(name) && (errors.includes(`'${name}@`) || errors.includes(`for ${name}@`) || errors.includes(`/${encodeURIComponent(name).replace('%40', '@')} `)));
+  const errors = output.split('\n').filter((line) => /\b404\b|not found|no matching version|no versions available|candidates found|ls-remote|unsupported url|YN0035|ERR_PNPM/i.test(line)).join('\n');
+  const escaped = (name) => name.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&');
+  return names.filter((name) => !gone.has(name) && new RegExp(`(^|[^\\w@/.-])${escaped(name)}(@|[^\\w/.-]|$)`, 'm').test(errors));
 }
 
 /** Return the registry that npm is configured with. */

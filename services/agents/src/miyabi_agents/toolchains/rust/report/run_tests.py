@@ -53,17 +53,26 @@ class Report:
 def build(report: Report) -> list[dict[str, Any]]:
     """Compile all test binaries; what does not compile is written down, and the rest is compiled all the same."""
     there = [folder for folder in FOLDERS if (TREE / folder / "Cargo.toml").is_file()]
+    known = specs() if there else {}
+    there = [folder for folder in there if (TREE / folder).resolve() in known]
     if FOLDERS and not there:
         return []
-    selected = [word for folder in there for word in ("-p", f"path+file://{(TREE / folder).resolve()}")] or [
-        "--workspace"
-    ]
+    selected = [word for folder in there for word in ("-p", known[(TREE / folder).resolve()])]
+    selected = selected or ["--workspace"]
     common = [*selected, *OFFLINE, "--message-format=json"]
     artifacts, status = compile_with([CARGO, "test", "--no-run", *common], None)
     if status:
         artifacts, status = compile_with([CARGO, "build", "--tests", "--bins", "--keep-going", *common], report)
         report.bad = True
     return artifacts
+
+
+def specs() -> dict[Path, str]:
+    """Return how cargo names the packages of the workspace, by their folders."""
+    command = [CARGO, "metadata", "--no-deps", "--format-version", "1", *OFFLINE]
+    said = subprocess.run(command, stdout=subprocess.PIPE, check=False).stdout
+    packages = json.loads(said or b"{}").get("packages", [])
+    return {Path(package["manifest_path"]).resolve().parent: package["id"] for package in packages}
 
 
 def compile_with(command: list[str], report: Report | None) -> tuple[list[dict[str, Any]], int]:
