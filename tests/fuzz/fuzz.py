@@ -108,7 +108,8 @@ def _read(name: str, folder: Path, wall_seconds: float, ended: str) -> Found:
         return Found(name, wall_seconds, faults={ended or "the search wrote nothing down": b""})
     faults = {fault: base64.b64decode(data) for fault, data in body["faults"].items()}
     if ended:
-        faults[ended] = b""
+        current = (folder / "current").read_bytes()
+        faults[ended] = current[4 : 4 + int.from_bytes(current[:4], "big")]
     return Found(
         name, wall_seconds, body["inputs"], body["slowest"], body["engine"], faults=faults, growths=body["growths"]
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import signal
 import time
 import traceback
@@ -37,10 +38,14 @@ class Watch:
     slowest: list[tuple[float, bytes]] = field(default_factory=list)
     #: The shortest input for each fault, by what tells faults apart.
     faults: dict[str, bytes] = field(default_factory=dict)
+    #: Where the input that is being run stands, its length first, for whoever has to kill us.
+    current: mmap.mmap | None = None
 
     def run(self, data: bytes) -> bool:
         """Run the target on an input, cut to the longest; returns whether it was new in being slow or wrong."""
         data = data[:MAX_BYTES]
+        if self.current is not None:
+            self.current[: len(data) + 4] = len(data).to_bytes(4, "big") + data
         before = time.process_time()
         fault = _fault(self.target, data)
         took = time.process_time() - before

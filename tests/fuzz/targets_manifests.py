@@ -1,18 +1,16 @@
-"""Fuzz targets of the toolchains: one manifest of a repository at a time, sources, and reports of runs."""
+"""Fuzz targets of the toolchains: a repository is recognised and prepared with one manifest of a stranger's."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from miyabi_agents.errors import AgentError
-from miyabi_agents.ports import SandboxResult
 from miyabi_agents.toolchains.go.toolchain import GoToolchain
 from miyabi_agents.toolchains.javascript.toolchain import JavaScriptToolchain
-from miyabi_agents.toolchains.port import Machine, Project, TestRun, Toolchain
+from miyabi_agents.toolchains.port import Machine, Toolchain
 from miyabi_agents.toolchains.python.toolchain import PythonToolchain
 from miyabi_agents.toolchains.rust.toolchain import RustToolchain
 
@@ -61,39 +59,6 @@ def _manifest(toolchain: Toolchain, name: str) -> Callable[[bytes], None]:
     return run
 
 
-def _source(toolchain: Toolchain, path: str) -> Callable[[bytes], None]:
-    """Return a target: a file of tests before and after a change."""
-
-    def run(data: bytes) -> None:
-        before, _, after = data.partition(b"\0\0")
-        for old, new in ((before, after or before), (None, before), (before, None)):
-            found = toolchain.own_tests(path, old, new)
-            for group in sorted(found.added | found.edited)[:3]:
-                toolchain.code_of(path, new or b"", group)
-        assert not toolchain.own_tests(path, before, before).edited
-        base = _Files({**_BESIDE, path: before})
-        for project in toolchain.recognise(base, None):
-            toolchain.select(project, base, {path: after})
-
-    return run
-
-
-def _report(toolchain: Toolchain, name: str, runner: str) -> Callable[[bytes], None]:
-    """Return a target: the report of a run, which is believed or is not, and can be sent on."""
-    project = Project(toolchain.name, ".", runner, "", facts={"module": "example.org/a"})
-
-    def run(data: bytes) -> None:
-        result = SandboxResult(0, "", timedelta(), report={name: data})
-        found = toolchain.read(project, TestRun(["x"]), result, tree=Path("/nonexistent"))
-        json.dumps([dict(found.verdicts), found.problem, dict(found.unbuilt), dict(found.reasons)])
-        assert found.complete is not bool(found.problem)
-        for test in list(found.verdicts)[:20]:
-            toolchain.group_of(test)
-            toolchain.file_of(test)
-
-    return run
-
-
 _PYTHON, _SCRIPT, _GO, _RUST = PythonToolchain(), JavaScriptToolchain(), GoToolchain(), RustToolchain()
 #: What a manifest of this name is read beside.
 _NEEDED: Mapping[str, Mapping[str, bytes]] = {
@@ -134,36 +99,9 @@ _MANIFESTS: Mapping[str, tuple[Toolchain, str, tuple[bytes, ...]]] = {
     )),
     "rust_toolchain": (_RUST, "rust-toolchain.toml", (b"[toolchain]\nchannel='1.70'\ncomponents=['clippy']\n",)),
 }  # fmt: skip
-_SOURCES: Mapping[str, tuple[Toolchain, str, tuple[bytes, ...]]] = {
-    "javascript_source": (_SCRIPT, "src/a.test.js", (
-        (b"import {a} from './a'\ndescribe('x', () => { it.each([1, 2])(`a ${b} c`, () => { expect(/[/]\\//.test('}')).toBe(1) }) })\n"
-        b"\0\0test('y', async function () { // }\n /* { */ })\n"),
-    )),
-    "go_source": (_GO, "a_test.go", (b"package a\nimport (\n\t\"testing\"\n\tx \"example.org/a/b\"\n)\nfunc TestA(t *testing.T) { _ = `}` }\n\0\0package a\nvar b = '{'\n",)),
-    "rust_source": (_RUST, "src/lib.rs", (b"#[cfg(test)]\nmod t { use super::*; #[test]\nfn a<'x>() { r#\"}\"#; '{'; } }\n\0\0#[tokio::test]\nasync fn b() {}\n",)),
-}  # fmt: skip
-_REPORTS: Mapping[str, tuple[Toolchain, str, str, tuple[bytes, ...]]] = {
-    "javascript_report": (_SCRIPT, "run.jsonl", "vitest", (
-        (b'{"kind": "start", "cwd": "/nonexistent"}\n{"kind": "test", "file": "/nonexistent/a.test.js", "name": ["a", "b"], "status": "passed", "seconds": 1}\n'
-        b'{"kind": "unbuilt", "file": "b.js", "message": "x"}\n{"kind": "process", "status": 0}\n{"kind": "finish", "status": 0, "count": 1}\n'),
-    )),
-    "go_report": (_GO, "go.jsonl", "go", (
-        (b'{"Action": "start", "Package": "example.org/a"}\n{"Action": "run", "Package": "example.org/a", "Test": "TestA/b"}\n'
-        b'{"Action": "output", "Package": "example.org/a", "Test": "TestA", "Output": "x\\n"}\n{"Action": "pass", "Package": "example.org/a", "Test": "TestA"}\n'
-        b'{"Action": "miyabi-again", "Package": "example.org/a"}\n{"Action": "miyabi-end", "Exit": 0}\n'),
-    )),
-    "rust_report": (_RUST, "cargo.jsonl", "cargo", (
-        (b'{"kind": "test", "name": "a::doc src/lib.rs", "status": "passed"}\n{"kind": "test", "name": "a::b", "status": "failed", "message": "x"}\n'
-        b'{"kind": "binary", "name": "a", "passed": 1, "failed": 0}\n{"kind": "unbuilt", "name": "c"}\n{"kind": "end", "status": 0}\n'),
-    )),
-}  # fmt: skip
 #: By the name under which `make fuzz` keeps a corpus.
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    **{name: _manifest(toolchain, path) for name, (toolchain, path, _) in _MANIFESTS.items()},
-    **{name: _source(toolchain, path) for name, (toolchain, path, _) in _SOURCES.items()},
-    **{name: _report(toolchain, path, runner) for name, (toolchain, path, runner, _) in _REPORTS.items()},
+    name: _manifest(toolchain, path) for name, (toolchain, path, _) in _MANIFESTS.items()
 }
 #: What each begins from.
-SEEDS: dict[str, tuple[bytes, ...]] = {
-    name: entry[-1] for table in (_MANIFESTS, _SOURCES, _REPORTS) for name, entry in table.items()
-}
+SEEDS: dict[str, tuple[bytes, ...]] = {name: seeds for name, (_, _, seeds) in _MANIFESTS.items()}
