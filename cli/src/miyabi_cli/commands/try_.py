@@ -114,7 +114,7 @@ def _say_first(runtime: Runtime, checkout: Checkout, *, scenarios: Path | None) 
         say(runtime.errors, ours("left out: {} paths that are not committed", count, style="yellow"))
     if checkout.shallow:
         say(runtime.errors, ours("the clone is shallow: the branch starts from a copy of its commit", style="yellow"))
-    if runtime.settings.anthropic_api_key is not None:
+    if runtime.settings.anthropic_api_key:
         say(runtime.errors, ours("the model is real: its calls leave this machine"))
     elif scenarios is not None:
         say(runtime.errors, ours("the model is simulated: it answers what --scenarios says", style="yellow"))

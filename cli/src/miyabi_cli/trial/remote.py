@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from miyabi_agents.errors import AgentError
 from miyabi_agents.sandbox.removal import remove_tree
@@ -16,6 +17,9 @@ from miyabi_cli.stack.local import gateway_only
 from miyabi_cli.terminal import ours, say
 from miyabi_cli.trial.place import Place, private_folder
 
+#: A person waits: GitHub that is away longer than that is said to be.
+_AWAY = timedelta(seconds=5)
+
 
 @asynccontextmanager
 async def from_github(runtime: Runtime, repository: str) -> AsyncIterator[Place]:
@@ -24,7 +28,7 @@ async def from_github(runtime: Runtime, repository: str) -> AsyncIterator[Place]
     Raises:
         CliError: there is no token, the gateway does not start, or GitHub has no such repository.
     """
-    if runtime.settings.github_token is None:
+    if not runtime.settings.github_token:
         raise CliError(
             f"{repository} is no folder here, and reading it from GitHub takes GITHUB_TOKEN",
             hint="a checkout takes none: git clone it, then `miyabi inspect PATH`",
@@ -47,7 +51,7 @@ async def _newest(url: str, access: GitAccess) -> str:
         CliError: there is none, or it cannot be read.
     """
     try:
-        output = await git_network("ls-remote", url, "HEAD", variables=access.variables())
+        output = await git_network("ls-remote", url, "HEAD", variables=access.variables(), away=_AWAY)
     except AgentError as error:
         raise CliError(f"the repository cannot be read: {error}", exit_code=EXIT_UNAVAILABLE) from error
     sha = output.decode(errors="replace").partition("\t")[0]

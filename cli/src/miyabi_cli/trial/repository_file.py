@@ -55,9 +55,8 @@ _MAY = """\
 def _seen(look: Look) -> str:
     """Say what was recognised of a project, as comments: one line each, whatever is in it."""
     project = look.project
-    words = [
-        f"{project.root}: {project.toolchain}, {project.runner}, environment from {look.recipe.origin if look.recipe else project.origin}"
-    ]
+    origin = look.recipe.origin if look.recipe is not None else project.origin
+    words = [f"{project.root}: {project.toolchain}, {project.runner}, environment from {origin}"]
     if look.report is not None:
         counts = ", ".join(f"{count} {word}" for word, count in look.counts.items() if count)
         words.append(f"  {look.report.command}: {counts or 'no test'} in {look.seconds.tests:.0f} s")
