@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
+from miyabi_agents.toolchains import toml
 from miyabi_agents.toolchains.port import BaseFiles, Project
 from miyabi_agents.verification.config import RepositoryConfig
 
@@ -57,8 +57,8 @@ def parse_table(data: bytes | None) -> dict[str, Any]:
     if data is None or len(data) > MAX_BYTES:
         return {}
     try:
-        return tomllib.loads(data.decode("utf-8", "replace"))
-    except (tomllib.TOMLDecodeError, RecursionError, ValueError):
+        return toml.loads(data.decode("utf-8", "replace"))
+    except (RecursionError, ValueError):
         return {}
 
 
@@ -122,8 +122,8 @@ def _channel(base: BaseFiles, folder: str) -> str:
             continue
         text = data.decode("utf-8", "replace")
         try:
-            return str(_table(tomllib.loads(text), "toolchain").get("channel", ""))[:100]
-        except tomllib.TOMLDecodeError:
+            return str(_table(toml.loads(text), "toolchain").get("channel", ""))[:100]
+        except (RecursionError, ValueError):
             return text.strip()[:100]
     return ""
 

@@ -7,12 +7,12 @@ import configparser
 import fnmatch
 import json
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from posixpath import basename, dirname, join, normpath
 
+from miyabi_agents.toolchains import toml
 from miyabi_agents.toolchains.port import BaseFiles
 
 #: Longest manifest that is parsed; the longest known ones are some ten thousand lines.
@@ -148,14 +148,15 @@ class Tree:
 
 def _toml(text: str) -> Table:
     try:
-        return tomllib.loads(text.removeprefix("\ufeff"))
+        return toml.loads(text.removeprefix("\ufeff"))
     except (ValueError, RecursionError):
         return {}
 
 
 def ini(text: str) -> Mapping[str, Mapping[str, str]]:
     """Return the sections of INI text; empty where it is none."""
-    parser = configparser.RawConfigParser(strict=False, allow_no_value=True)
+    # No section is one of defaults, which would be copied into every other: that takes the square of the text.
+    parser = configparser.RawConfigParser(strict=False, allow_no_value=True, default_section="\0")
     try:
         parser.read_string(text)
         return {name: {key: value or "" for key, value in parser.items(name)} for name in parser.sections()}

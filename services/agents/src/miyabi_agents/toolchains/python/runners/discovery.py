@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import sys
-import tomllib
 from collections.abc import Mapping
 from posixpath import basename, dirname
 
+from miyabi_agents.toolchains import toml
 from miyabi_agents.toolchains.port import BaseFiles
 from miyabi_agents.toolchains.python.layout.pytest_options import PytestOptions
 from miyabi_agents.toolchains.python.layout.pytest_options import read as read_options
@@ -162,7 +162,7 @@ def harness_changed(path: str, before: bytes | None, after: bytes | None) -> boo
 def _tables(content: bytes | None) -> object:
     """Return the runners' tables of a `pyproject.toml`; the content itself where it cannot be read."""
     try:
-        tool = table(tomllib.loads((content or b"").decode("utf-8", "strict")).get("tool"))
+        tool = table(toml.loads((content or b"").decode("utf-8", "strict")).get("tool"))
     except (ValueError, RecursionError):
         return content
     hatch = table(table(tool.get("hatch")).get("envs"))
