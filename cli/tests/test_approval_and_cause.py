@@ -11,23 +11,35 @@ import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from rich.console import Console
-from scripted_coordinator import BATCH, ScriptedCoordinator, story
+from scripted_coordinator import BATCH, NAME, ScriptedCoordinator, story
 from test_commands import run_against
 
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1 import result_pb2
 from miyabi.coordinator.v1.batch_pb2 import IssueRun
+from miyabi.coordinator.v1.coordinator_service_pb2_grpc import add_CoordinatorServiceServicer_to_server
 from miyabi.coordinator.v1.event_pb2 import BatchEvent, RunStateChanged
 from miyabi.coordinator.v1.state_pb2 import FailureReason, RunState
+from miyabi_cli.client import coordinator
+from miyabi_cli.commands.try_ import approve_waiting
 from miyabi_cli.evidence_view import telling
+from miyabi_cli.settings import CliSettings
 from miyabi_cli.views import BatchView, LogView, TerminalView
+from miyabi_core.testing import running_server
 
 REASON = "The change edits conftest.py, which decides how tests are run."
 VERDICT = "tests/test_a.py::test_b passes on base and fails on the change."
+PASSED, FAILED = result_pb2.TEST_VERDICT_PASSED, result_pb2.TEST_VERDICT_FAILED
 VERIFICATION = result_pb2.VerifyResult(
     verdict_reason=VERDICT,
     approval_reasons=[REASON],
     notes=["2 tests were not run"],
+    comparisons=[
+        result_pb2.TestComparison(
+            test="tests/test_a.py::test_b", on_base=PASSED, after=FAILED, broken=True, reason="assert 1 == 2"
+        ),
+        result_pb2.TestComparison(test="tests/test_a.py::test_c", on_base=FAILED, after=PASSED, reason="was red"),
+    ],
     environments=[result_pb2.EnvironmentReport(toolchain="python", runner="pytest", origin="uv.lock", project=".")],
     runs=[
         result_pb2.TestRunReport(name="base", complete=True, total=4, command="pytest", output_tail="all is well"),
@@ -127,9 +139,10 @@ async def test_show_tells_all_that_was_measured() -> None:
     assert (code, errors) == (0, "")
     for words in (
         "awaiting approval", VERDICT, REASON, "python, pytest, from uv.lock", "2 tests were not run", "$ pytest",
-        "exit status -11", "last words", "all is well", f"miyabi approve {BATCH} 7",
+        "tests/test_a.py::test_b: passed before, failed after, broken", "assert 1 == 2", "exit status -11", "last words", "all is well", f"miyabi approve {BATCH} 7",
     ):  # fmt: skip
         assert words in output, output
+    assert "was red" not in output
 
 
 async def test_show_as_json_is_the_run() -> None:
@@ -147,3 +160,16 @@ async def test_a_persons_word_reaches_the_coordinator(flags: list[str], approved
     (decision,) = servicer.decisions
     assert (decision.name, decision.approved, decision.comment) == (f"{BATCH}/runs/7", approved, "seen")
     assert decision.request_id
+
+
+async def test_a_trial_approves_by_itself() -> None:
+    """Its pull request is a simulated one: what waits goes on, and everything else is left alone."""
+    servicer = DecidingCoordinator()
+    async with (
+        running_server((add_CoordinatorServiceServicer_to_server, servicer, NAME)) as target,
+        coordinator(CliSettings(), target=target) as client,
+    ):
+        for event in failed_story():
+            await approve_waiting(client, event)
+    (decision,) = servicer.decisions
+    assert (decision.name, decision.approved) == (f"{BATCH}/runs/1", True)

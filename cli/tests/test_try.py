@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -94,3 +98,25 @@ async def test_a_folder_that_holds_something_is_not_written_into(tmp_path: Path)
     folder = make_checkout(tmp_path / "small", SMALL)
     code, _, errors = await miyabi("try", str(folder), "--issue", "words", "--data", str(folder))
     assert (code, "is not empty" in errors) == (2, True)
+
+
+@pytest.mark.slow("starts the whole system")
+@pytest.mark.timeout(300)
+async def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Every process that was started ends with the command, and its folders go; the exit code is that of Ctrl-C."""
+    folder = make_checkout(tmp_path / "small", SMALL)
+    environment = {**os.environ, "MIYABI_DATA_DIR": str(tmp_path / "data"), "ANTHROPIC_API_KEY": ""}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "miyabi_cli", "try", str(folder), "--issue", "Anything", env=environment,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    assert process.stdout is not None
+    while b"accepted" not in (line := await process.stdout.readline()):
+        assert line, "it ended early"
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    process.send_signal(signal.SIGINT)
+    await process.stdout.read()
+    assert await process.wait() == 130
+    assert len(children) >= 6
+    assert [pid for pid in children if Path(f"/proc/{pid}").exists()] == []
+    assert list((tmp_path / "data/trials").iterdir()) == []

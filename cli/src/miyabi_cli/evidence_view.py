@@ -20,6 +20,8 @@ WATCHED_LINES = 12
 MOST_TESTS = 50
 #: Characters of one line of a runner's output.
 _WIDTH = 500
+#: Verdicts after the change that deserve a line.
+_NOT_GREEN = (TestVerdict.TEST_VERDICT_FAILED, TestVerdict.TEST_VERDICT_BLOCKED)
 #: Ends that are no success and deserve a word.
 _BAD = (RunState.RUN_STATE_FAILED, RunState.RUN_STATE_SKIPPED)
 
@@ -150,10 +152,12 @@ def _verification(console: Console, found: VerifyResult) -> None:
 
 
 def _tests(console: Console, comparisons: Sequence[TestComparison]) -> None:
-    """Print what broke and what proves nothing, each with the first lines of why."""
-    bad = [one for one in comparisons if one.broken or one.reason]
+    """Print what proves the change, what broke and what is not green, each with the first lines of why."""
+    bad = [one for one in comparisons if one.proof or one.broken or one.flaky or one.after in _NOT_GREEN]
     for one in bad[:MOST_TESTS]:
-        words = f"{_verdict(one.before)} before, {_verdict(one.after)} after{', broken' if one.broken else ''}"
+        base = one.before if one.added or one.changed_expectation else one.on_base
+        what = ", broken" if one.broken else ", by turns" if one.flaky else ", the proof" if one.proof else ""
+        words = f"{_verdict(base)} before, {_verdict(one.after)} after{what}"
         say(console, ours("  test: "), shown(Untrusted(one.test)), ours(": "), shown(Untrusted(words)))
         for line in one.reason.splitlines()[:WATCHED_LINES]:
             say(console, ours("      "), shown(Untrusted(line), most=_WIDTH))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -66,7 +67,7 @@ def try_(
             outcome = await keep(stage, seen, folder=folder)
         finally:
             if not keep_stack:
-                await asyncio.shield(asyncio.to_thread(remove_tree, folder / "stack"))
+                await asyncio.shield(asyncio.to_thread(_clean, folder, mine=data is None))
         show_outcome(runtime.errors if as_json else runtime.output, seen, outcome)
         return code
 
@@ -90,6 +91,14 @@ def _folder(runtime: Runtime, checkout: Checkout, data: Path | None) -> Path:
         return data.resolve()
     except OSError as error:
         raise CliError(f"no folder for the result can be made: {error}") from error
+
+
+def _clean(folder: Path, *, mine: bool) -> None:
+    """Remove the throw-away system, and the folder that was made for a result where there is none."""
+    remove_tree(folder / "stack")
+    if mine:
+        with suppress(OSError):
+            folder.rmdir()
 
 
 async def _staged(checkout: Checkout, wanted: TrialIssue, *, folder: Path, scenarios: Path | None) -> Stage:
@@ -150,7 +159,7 @@ async def _play(runtime: Runtime, stage: Stage, options: BatchOptions, *, as_jso
             nonlocal batch
             async for event in client.submit(request):
                 batch = event.batch
-                await _approve(client, event)
+                await approve_waiting(client, event)
                 yield event
 
         # Nobody can look again: hanging up ends this batch's system.
@@ -158,7 +167,7 @@ async def _play(runtime: Runtime, stage: Stage, options: BatchOptions, *, as_jso
         return code, await client.run(batch, ISSUE)
 
 
-async def _approve(client: CoordinatorClient, event: BatchEvent) -> None:
+async def approve_waiting(client: CoordinatorClient, event: BatchEvent) -> None:
     """Approve what waits for a person: the pull request is a simulated one, and the evidence names the reasons."""
     changed = event.HasField("run_state_changed")
     if changed and event.run_state_changed.to_state == RunState.RUN_STATE_AWAITING_APPROVAL:
