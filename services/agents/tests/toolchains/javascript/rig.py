@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -116,13 +117,16 @@ class Rig:
         )
         return ended.returncode, ended.stdout.decode("utf-8", "replace")
 
-    def run(self, targets: Sequence[str] | None = None, **changes: str | None) -> RunVerdicts:
-        """Run tests in a fresh checkout with some files changed; `a__b_js` is not translated: give paths by `**{}`."""
+    def run(self, targets: Sequence[str] | None = None, *, days_old: int = 0, **changes: str | None) -> RunVerdicts:
+        """Run tests in a fresh checkout, whose files are some days old, with some of them changed."""
         number = len(list(self.folder.glob("checkout-*")))
         tree, scratch, report = (self.folder / f"{name}-{number}" for name in ("checkout", "scratch", "report"))
         for folder in (tree, scratch, report):
             folder.mkdir()
         self._lay(tree, changes)
+        then = time.time() - days_old * 86400
+        for file in tree.rglob("*"):
+            os.utime(file, (then, then))
         lay(self.toolchain.lay(self.project, self.environment), source=self.environment.tree, target=tree)
         run = self.toolchain.test_run(self.project, self.environment, targets)
         for name, source in run.copies.items():

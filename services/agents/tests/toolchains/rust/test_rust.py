@@ -141,3 +141,11 @@ def test_a_block_of_tests_is_laid_over_base() -> None:
     assert grafted is not None
     assert b"{ 1 }" in grafted
     assert b"super::x(), 2" in grafted
+
+
+@pytest.mark.slow("compiles several binaries")
+def test_what_is_older_than_the_environment_is_compiled_all_the_same(workspace: Rig) -> None:
+    """A checkout whose files are older than the environment's build is not taken for what was built there."""
+    changed = WORKSPACE["inner/src/lib.rs"].replace("-> u32 { 2 }", "-> u32 { 3 }")
+    found = workspace.run(["outer"], days_old=1000, **{"inner/src/lib.rs": changed})
+    assert found.verdicts == {"outer/src/main.rs::starts": FAILED}

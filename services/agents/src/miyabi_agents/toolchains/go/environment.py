@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 from miyabi_agents.errors import ToolchainMissingError
 from miyabi_agents.toolchains.go.modules import join
 from miyabi_agents.toolchains.port import BaseFiles, Machine, Phase, Project, Recipe, Step
+from miyabi_agents.toolchains.scripting import interpreter
 
 #: Files that say what an environment holds.
 MANIFESTS = {"go.mod", "go.sum", "go.work", "go.work.sum"}
@@ -43,7 +42,7 @@ def recipe(project: Project, base: BaseFiles, machine: Machine) -> Recipe:
     steps.append(
         Step("compile packages and tests", Phase.BUILD, warm, variables(go, project), cwd=folder, optional=True)
     )
-    python = _python(machine)
+    python, python_roots = interpreter(machine)
     compiler = [str(path) for name in ("gcc", "cc") if (path := machine.programs.get(name))]
     roots = [root for name in ("go", "gcc", "cc") for root in machine.roots.get(name, ())]
     version = ".".join(map(str, there))
@@ -55,7 +54,7 @@ def recipe(project: Project, base: BaseFiles, machine: Machine) -> Recipe:
         ],
         keys=[f"go={go}", f"version={version}", f"python={python}", *compiler[:1]],
         steps=steps,
-        readable=(*roots, *_python_roots(python, machine)),
+        readable=(*roots, *python_roots),
         runtime=f"go {version}",
     )
 
@@ -89,23 +88,6 @@ def variables(go: Path, project: Project) -> dict[str, str]:
         "GOTELEMETRY": "off",
         "GOWORK": "" if project.facts.get("workspace") else "off",
     }
-
-
-def _python(machine: Machine) -> str:
-    """Return the interpreter that runs the script that writes the report."""
-    named = sorted(
-        (name for name in machine.programs if name.startswith("python3")),
-        key=lambda name: machine.versions.get(name, ()),
-    )
-    return str(machine.programs[named[-1]]) if named else str(Path(sys.executable).resolve())
-
-
-def _python_roots(python: str, machine: Machine) -> Mapping[Path, None]:
-    """Return what that interpreter needs to read."""
-    known = [
-        root for name, path in machine.programs.items() if str(path) == python for root in machine.roots.get(name, ())
-    ]
-    return dict.fromkeys(known or ([] if python.startswith("/usr/bin/") else [Path(python).parent.parent]))
 
 
 def manifest(path: str) -> bool:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from miyabi_agents.errors import ToolchainMissingError
 from miyabi_agents.toolchains.port import BaseFiles, Machine, Phase, Project, Recipe, Step
 from miyabi_agents.toolchains.rust.crates import LOCK, NAME, join, numbers
+from miyabi_agents.toolchains.scripting import interpreter
 
 #: Files that say what an environment holds.
 MANIFESTS = {NAME, LOCK, "rust-toolchain.toml", "rust-toolchain"}
@@ -44,10 +44,8 @@ def recipe(project: Project, base: BaseFiles, machine: Machine) -> Recipe:
             optional=True,
         ),
     ]
-    python = _python(machine)
-    roots = dict.fromkeys(
-        root for name in ("cargo", "rustc", "gcc", "cc", Path(python).name) for root in machine.roots.get(name, ())
-    )
+    python, python_roots = interpreter(machine)
+    roots = dict.fromkeys(root for name in ("cargo", "rustc", "gcc", "cc") for root in machine.roots.get(name, ()))
     channel = str(project.facts.get("channel", ""))
     notes = (
         [f"The repository asks for Rust {channel}; {there} is used."]
@@ -65,7 +63,7 @@ def recipe(project: Project, base: BaseFiles, machine: Machine) -> Recipe:
         inputs=manifests,
         keys=[f"cargo={cargo}", f"rustc={machine.programs['rustc']}", f"version={there}", f"python={python}"],
         steps=steps,
-        readable=tuple(roots) or ((Path(python).parent.parent,) if not python.startswith("/usr/bin/") else ()),
+        readable=(*roots, *python_roots),
         runtime=f"rustc {there}",
         notes=notes,
     )
@@ -109,15 +107,6 @@ def common(cargo: Path, rustc: Path) -> dict[str, str]:
         "CARGO_NET_GIT_FETCH_WITH_CLI": "false",
         "RUSTC": str(rustc),
     }
-
-
-def _python(machine: Machine) -> str:
-    """Return the interpreter that runs the script that writes the report."""
-    named = sorted(
-        (name for name in machine.programs if name.startswith("python3")),
-        key=lambda name: machine.versions.get(name, ()),
-    )
-    return str(machine.programs[named[-1]]) if named else str(Path(sys.executable).resolve())
 
 
 def manifest(path: str) -> bool:

@@ -35,7 +35,9 @@ def read(result: SandboxResult, *, tree: Path) -> RunVerdicts:
     for event in _events(result.report.get(NAME, b""), problems):
         kind, name = event.get("kind"), str(event.get("name", ""))[:1500]
         text = str(event.get("message", "")).replace(f"{tree}/", "")[:MAX_REASON]
-        if kind == "test" and event.get("status") in _STATUS:
+        if kind == "test" and not name:
+            problems.append("the report holds a test without a name")
+        elif kind == "test" and event.get("status") in _STATUS:
             name = name if not name.partition("::doc ")[1] else _numbered(name, counts)
             if verdicts.get(name) != _FAILED:
                 verdicts[name] = _STATUS[event["status"]]

@@ -113,7 +113,7 @@ def _opening(found: Sequence[Token], pairs: dict[int, int], index: int) -> tuple
                 return after, True
             return at, table
         elif token.kind in {"string", "template"} and table:
-            while at < len(found) and found[at].text != "(" and at - index < 2000:
+            while at < len(found) and found[at].text != "(" and at - index < 200:
                 at += 1
             return (at, True) if at in pairs else (None, table)
         else:

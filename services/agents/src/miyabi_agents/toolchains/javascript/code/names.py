@@ -14,7 +14,7 @@ from miyabi_agents.toolchains.port import Project
 CODE = re.compile(r"\.[cm]?[jt]sx?$")
 _DECLARATION = re.compile(r"\.d\.[cm]?ts$")
 #: Names that every runner takes for tests.
-_TEST = re.compile(r"(?:^|[._-])(?:test|spec|tests|specs|test-d|spec-d)\.[cm]?[jt]sx?$|^test-[^/]+\.[cm]?[jt]sx?$")
+_TEST = re.compile(r"(?:^|[._-])(?:test|spec|tests|specs)\.[cm]?[jt]sx?$|^test-[^/]+\.[cm]?[jt]sx?$")
 #: Folders whose code files are tests, unless they help tests.
 _FOLDERS = {"__tests__", "test", "tests", "spec", "specs"}
 #: Folders and names below a folder of tests that hold material and help.

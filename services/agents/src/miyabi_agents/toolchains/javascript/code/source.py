@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
-#: Longest file that is looked at.
-MAX_CHARACTERS = 1 << 20
+#: Longest file that is looked at: some seconds at worst. A longer one is cut, so that its brackets do not match.
+MAX_CHARACTERS = 400_000
 #: One token. Every alternative takes what it begins to its end or to the end of the file, so that none is tried twice.
 _TOKEN = re.compile(
     r"""(?P<space>\s+)|(?P<comment>//[^\n]*|/\*(?:[^*]|\*(?!/))*(?:\*/)?)"""
@@ -40,8 +40,7 @@ _BEFORE_REGEX = {
 }
 
 
-@dataclass(frozen=True)
-class Token:
+class Token(NamedTuple):
     """One token: a word, a string (its content), a template, a number, a regular expression or a sign."""
 
     kind: str

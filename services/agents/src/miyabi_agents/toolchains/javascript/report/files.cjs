@@ -53,6 +53,16 @@ function matching(root, globs, pattern) {
   return all.filter((file) => (wanted.length ? test(file) : pattern.test(file)) && !refused.some((glob) => glob.test(file)));
 }
 
+/** Put folders in the place of globs that mean folders, as a shell does before the runner sees them. */
+function folders(root, globs) {
+  if (!globs.some((glob) => glob.includes('*'))) return globs;
+  const all = new Set(walk(root).flatMap((file) => file.split('/').slice(0, -1).map((_, index, parts) => parts.slice(0, index + 1).join('/'))));
+  return globs.flatMap((glob) => {
+    const found = glob.includes('*') ? [...all].filter((folder) => expression(glob.replace(/\/$/, '')).test(folder)) : [];
+    return found.length ? found.sort() : [glob];
+  });
+}
+
 /** Return the program of a package that is installed beside or above a folder. */
 function program(folder, name, command) {
   for (let at = folder; ; at = path.dirname(at)) {
@@ -66,4 +76,4 @@ function program(folder, name, command) {
   }
 }
 
-module.exports = { matching, program };
+module.exports = { folders, matching, program };

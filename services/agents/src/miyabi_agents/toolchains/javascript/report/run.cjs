@@ -7,7 +7,7 @@ const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
 const { open } = require('./events.cjs');
-const { matching, program } = require('./files.cjs');
+const { folders, matching, program } = require('./files.cjs');
 const jestlike = require('./jestlike.cjs');
 const tap = require('./tap.cjs');
 
@@ -101,8 +101,8 @@ function avaTitle(files) {
 const RUNNERS = {
   jest: (files) => likeJest('jest', (output) => [...asked.arguments, '--json', `--outputFile=${output}`, '--coverage=false', '--ci', '--no-color', ...(files ? ['--runTestsByPath', ...files] : [])]),
   vitest: (files) => likeJest('vitest', (output) => ['run', ...asked.arguments, '--reporter=json', `--outputFile=${output}`, '--coverage.enabled=false', ...(files || [])]),
-  mocha: (files) => runner('mocha', 'mocha', [...asked.arguments, '--reporter', beside('mocha_reporter.cjs'), '--no-color', ...(files || asked.globs)]),
-  jasmine: (files) => runner('jasmine', 'jasmine', [...asked.arguments, `--reporter=${beside('jasmine_reporter.cjs')}`, '--no-color', ...(files || asked.globs)]),
+  mocha: (files) => runner('mocha', 'mocha', [...asked.arguments, '--reporter', beside('mocha_reporter.cjs'), '--no-color', ...(files || folders(here, asked.globs))]),
+  jasmine: (files) => runner('jasmine', 'jasmine', [...asked.arguments, `--reporter=${beside('jasmine_reporter.cjs')}`, '--no-color', ...(files || folders(here, asked.globs))]),
   ava: (files) => {
     const wanted = files || asked.globs;
     const all = files || matching(here, asked.globs, ANY);

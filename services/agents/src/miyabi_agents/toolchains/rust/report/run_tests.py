@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -53,11 +54,11 @@ class Report:
 def build(report: Report) -> list[dict[str, Any]]:
     """Compile all test binaries; what does not compile is written down, and the rest is compiled all the same."""
     there = [folder for folder in FOLDERS if (TREE / folder / "Cargo.toml").is_file()]
-    known = specs() if there else {}
+    known = members() if there else {}
     there = [folder for folder in there if (TREE / folder).resolve() in known]
     if FOLDERS and not there:
         return []
-    selected = [word for folder in there for word in ("-p", known[(TREE / folder).resolve()])]
+    selected = [word for folder in there for word in ("-p", known[(TREE / folder).resolve()][0])]
     selected = selected or ["--workspace"]
     common = [*selected, *OFFLINE, "--message-format=json"]
     artifacts, status = compile_with([CARGO, "test", "--no-run", *common], None)
@@ -67,12 +68,25 @@ def build(report: Report) -> list[dict[str, Any]]:
     return artifacts
 
 
-def specs() -> dict[Path, str]:
-    """Return how cargo names the packages of the workspace, by their folders."""
+def members() -> dict[Path, tuple[str, str]]:
+    """Return how cargo names the packages of the workspace, with their plain names, by their folders."""
     command = [CARGO, "metadata", "--no-deps", "--format-version", "1", *OFFLINE]
     said = subprocess.run(command, stdout=subprocess.PIPE, check=False).stdout
     packages = json.loads(said or b"{}").get("packages", [])
-    return {Path(package["manifest_path"]).resolve().parent: package["id"] for package in packages}
+    return {Path(entry["manifest_path"]).resolve().parent: (entry["id"], entry["name"]) for entry in packages}
+
+
+def forget_members() -> None:
+    """Make cargo compile the workspace's own packages anew.
+
+    It knows them by their place in the workspace, and takes what base's build left for fresh where the files of this
+    checkout are older than that: base would be tested.
+    """
+    names = {name for _, name in members().values()}
+    target = Path(os.environ["CARGO_TARGET_DIR"])
+    for fingerprint in target.glob("*/.fingerprint/*"):
+        if fingerprint.name.rpartition("-")[0] in names:
+            shutil.rmtree(fingerprint, ignore_errors=True)
 
 
 def compile_with(command: list[str], report: Report | None) -> tuple[list[dict[str, Any]], int]:
@@ -265,6 +279,7 @@ def documents(report: Report, artifact: dict[str, Any]) -> None:
 def main() -> int:
     """Build, then run everything."""
     report = Report(Path(os.environ["MIYABI_REPORT"]) / "cargo.jsonl")
+    forget_members()
     artifacts = build(report)
     for artifact in artifacts:
         if artifact.get("executable") and artifact["profile"]["test"] and "bench" not in artifact["target"]["kind"]:
