@@ -15,8 +15,14 @@ import pytest
 
 #: What an agent's process starts from outside the sandbox, by the program's name.
 GIT = {"git", "git-remote-http", "git-remote-https", "git-upload-pack", "git-index-pack", "git-remote-file"}
-#: What begins a command line of ours: the sandbox's launcher before it becomes the command, and Python's own workers.
-OURS = ("miyabi_agents/sandbox/start.py", "miyabi_agents/sandbox/launch/", "from multiprocessing")
+#: What begins a command line of ours: the sandbox's launcher before it becomes the command, Python's
+#: own workers, and the agent itself, whose children are it until they become a program.
+OURS = (
+    "redteam/agent_process.py",
+    "miyabi_agents/sandbox/start.py",
+    "miyabi_agents/sandbox/launch/",
+    "from multiprocessing",
+)
 #: Nobody left alone may live longer than this after the agent ended.
 _SECONDS_TO_END = 5.0
 
@@ -78,7 +84,8 @@ class Watch:
         self._others |= fresh - self._tree
         for pid in fresh & self._tree:
             one = look(pid)
-            if one is not None:
+            # Without a command line a process is about to be gone.
+            if one is not None and one.line:
                 self.seen.setdefault((pid, one.line), one)
 
     def _belongs(self, pid: int) -> bool:
