@@ -11,7 +11,7 @@ PYTEST = $(BIN)/pytest -n $(WORKERS) --dist loadgroup
 WEB := services/dashboard/web
 NPM = PATH="$(CURDIR)/.tools/node/bin:$$PATH" npm --prefix $(WEB) run --silent
 .PHONY: help setup setup-dev grpcurl proto proto-check proto-release fmt fmt-check lint typecheck imports web-check \
-        test test-slow test-all test-unit test-integration test-e2e cov check run demo bench chaos images k8s-render \
+        test test-slow test-all test-unit test-integration test-e2e cov check run demo bench chaos fuzz images k8s-render \
         k8s-validate up down status logs test-k8s clean
 
 help: ## This list
@@ -54,6 +54,9 @@ test-e2e: setup-dev ## Tests with real processes
 chaos: setup-dev ## Kill a random process every second for 3 minutes: make chaos [SEED=n] [SECONDS=180] [ISSUES=300]
 	@GRPC_VERBOSITY=ERROR $(BIN)/python tests/chaos/chaos.py $(if $(SEED),--seed $(SEED)) \
 		--seconds $(or $(SECONDS),180) $(if $(ISSUES),--issues $(ISSUES))
+
+fuzz: setup-dev ## Search every parser for crashes, hangs, slow growth: make fuzz [SECONDS=1800] [TARGET=name]
+	@$(BIN)/python tests/fuzz/fuzz.py --seconds $(or $(SECONDS),1800) $(if $(TARGET),--target $(TARGET))
 
 cov: setup-dev ## All tests, with coverage over all of them
 	$(MAKE) --no-print-directory test PYTEST_FLAGS="--cov --cov-report= $(PYTEST_FLAGS)"
