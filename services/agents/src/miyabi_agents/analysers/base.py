@@ -49,6 +49,8 @@ class Subject:
     files: Sequence[str] = field(default_factory=tuple)  #: changed files that are there, sorted
     #: Lines that the change adds or edits, from 1, by path.
     lines: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    #: The repository's other Python files are there too, so that imports of its own can be followed.
+    whole: bool = False
 
     def having(self, suffixes: frozenset[str]) -> list[str]:
         """Return the changed files with some endings."""
@@ -122,8 +124,14 @@ class ToolRunner:
 
 
 def _our_folders() -> list[Path]:
-    """Return where our interpreter and its packages lie."""
-    found = {Path(sys.prefix).resolve(), Path(sys.base_prefix).resolve(), Path(sys.executable).resolve().parent.parent}
+    """Return where our interpreter, its packages and our rules lie."""
+    own = Path(__file__).resolve().parent
+    found = {
+        own,
+        Path(sys.prefix).resolve(),
+        Path(sys.base_prefix).resolve(),
+        Path(sys.executable).resolve().parents[1],
+    }
     return sorted(path for path in found if path != Path("/"))
 
 

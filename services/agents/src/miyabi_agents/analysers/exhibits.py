@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from miyabi.coordinator.v1.result_pb2 import FileChange
 from miyabi_agents.analysers import configurations, suppressions
 from miyabi_agents.analysers.base import RawFinding, Subject
 from miyabi_agents.analysers.lines import changed_lines, split
+from miyabi_agents.analysers.python_tools import PYTHON
 from miyabi_agents.toolchains.port import BaseFiles
 from miyabi_agents.workspace import linkfree
+
+#: Python files of a repository up to which imports are followed; mypy takes seconds for so many.
+MAX_NEIGHBOURS = 400
 
 
 @dataclass(frozen=True)
@@ -50,10 +54,27 @@ def lay_out(files: Sequence[FileChange], base: BaseFiles, folder: Path) -> Exhib
         rows = split(after)
         found += suppressions.find(file.path, ((number, rows[number - 1]) for number in sorted(lines[file.path])))
         linkfree.write(root, file.path, _quieted(after, rows, lines[file.path]))
-    for path, content in _configuration(base).items():
+    others = _neighbours(base, present)
+    touched = {file.path for file in files}
+    beside = _contents(base, [path for path in others or () if path not in touched])
+    for path, content in {**beside, **_configuration(base)}.items():
         for place in (root, base_root):
             linkfree.write(place, path, content)
-    return Exhibits(Subject(root.resolve(), base_root.resolve(), tuple(sorted(present)), lines), found)
+    subject = Subject(root.resolve(), base_root.resolve(), tuple(sorted(present)), lines, whole=others is not None)
+    return Exhibits(subject, found)
+
+
+def _neighbours(base: BaseFiles, present: Sequence[str]) -> list[str] | None:
+    """Return base's Python files, whose types a changed one may use; None where they are too many to be followed."""
+    if not any(PurePosixPath(path).suffix in PYTHON for path in present):
+        return None
+    found = [path for path in base.paths() if PurePosixPath(path).suffix in PYTHON]
+    return found if len(found) <= MAX_NEIGHBOURS else None
+
+
+def _contents(base: BaseFiles, paths: Sequence[str]) -> dict[str, bytes]:
+    """Read files of base."""
+    return {path: content for path in paths if (content := base.read(path)) is not None}
 
 
 def _quieted(content: bytes, rows: list[bytes], changed: frozenset[int]) -> bytes:
@@ -71,5 +92,4 @@ def _quieted(content: bytes, rows: list[bytes], changed: frozenset[int]) -> byte
 
 def _configuration(base: BaseFiles) -> Mapping[str, bytes]:
     """Return base's files that configure an analyser."""
-    found = {path: base.read(path) for path in base.paths() if configurations.is_configuration(path)}
-    return {path: content for path, content in found.items() if content is not None}
+    return _contents(base, [path for path in base.paths() if configurations.is_configuration(path)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,6 +31,8 @@ RUFF_RULES = "E4,E7,E9,F,W6,B"
 RUFF_ERRORS = ("E9", "F")
 #: Findings of bandit that let input run as code.
 BANDIT_CRITICAL = frozenset({"B102", "B307", "B602", "B604", "B605"})
+#: What mypy says of a type that it could not find out, since what is imported is not there: no error of the change's.
+_UNKNOWN = re.compile(r"\bAny\b")
 #: How ruff and mypy say that they ran and found something.
 _FOUND = 1
 
@@ -125,24 +128,25 @@ class Mypy(_PythonTool):
 
     async def analyse(self, subject: Subject, files: Sequence[str], runner: ToolRunner) -> list[RawFinding]:
         """Compare the errors of the change with those of base; plugins of the repository are never loaded."""
-        after = await self._errors(subject.root, files, runner)
+        follow = "silent" if subject.whole else "skip"
+        after = await self._errors(subject.root, files, runner, follow)
         there = subject.on_base(files)
-        before = await self._errors(subject.base_root, there, runner) if there else []
+        before = await self._errors(subject.base_root, there, runner, follow) if there else []
         return without_known(after, before)
 
-    async def _errors(self, root: Path, files: Sequence[str], runner: ToolRunner) -> list[RawFinding]:
+    async def _errors(self, root: Path, files: Sequence[str], runner: ToolRunner, follow: str) -> list[RawFinding]:
         """Return the errors; files that mypy takes for one module are looked at one by one."""
         try:
-            return await self._run(root, files, runner)
+            return await self._run(root, files, runner, follow)
         except AnalyserError:
             if len(files) == 1:
                 raise
-            return [entry for file in files for entry in await self._run(root, [file], runner)]
+            return [entry for file in files for entry in await self._run(root, [file], runner, follow)]
 
-    async def _run(self, root: Path, files: Sequence[str], runner: ToolRunner) -> list[RawFinding]:
+    async def _run(self, root: Path, files: Sequence[str], runner: ToolRunner, follow: str) -> list[RawFinding]:
         """Run mypy and read its report."""
         arguments = (
-            "--config-file=", "--no-incremental", "--cache-dir=/dev/null", "--follow-imports=skip",
+            "--config-file=", "--no-incremental", "--cache-dir=/dev/null", f"--follow-imports={follow}",
             "--no-error-summary", "--ignore-missing-imports", "--no-site-packages", "--show-error-codes",
             "--explicit-package-bases", "--namespace-packages", "--allow-untyped-globals", "--no-strict-optional",
             "--output=json",
@@ -155,7 +159,7 @@ class Mypy(_PythonTool):
                 entry["code"] or "misc", relative(entry["file"], root), entry["line"], HIGH, 30, entry["message"]
             )
             for entry in json_lines_of(said.output, "mypy")
-            if entry["severity"] == "error"
+            if entry["severity"] == "error" and not _UNKNOWN.search(entry["message"])
         ]
 
 

@@ -30,6 +30,8 @@ from miyabi_core.proto_time import to_duration
 AGAIN = 2
 #: ChangedTests that are run again; where more look broken, chance is no explanation.
 MAX_AGAIN = 20
+#: Edited files of that kind that are named.
+MAX_HARNESS = 20
 #: Existing tests that are shown in both forms.
 MAX_EXPECTATIONS = 50
 
@@ -75,7 +77,7 @@ class Gate:
         """Run the tests and judge them.
 
         Edits of the harness are left out at first: where the change is proved without them they decided nothing. Where
-        it is not, they are laid over base and change alike, and a person has to approve.
+        it is not, they are laid over base and change alike. Either way a person has to approve.
 
         Raises:
             EnvironmentBuildError: the change's own environment cannot be built.
@@ -88,11 +90,12 @@ class Gate:
             return gated
         if not why_not(gated.verdict, gated.runs):
             gated.notes.append(f"edits of how tests are run were left out of the verdict: {_names(harness)}")
-            return gated
-        with_harness = await self._judge(self.change, harness=harness)
-        what = "the verdict rests on an edit of what decides how tests are run"
-        with_harness.approvals += [f"{what}: {path}" for path in harness[:20]]
-        return with_harness
+            what = "the change edits what decides how tests are run, though the verdict does not rest on it"
+        else:
+            gated = await self._judge(self.change, harness=harness)
+            what = "the verdict rests on an edit of what decides how tests are run"
+        gated.approvals += [f"{what}: {path}" for path in harness[:MAX_HARNESS]]
+        return gated
 
     async def _judge(self, change: ChangeSet, *, harness: Sequence[str]) -> Gated:
         """Run with or without the edits of the harness."""
