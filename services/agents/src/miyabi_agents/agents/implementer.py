@@ -188,8 +188,9 @@ def _test_prompt(lease: Lease, issue: str, path: str, change: ChangeSet) -> str:
     diff = prompts.fence(change.diff)
     evidence = prompts.evidence_text(lease)
     task = (
-        "Add tests that fail without the change and pass with it, beside the tests that are there. Edit an existing test "
-        "only where the change makes its expectation wrong, and name it in changed_expectations. Then call finish_tests."
+        "Add tests that fail without the change and pass with it, beside the tests that are there. Edit an existing "
+        "test only where the change makes its expectation wrong, and name it in changed_expectations. "
+        "Then call finish_tests."
     )
     parts = (issue, f"Write tests for {exact(path)}.", f"The change:\n{diff}", evidence, task)
     return "\n\n".join(filter(None, parts))

@@ -54,10 +54,11 @@ async def _gated(context: TaskContext, repository: Repository, recognised: Recog
     near = configured(list(paths), repository.config)
     if near:
         selection = Selection(selection.own, near, "the neighbourhood is the one that the configuration names")
-    targets = sorted({*selection.own, *selection.near})
+    targets = list(dict.fromkeys([*selection.own, *selection.near]))
     there = [target for target in targets if target not in ordered.tests or repository.base.read(target) is not None]
     async with AsyncExitStack() as held:
-        footing = await stand(context, repository, recognised, targets=there, held=held)
+        own = sum(target in set(selection.own) for target in there)
+        footing = await stand(context, repository, recognised, targets=there, held=held, least=own)
         return await Gate(context, repository, footing, change, ordered, selection, held).judge()
 
 

@@ -13,7 +13,7 @@ from miyabi_agents.ports import TaskContext
 from miyabi_agents.toolchains.port import Environment, Selection
 from miyabi_agents.verification.changes import Overlaid, Sorted, only, without
 from miyabi_agents.verification.execution import Execution, Ran
-from miyabi_agents.verification.ground import Footing, Repository, base_run, build
+from miyabi_agents.verification.ground import Footing, Repository, build
 from miyabi_agents.verification.judge import (
     FAILED,
     PASSED,
@@ -135,7 +135,7 @@ class Gate:
         """Make the runs that a verdict compares."""
         own, every = self._own_targets(), self._every_target()
         laid = only(self.change, [*self.sorted.beside_code, *harness])
-        base = await self._base(every)
+        base = self.footing.base
         await self.context.progress.step("running the new tests on base")
         base_new = await self._in_checkout("base with new tests", [laid], own, self.footing.environment)
         await self.context.progress.step("running tests on the change")
@@ -152,13 +152,6 @@ class Gate:
         reports = [ran.report for ran in (base, base_new, changed, old) if ran is not None]
         return runs, reports, changed
 
-    async def _base(self, targets: Sequence[str] | None) -> Ran:
-        """Return base's own tests: all of them are there already where they are short."""
-        if self.footing.whole:
-            return self.footing.base
-        there = [target for target in targets or [] if self._on_base(target)]
-        return await base_run(self.context, self.footing.part, self.footing.environment, there)
-
     def _on_base(self, target: str) -> bool:
         """Tell whether a target is there on base."""
         file = self.sorted.tests.get(target)
@@ -172,7 +165,12 @@ class Gate:
         """Return what is run on the change: everything, or its own tests and their neighbourhood."""
         if self.footing.whole and set(self.selection.own) <= self._collected():
             return None
-        return sorted({*self._own_targets(), *self.selection.near, *(self._collected() if self.footing.whole else ())})
+        return sorted({*self._own_targets(), *self._near(), *(self._collected() if self.footing.whole else ())})
+
+    def _near(self) -> list[str]:
+        """Return the neighbourhood, as much of it as there was time for on base."""
+        ran = self.footing.targets
+        return [target for target in self.selection.near if ran is None or target in ran]
 
     def _collected(self) -> set[str]:
         """Return the targets that the whole suite of base holds, and those that lie beside them."""
@@ -196,7 +194,7 @@ class Gate:
         tests = [path for path in edited if path in self.sorted.tests]
         targets = [target for target in self.selection.own if target in tests or target not in self.sorted.tests]
         if len(tests) < len(edited):
-            targets = [target for target in {*self.selection.own, *self.selection.near} if self._on_base(target)]
+            targets = [target for target in {*self.selection.own, *self._near()} if self._on_base(target)]
         return sorted(set(targets) | set(tests)) if self._by_path() else sorted(set(targets))
 
     def _by_path(self) -> bool:
@@ -288,7 +286,9 @@ class Gate:
         if self.footing.whole:
             notes.append("base's whole suite is short enough to be run each time")
         else:
+            left_out = len(self.selection.near) - len(self._near())
             notes.append("only the change's own tests and those near to it were run, not the whole suite")
+            notes += [f"{left_out} files of tests that are near were not run: they take too long"] if left_out else []
         notes += [f"{gate} (on the change)" for gate in [runs.change.gate] if gate]
         return notes
 

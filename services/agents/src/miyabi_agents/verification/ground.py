@@ -22,6 +22,10 @@ from miyabi_agents.verification.targets import configured
 
 #: How often what base cannot import is added to its environment.
 MAX_REPAIRS = 3
+#: Files of tests that are run where the whole suite takes too long.
+MAX_TARGETS = 60
+#: Seconds that those may take at least, before fewer are tried.
+MIN_PATIENCE_SECONDS = 240
 #: Likely files whose tests are tried before money is spent, and how many of those.
 MOST_LIKELY = 5
 
@@ -42,9 +46,14 @@ class Footing:
     part: Part
     environment: Environment
     base: Ran
-    #: The whole suite is short enough to be run each time.
-    whole: bool
+    #: What was run: as many of the targets as there was time for; None: the whole suite, which is short.
+    targets: tuple[str, ...] | None
     notes: tuple[str, ...] = ()
+
+    @property
+    def whole(self) -> bool:
+        """Whether the whole suite is short enough to be run each time."""
+        return self.targets is None
 
 
 async def survey(context: TaskContext, base: BaseFiles) -> Repository:
@@ -77,6 +86,7 @@ async def stand(
     *,
     targets: Sequence[str],
     held: AsyncExitStack,
+    least: int = 1,
 ) -> Footing:
     """Build a project's environment and run base's own tests: the whole suite where it is short, else *targets*.
 
@@ -84,8 +94,9 @@ async def stand(
         context: The task's.
         repository: What base's files say.
         recognised: Toolchain and project.
-        targets: As the toolchain names them.
+        targets: As the toolchain names them, the most important first: those that there is no time for are left out.
         held: Keeps the environment from being removed until it is closed.
+        least: How many of the first targets are run whatever time they take: the change's own.
 
     Raises:
         ToolchainMissingError: a program is missing on this machine.
@@ -93,7 +104,7 @@ async def stand(
         WorkspaceError: base cannot be checked out.
         SandboxError: the sandbox cannot be used.
     """
-    footing = await prepare(context, repository, recognised, targets=targets, held=held)
+    footing = await prepare(context, repository, recognised, targets=targets, held=held, least=least)
     _refuse_dead(footing.base)
     return footing
 
@@ -105,6 +116,7 @@ async def prepare(
     *,
     targets: Sequence[str],
     held: AsyncExitStack,
+    least: int = 1,
 ) -> Footing:
     """Do as `stand`, but show base's tests for what they are, even where none of them could be loaded.
 
@@ -121,7 +133,7 @@ async def prepare(
     notes: list[str] = []
     for _ in range(MAX_REPAIRS + 1):
         environment = await build(context, recipe, repository.base, project=project, held=held)
-        ran, whole = await _base_runs(context, part, environment, targets)
+        ran, chosen = await _base_runs(context, part, environment, targets, least=max(1, least))
         repaired = (
             await asyncio.to_thread(toolchain.repair, environment.recipe, ran.verdicts) if _lacking(ran) else None
         )
@@ -130,7 +142,7 @@ async def prepare(
         added = sorted(set(repaired.notes) - set(recipe.notes))
         notes.append("; ".join(added) or "what base could not import was added to its environment")
         recipe = repaired
-    return Footing(part, environment, ran, whole, tuple(notes))
+    return Footing(part, environment, ran, None if chosen is None else tuple(chosen), tuple(notes))
 
 
 async def try_ground(context: TaskContext, likely: Sequence[str]) -> None:
@@ -227,16 +239,25 @@ def _refuse_dead(ran: Ran) -> None:
 
 
 async def _base_runs(
-    context: TaskContext, part: Part, environment: Environment, targets: Sequence[str]
-) -> tuple[Ran, bool]:
-    """Run base's own tests: all, where they are short; else those of *targets*."""
+    context: TaskContext, part: Part, environment: Environment, targets: Sequence[str], *, least: int
+) -> tuple[Ran, Sequence[str] | None]:
+    """Run base's own tests: all, where they are short; else as many of *targets* as there is time for.
+
+    Returns the run and its targets; None: all.
+    """
     allowed = part.config.test.whole_suite
     if allowed and not part.config.test.targets:
         wall = timedelta(seconds=min(allowed, part.config.test.timeout))
         ran = await base_run(context, part, environment, None, wall=wall)
         if ran.verdicts.complete:
-            return ran, True
-    return await base_run(context, part, environment, targets), False
+            return ran, None
+    chosen = list(targets)[: max(least, MAX_TARGETS)]
+    patience = timedelta(seconds=min(max(2 * allowed, MIN_PATIENCE_SECONDS), part.config.test.timeout))
+    while True:
+        ran = await base_run(context, part, environment, chosen, wall=patience if len(chosen) > least else None)
+        if not ran.timed_out or len(chosen) <= least:
+            return ran, chosen
+        chosen = chosen[: max(least, len(chosen) // 4)]
 
 
 async def base_run(
@@ -249,7 +270,7 @@ async def base_run(
 ) -> Ran:
     """Return what base's own tests show, kept for each commit, environment and targets."""
     inputs = context.lease.inputs
-    chosen = ["*", str(wall)] if targets is None else list(targets)
+    chosen = [str(wall), *(["*"] if targets is None else targets)]
     toolchain = f"{part.project.toolchain}:{part.project.root}:{part.project.runner}"
     key = [inputs.repository, inputs.base_sha, environment.path.name, toolchain, part.config.model_dump_json(), *chosen]
 
