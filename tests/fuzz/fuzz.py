@@ -22,7 +22,7 @@ _ROOT = Path(__file__).parents[2]
 #: Where a run leaves what it found.
 _BUILD = _ROOT / "build/fuzz"
 #: Seconds beyond its time that a search may take to test growth and to end, before it is ended.
-_GRACE_SECONDS = 300
+_GRACE_SECONDS = 600
 
 
 @dataclass(frozen=True)

@@ -90,8 +90,9 @@ async def test_a_base_full_of_traps_is_checked_out(tmp_path: Path, remote: Path)
     async with workspaces.open(repository="acme/toy", sha=sha, label="x") as tree:
         assert tree.read("a.py")
         for name in ("out", "up/x"):
-            with pytest.raises(WorkspaceError, match="cannot be used"):
+            with pytest.raises(WorkspaceError) as caught:
                 tree.read(name)
+            assert caught.value.code in {"PATH_REFUSED", "NO_SUCH_FILE"}
     async with workspaces.edit(repository="acme/toy", sha=sha) as edited:
         assert "a.py" in edited.list_files()
         edited.write("b.py", b"b = 2\n")

@@ -11,10 +11,10 @@ from fuzzer.mutation import PIECES
 from fuzzer.registry import Target
 from fuzzer.watch import MAX_BYTES, Watch
 
-#: Lengths that are compared: the shorter is long enough to be slow where time grows with the square.
-SHORT, LONG = MAX_BYTES // 4, MAX_BYTES
+#: How much longer the longer of two inputs is.
+TIMES = 4
 #: Faster answers than this say nothing about growth, since set-up and chance make most of them.
-MIN_SECONDS = 0.03
+MIN_SECONDS = 0.1
 #: Four times the input takes four times as long; with the square it would be sixteen. Between lies what chance makes.
 MAX_RATIO = 9.0
 #: Longest piece that is repeated.
@@ -26,6 +26,7 @@ class Growth:
     """An input that took too long for what it holds more, or broke something."""
 
     target: str
+    size: int  #: of the longer input; the shorter has a quarter
     short_seconds: float
     long_seconds: float
     data: bytes  #: the longer one
@@ -34,12 +35,18 @@ class Growth:
     def __str__(self) -> str:
         """Return a sentence for a person."""
         shown = f"{self.data[:60]!r}…"
-        times = f"{SHORT} bytes {self.short_seconds:.3f} s, {LONG} bytes {self.long_seconds:.3f} s"
+        times = f"{self.size // TIMES} bytes {self.short_seconds:.3f} s, {self.size} bytes {self.long_seconds:.3f} s"
         return f"{self.target}: {times}: {self.fault} {shown}"
 
 
 def pump(
-    target: Target, chance: random.Random, *, rounds: int, worst: tuple[bytes, ...] = (), most_seconds: float = 60
+    target: Target,
+    chance: random.Random,
+    *,
+    rounds: int,
+    worst: tuple[bytes, ...] = (),
+    most_seconds: float = 15,
+    size: int = MAX_BYTES,
 ) -> list[Growth]:
     """Repeat pieces of seeds, of slow inputs and of what parsers stumble over, within parts of a seed.
 
@@ -49,15 +56,16 @@ def pump(
         rounds: How many are tried.
         worst: The slowest inputs of a search.
         most_seconds: Processor time after which no further pattern is begun.
+        size: Of the longer inputs.
     """
     found: list[Growth] = []
     began = time.process_time()
     for head, piece, tail in _patterns(target, chance, worst, rounds):
         if time.process_time() - began > most_seconds:
             break
-        grown = _measured(target, head, piece, tail)
+        grown = _measured(target, head, piece, tail, size)
         # Once more, since another process may have had the processor's cache.
-        if grown is not None and (again := _measured(target, head, piece, tail)) is not None:
+        if grown is not None and (again := _measured(target, head, piece, tail, size)) is not None:
             found.append(again)
     return found
 
@@ -77,10 +85,10 @@ def _patterns(
         yield source[:start], piece or b"a", source[end:]
 
 
-def _measured(target: Target, head: bytes, piece: bytes, tail: bytes) -> Growth | None:
+def _measured(target: Target, head: bytes, piece: bytes, tail: bytes, size: int) -> Growth | None:
     """Return a growth that is too fast; None where it is not, or too small to be told."""
     watch = Watch(target)
-    short, long = (_tiled(head, piece, tail, size) for size in (SHORT, LONG))
+    short, long = (_tiled(head, piece, tail, length) for length in (size // TIMES, size))
     watch.run(long)
     slow, faults = watch.seconds, watch.faults
     if slow < MIN_SECONDS and not faults:
@@ -88,7 +96,7 @@ def _measured(target: Target, head: bytes, piece: bytes, tail: bytes) -> Growth 
     watch = Watch(target)
     watch.run(short)
     grows = slow > max(MIN_SECONDS, MAX_RATIO * watch.seconds)
-    return Growth(target.name, watch.seconds, slow, long, "; ".join(faults)) if grows or faults else None
+    return Growth(target.name, size, watch.seconds, slow, long, "; ".join(faults)) if grows or faults else None
 
 
 def _tiled(head: bytes, piece: bytes, tail: bytes, size: int) -> bytes:
