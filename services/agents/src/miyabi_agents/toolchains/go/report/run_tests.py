@@ -33,6 +33,11 @@ class Report:
         self.lines: dict[tuple[str, str], int] = {}
         self.open_tests: dict[str, dict[str, None]] = {}
         self.failed_packages: set[str] = set()
+        #: Packages whose test binary said its last word; one that a panic or an exit ended does not.
+        self.ended: set[str] = set()
+        #: Tests that a panic was printed for, and the last that failed, by package.
+        self.panicked: dict[str, set[str]] = {}
+        self.last: dict[str, str] = {}
 
     def write(self, event: dict[str, Any]) -> None:
         """Write one event."""
@@ -55,6 +60,8 @@ class Report:
             self.open_tests.setdefault(key[0], {})[key[1]] = None
         elif action in ("pass", "fail", "skip") and key[1]:
             self.open_tests.get(key[0], {}).pop(key[1], None)
+            if action == "fail":
+                self.last[key[0]] = key[1]
         elif action == "fail":
             self.failed_packages.add(key[0])
         self.write(event)
@@ -63,18 +70,30 @@ class Report:
         """Keep the first and show all lines of output."""
         text = event.get("Output", "")
         sys.stdout.write(text)
+        if not key[1] and text in ("FAIL\n", "PASS\n"):
+            self.ended.add(key[0])
+        if key[1] and text.startswith(("panic: ", "fatal error: ")):
+            self.panicked.setdefault(key[0], set()).add(key[1])
         count = self.lines[key] = self.lines.get(key, 0) + 1
         if count <= MAX_LINES:
             event["Output"] = text[:MAX_LINE]
             self.write(event)
 
+    def forget(self, package: str) -> None:
+        """Forget what is known of a package, which is run again."""
+        for known in (self.open_tests, self.panicked, self.last):
+            known.pop(package, None)
+        self.failed_packages.discard(package)
+        self.ended.discard(package)
+
     def again(self, skipped: dict[str, list[str]]) -> dict[str, list[str]]:
         """Return the packages to run again, each with the outermost tests to leave out, and forget what was open."""
-        wanted = {}
-        for package, tests in self.open_tests.items():
-            top = sorted({test.split("/")[0] for test in tests})
+        wanted: dict[str, list[str]] = {}
+        for package in sorted(self.failed_packages - self.ended):
+            tests = {*self.open_tests.get(package, ()), *self.panicked.get(package, ())} or {self.last.get(package, "")}
+            top = sorted({test.split("/")[0] for test in tests if test})
             new = [test for test in top if test not in skipped.get(package, [])]
-            if new and package in self.failed_packages and re.fullmatch(r"[\w/.~+-]+", package):
+            if new and re.fullmatch(r"[\w/.~+-]+", package):
                 wanted[package] = new
         return wanted
 
@@ -105,7 +124,7 @@ def main() -> int:
             # reason of the one that ended them.
             skipped.setdefault(package, []).extend(tests)
             report.write({"Action": "miyabi-again", "Package": package, "Skipped": skipped[package]})
-            report.open_tests[package] = {}
+            report.forget(package)
             pattern = "^(" + "|".join(re.escape(test) for test in skipped[package]) + ")$"
             status_again = run([go, "test", "-json", *arguments, "-skip", pattern, package], report)
             report.write({"Action": "miyabi-ran", "Exit": status_again})
