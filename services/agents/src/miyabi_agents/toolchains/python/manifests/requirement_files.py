@@ -84,8 +84,8 @@ def _option(option: str, value: str, path: str) -> None:
     if option in _HARMLESS or (option in ("-i", "--index-url") and _COMMON_INDEX.fullmatch(value)):
         return
     raise EnvironmentBuildError(
-        f"{path}: option `{option[:200]}` is refused: packages come from the operator's indexes alone; name what is needed "
-        "in .miyabi.yaml, `env.requirements` with `env.only`"
+        f"{path}: option `{option[:200]}` is refused: packages come from the operator's indexes alone; name what is "
+        "needed in .miyabi.yaml, `env.requirements` with `env.only`"
     )
 
 
