@@ -227,7 +227,7 @@ class Toolchain(Protocol):
         """Tell whether a file holds tests, by the runner's own rules of names and by the project's configuration."""
 
     def is_support(self, path: str, base: BaseFiles) -> bool:
-        """Tell whether a file lies beside tests without holding any: data, helpers, expected output; no product code."""
+        """Tell whether a file lies beside tests without holding any: data, helpers, expected output; no product."""
 
     def is_harness(self, path: str) -> bool:
         """Tell whether a file decides how tests are found, run or judged (`conftest.py`, `vitest.config.ts`)."""
@@ -277,3 +277,9 @@ class Toolchain(Protocol):
 
     def repair(self, recipe: Recipe, run: RunVerdicts) -> Recipe | None:
         """Return a recipe that adds what a run on base could not import; None where nothing can be added."""
+
+    def tests_within(self, path: str, source: bytes, tests: bytes) -> bytes | None:
+        """Return *source* with the tests that *tests* holds, two versions of one file of code that holds its own tests.
+
+        None where the ecosystem's tests lie in files of their own, or the two cannot be told apart.
+        """

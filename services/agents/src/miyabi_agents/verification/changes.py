@@ -18,17 +18,21 @@ class Sorted:
     support: Mapping[str, FileChange] = field(default_factory=dict)  #: lie beside tests: data, helpers
     harness: Mapping[str, FileChange] = field(default_factory=dict)  #: decide how tests are found, run or judged
     manifests: Mapping[str, FileChange] = field(default_factory=dict)  #: decide what the environment holds
+    #: Code that holds its own tests: base's code with the change's tests, and the change's code with base's tests.
+    grafted: Mapping[str, FileChange] = field(default_factory=dict)
+    grafted_old: Mapping[str, FileChange] = field(default_factory=dict)
     own: OwnTests = field(default_factory=OwnTests)
 
     @property
     def beside_code(self) -> dict[str, FileChange]:
         """Everything that is laid over base, so that the new tests can fail there."""
-        return {**self.support, **self.tests}
+        return {**self.support, **self.tests, **self.grafted}
 
 
 def sort(files: Iterable[FileChange], toolchain: Toolchain, base: BaseFiles) -> Sorted:
     """Sort files of a change; reads base's and the change's contents, runs nothing."""
     tests, support, harness, manifests = {}, {}, {}, {}
+    grafted, grafted_old = {}, {}
     changed = list(files)
     view = Overlaid(base, {file.path: None if file.deleted else file.content for file in changed})
     for file in changed:
@@ -39,16 +43,29 @@ def sort(files: Iterable[FileChange], toolchain: Toolchain, base: BaseFiles) -> 
             tests[file.path] = file
         elif toolchain.is_support(file.path, base if before is not None else view):
             support[file.path] = file
+        elif before is not None and after is not None and (new := _graft(file, toolchain, before, after)) is not None:
+            grafted[file.path] = new
+            old = toolchain.tests_within(file.path, after, before)
+            grafted_old[file.path] = FileChange(path=file.path, content=after if old is None else old)
         if toolchain.is_manifest(file.path) and before != after:
             manifests[file.path] = file
-    return Sorted(tests, support, harness, manifests, _own(tests, toolchain, base))
+    holding = [file for file in changed if file.path in tests or file.path in grafted]
+    own = _own(holding, toolchain, base)
+    return Sorted(tests, support, harness, manifests, grafted, grafted_old, own)
 
 
-def _own(tests: Mapping[str, FileChange], toolchain: Toolchain, base: BaseFiles) -> OwnTests:
-    """Return what the change does to the tests of all its test files."""
+def _graft(file: FileChange, toolchain: Toolchain, before: bytes, after: bytes) -> FileChange | None:
+    """Return base's code with the change's tests, for a file of code that holds both; None where they are the same."""
+    found = toolchain.tests_within(file.path, before, after)
+    if found is None or found == before:
+        return None
+    return FileChange(path=file.path, content=found, executable=file.executable)
+
+
+def _own(holding: Iterable[FileChange], toolchain: Toolchain, base: BaseFiles) -> OwnTests:
+    """Return what the change does to the tests of all files that hold some."""
     found = [
-        toolchain.own_tests(path, base.read(path), None if file.deleted else file.content)
-        for path, file in tests.items()
+        toolchain.own_tests(file.path, base.read(file.path), None if file.deleted else file.content) for file in holding
     ]
     return OwnTests(
         frozenset().union(*(entry.added for entry in found)),

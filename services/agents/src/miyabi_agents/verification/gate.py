@@ -134,7 +134,8 @@ class Gate:
     ) -> tuple[Runs, list[TestRunReport], Ran]:
         """Make the runs that a verdict compares."""
         own, every = self._own_targets(), self._every_target()
-        laid = only(self.change, [*self.sorted.beside_code, *harness])
+        laid = only(self.change, [*self.sorted.tests, *self.sorted.support, *harness])
+        laid.files.extend(self.sorted.grafted.values())
         base = self.footing.base
         await self.context.progress.step("running the new tests on base")
         base_new = await self._in_checkout("base with new tests", [laid], own, self.footing.environment)
@@ -147,6 +148,7 @@ class Gate:
             # With an edited harness, only base's own says what base's tests show on the change.
             old_targets = every if harness else self._targets_of(edited)
             code = without(change, [*self.sorted.beside_code, *self.sorted.harness])
+            code.files.extend(self.sorted.grafted_old.values())
             old = await self._in_checkout("change with old tests", [code], old_targets, environment)
         runs = Runs(base.verdicts, base_new.verdicts, changed.verdicts, old.verdicts if old else None)
         reports = [ran.report for ran in (base, base_new, changed, old) if ran is not None]

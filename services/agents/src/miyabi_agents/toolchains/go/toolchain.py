@@ -105,6 +105,11 @@ class GoToolchain:
         """Return nothing: what `go.mod` does not name is not guessed."""
         return None
 
+    def tests_within(self, path: str, source: bytes, tests: bytes) -> bytes | None:
+        """Return None: tests lie in files of their own."""
+        del path, source, tests
+        return None
+
 
 def _main_of(content: bytes | None) -> bytes:
     """Return the code of `TestMain`, to the brace that begins a line as gofmt writes it; empty where there is none."""

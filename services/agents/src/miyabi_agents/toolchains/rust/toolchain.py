@@ -22,6 +22,7 @@ from miyabi_agents.toolchains.port import (
 )
 from miyabi_agents.toolchains.rust import crates, reports, runs, selection
 from miyabi_agents.toolchains.rust import environment as environments
+from miyabi_agents.toolchains.rust.source import graft
 from miyabi_agents.verification.config import RepositoryConfig
 from miyabi_agents.verification.targets import is_test as in_test_folder
 
@@ -107,6 +108,10 @@ class RustToolchain:
     def repair(self, recipe: Recipe, run: RunVerdicts) -> Recipe | None:  # noqa: ARG002
         """Return nothing: what `Cargo.toml` does not name is not guessed."""
         return None
+
+    def tests_within(self, path: str, source: bytes, tests: bytes) -> bytes | None:
+        """Return a source file with the block of tests of its other version; None where either has not exactly one."""
+        return graft(source, tests) if path.endswith(".rs") else None
 
 
 def _sections(content: bytes | None) -> object:
