@@ -17,8 +17,9 @@ from miyabi_agents.sandbox.probe import layers_of, probe_layers
 
 #: Where our interpreter and its packages live.
 PREFIXES = (Path(sys.prefix), Path(sys.base_prefix))
-#: Ways that this machine has, beside none.
-APART = ["own-uid", "user"] if os.geteuid() == 0 else ["user"]
+#: The way in which this user's commands are kept apart. Root has no use for a user namespace: the kernel's limit of
+#: processes does not hold for it there. tests/redteam goes the other way, as another user.
+APART = ["own-uid"] if os.geteuid() == 0 else ["user"]
 
 
 class Boxed:
