@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from redteam_world import World, made_world
 
+from miyabi_agents.sandbox.removal import remove_tree
+
 
 @pytest.fixture
 def world() -> Iterator[World]:
@@ -18,3 +20,12 @@ def world() -> Iterator[World]:
     """
     with tempfile.TemporaryDirectory(prefix="miyabi-redteam-") as folder, made_world(Path(folder)) as world:
         yield world
+
+
+@pytest.fixture(autouse=True)
+def _nothing_deep_stays(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Remove what a test left in its folder: pytest's own clean-up ends at folders a thousand deep."""
+    folder = request.getfixturevalue("tmp_path") if "tmp_path" in request.fixturenames else None
+    yield
+    if folder is not None:
+        remove_tree(folder)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from miyabi_agents.environments import EnvironmentStore
 from miyabi_agents.model import ModelClient
 from miyabi_agents.ports import TaskContext
 from miyabi_agents.sandbox import ProcessSandbox
+from miyabi_agents.sandbox.removal import remove_tree
 from miyabi_agents.settings import AgentsSettings
 from miyabi_agents.workspace import GitWorkspaces
 from miyabi_core.channel import open_channel
@@ -161,3 +162,12 @@ async def workshop(tmp_path):
     """Give a workshop with issue #7 of `acme/toy`."""
     async with open_workshop(tmp_path) as made:
         yield made
+
+
+@pytest.fixture(autouse=True)
+def _nothing_deep_stays(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Remove what a test left in its folder: pytest's own clean-up ends at folders a thousand deep."""
+    folder = request.getfixturevalue("tmp_path") if "tmp_path" in request.fixturenames else None
+    yield
+    if folder is not None:
+        remove_tree(folder)

@@ -24,8 +24,8 @@ from miyabi_agents.verification.targets import configured
 MAX_REPAIRS = 3
 #: Files of tests that are run where the whole suite takes too long.
 MAX_TARGETS = 60
-#: Seconds that those may take at least, before fewer are tried.
-MIN_PATIENCE_SECONDS = 240
+#: Seconds that those may take at least, before the change's own alone are run.
+MIN_PATIENCE_SECONDS = 120
 #: Likely files whose tests are tried before money is spent, and how many of those.
 MOST_LIKELY = 5
 
@@ -252,12 +252,13 @@ async def _base_runs(
         if ran.verdicts.complete:
             return ran, None
     chosen = list(targets)[: max(least, MAX_TARGETS)]
-    patience = timedelta(seconds=min(max(2 * allowed, MIN_PATIENCE_SECONDS), part.config.test.timeout))
-    while True:
-        ran = await base_run(context, part, environment, chosen, wall=patience if len(chosen) > least else None)
-        if not ran.timed_out or len(chosen) <= least:
+    if len(chosen) > least:
+        patience = timedelta(seconds=min(max(allowed, MIN_PATIENCE_SECONDS), part.config.test.timeout))
+        ran = await base_run(context, part, environment, chosen, wall=patience)
+        if not ran.timed_out:
             return ran, chosen
-        chosen = chosen[: max(least, len(chosen) // 4)]
+        chosen = chosen[:least]
+    return await base_run(context, part, environment, chosen), chosen
 
 
 async def base_run(

@@ -68,7 +68,8 @@ def copy_tree(source: Path, target: Path) -> None:
         elif stat.S_ISDIR(status.st_mode):
             place.mkdir(mode=0o775)
             folders.append((place, status))
-            waiting += [(Path(entry.path), place / entry.name) for entry in os.scandir(origin)]
+            with os.scandir(origin) as entries:
+                waiting += [(Path(entry.path), place / entry.name) for entry in entries]
         elif stat.S_ISREG(status.st_mode):
             _copy_file(origin, place, status)
     for place, status in reversed(folders):
