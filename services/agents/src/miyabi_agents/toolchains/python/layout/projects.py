@@ -151,6 +151,8 @@ def _configured(config: RepositoryConfig | None) -> Mapping[str, str | bool | Se
         found["config_command"] = tuple(config.test.command)
     if config.test.command or config.test.cwd != ".":
         found["cwd"] = config.test.cwd
+    if config.test.targets:
+        found["config_targets"] = tuple(target for rule in config.test.targets for target in rule.tests)
     if config.test.format != "auto":
         found["format"] = config.test.format
     return found | {

@@ -87,6 +87,8 @@ def _configured(project: Project, own: Sequence[str], cwd: str, targets: Sequenc
 
 def _label(project: Project, cwd: str, target: str) -> str:
     """Return what an operator's command calls a target: a file as a module for unittest and Django, else as it is."""
+    if _is_configured(project, target):
+        return target
     runner = _text(project, "format") or project.runner
     if runner not in {"unittest", "django"} or not target.endswith(".py"):
         return _from(cwd, target)
@@ -96,15 +98,25 @@ def _label(project: Project, cwd: str, target: str) -> str:
     return _dotted(relpath(target, home))
 
 
+def _module(project: Project, home: str, target: str) -> str:
+    """Return what unittest's or Django's own programs call a target: a file as a module, seen from a folder."""
+    return target if _is_configured(project, target) else _dotted(_from(home, target))
+
+
+def _is_configured(project: Project, target: str) -> bool:
+    """Tell whether the repository's file names a target, which is then given as it is written there."""
+    return target in _list(project, "config_targets")
+
+
 def _recognised(project: Project, environment: Environment, cwd: str, targets: Sequence[str] | None) -> list[str]:
     """Return the command of the recognised runner."""
     runner = _text(project, "format") or project.runner
     if runner == "django":
         return _django(project, cwd, targets)
     if runner != "unittest":
-        return [PYTHON, "-m", "pytest", *(_from(cwd, target) for target in targets or ())]
+        return [PYTHON, "-m", "pytest", *(_label(project, cwd, target) for target in targets or ())]
     if targets is not None:
-        return [PYTHON, "-m", "unittest", "-v", *(_dotted(_from(cwd, target)) for target in targets)]
+        return [PYTHON, "-m", "unittest", "-v", *(_module(project, cwd, target) for target in targets)]
     start = _from(cwd, next(iter(_list(project, "tests")), "")) or _usual_folder(environment.tree / cwd)
     top = ["-t", "."] if (environment.tree / cwd / start / "__init__.py").is_file() else []
     return [PYTHON, "-m", "unittest", "discover", "-v", "-s", start, "-p", "*test*.py", *top]
@@ -131,7 +143,7 @@ def _django(project: Project, cwd: str, targets: Sequence[str] | None) -> list[s
     elif manage:
         program, home = [PYTHON, _from(cwd, manage), "test", "--noinput"], dirname(manage) or "."
     # A label is a module, as the program's own folder sees it.
-    return [*program, *(_dotted(relpath(target, home)) for target in targets or ())]
+    return [*program, *(_module(project, home, target) for target in targets or ())]
 
 
 def _environment(
