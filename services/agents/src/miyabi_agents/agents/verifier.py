@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from miyabi.common.v1.task_kind_pb2 import TaskKind
 from miyabi.coordinator.v1.dispatch_service_pb2 import Lease, Outcome
 from miyabi.coordinator.v1.result_pb2 import ChangeSet, FileChange
-from miyabi_agents.errors import ConfigError
+from miyabi_agents.errors import ConfigError, EnvironmentBuildError
 from miyabi_agents.ports import TaskContext
 from miyabi_agents.toolchains.port import Selection
 from miyabi_agents.toolchains.registry import Recognised, by_project
@@ -59,6 +59,8 @@ async def _gated(context: TaskContext, repository: Repository, recognised: Recog
     async with AsyncExitStack() as held:
         own = sum(target in set(selection.own) for target in there)
         footing = await stand(context, repository, recognised, targets=there, held=held, least=own)
+        if footing.base.timed_out:
+            raise EnvironmentBuildError(f"base's own tests take too long for a verdict: {footing.base.verdicts.problem}")
         return await Gate(context, repository, footing, change, ordered, selection, held).judge()
 
 

@@ -229,13 +229,15 @@ def _refuse_dead(ran: Ran) -> None:
     """End what cannot lead to a verdict, before a model is paid.
 
     Raises:
-        EnvironmentBuildError: nothing of base's tests could be loaded.
+        EnvironmentBuildError: nothing of base's tests could be loaded, or their run broke off.
     """
     verdicts = ran.verdicts
     if verdicts.unbuilt and PASSED not in verdicts.verdicts.values():
         file, reason = next(iter(sorted(verdicts.unbuilt.items())))
         words = next((line.strip() for line in reversed(reason.splitlines()) if line.strip()), "")
         raise EnvironmentBuildError(f"base's own tests cannot be loaded: {file}: {words[:600]}")
+    if not verdicts.complete and not ran.timed_out:
+        raise EnvironmentBuildError(f"base's own tests come to no end: {verdicts.problem[:600] or 'no end marker'}")
 
 
 async def _base_runs(
