@@ -128,7 +128,7 @@ def _form(entry: ExpectationForms) -> GitHubMarkdown:
 def _environments(result: VerifyResult) -> GitHubMarkdown:
     """Say what each project's tests ran in."""
     notes = [note for report in result.environments for note in report.notes]
-    entries = [*result.environments, *notes]
+    entries: list[EnvironmentReport | str] = [*result.environments, *notes]
 
     def line(entry: EnvironmentReport | str) -> GitHubMarkdown:
         return _sentence(entry) if isinstance(entry, str) else _environment(entry)

@@ -60,7 +60,9 @@ async def _gated(context: TaskContext, repository: Repository, recognised: Recog
         own = sum(target in set(selection.own) for target in there)
         footing = await stand(context, repository, recognised, targets=there, held=held, least=own)
         if footing.base.timed_out:
-            raise EnvironmentBuildError(f"base's own tests take too long for a verdict: {footing.base.verdicts.problem}")
+            raise EnvironmentBuildError(
+                f"base's own tests take too long for a verdict: {footing.base.verdicts.problem}"
+            )
         return await Gate(context, repository, footing, change, ordered, selection, held).judge()
 
 
