@@ -26,6 +26,7 @@ MODULES = {
     "identity": "identity",
     "memory": "memory",
     "queue": "queue",
+    "sandbox": "sandbox_start",
     "scale": "scale",
     "watch": "watch",
 }
