@@ -7,6 +7,8 @@ BIN := .venv/bin
 PYTEST_FLAGS ?=
 #: Twice as many as the cores of a small machine: half of what tests do is to wait for a server.
 WORKERS ?= 4
+#: Seconds that a test may take while its lines are counted, which makes Python several times slower.
+COV_TIMEOUT ?= 240
 PYTEST = $(BIN)/pytest -n $(WORKERS) --dist loadgroup
 WEB := services/dashboard/web
 NPM = PATH="$(CURDIR)/.tools/node/bin:$$PATH" npm --prefix $(WEB) run --silent
@@ -59,8 +61,8 @@ fuzz: setup-dev ## Search every parser for crashes, hangs, slow growth: make fuz
 	@$(BIN)/python tests/fuzz/fuzz.py --seconds $(or $(SECONDS),1800) $(if $(TARGET),--target $(TARGET))
 
 cov: setup-dev ## All tests, with coverage over all of them
-	$(MAKE) --no-print-directory test PYTEST_FLAGS="--cov --cov-report= $(PYTEST_FLAGS)"
-	$(MAKE) --no-print-directory test-slow PYTEST_FLAGS="--cov --cov-append --cov-report=term:skip-covered $(PYTEST_FLAGS)"
+	$(MAKE) --no-print-directory test PYTEST_FLAGS="--cov --cov-report= --timeout $(COV_TIMEOUT) $(PYTEST_FLAGS)"
+	$(MAKE) --no-print-directory test-slow PYTEST_FLAGS="--cov --cov-append --cov-report=term:skip-covered --timeout $(COV_TIMEOUT) $(PYTEST_FLAGS)"
 
 fmt: setup-dev ## Format
 	$(BIN)/ruff format .

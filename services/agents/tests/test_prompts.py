@@ -79,6 +79,6 @@ def test_nothing_closes_the_fence_and_everything_can_be_sent(text: str) -> None:
 
 
 @pytest.mark.parametrize("piece", ["<!--", "`", "\u202e", "> ", "-->", "\r"])
-def test_a_megabyte_is_cleaned_at_once(piece: str) -> None:
+def test_a_long_text_is_cleaned_at_once(piece: str) -> None:
     """Linear in the text."""
-    clean(piece * (1_000_000 // len(piece)))
+    clean(piece * (250_000 // len(piece)))
