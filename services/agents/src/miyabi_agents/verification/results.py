@@ -7,13 +7,11 @@ from datetime import timedelta
 
 from miyabi.coordinator.v1.result_pb2 import VerifyResult
 from miyabi_agents.verification.gate import Gated
-from miyabi_agents.verification.judge import MAX_LISTED, against, result_of, unproved
+from miyabi_agents.verification.judge import MAX_LISTED, MAX_REASON, against, result_of, unproved
 from miyabi_core.proto_time import to_duration
 
 #: End of the run of the change that is shown.
 TAIL_CHARACTERS = 20_000
-#: Longest reason.
-MAX_REASON = 2000
 #: Counts that add up over projects.
 _COUNTS = (
     "failed_before_passed_after", "failed_before", "passed_after", "broken", "red_on_base", "blocked", "total", "flaky",
