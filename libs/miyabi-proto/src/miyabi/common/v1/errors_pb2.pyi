@@ -104,6 +104,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_GRANT_SUPERSEDED: _ErrorReason.ValueType  # 36
     """PERMISSION_DENIED: a newer lease of the same task has written; the grant of an older one is over. Metadata: `task`."""
+    ERROR_REASON_PROBLEMS_FOUND: _ErrorReason.ValueType  # 37
+    """FAILED_PRECONDITION: something stands in the way of the batch, found before anything was written or spent.
+    `PreconditionFailure` lists every problem: type, subject (`owner/name` or `owner/name#number`), what is wrong and what to do.
+    Metadata: `overrulable`, the kinds among them that the request may accept (comma-separated).
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused. The name without its prefix is `google.rpc.ErrorInfo.reason`; the domain is the
@@ -193,4 +198,9 @@ ERROR_REASON_GRANT_TOO_NARROW: ErrorReason.ValueType  # 35
 """
 ERROR_REASON_GRANT_SUPERSEDED: ErrorReason.ValueType  # 36
 """PERMISSION_DENIED: a newer lease of the same task has written; the grant of an older one is over. Metadata: `task`."""
+ERROR_REASON_PROBLEMS_FOUND: ErrorReason.ValueType  # 37
+"""FAILED_PRECONDITION: something stands in the way of the batch, found before anything was written or spent.
+`PreconditionFailure` lists every problem: type, subject (`owner/name` or `owner/name#number`), what is wrong and what to do.
+Metadata: `overrulable`, the kinds among them that the request may accept (comma-separated).
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from miyabi.common.v1 import problem_pb2 as _problem_pb2
 from miyabi.common.v1 import usage_pb2 as _usage_pb2
 from miyabi.coordinator.v1 import batch_pb2 as _batch_pb2
 from miyabi.coordinator.v1 import event_pb2 as _event_pb2
@@ -46,6 +47,7 @@ class SubmitBatchRequest(_message.Message):
     BASE_BRANCH_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     TASK_BUDGET_FIELD_NUMBER: _builtins.int
+    OVERRULE_FIELD_NUMBER: _builtins.int
     repository: _builtins.str
     """`owner/name`, as GitHub spells it. Required."""
     pipeline: _state_pb2.Pipeline.ValueType
@@ -88,6 +90,12 @@ class SubmitBatchRequest(_message.Message):
     def task_budget(self) -> _usage_pb2.Budget:
         """For each attempt of a task. Default: no limit but the issue's."""
 
+    @_builtins.property
+    def overrule(self) -> _containers.RepeatedScalarFieldContainer[_problem_pb2.ProblemKind.ValueType]:
+        """Kinds of problem that are accepted, each once: the batch begins although they are there. A kind that may not be overruled
+        is refused. Default: none; any problem then ends the call with FAILED_PRECONDITION `PROBLEMS_FOUND`.
+        """
+
     def __init__(
         self,
         *,
@@ -107,10 +115,11 @@ class SubmitBatchRequest(_message.Message):
         base_branch: _builtins.str = ...,
         request_id: _builtins.str = ...,
         task_budget: _usage_pb2.Budget | None = ...,
+        overrule: _abc.Iterable[_problem_pb2.ProblemKind.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_max_fix_rounds", b"_max_fix_rounds", "budget", b"budget", "issue_budget", b"issue_budget", "max_fix_rounds", b"max_fix_rounds", "query", b"query", "task_budget", b"task_budget"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_fix_rounds", b"_max_fix_rounds", "base_branch", b"base_branch", "budget", b"budget", "concurrency", b"concurrency", "dry_run", b"dry_run", "issue_budget", b"issue_budget", "issue_numbers", b"issue_numbers", "max_fix_rounds", b"max_fix_rounds", "max_parallel_tasks", b"max_parallel_tasks", "pipeline", b"pipeline", "priority", b"priority", "query", b"query", "repository", b"repository", "request_id", b"request_id", "require_approval", b"require_approval", "task_budget", b"task_budget", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_fix_rounds", b"_max_fix_rounds", "base_branch", b"base_branch", "budget", b"budget", "concurrency", b"concurrency", "dry_run", b"dry_run", "issue_budget", b"issue_budget", "issue_numbers", b"issue_numbers", "max_fix_rounds", b"max_fix_rounds", "max_parallel_tasks", b"max_parallel_tasks", "overrule", b"overrule", "pipeline", b"pipeline", "priority", b"priority", "query", b"query", "repository", b"repository", "request_id", b"request_id", "require_approval", b"require_approval", "task_budget", b"task_budget", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_fix_rounds: _TypeAlias = _typing.Literal["max_fix_rounds"]  # noqa: Y015
     _WhichOneofArgType__max_fix_rounds: _TypeAlias = _typing.Literal["_max_fix_rounds", b"_max_fix_rounds"]  # noqa: Y015

@@ -41,7 +41,8 @@ class CoordinatorServiceStub:
     The batch is durable before the first event, `batch_accepted`, is sent. The stream is a view: hanging up never cancels.
     Everything is validated, the repository and the issues looked up, before anything is written.
     Errors: INVALID_ARGUMENT `INVALID_REQUEST` with field violations; NOT_FOUND `REPOSITORY_NOT_FOUND`, `ISSUE_NOT_FOUND`;
-    ALREADY_EXISTS `REQUEST_ID_REUSED`; FAILED_PRECONDITION `NO_ISSUES_MATCHED`, `DEPENDENCY_CYCLE`;
+    ALREADY_EXISTS `REQUEST_ID_REUSED`; FAILED_PRECONDITION `NO_ISSUES_MATCHED`, `DEPENDENCY_CYCLE`, `PROBLEMS_FOUND` (whatever
+    is known to stand in the way, in one answer; `overrule` names what is accepted all the same);
     RESOURCE_EXHAUSTED `GITHUB_RATE_LIMITED` with RetryInfo.
     Idempotency: the same `request_id` with the same body re-attaches to the batch that it made.
     """
@@ -114,7 +115,8 @@ class CoordinatorServiceAsyncStub(CoordinatorServiceStub):
     The batch is durable before the first event, `batch_accepted`, is sent. The stream is a view: hanging up never cancels.
     Everything is validated, the repository and the issues looked up, before anything is written.
     Errors: INVALID_ARGUMENT `INVALID_REQUEST` with field violations; NOT_FOUND `REPOSITORY_NOT_FOUND`, `ISSUE_NOT_FOUND`;
-    ALREADY_EXISTS `REQUEST_ID_REUSED`; FAILED_PRECONDITION `NO_ISSUES_MATCHED`, `DEPENDENCY_CYCLE`;
+    ALREADY_EXISTS `REQUEST_ID_REUSED`; FAILED_PRECONDITION `NO_ISSUES_MATCHED`, `DEPENDENCY_CYCLE`, `PROBLEMS_FOUND` (whatever
+    is known to stand in the way, in one answer; `overrule` names what is accepted all the same);
     RESOURCE_EXHAUSTED `GITHUB_RATE_LIMITED` with RetryInfo.
     Idempotency: the same `request_id` with the same body re-attaches to the batch that it made.
     """
@@ -190,7 +192,8 @@ class CoordinatorServiceServicer(metaclass=_abc_1.ABCMeta):
         The batch is durable before the first event, `batch_accepted`, is sent. The stream is a view: hanging up never cancels.
         Everything is validated, the repository and the issues looked up, before anything is written.
         Errors: INVALID_ARGUMENT `INVALID_REQUEST` with field violations; NOT_FOUND `REPOSITORY_NOT_FOUND`, `ISSUE_NOT_FOUND`;
-        ALREADY_EXISTS `REQUEST_ID_REUSED`; FAILED_PRECONDITION `NO_ISSUES_MATCHED`, `DEPENDENCY_CYCLE`;
+        ALREADY_EXISTS `REQUEST_ID_REUSED`; FAILED_PRECONDITION `NO_ISSUES_MATCHED`, `DEPENDENCY_CYCLE`, `PROBLEMS_FOUND` (whatever
+        is known to stand in the way, in one answer; `overrule` names what is accepted all the same);
         RESOURCE_EXHAUSTED `GITHUB_RATE_LIMITED` with RetryInfo.
         Idempotency: the same `request_id` with the same body re-attaches to the batch that it made.
         """

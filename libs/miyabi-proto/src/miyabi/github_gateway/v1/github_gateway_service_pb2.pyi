@@ -11,6 +11,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from miyabi.common.v1 import freshness_pb2 as _freshness_pb2
+from miyabi.common.v1 import problem_pb2 as _problem_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -621,6 +622,80 @@ class Repository(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Repository: _TypeAlias = Repository  # noqa: Y015
+
+@_typing.final
+class CheckTargetRequest(_message.Message):
+    """What is to be worked on, and what will be written there."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPOSITORY_FIELD_NUMBER: _builtins.int
+    BASE_BRANCH_FIELD_NUMBER: _builtins.int
+    NUMBERS_FIELD_NUMBER: _builtins.int
+    WRITES_ISSUES_FIELD_NUMBER: _builtins.int
+    WRITES_CHANGES_FIELD_NUMBER: _builtins.int
+    REVIEW_FIELD_NUMBER: _builtins.int
+    repository: _builtins.str
+    """`owner/name`."""
+    base_branch: _builtins.str
+    """Branch that changes start from. Default: the default branch."""
+    writes_issues: _builtins.bool
+    """Labels and comments will be written. Default false."""
+    writes_changes: _builtins.bool
+    """A branch will be pushed and a pull request opened. Default false."""
+    review: _builtins.bool
+    """The numbers are pull requests that will be reviewed. Default false."""
+    @_builtins.property
+    def numbers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Issues (pull requests where `review`), each once, at most 10,000."""
+
+    def __init__(
+        self,
+        *,
+        repository: _builtins.str = ...,
+        base_branch: _builtins.str = ...,
+        numbers: _abc.Iterable[_builtins.int] | None = ...,
+        writes_issues: _builtins.bool = ...,
+        writes_changes: _builtins.bool = ...,
+        review: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_branch", b"base_branch", "numbers", b"numbers", "repository", b"repository", "review", b"review", "writes_changes", b"writes_changes", "writes_issues", b"writes_issues"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckTargetRequest: _TypeAlias = CheckTargetRequest  # noqa: Y015
+
+@_typing.final
+class CheckTargetResponse(_message.Message):
+    """What stands in the way."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROBLEMS_FIELD_NUMBER: _builtins.int
+    NOT_KNOWN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def problems(self) -> _containers.RepeatedCompositeFieldContainer[_problem_pb2.Problem]:
+        """Problems: those of the repository first, then by issue number."""
+
+    @_builtins.property
+    def not_known(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What could not be found out, a sentence each."""
+
+    def __init__(
+        self,
+        *,
+        problems: _abc.Iterable[_problem_pb2.Problem] | None = ...,
+        not_known: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["not_known", b"not_known", "problems", b"problems"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckTargetResponse: _TypeAlias = CheckTargetResponse  # noqa: Y015
 
 @_typing.final
 class GetPullRequestRequest(_message.Message):

@@ -60,6 +60,11 @@ class GitHubGatewayServiceStub:
                 request_serializer=miyabi_dot_github__gateway_dot_v1_dot_github__gateway__service__pb2.GetRepositoryRequest.SerializeToString,
                 response_deserializer=miyabi_dot_github__gateway_dot_v1_dot_github__gateway__service__pb2.GetRepositoryResponse.FromString,
                 _registered_method=True)
+        self.CheckTarget = channel.unary_unary(
+                '/miyabi.github_gateway.v1.GitHubGatewayService/CheckTarget',
+                request_serializer=miyabi_dot_github__gateway_dot_v1_dot_github__gateway__service__pb2.CheckTargetRequest.SerializeToString,
+                response_deserializer=miyabi_dot_github__gateway_dot_v1_dot_github__gateway__service__pb2.CheckTargetResponse.FromString,
+                _registered_method=True)
         self.GetPullRequest = channel.unary_unary(
                 '/miyabi.github_gateway.v1.GitHubGatewayService/GetPullRequest',
                 request_serializer=miyabi_dot_github__gateway_dot_v1_dot_github__gateway__service__pb2.GetPullRequestRequest.SerializeToString,
@@ -133,6 +138,17 @@ class GitHubGatewayServiceServicer:
     def GetRepository(self, request, context):
         """GetRepository reads a repository with the head of its default branch or of the branch that is named.
         Errors: NOT_FOUND `REPOSITORY_NOT_FOUND`, also where the branch does not exist (metadata `branch`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckTarget(self, request, context):
+        """CheckTarget says what stands in the way of work on a repository and its issues: rights of the credential, rules of branches,
+        the state of the repository and of each issue, open pull requests. It reads afresh and writes nothing.
+
+        No problem is an answer without problems, never an error. What GitHub does not tell (the rights of a fine-grained token,
+        for example) is named in `not_known`. Errors: NOT_FOUND `REPOSITORY_NOT_FOUND`, also where the branch does not exist.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -218,6 +234,11 @@ def add_GitHubGatewayServiceServicer_to_server(servicer, server):
                     servicer.GetRepository,
                     request_deserializer=miyabi_dot_github__gateway_dot_v1_dot_github__gateway__service__pb2.GetRepositoryRequest.FromString,
                     response_serializer=miyabi_dot_github__gateway_dot_v1_dot_github__gateway__service__pb2.GetRepositoryResponse.SerializeToString,
+            ),
+            'CheckTarget': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckTarget,
+                    request_deserializer=miyabi_dot_github__gateway_dot_v1_dot_github__gateway__service__pb2.CheckTargetRequest.FromString,
+                    response_serializer=miyabi_dot_github__gateway_dot_v1_dot_github__gateway__service__pb2.CheckTargetResponse.SerializeToString,
             ),
             'GetPullRequest': grpc.unary_unary_rpc_method_handler(
                     servicer.GetPullRequest,
@@ -347,6 +368,33 @@ class GitHubGatewayService:
             '/miyabi.github_gateway.v1.GitHubGatewayService/GetRepository',
             miyabi_dot_github__gateway_dot_v1_dot_github__gateway__service__pb2.GetRepositoryRequest.SerializeToString,
             miyabi_dot_github__gateway_dot_v1_dot_github__gateway__service__pb2.GetRepositoryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckTarget(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/miyabi.github_gateway.v1.GitHubGatewayService/CheckTarget',
+            miyabi_dot_github__gateway_dot_v1_dot_github__gateway__service__pb2.CheckTargetRequest.SerializeToString,
+            miyabi_dot_github__gateway_dot_v1_dot_github__gateway__service__pb2.CheckTargetResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -59,6 +59,13 @@ class GitHubGatewayServiceStub:
     """GetRepository reads a repository with the head of its default branch or of the branch that is named.
     Errors: NOT_FOUND `REPOSITORY_NOT_FOUND`, also where the branch does not exist (metadata `branch`).
     """
+    CheckTarget: _grpc.UnaryUnaryMultiCallable[_github_gateway_service_pb2.CheckTargetRequest, _github_gateway_service_pb2.CheckTargetResponse]
+    """CheckTarget says what stands in the way of work on a repository and its issues: rights of the credential, rules of branches,
+    the state of the repository and of each issue, open pull requests. It reads afresh and writes nothing.
+
+    No problem is an answer without problems, never an error. What GitHub does not tell (the rights of a fine-grained token,
+    for example) is named in `not_known`. Errors: NOT_FOUND `REPOSITORY_NOT_FOUND`, also where the branch does not exist.
+    """
     GetPullRequest: _grpc.UnaryUnaryMultiCallable[_github_gateway_service_pb2.GetPullRequestRequest, _github_gateway_service_pb2.GetPullRequestResponse]
     """GetPullRequest reads a pull request by number, or the open one of a head branch.
     Errors: NOT_FOUND `REPOSITORY_NOT_FOUND`, `PULL_REQUEST_NOT_FOUND`.
@@ -124,6 +131,13 @@ class GitHubGatewayServiceAsyncStub(GitHubGatewayServiceStub):
     GetRepository: _aio.UnaryUnaryMultiCallable[_github_gateway_service_pb2.GetRepositoryRequest, _github_gateway_service_pb2.GetRepositoryResponse]  # type: ignore[assignment]
     """GetRepository reads a repository with the head of its default branch or of the branch that is named.
     Errors: NOT_FOUND `REPOSITORY_NOT_FOUND`, also where the branch does not exist (metadata `branch`).
+    """
+    CheckTarget: _aio.UnaryUnaryMultiCallable[_github_gateway_service_pb2.CheckTargetRequest, _github_gateway_service_pb2.CheckTargetResponse]  # type: ignore[assignment]
+    """CheckTarget says what stands in the way of work on a repository and its issues: rights of the credential, rules of branches,
+    the state of the repository and of each issue, open pull requests. It reads afresh and writes nothing.
+
+    No problem is an answer without problems, never an error. What GitHub does not tell (the rights of a fine-grained token,
+    for example) is named in `not_known`. Errors: NOT_FOUND `REPOSITORY_NOT_FOUND`, also where the branch does not exist.
     """
     GetPullRequest: _aio.UnaryUnaryMultiCallable[_github_gateway_service_pb2.GetPullRequestRequest, _github_gateway_service_pb2.GetPullRequestResponse]  # type: ignore[assignment]
     """GetPullRequest reads a pull request by number, or the open one of a head branch.
@@ -205,6 +219,19 @@ class GitHubGatewayServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_github_gateway_service_pb2.GetRepositoryResponse, _abc.Awaitable[_github_gateway_service_pb2.GetRepositoryResponse]]:
         """GetRepository reads a repository with the head of its default branch or of the branch that is named.
         Errors: NOT_FOUND `REPOSITORY_NOT_FOUND`, also where the branch does not exist (metadata `branch`).
+        """
+
+    @_abc_1.abstractmethod
+    def CheckTarget(
+        self,
+        request: _github_gateway_service_pb2.CheckTargetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_github_gateway_service_pb2.CheckTargetResponse, _abc.Awaitable[_github_gateway_service_pb2.CheckTargetResponse]]:
+        """CheckTarget says what stands in the way of work on a repository and its issues: rights of the credential, rules of branches,
+        the state of the repository and of each issue, open pull requests. It reads afresh and writes nothing.
+
+        No problem is an answer without problems, never an error. What GitHub does not tell (the rights of a fine-grained token,
+        for example) is named in `not_known`. Errors: NOT_FOUND `REPOSITORY_NOT_FOUND`, also where the branch does not exist.
         """
 
     @_abc_1.abstractmethod
