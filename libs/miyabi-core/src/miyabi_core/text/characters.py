@@ -87,8 +87,3 @@ def encodable(value: Any, *, depth: int = MAX_DEPTH) -> Any:
     if isinstance(value, list):
         return [encodable(entry, depth=depth - 1) for entry in value]
     return {without_surrogates(key): encodable(entry, depth=depth - 1) for key, entry in value.items()}
-
-
-def left_out(number: int, what: str = "characters") -> str:
-    """Say how much is not shown."""
-    return f"… {number:,} {what} left out"

@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TypeAlias, final
 
-from miyabi_core.text.characters import left_out, readable
+from miyabi_core.text.characters import readable
+from miyabi_core.text.cutting import left_out
 from miyabi_core.text.defusing import defused_prose, defused_subject
 from miyabi_core.text.untrusted import Untrusted
 

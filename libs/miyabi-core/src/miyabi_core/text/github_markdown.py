@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar, final
 
-from miyabi_core.text.characters import exact, exact_lines, left_out, readable, without_surrogates
+from miyabi_core.text.characters import exact, exact_lines, readable, without_surrogates
+from miyabi_core.text.cutting import left_out
 from miyabi_core.text.defusing import defused, defused_prose
 from miyabi_core.text.untrusted import Untrusted
 
