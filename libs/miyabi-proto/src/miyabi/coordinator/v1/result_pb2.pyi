@@ -753,6 +753,7 @@ class AnalyserRun(_message.Message):
     ERROR_FIELD_NUMBER: _builtins.int
     DURATION_FIELD_NUMBER: _builtins.int
     PENALTY_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
     analyser: _builtins.str
     """Name, for example `mypy`."""
     version: _builtins.str
@@ -769,6 +770,12 @@ class AnalyserRun(_message.Message):
     def duration(self) -> _duration_pb2.Duration:
         """Wall time."""
 
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What it did not look at, or looked at by other rules than the repository's own, one sentence each; at most 20 of 500
+        characters.
+        """
+
     def __init__(
         self,
         *,
@@ -779,10 +786,11 @@ class AnalyserRun(_message.Message):
         error: _builtins.str = ...,
         duration: _duration_pb2.Duration | None = ...,
         penalty: _builtins.int = ...,
+        notes: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["analyser", b"analyser", "completed", b"completed", "duration", b"duration", "error", b"error", "not_applicable", b"not_applicable", "penalty", b"penalty", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["analyser", b"analyser", "completed", b"completed", "duration", b"duration", "error", b"error", "not_applicable", b"not_applicable", "notes", b"notes", "penalty", b"penalty", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -801,16 +809,37 @@ class ReviewResult(_message.Message):
     FINDINGS_FIELD_NUMBER: _builtins.int
     ANALYSERS_FIELD_NUMBER: _builtins.int
     REMARKS_FIELD_NUMBER: _builtins.int
+    LEFT_OUT_FIELD_NUMBER: _builtins.int
+    VERDICT_REASON_FIELD_NUMBER: _builtins.int
+    NOT_ANALYSED_FIELD_NUMBER: _builtins.int
+    COMPARED_SHA_FIELD_NUMBER: _builtins.int
+    HEAD_SHA_FIELD_NUMBER: _builtins.int
+    COMMENT_URL_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
     score: _builtins.int
-    """0 to 100: 100 less the penalties, never below 0. Meaningless where `incomplete`."""
+    """0 to 100: 100 less the penalties, never below 0. Meaningless where `incomplete` or `not_analysed`."""
     passed: _builtins.bool
-    """True when the score is at least 80, every analyser completed and nothing critical was found."""
+    """True when the score is at least 80, every analyser completed and nothing critical was found; also where there was nothing
+    to analyse and nothing was found.
+    """
     incomplete: _builtins.bool
     """True where an analyser crashed, timed out or is missing: never a pass."""
     escalated: _builtins.bool
     """True where a critical security finding was made or the score is below 50."""
     remarks: _builtins.str
     """The model's remarks for a person; they take no points. At most 8,000 characters."""
+    verdict_reason: _builtins.str
+    """Why it is no pass: a sentence with the cause, then one with the remedy; empty where it is one. At most 2,000 characters."""
+    not_analysed: _builtins.bool
+    """True where no analyser had anything of the change to read (it deletes, renames, changes modes or is binary): no score."""
+    compared_sha: _builtins.str
+    """In PIPELINE_REVIEW the commit that the head was compared with: what base and head have in common."""
+    head_sha: _builtins.str
+    """In PIPELINE_REVIEW the head that was reviewed."""
+    comment_url: _builtins.str
+    """In PIPELINE_REVIEW the page of the comment on the pull request; empty in a dry run."""
+    files: _builtins.int
+    """Files of the change, those that were left out included."""
     @_builtins.property
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Finding]:
         """Findings on changed lines, worst first; at most 500."""
@@ -818,6 +847,12 @@ class ReviewResult(_message.Message):
     @_builtins.property
     def analysers(self) -> _containers.RepeatedCompositeFieldContainer[Global___AnalyserRun]:
         """Each analyser that ran or should have."""
+
+    @_builtins.property
+    def left_out(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What of the change no analyser looked at and why, one sentence each: too large, binary, a link. At most 100 of 1,000
+        characters; the last one says how many are not listed.
+        """
 
     def __init__(
         self,
@@ -829,10 +864,17 @@ class ReviewResult(_message.Message):
         findings: _abc.Iterable[Global___Finding] | None = ...,
         analysers: _abc.Iterable[Global___AnalyserRun] | None = ...,
         remarks: _builtins.str = ...,
+        left_out: _abc.Iterable[_builtins.str] | None = ...,
+        verdict_reason: _builtins.str = ...,
+        not_analysed: _builtins.bool = ...,
+        compared_sha: _builtins.str = ...,
+        head_sha: _builtins.str = ...,
+        comment_url: _builtins.str = ...,
+        files: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["analysers", b"analysers", "escalated", b"escalated", "findings", b"findings", "incomplete", b"incomplete", "passed", b"passed", "remarks", b"remarks", "score", b"score"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["analysers", b"analysers", "comment_url", b"comment_url", "compared_sha", b"compared_sha", "escalated", b"escalated", "files", b"files", "findings", b"findings", "head_sha", b"head_sha", "incomplete", b"incomplete", "left_out", b"left_out", "not_analysed", b"not_analysed", "passed", b"passed", "remarks", b"remarks", "score", b"score", "verdict_reason", b"verdict_reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -953,7 +995,7 @@ class IssueResult(_message.Message):
     tests_passed_after: _builtins.int
     """Of those, the ones that pass on the change; -1 where tests were not run."""
     review_score: _builtins.int
-    """0 to 100; -1 where there was no review or it is incomplete."""
+    """0 to 100; -1 where there was no review, it is incomplete, or there was nothing to analyse."""
     pull_request_url: _builtins.str
     """Page of the draft pull request; empty where there is none."""
     cost_usd_micros: _builtins.int

@@ -771,6 +771,7 @@ class PullRequest(_message.Message):
     BASE_BRANCH_FIELD_NUMBER: _builtins.int
     URL_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
+    BASE_SHA_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Number."""
     id: _builtins.str
@@ -793,6 +794,8 @@ class PullRequest(_message.Message):
     """Branch that it goes to."""
     url: _builtins.str
     """Page."""
+    base_sha: _builtins.str
+    """Commit of that branch that GitHub compares the head with; it stays where the branch is removed or rewritten."""
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names."""
@@ -812,10 +815,11 @@ class PullRequest(_message.Message):
         base_branch: _builtins.str = ...,
         url: _builtins.str = ...,
         labels: _abc.Iterable[_builtins.str] | None = ...,
+        base_sha: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_branch", b"base_branch", "body", b"body", "draft", b"draft", "head_branch", b"head_branch", "head_sha", b"head_sha", "id", b"id", "labels", b"labels", "merged", b"merged", "number", b"number", "state", b"state", "title", b"title", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_branch", b"base_branch", "base_sha", b"base_sha", "body", b"body", "draft", b"draft", "head_branch", b"head_branch", "head_sha", b"head_sha", "id", b"id", "labels", b"labels", "merged", b"merged", "number", b"number", "state", b"state", "title", b"title", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
