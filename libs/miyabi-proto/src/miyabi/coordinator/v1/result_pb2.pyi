@@ -106,6 +106,7 @@ class TriageResult(_message.Message):
     ANALYSIS_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
     BY_RULES_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
     type: _builtins.str
     """One of: bug, feature, refactor, docs, test, deployment, architecture."""
     priority: _builtins.str
@@ -128,6 +129,10 @@ class TriageResult(_message.Message):
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Labels that the issue carries after triage, sorted; in a dry run, those it would carry."""
 
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What of the issue the models of this run do not see, since it is too long, one sentence each; empty where they see all of it."""
+
     def __init__(
         self,
         *,
@@ -141,10 +146,11 @@ class TriageResult(_message.Message):
         analysis: _builtins.str = ...,
         labels: _abc.Iterable[_builtins.str] | None = ...,
         by_rules: _builtins.bool = ...,
+        notes: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["analysis", b"analysis", "area", b"area", "by_rules", b"by_rules", "complexity", b"complexity", "confidence", b"confidence", "labels", b"labels", "priority", b"priority", "severity", b"severity", "size", b"size", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["analysis", b"analysis", "area", b"area", "by_rules", b"by_rules", "complexity", b"complexity", "confidence", b"confidence", "labels", b"labels", "notes", b"notes", "priority", b"priority", "severity", b"severity", "size", b"size", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -980,6 +986,7 @@ class IssueResult(_message.Message):
     CHANGED_EXPECTATIONS_FIELD_NUMBER: _builtins.int
     FIX_ROUNDS_FIELD_NUMBER: _builtins.int
     STALE_DATA_FIELD_NUMBER: _builtins.int
+    REVIEWED_FIELD_NUMBER: _builtins.int
     issue_number: _builtins.int
     """Issue number."""
     title: _builtins.str
@@ -1002,6 +1009,8 @@ class IssueResult(_message.Message):
     """Model spend in millionths of a US dollar."""
     fix_rounds: _builtins.int
     """Fix rounds that were used."""
+    reviewed: _builtins.bool
+    """True where there was a review, whatever came of it: with a score of -1 it is incomplete, or had nothing to analyse."""
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Labels after the run, sorted."""
@@ -1041,10 +1050,11 @@ class IssueResult(_message.Message):
         changed_expectations: _abc.Iterable[_builtins.str] | None = ...,
         fix_rounds: _builtins.int = ...,
         stale_data: _freshness_pb2.StaleData | None = ...,
+        reviewed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "stale_data", b"stale_data"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed_expectations", b"changed_expectations", "cost_usd_micros", b"cost_usd_micros", "duration", b"duration", "failure_message", b"failure_message", "failure_reason", b"failure_reason", "files", b"files", "fix_rounds", b"fix_rounds", "issue_number", b"issue_number", "labels", b"labels", "pull_request_url", b"pull_request_url", "review_score", b"review_score", "stale_data", b"stale_data", "state", b"state", "tests_failed_before", b"tests_failed_before", "tests_passed_after", b"tests_passed_after", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed_expectations", b"changed_expectations", "cost_usd_micros", b"cost_usd_micros", "duration", b"duration", "failure_message", b"failure_message", "failure_reason", b"failure_reason", "files", b"files", "fix_rounds", b"fix_rounds", "issue_number", b"issue_number", "labels", b"labels", "pull_request_url", b"pull_request_url", "review_score", b"review_score", "reviewed", b"reviewed", "stale_data", b"stale_data", "state", b"state", "tests_failed_before", b"tests_failed_before", "tests_passed_after", b"tests_passed_after", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
