@@ -222,7 +222,8 @@ def issue_result(value: Run) -> result_pb2.IssueResult:
         message.tests_passed_after = verification.passed_after
     if results.review:
         review = result_pb2.ReviewResult.FromString(results.review)
-        message.review_score = -1 if review.incomplete else review.score
+        message.reviewed = True
+        message.review_score = -1 if review.incomplete or review.not_analysed else review.score
     if results.pull_request and value.state is RunState.SUCCEEDED:
         message.pull_request_url = result_pb2.PullRequestResult.FromString(results.pull_request).url
     return message
