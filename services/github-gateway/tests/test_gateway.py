@@ -127,6 +127,8 @@ async def test_branch_is_pushed_and_its_pull_request_opened_once(running_gateway
         answer = await running_gateway.stub.CreatePullRequest(request)
         assert (created, True, title) == (answer.created, answer.pull_request.draft, answer.pull_request.title)
     assert list(answer.pull_request.labels) == ["quality:good"]
+    base = await running_gateway.stub.GetRepository(pb.GetRepositoryRequest(repository=REPOSITORY))
+    assert base.repository.head_sha == answer.pull_request.base_sha
 
 
 async def test_unknown_head_is_refused_with_its_reason(running_gateway: Running) -> None:

@@ -8,6 +8,8 @@ from enum import IntEnum, StrEnum
 from functools import cached_property
 from itertools import combinations
 
+from miyabi_github_gateway.target_facts import Standing
+
 
 @dataclass(frozen=True)
 class Credential:
@@ -51,15 +53,16 @@ class IssueField(StrEnum):
 
 
 class Kind(StrEnum):
-    """What is read and kept."""
+    """What is read, and kept where it is not said otherwise."""
 
     ISSUE = "issue"
     PULL_REQUEST = "pull"
     REPOSITORY = "repository"
+    STANDING = "standing"  #: how a number stands before work begins; never kept
 
 
 #: Everything that is kept of a number or of a repository.
-ALL_KINDS = frozenset(Kind)
+ALL_KINDS = frozenset(Kind) - {Kind.STANDING}
 
 
 @dataclass(frozen=True)
@@ -164,6 +167,7 @@ class PullRequest:
     base_branch: str
     url: str
     labels: tuple[str, ...] = ()
+    base_sha: str = ""  #: commit of the base branch that GitHub compares with
 
 
 @dataclass(frozen=True)
@@ -192,8 +196,8 @@ class IssueSearch:
     fields: frozenset[IssueField] = frozenset()
 
 
-#: What can be read by itself and is kept.
-Value = Issue | Repository | PullRequest
+#: What can be read by itself and is kept; a standing is only read.
+Value = Issue | Repository | PullRequest | Standing
 
 
 @dataclass(frozen=True)

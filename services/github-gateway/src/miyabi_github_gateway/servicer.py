@@ -261,6 +261,7 @@ def _pull_request(found: PullRequest) -> pb.PullRequest:
         base_branch=found.base_branch,
         url=found.url,
         labels=found.labels,
+        base_sha=found.base_sha,
     )
 
 

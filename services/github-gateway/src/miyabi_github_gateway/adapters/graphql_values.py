@@ -141,6 +141,7 @@ def pull_request(raw: Mapping[str, Any]) -> PullRequest:
             base_branch=raw["baseRefName"],
             url=raw["url"],
             labels=tuple(node["name"] for node in _nodes(raw, "labels")),
+            base_sha=raw["baseRefOid"],
         )
     except (KeyError, TypeError) as error:
         raise MalformedAnswerError from error

@@ -40,7 +40,8 @@ _ARGUMENTS = {
 }
 _HEADING = "id number title state url author { login } createdAt updatedAt repository { nameWithOwner }"
 _PULL_REQUEST = (
-    "id number title body state url isDraft merged headRefName headRefOid baseRefName repository { nameWithOwner } "
+    "id number title body state url isDraft merged headRefName headRefOid baseRefName baseRefOid "
+    "repository { nameWithOwner } "
     f"labels(first: {PAGE}) {{ nodes {{ name }} }}"
 )
 _REPOSITORY = "id nameWithOwner isPrivate url defaultBranchRef { name target { oid } }"

@@ -29,6 +29,7 @@ def pull_request(raw: Mapping[str, Any]) -> PullRequest:
             base_branch=raw["base"]["ref"],
             url=raw["html_url"],
             labels=tuple(label["name"] for label in raw.get("labels", ())),
+            base_sha=raw["base"]["sha"],
         )
     except (KeyError, TypeError) as error:
         raise MalformedAnswerError from error
