@@ -39,6 +39,16 @@ class Chunk(Value, frozen=True):
         return Chunk(self.batch, sequence + 1, self.last, frames, final=self.final)
 
 
+class Position(Value, frozen=True, order=True):
+    """Where a batch stands in the list of all: by its creation (seconds since 1970), then by its id.
+
+    A position outlives its batch, and every shard can tell what is behind it.
+    """
+
+    created: float
+    batch: str
+
+
 class Growth(Value, frozen=True):
     """A batch's log grew by the events *first* to *last*; *ready* tasks became ready with them."""
 
@@ -220,8 +230,12 @@ class Store(Protocol):
         """Put back claims whose dispatcher is gone; returns how many."""
         ...
 
-    async def list_batches(self, *, before: str, limit: int) -> list[Batch]:
-        """Return batches older than a batch id (empty: all), newest first."""
+    async def list_positions(self, *, before: Position | None, limit: int) -> list[Position]:
+        """Return where batches stand in the list, newest first: those behind a position (None: from the newest)."""
+        ...
+
+    async def load_batches(self, batches: Sequence[str]) -> list[Batch | None]:
+        """Return batches as they are, in the order asked for; None for one that is not there (any more)."""
         ...
 
     async def put_agent(self, agent: AgentInfo) -> bool:

@@ -4,9 +4,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -15,8 +12,10 @@ from miyabi.coordinator.v1 import coordinator_service_pb2_grpc, event_pb2
 from miyabi_coordinator import errors
 from miyabi_coordinator.ports.audit import AuditTrail
 from miyabi_coordinator.service.all_events import AllEvents
+from miyabi_coordinator.service.listing import list_batches
 from miyabi_coordinator.service.shard import Shard, ShardTable
 from miyabi_coordinator.service.submit import Submission
+from miyabi_coordinator.servicer import page_tokens
 from miyabi_coordinator.shards import new_batch_id, shard_of
 from miyabi_coordinator.translate import requests, values
 from miyabi_coordinator.translate.frames import split
@@ -24,11 +23,12 @@ from miyabi_core.identity import current_identity
 from miyabi_core.proto_time import now, to_timestamp
 from miyabi_core.tracing import current_traceparent
 
-#: Batches or agents of a page where the request says nothing.
+#: Batches of a page where the request says nothing.
 DEFAULT_PAGE = 50
+#: Agents of a page where the request says nothing.
+DEFAULT_AGENT_PAGE = 100
 #: Audit entries of a page where the request says nothing.
 DEFAULT_AUDIT_PAGE = 100
-_STREAM_POSITION = re.compile(r"\d{1,20}-\d{1,20}")
 
 
 class CoordinatorServicer(coordinator_service_pb2_grpc.CoordinatorServiceServicer):
@@ -96,23 +96,18 @@ class CoordinatorServicer(coordinator_service_pb2_grpc.CoordinatorServiceService
     async def ListBatches(self, request: pb.ListBatchesRequest, context: Any) -> pb.ListBatchesResponse:
         """Return batches, newest first."""
         del context
-        size = request.page_size or DEFAULT_PAGE
-        before = _read_token(request.page_token)
-        found = []
-        for shard in self._shards.all:
-            found.extend(await shard.store.list_batches(before=before, limit=size + 1))
-        found.sort(key=lambda batch: batch.id, reverse=True)
-        page = found[:size]
-        token = _make_token(page[-1].id) if len(found) > size else ""
-        wanted = [
-            batch
-            for batch in page
-            if request.repository in {"", batch.spec.repository} and int(request.state) in {0, int(batch.state)}
-        ]
+        found, position = await list_batches(
+            self._shards,
+            before=page_tokens.read_batches_token(request.page_token),
+            limit=request.page_size or DEFAULT_PAGE,
+            repository=request.repository,
+            state=int(request.state),
+        )
         etas: dict[str, float] = {}
         for number, shard in enumerate(self._shards.all):
-            etas |= await shard.measuring.rough_etas([batch for batch in wanted if shard_of(batch.id) == number])
-        shown = [values.batch(batch, eta=etas.get(batch.id)) for batch in wanted]
+            etas |= await shard.measuring.rough_etas([batch for batch in found if shard_of(batch.id) == number])
+        shown = [values.batch(batch, eta=etas.get(batch.id)) for batch in found]
+        token = page_tokens.batches_token(position) if position else ""
         return pb.ListBatchesResponse(batches=shown, next_page_token=token)
 
     async def CancelBatch(self, request: pb.CancelBatchRequest, context: Any) -> pb.CancelBatchResponse:
@@ -154,10 +149,10 @@ class CoordinatorServicer(coordinator_service_pb2_grpc.CoordinatorServiceService
     async def ListAgents(self, request: pb.ListAgentsRequest, context: Any) -> pb.ListAgentsResponse:
         """Return the agents that are attached to any replica."""
         del context
-        size = request.page_size or DEFAULT_PAGE
-        after = _read_token(request.page_token)
+        size = request.page_size or DEFAULT_AGENT_PAGE
+        after = page_tokens.read_agents_token(request.page_token)
         agents = [agent for agent in await self._shards.all[0].store.list_agents() if agent.id > after]
-        token = _make_token(agents[size - 1].id) if len(agents) > size else ""
+        token = page_tokens.agents_token(agents[size - 1].id) if len(agents) > size else ""
         return pb.ListAgentsResponse(agents=[values.agent(agent) for agent in agents[:size]], next_page_token=token)
 
     async def DrainAgent(self, request: pb.DrainAgentRequest, context: Any) -> pb.DrainAgentResponse:
@@ -199,14 +194,12 @@ class CoordinatorServicer(coordinator_service_pb2_grpc.CoordinatorServiceService
     async def ListAuditEntries(self, request: pb.ListAuditEntriesRequest, context: Any) -> pb.ListAuditEntriesResponse:
         """Return who called what that changes something."""
         del context
-        before = _read_token(request.page_token)
-        if before and _STREAM_POSITION.fullmatch(before) is None:
-            raise errors.bad_cursor("page_token")
+        before = page_tokens.read_audit_token(request.page_token)
         size = request.page_size or DEFAULT_AUDIT_PAGE
         found, position = await self._audit.page(
             before=before, limit=size, actor=request.actor, resource=request.resource
         )
-        token = _make_token(position) if position else ""
+        token = page_tokens.audit_token(position) if position else ""
         return pb.ListAuditEntriesResponse(
             entries=[values.audit_entry(entry) for entry in found], next_page_token=token
         )
@@ -234,24 +227,3 @@ async def _follow(shard: Shard, batch: str, *, after: int, transient: bool) -> A
             state = await shard.batches.get(batch)
             if state.ended and chunks[-1].last >= state.last_sequence:
                 return
-
-
-def _make_token(position: str) -> str:
-    return base64.urlsafe_b64encode(b"p1:" + position.encode()).decode()
-
-
-def _read_token(token: str) -> str:
-    """Return the position of a page token.
-
-    Raises:
-        InvalidArgumentError: it was not made here.
-    """
-    if not token:
-        return ""
-    try:
-        text = base64.b64decode(token.encode(), altchars=b"-_", validate=True).decode()
-    except (binascii.Error, ValueError) as error:
-        raise errors.bad_cursor("page_token") from error
-    if not text.startswith("p1:"):
-        raise errors.bad_cursor("page_token")
-    return text[3:]

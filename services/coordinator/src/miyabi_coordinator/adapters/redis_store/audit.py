@@ -43,7 +43,7 @@ class RedisAudit:
     async def page(self, *, before: str, limit: int, actor: str, resource: str) -> tuple[list[AuditEntry], str]:
         """Return entries, newest first, and the position to go on from."""
         found: list[AuditEntry] = []
-        seen: set[str] = set()
+        seen = {_decode(fields).call for _, fields in await self._newer(before)} if before else set()
         position = before
         for _ in range(SCAN_LIMIT // PAGE):
             rows = await self._read(position)
@@ -60,6 +60,13 @@ class RedisAudit:
             if len(rows) < PAGE:
                 return found, ""
         return found, position
+
+    async def _newer(self, position: str) -> list[tuple[bytes, dict[bytes, bytes]]]:
+        """Return the entries from a position on: a write that was repeated may have its other half there."""
+        rows: list[tuple[bytes, dict[bytes, bytes]]] = await self._connection.run(
+            lambda redis: redis.xrange(self._key, min=position, max="+", count=PAGE)
+        )
+        return rows
 
     async def _read(self, before: str) -> list[tuple[bytes, dict[bytes, bytes]]]:
         """Return the entries before a position, newest first."""

@@ -24,7 +24,7 @@ from miyabi_coordinator.models import (
     Spec,
     Usage,
 )
-from miyabi_coordinator.ports.store import Commit, Created
+from miyabi_coordinator.ports.store import Commit, Created, Position
 from miyabi_coordinator.translate import events
 
 #: Specs that a replica remembers: some kilobytes each, and one that is missing costs a read.
@@ -97,10 +97,12 @@ class RedisStore(Queues, Journal):
 
     async def load_batch(self, batch: str, *, confirmed: bool = False) -> Batch | None:
         """Return a batch as it is; where *confirmed*, as it will be after the loss of the primary."""
-        return (await self._load_batches([batch], confirmed=confirmed))[0]
+        return (await self.load_batches([batch], confirmed=confirmed))[0]
 
-    async def _load_batches(self, batches: Sequence[str], *, confirmed: bool = False) -> list[Batch | None]:
-        """Return batches as they are, in one round trip."""
+    async def load_batches(self, batches: Sequence[str], *, confirmed: bool = False) -> list[Batch | None]:
+        """Return batches as they are, in one round trip; None for one that is not there (any more)."""
+        if not batches:
+            return []
 
         async def read(redis: Any) -> Any:
             async with redis.pipeline(transaction=False) as pipe:
@@ -146,17 +148,20 @@ class RedisStore(Queues, Journal):
         event = events.budget_warning(batch, now=time.time())
         return bool(await self._scripts.call("warn", batch.id, event))
 
-    async def list_batches(self, *, before: str, limit: int) -> list[Batch]:
-        """Return batches older than a batch id (empty: all), newest first."""
-        start = 0
-        if before:
-            rank = await self._connection.run(lambda redis: redis.zrevrank(self._key("batches"), before))
-            start = 0 if rank is None else rank + 1
-        found = await self._connection.run(
-            lambda redis: redis.zrevrange(self._key("batches"), start, start + limit - 1)
-        )
-        loaded = await self._load_batches([member.decode() for member in found]) if found else []
-        return [batch for batch in loaded if batch is not None]
+    async def list_positions(self, *, before: Position | None, limit: int) -> list[Position]:
+        """Return where batches stand in the list, newest first: those behind a position (None: from the newest)."""
+        key = self._key("batches")
+
+        async def read(redis: Any) -> Any:
+            async with redis.pipeline(transaction=False) as pipe:
+                moment = repr(before.created) if before else "+inf"
+                pipe.zrange(key, moment, moment, byscore=True, withscores=True)
+                pipe.zrange(key, f"({moment}", "-inf", byscore=True, desc=True, offset=0, num=limit, withscores=True)
+                return await pipe.execute()
+
+        same_moment, older = await self._connection.run(read)
+        found = (Position(score, member.decode()) for member, score in (*same_moment, *older))
+        return sorted((place for place in found if before is None or place < before), reverse=True)[:limit]
 
     async def put_agent(self, agent: AgentInfo) -> bool:
         """Record an agent; returns whether it was told to drain."""
