@@ -146,7 +146,10 @@ class CoordinatorServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListBatches(self, request, context):
-        """ListBatches returns batches, newest first. Errors: INVALID_ARGUMENT `BAD_CURSOR`.
+        """ListBatches returns batches, newest first.
+
+        A token names a moment, not a batch: each batch that is there from the first page to the last comes exactly once, whatever
+        is added or removed between. A page may be shorter than asked for though more follow. Errors: INVALID_ARGUMENT `BAD_CURSOR`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -55,7 +55,11 @@ class CoordinatorServiceStub:
     GetBatch: _grpc.UnaryUnaryMultiCallable[_coordinator_service_pb2.GetBatchRequest, _coordinator_service_pb2.GetBatchResponse]
     """GetBatch returns a batch as it is now. Errors: NOT_FOUND `BATCH_NOT_FOUND`."""
     ListBatches: _grpc.UnaryUnaryMultiCallable[_coordinator_service_pb2.ListBatchesRequest, _coordinator_service_pb2.ListBatchesResponse]
-    """ListBatches returns batches, newest first. Errors: INVALID_ARGUMENT `BAD_CURSOR`."""
+    """ListBatches returns batches, newest first.
+
+    A token names a moment, not a batch: each batch that is there from the first page to the last comes exactly once, whatever
+    is added or removed between. A page may be shorter than asked for though more follow. Errors: INVALID_ARGUMENT `BAD_CURSOR`.
+    """
     CancelBatch: _grpc.UnaryUnaryMultiCallable[_coordinator_service_pb2.CancelBatchRequest, _coordinator_service_pb2.CancelBatchResponse]
     """CancelBatch ends a batch: ready tasks are cancelled, leased ones are told to stop, pull requests that exist stay.
 
@@ -129,7 +133,11 @@ class CoordinatorServiceAsyncStub(CoordinatorServiceStub):
     GetBatch: _aio.UnaryUnaryMultiCallable[_coordinator_service_pb2.GetBatchRequest, _coordinator_service_pb2.GetBatchResponse]  # type: ignore[assignment]
     """GetBatch returns a batch as it is now. Errors: NOT_FOUND `BATCH_NOT_FOUND`."""
     ListBatches: _aio.UnaryUnaryMultiCallable[_coordinator_service_pb2.ListBatchesRequest, _coordinator_service_pb2.ListBatchesResponse]  # type: ignore[assignment]
-    """ListBatches returns batches, newest first. Errors: INVALID_ARGUMENT `BAD_CURSOR`."""
+    """ListBatches returns batches, newest first.
+
+    A token names a moment, not a batch: each batch that is there from the first page to the last comes exactly once, whatever
+    is added or removed between. A page may be shorter than asked for though more follow. Errors: INVALID_ARGUMENT `BAD_CURSOR`.
+    """
     CancelBatch: _aio.UnaryUnaryMultiCallable[_coordinator_service_pb2.CancelBatchRequest, _coordinator_service_pb2.CancelBatchResponse]  # type: ignore[assignment]
     """CancelBatch ends a batch: ready tasks are cancelled, leased ones are told to stop, pull requests that exist stay.
 
@@ -224,7 +232,11 @@ class CoordinatorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _coordinator_service_pb2.ListBatchesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_coordinator_service_pb2.ListBatchesResponse, _abc.Awaitable[_coordinator_service_pb2.ListBatchesResponse]]:
-        """ListBatches returns batches, newest first. Errors: INVALID_ARGUMENT `BAD_CURSOR`."""
+        """ListBatches returns batches, newest first.
+
+        A token names a moment, not a batch: each batch that is there from the first page to the last comes exactly once, whatever
+        is added or removed between. A page may be shorter than asked for though more follow. Errors: INVALID_ARGUMENT `BAD_CURSOR`.
+        """
 
     @_abc_1.abstractmethod
     def CancelBatch(

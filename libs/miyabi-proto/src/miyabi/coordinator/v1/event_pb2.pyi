@@ -10,6 +10,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from miyabi.common.v1 import freshness_pb2 as _freshness_pb2
+from miyabi.common.v1 import problem_pb2 as _problem_pb2
 from miyabi.common.v1 import task_kind_pb2 as _task_kind_pb2
 from miyabi.common.v1 import usage_pb2 as _usage_pb2
 from miyabi.coordinator.v1 import batch_pb2 as _batch_pb2
@@ -63,6 +64,7 @@ class BatchEvent(_message.Message):
     TEXT_DELTA_FIELD_NUMBER: _builtins.int
     STEP_CHANGED_FIELD_NUMBER: _builtins.int
     APPROVAL_RESOLVED_FIELD_NUMBER: _builtins.int
+    UNRECOGNISED_FIELD_NUMBER: _builtins.int
     batch: _builtins.str
     """`batches/{ulid}`."""
     sequence: _builtins.int
@@ -163,6 +165,10 @@ class BatchEvent(_message.Message):
     def approval_resolved(self) -> Global___ApprovalResolved:
         """A person decided on an approval."""
 
+    @_builtins.property
+    def unrecognised(self) -> Global___Unrecognised:
+        """Something happened that the server has no words for; it keeps its place in the sequence."""
+
     def __init__(
         self,
         *,
@@ -195,12 +201,13 @@ class BatchEvent(_message.Message):
         text_delta: Global___TextDelta | None = ...,
         step_changed: Global___StepChanged | None = ...,
         approval_resolved: Global___ApprovalResolved | None = ...,
+        unrecognised: Global___Unrecognised | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["approval_resolved", b"approval_resolved", "batch_accepted", b"batch_accepted", "batch_finished", b"batch_finished", "batch_state_changed", b"batch_state_changed", "budget_warning", b"budget_warning", "change_recorded", b"change_recorded", "documentation_recorded", b"documentation_recorded", "issue_finished", b"issue_finished", "payload", b"payload", "plan_recorded", b"plan_recorded", "pull_request_recorded", b"pull_request_recorded", "review_recorded", b"review_recorded", "run_state_changed", b"run_state_changed", "step_changed", b"step_changed", "task_state_changed", b"task_state_changed", "tasks_added", b"tasks_added", "text_delta", b"text_delta", "text_recorded", b"text_recorded", "time", b"time", "tool_invocation", b"tool_invocation", "triage_recorded", b"triage_recorded", "verification_recorded", b"verification_recorded"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["approval_resolved", b"approval_resolved", "batch_accepted", b"batch_accepted", "batch_finished", b"batch_finished", "batch_state_changed", b"batch_state_changed", "budget_warning", b"budget_warning", "change_recorded", b"change_recorded", "documentation_recorded", b"documentation_recorded", "issue_finished", b"issue_finished", "payload", b"payload", "plan_recorded", b"plan_recorded", "pull_request_recorded", b"pull_request_recorded", "review_recorded", b"review_recorded", "run_state_changed", b"run_state_changed", "step_changed", b"step_changed", "task_state_changed", b"task_state_changed", "tasks_added", b"tasks_added", "text_delta", b"text_delta", "text_recorded", b"text_recorded", "time", b"time", "tool_invocation", b"tool_invocation", "triage_recorded", b"triage_recorded", "unrecognised", b"unrecognised", "verification_recorded", b"verification_recorded"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "approval_resolved", b"approval_resolved", "attempt", b"attempt", "batch", b"batch", "batch_accepted", b"batch_accepted", "batch_finished", b"batch_finished", "batch_state_changed", b"batch_state_changed", "budget_warning", b"budget_warning", "change_recorded", b"change_recorded", "documentation_recorded", b"documentation_recorded", "issue_finished", b"issue_finished", "issue_number", b"issue_number", "payload", b"payload", "plan_recorded", b"plan_recorded", "pull_request_recorded", b"pull_request_recorded", "review_recorded", b"review_recorded", "run_state_changed", b"run_state_changed", "sequence", b"sequence", "step_changed", b"step_changed", "task_id", b"task_id", "task_kind", b"task_kind", "task_state_changed", b"task_state_changed", "tasks_added", b"tasks_added", "text_delta", b"text_delta", "text_recorded", b"text_recorded", "time", b"time", "tool_invocation", b"tool_invocation", "traceparent", b"traceparent", "triage_recorded", b"triage_recorded", "verification_recorded", b"verification_recorded"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "approval_resolved", b"approval_resolved", "attempt", b"attempt", "batch", b"batch", "batch_accepted", b"batch_accepted", "batch_finished", b"batch_finished", "batch_state_changed", b"batch_state_changed", "budget_warning", b"budget_warning", "change_recorded", b"change_recorded", "documentation_recorded", b"documentation_recorded", "issue_finished", b"issue_finished", "issue_number", b"issue_number", "payload", b"payload", "plan_recorded", b"plan_recorded", "pull_request_recorded", b"pull_request_recorded", "review_recorded", b"review_recorded", "run_state_changed", b"run_state_changed", "sequence", b"sequence", "step_changed", b"step_changed", "task_id", b"task_id", "task_kind", b"task_kind", "task_state_changed", b"task_state_changed", "tasks_added", b"tasks_added", "text_delta", b"text_delta", "text_recorded", b"text_recorded", "time", b"time", "tool_invocation", b"tool_invocation", "traceparent", b"traceparent", "triage_recorded", b"triage_recorded", "unrecognised", b"unrecognised", "verification_recorded", b"verification_recorded"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["batch_accepted", "batch_state_changed", "run_state_changed", "task_state_changed", "tasks_added", "triage_recorded", "plan_recorded", "change_recorded", "verification_recorded", "review_recorded", "documentation_recorded", "pull_request_recorded", "tool_invocation", "issue_finished", "batch_finished", "budget_warning", "text_recorded", "text_delta", "step_changed", "approval_resolved"]  # noqa: Y015
+    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["batch_accepted", "batch_state_changed", "run_state_changed", "task_state_changed", "tasks_added", "triage_recorded", "plan_recorded", "change_recorded", "verification_recorded", "review_recorded", "documentation_recorded", "pull_request_recorded", "tool_invocation", "issue_finished", "batch_finished", "budget_warning", "text_recorded", "text_delta", "step_changed", "approval_resolved", "unrecognised"]  # noqa: Y015
     _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_payload) -> _WhichOneofReturnType_payload | None: ...
 
@@ -215,6 +222,8 @@ class BatchAccepted(_message.Message):
     BATCH_FIELD_NUMBER: _builtins.int
     ISSUES_FIELD_NUMBER: _builtins.int
     REATTACHED_FIELD_NUMBER: _builtins.int
+    PROBLEMS_FIELD_NUMBER: _builtins.int
+    NOT_KNOWN_FIELD_NUMBER: _builtins.int
     reattached: _builtins.bool
     """True where the stream re-attached to a batch that the same request had made before; only on the caller's own stream."""
     @_builtins.property
@@ -225,16 +234,26 @@ class BatchAccepted(_message.Message):
     def issues(self) -> _containers.RepeatedCompositeFieldContainer[Global___IssueHeading]:
         """Titles of its issues, in order."""
 
+    @_builtins.property
+    def problems(self) -> _containers.RepeatedCompositeFieldContainer[_problem_pb2.Problem]:
+        """What stood in the way when it was accepted, and was overruled by the request or does not matter to a dry run."""
+
+    @_builtins.property
+    def not_known(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What could not be found out about the repository and its issues, a sentence each."""
+
     def __init__(
         self,
         *,
         batch: _batch_pb2.Batch | None = ...,
         issues: _abc.Iterable[Global___IssueHeading] | None = ...,
         reattached: _builtins.bool = ...,
+        problems: _abc.Iterable[_problem_pb2.Problem] | None = ...,
+        not_known: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "issues", b"issues", "reattached", b"reattached"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "issues", b"issues", "not_known", b"not_known", "problems", b"problems", "reattached", b"reattached"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -612,7 +631,7 @@ Global___BatchFinished: _TypeAlias = BatchFinished  # noqa: Y015
 
 @_typing.final
 class BudgetWarning(_message.Message):
-    """80 % of a budget is spent or reserved."""
+    """80 % of a budget is spent; what is only reserved for steps that run does not count."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -643,6 +662,28 @@ class BudgetWarning(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___BudgetWarning: _TypeAlias = BudgetWarning  # noqa: Y015
+
+@_typing.final
+class Unrecognised(_message.Message):
+    """Something that the server has no words for: a newer version wrote it, or what is stored cannot be read."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WHAT_FIELD_NUMBER: _builtins.int
+    what: _builtins.str
+    """What it is called where it was made, or `unreadable`. At most 200 characters."""
+    def __init__(
+        self,
+        *,
+        what: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["what", b"what"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Unrecognised: _TypeAlias = Unrecognised  # noqa: Y015
 
 @_typing.final
 class TextRecorded(_message.Message):
