@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from miyabi.common.v1.task_kind_pb2 import TaskKind
 from miyabi.coordinator.v1.dispatch_service_pb2 import Lease, Outcome
 from miyabi.coordinator.v1.result_pb2 import ChangeSet, DocumentResult
 from miyabi_agents.agents import prompts
+from miyabi_agents.agents.change_prompt import change_prompt
 from miyabi_agents.agents.edit_policy import problem_of
 from miyabi_agents.agents.editing import TOOLS, EditingTools, tool
 from miyabi_agents.ports import TaskContext
+from miyabi_core.text import both_ends
 
 FINISH = tool(
     "finish_documentation",
     "Say that the documentation is complete, or that the change needs none.",
     {"summary": {"type": "string", "maxLength": 8000}, "nothing_to_document": {"type": "boolean"}},
 )
+#: Characters of the summary: the interface's own limit.
+MAX_SUMMARY = 8_000
 #: Files that documentation may touch: prose, never code.
 PROSE = frozenset({".md", ".rst", ".adoc"})
 #: Folders in which a `.txt` file is prose.
@@ -43,13 +48,14 @@ class DocumenterAgent:
             words = "No model is configured: nothing was documented."
             return Outcome(documentation=DocumentResult(nothing_to_document=True, summary=words))
         await context.progress.step("documenting")
+        seen = change_prompt(inputs.change_set)
         opened = context.workspaces.edit(repository=inputs.repository, sha=inputs.base_sha)
         async with opened as tree:
             await tree.apply(inputs.change_set)
             said = await context.model.run_tools(
                 step="documentation",
                 system=prompts.SYSTEM,
-                prompt=_prompt(task),
+                prompt=_prompt(task, seen.text),
                 tools=[*TOOLS, FINISH],
                 handlers=EditingTools(tree).handlers(),
                 finish="finish_documentation",
@@ -57,23 +63,26 @@ class DocumenterAgent:
             )
             await context.progress.text_done("documentation")
             change = await tree.change_set()
-        return Outcome(documentation=_result(inputs.change_set, change, said["summary"]))
+        return Outcome(documentation=_result(inputs.change_set, change, said["summary"], seen.notes))
 
 
-def _prompt(task: Lease) -> str:
+def _prompt(task: Lease, change: str) -> str:
     """Ask for the documentation of the change."""
     return (
         f"{prompts.heading(task)}\n\n{prompts.fence(task.inputs.issue_title)}\n\nThe change:\n"
-        f"{prompts.fence(task.inputs.change_set.diff)}\n\nIf users of the project need to know of it, add it to the "
+        f"{change}\n\nIf users of the project need to know of it, add it to the "
         "documentation that is there (release notes, reference), in prose files only. Then call finish_documentation."
     )
 
 
-def _result(before: ChangeSet, change: ChangeSet, summary: str) -> DocumentResult:
+def _result(before: ChangeSet, change: ChangeSet, said: str, notes: Sequence[str]) -> DocumentResult:
     """Return the documentation where it is prose; a step that touched anything else is left out, and says so.
+
+    Its summary ends with what the model did not see of the change.
 
     What is pushed is what was verified: every file of the change before has to be there with the same content.
     """
+    summary = both_ends("\n\n".join([said, *notes]), MAX_SUMMARY)
     known = {file.path: file for file in before.files}
     now = {file.path: file for file in change.files}
     touched = sorted(path for path in known.keys() | now.keys() if known.get(path) != now.get(path))

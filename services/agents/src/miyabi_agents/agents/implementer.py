@@ -12,16 +12,18 @@ from miyabi.coordinator.v1.dispatch_service_pb2 import Lease, Outcome
 from miyabi.coordinator.v1.result_pb2 import ChangedExpectation, ChangeSet, PlannedTask
 from miyabi.coordinator.v1.state_pb2 import FailureReason
 from miyabi_agents.agents import prompts
+from miyabi_agents.agents.change_prompt import change_prompt
 from miyabi_agents.agents.edit_policy import problem_of
 from miyabi_agents.agents.editing import CHANGED_EXPECTATIONS, TOOLS, EditingTools, tool
 from miyabi_agents.agents.gateway_calls import read_issue
+from miyabi_agents.agents.issue_prompt import issue_prompt
 from miyabi_agents.agents.planner import locate
 from miyabi_agents.errors import AgentError, ModelUnavailableError
 from miyabi_agents.localisation import Locator
 from miyabi_agents.model.session import ModelSession
 from miyabi_agents.ports import TaskContext, Tree
 from miyabi_agents.verification.targets import is_test
-from miyabi_core.text import exact
+from miyabi_core.text import both_ends, exact
 
 FINISH_CHANGE = tool(
     "finish_change",
@@ -73,7 +75,7 @@ class ImplementerAgent:
             raise ModelUnavailableError("no model is configured, and a change cannot be made by rules")
         inputs = task.inputs
         issue = await read_issue(context)
-        text = prompts.issue_text(task, issue)
+        text = issue_prompt(task, issue).text
         opened = context.workspaces.edit(repository=inputs.repository, sha=inputs.base_sha)
         async with opened as tree:
             if inputs.HasField("change_set"):
@@ -185,7 +187,7 @@ def _is_source(path: str) -> bool:
 
 def _test_prompt(lease: Lease, issue: str, path: str, change: ChangeSet) -> str:
     """Ask for the tests of one file."""
-    diff = prompts.fence(change.diff)
+    diff = change_prompt(change).text
     evidence = prompts.evidence_text(lease)
     task = (
         "Add tests that fail without the change and pass with it, beside the tests that are there. Edit an existing "
@@ -203,6 +205,6 @@ def _complete(change: ChangeSet, task: Lease, said: dict[str, Any], tests: Seque
     known = {entry.test: entry.reason for entry in before.changed_expectations}
     known.update((entry["test"], entry["reason"]) for entry in entries)
     earlier = [before.summary] if before.summary and not task.fix_round else []
-    change.summary = "\n\n".join([*earlier, said["summary"]])[:MAX_SUMMARY_CHARACTERS]
+    change.summary = both_ends("\n\n".join([*earlier, said["summary"]]), MAX_SUMMARY_CHARACTERS)
     change.changed_expectations.extend(ChangedExpectation(test=test, reason=known[test]) for test in sorted(known))
     return change

@@ -11,10 +11,12 @@ from miyabi.coordinator.v1.result_pb2 import PlannedTask, PlanResult
 from miyabi.coordinator.v1.state_pb2 import Pipeline
 from miyabi_agents.agents import prompts
 from miyabi_agents.agents.gateway_calls import read_issue
+from miyabi_agents.agents.issue_prompt import issue_prompt
 from miyabi_agents.errors import BudgetError, ModelAnswerError, ModelUnavailableError
 from miyabi_agents.localisation import Candidate, Locator
 from miyabi_agents.ports import TaskContext
 from miyabi_agents.verification.ground import try_ground
+from miyabi_core.text import shortened
 
 #: Steps that a plan may have.
 MAX_STEPS = 50
@@ -79,9 +81,9 @@ class PlannerAgent:
         if task.inputs.pipeline == Pipeline.PIPELINE_FIX:
             # Before money is spent: a change that nothing can verify is not worth a model's call.
             await try_ground(context, [candidate.path for candidate in candidates])
-        found, ruled = await self._decide(task, context, prompts.issue_text(task, issue), candidates)
+        found, ruled = await self._decide(task, context, issue_prompt(task, issue).text, candidates)
         if ruled:
-            title = issue.title[:MAX_TITLE] or "Make the change"
+            title = shortened(issue.title, MAX_TITLE) or "Make the change"
             found = {
                 "tasks": [{"title": title, "description": title, "depends_on": []}],
                 "files": [candidate.path for candidate in candidates],

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from miyabi.coordinator.v1.dispatch_service_pb2 import Lease
-from miyabi.github_gateway.v1.github_gateway_service_pb2 import Comment, Issue
-from miyabi_core.text import exact, left_out, readable, without_comments
+from miyabi_agents.model.prices import CHARACTERS_PER_TOKEN
+from miyabi_core.text import both_ends, ending, exact, first, left_out, readable, shortened, without_comments
 
-#: Longest text of a stranger that goes into a prompt in one fence: about 10,000 tokens.
-MAX_ISSUE_CHARACTERS = 30_000
-#: Most that comments take of it; what title and body leave is theirs too.
-MAX_COMMENTS_CHARACTERS = 12_000
-#: Most that one comment takes, so that one does not push the others out.
-MAX_COMMENT_CHARACTERS = 4_000
+#: Bytes of UTF-8 that make up a token at least: so many characters of English, fewer of Japanese.
+BYTES_PER_TOKEN = CHARACTERS_PER_TOKEN
+#: Tokens of a stranger's text in one fence: the issue's title, a step, what a model or a tool said before.
+MAX_FENCED_TOKENS = 12_000
 #: Files or steps of a listing; a list that is longer says nothing more.
 MAX_LISTED = 300
 #: Longest entry of a listing.
@@ -34,29 +34,52 @@ def clean(text: str) -> str:
     return without_comments(readable(text))
 
 
-def fence(text: str, *, most: int = MAX_ISSUE_CHARACTERS) -> str:
-    """Put *text* between marks that it cannot contain.
+@dataclass(frozen=True)
+class Told:
+    """What a model is shown of something that may be too long.
+
+    Args:
+        text: Data in a fence; what is left out of it is said there.
+        notes: The same for people, one sentence each; empty where everything is shown.
+    """
+
+    text: str
+    notes: tuple[str, ...] = ()
+
+
+def fence(text: str, *, tokens: int = MAX_FENCED_TOKENS) -> str:
+    """Put prose between marks that it cannot contain.
 
     Args:
         text: What strangers wrote.
-        most: Characters of it that are shown; what is left out is said.
+        tokens: Most that is shown; what is left out of its middle is said.
     """
-    return _fenced(_cut(clean(text), most), secrets.token_hex(8))
+    return fenced(within(clean(text), tokens), secrets.token_hex(8))
+
+
+def fenced(text: str, mark: str) -> str:
+    """Put cleaned text between marks."""
+    return f"<data {mark}>\n{text}\n</data {mark}>"
+
+
+def tokens_of(text: str) -> int:
+    """Return the most tokens that a text takes."""
+    return math.ceil(len(text.encode()) / BYTES_PER_TOKEN)
+
+
+def within(text: str, tokens: int) -> str:
+    """Return a text of at most so many tokens: the whole, or its begin and its end with what is left out between."""
+    most, shown = len(text), text
+    while (size := tokens_of(shown)) > tokens and most > 1:
+        # Letters take one to four bytes: the first guess is right but where they are unevenly spread.
+        most = max(1, min(most - 1, int(most * tokens / size)))
+        shown = both_ends(text, most)
+    return shown
 
 
 def heading(lease: Lease) -> str:
     """Return the line that names the issue; every conversation begins with it."""
     return f"Repository issue {lease.inputs.repository}#{lease.inputs.issue_number}"
-
-
-def issue_text(lease: Lease, issue: Issue) -> str:
-    """Return the issue as data: title, body, then the first and the newest comments as far as there is room."""
-    mark = secrets.token_hex(8)
-    # Each text is cleaned by itself: a comment that nobody closed hides the rest of its own text only.
-    top = _cut(f"Title: {clean(issue.title)}\n\n{clean(issue.body)}", MAX_ISSUE_CHARACTERS - MAX_COMMENTS_CHARACTERS)
-    comments = _comments(issue.comments, mark, budget=MAX_ISSUE_CHARACTERS - len(top))
-    data = "\n\n".join([top, *comments])
-    return f"{heading(lease)}\n\n{_fenced(data, mark)}"
 
 
 def evidence_text(lease: Lease) -> str:
@@ -87,15 +110,10 @@ def listing(title: str, entries: Sequence[str], *, most: int = MAX_LISTED) -> st
         entries: Names of strangers' files, tests or steps.
         most: Entries that are shown; the number of the others is said.
     """
-    shown = [f"- {_entry(entry)}" for entry in entries[:most]]
-    more = [f"({left_out(len(entries) - most, 'entries')})"] if len(entries) > most else []
+    listed, rest = first(entries, most)
+    shown = [f"- {shortened(exact(entry), MAX_ENTRY)}" for entry in listed]
+    more = [f"({left_out(rest, 'entries')})"] if rest else []
     return "\n".join([title, *shown, *more]) if shown else ""
-
-
-def _entry(text: str) -> str:
-    """Return one entry in one line, with what cannot be seen spelled out."""
-    line = exact(text)
-    return line if len(line) <= MAX_ENTRY else f"{line[:MAX_ENTRY]} ({left_out(len(line) - MAX_ENTRY)})"
 
 
 def _broke(before: int, after: int) -> bool:
@@ -103,44 +121,6 @@ def _broke(before: int, after: int) -> bool:
     return before == 1 and after == 2
 
 
-def _fenced(text: str, mark: str) -> str:
-    """Put cleaned text between marks."""
-    return f"<data {mark}>\n{text}\n</data {mark}>"
-
-
-def _cut(text: str, most: int) -> str:
-    """Return the begin of a text, and how much is left out."""
-    return text if len(text) <= most else f"{text[:most]}\n({left_out(len(text) - most)})"
-
-
 def _end_of(output: str) -> str:
     """Return the end of an output as data, and how much is left out; empty where there is none."""
-    if not output:
-        return ""
-    text = readable(output)
-    rest = len(text) - OUTPUT_CHARACTERS
-    shown = f"({left_out(rest)})\n{text[rest:]}" if rest > 0 else text
-    return _fenced(shown, secrets.token_hex(8))
-
-
-def _comments(comments: Sequence[Comment], mark: str, *, budget: int) -> list[str]:
-    """Return the first comment and the newest ones that fit, in their order, with the number of those between."""
-    if not comments:
-        return []
-    first = _comment(comments[0], 1, mark)
-    newest: list[str] = []
-    size, number = len(first), len(comments)
-    while number > 1:
-        text = _comment(comments[number - 1], number, mark)
-        size += len(text)
-        if size > budget:
-            break
-        newest.append(text)
-        number -= 1
-    gap = [f"[{mark}] ({left_out(number - 1, 'comments')})"] if number > 1 else []
-    return [first, *gap, *reversed(newest)]
-
-
-def _comment(entry: Comment, number: int, mark: str) -> str:
-    """Return one comment under a line that no comment can forge, for it holds the fence's mark."""
-    return f"[{mark}] Comment {number} by {exact(entry.author)}:\n{_cut(clean(entry.body), MAX_COMMENT_CHARACTERS)}"
+    return fenced(ending(readable(output), OUTPUT_CHARACTERS), secrets.token_hex(8)) if output else ""

@@ -10,6 +10,7 @@ from miyabi.coordinator.v1.result_pb2 import AnalyserRun, ChangeSet
 from miyabi.coordinator.v1.state_pb2 import FailureReason
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
 from miyabi_agents.agents import prompts
+from miyabi_agents.agents.change_prompt import change_prompt
 from miyabi_agents.agents.editing import tool
 from miyabi_agents.agents.gateway_calls import CALL_SECONDS, answered
 from miyabi_agents.analysers.base import ToolRunner
@@ -67,7 +68,7 @@ class ReviewerAgent:
         await context.progress.step("reading the change")
         prompt = (
             f"{prompts.heading(task)}\n\n{prompts.fence(task.inputs.issue_title)}\n\nThe change:\n"
-            f"{prompts.fence(change.diff)}\n\nSay what a reviewer should look at, then call record_review."
+            f"{change_prompt(change).text}\n\nSay what a reviewer should look at, then call record_review."
         )
         try:
             said = await context.model.call_tool(step="review", system=prompts.SYSTEM, prompt=prompt, tool=TOOL)

@@ -12,6 +12,7 @@ from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
 from miyabi_agents import labels
 from miyabi_agents.agents import prompts
 from miyabi_agents.agents.gateway_calls import CALL_SECONDS, answered, read_issue
+from miyabi_agents.agents.issue_prompt import issue_prompt
 from miyabi_agents.agents.triage_rules import by_rules
 from miyabi_agents.errors import BudgetError, ModelAnswerError, ModelUnavailableError
 from miyabi_agents.ports import TaskContext
@@ -53,7 +54,8 @@ class TriageAgent:
         await self._look_for_tests(task, context)
         await context.progress.step("reading the issue")
         issue = await read_issue(context)
-        found, ruled = await self._decide(task, context, issue)
+        told = issue_prompt(task, issue)
+        found, ruled = await self._decide(context, issue, told.text)
         chosen = [labels.label_of(family, found[family]) for family in FAMILIES]
         chosen.append(labels.label_of("agent", "triage"))
         change = labels.change_labels(issue.labels, chosen)
@@ -69,6 +71,8 @@ class TriageAgent:
                 analysis=found["analysis"],
                 labels=names,
                 by_rules=ruled,
+                # Rules read the whole issue, and the models of later steps what this one saw.
+                notes=told.notes if context.model is not None else (),
             )
         )
 
@@ -80,12 +84,12 @@ class TriageAgent:
         async with context.workspaces.files(repository=inputs.repository, sha=inputs.base_sha) as base:
             await survey(context, base)
 
-    async def _decide(self, task: Lease, context: TaskContext, issue: pb.Issue) -> tuple[dict[str, Any], bool]:
+    async def _decide(self, context: TaskContext, issue: pb.Issue, text: str) -> tuple[dict[str, Any], bool]:
         """Ask the model; where none answers, go by rules and say so."""
         await context.progress.step("analysing")
         if context.model is not None:
             prompt = (
-                f"{prompts.issue_text(task, issue)}\n\nSay in a few sentences what this issue is about, then call "
+                f"{text}\n\nSay in a few sentences what this issue is about, then call "
                 "record_triage. Answer in the language of the issue."
             )
             try:
