@@ -35,11 +35,11 @@ class WorkspaceError(AgentError):
     """A checkout could not be made, read or written.
 
     `code` is one of PATH_REFUSED, NO_SUCH_FILE, TOO_LARGE, DISK_FULL, BASE_DIFFERS, PUSH_REFUSED,
-    REMOTE_UNAVAILABLE, NO_SUCH_COMMIT, GIT_FAILED.
+    REMOTE_UNAVAILABLE, NO_SUCH_COMMIT, HEAD_MOVED, NO_MERGE_BASE, GIT_FAILED.
     """
 
     def __init__(self, message: str, *, code: str) -> None:
-        retryable = code in {"REMOTE_UNAVAILABLE", "DISK_FULL"}
+        retryable = code in {"REMOTE_UNAVAILABLE", "DISK_FULL", "HEAD_MOVED"}
         super().__init__(message, reason=FailureReason.FAILURE_REASON_GIT, retryable=retryable)
         self.code = code
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from miyabi_agents.model.session import ModelSession
     from miyabi_agents.toolchains.port import BaseFiles, Environment, Machine, Recipe
     from miyabi_agents.workspace.commit_files import CommitFiles
+    from miyabi_agents.workspace.pulls.comparison import Comparison
+    from miyabi_agents.workspace.pulls.refs import PullRequestRefs
+    from miyabi_agents.workspace.objects import Entry
 
 
 class Invocation(Protocol):
@@ -67,15 +70,49 @@ class Tree(Protocol):
                 (`PATH_REFUSED`), or is not there (`NO_SUCH_FILE`).
         """
 
-    def write(self, path: str, content: bytes) -> None:
-        """Write a file.
+    def entry(self, path: str) -> Entry:
+        """Return what lies at a path, as edited, or what stands in the way to it.
+
+        Raises:
+            WorkspaceError: *path* is refused (`PATH_REFUSED`).
+        """
+
+    def chunks(self, path: str) -> Iterator[bytes]:
+        """Yield a file of any size, as edited, piece by piece, so that it need not fit into the memory."""
+
+    def attributes(self, path: str) -> Mapping[str, str]:
+        """Return what the commit's `.gitattributes` say of a path: `set`, `unset` or a value by name."""
+
+    def write(self, path: str, content: bytes, *, executable: bool | None = None) -> None:
+        """Write a file; where *executable* is None, the bit stays as it is.
 
         Raises:
             WorkspaceError: *path* is refused as for `read`.
         """
 
+    def delete(self, path: str) -> None:
+        """Take a file, or a link itself, away.
+
+        Raises:
+            WorkspaceError: *path* is refused, or neither is there (`NO_SUCH_FILE`).
+        """
+
+    def move(self, path: str, to: str) -> None:
+        """Move a file with its executable bit.
+
+        Raises:
+            WorkspaceError: a path is refused, there is no file (`NO_SUCH_FILE`), or something is at the other path.
+        """
+
     def list_files(self) -> Sequence[str]:
         """List regular files, sorted, with forward slashes."""
+
+    def list_others(self) -> Mapping[str, Entry]:
+        """List what is no regular file, by path: symbolic links and submodules."""
+
+    @property
+    def unusable_names(self) -> Sequence[str]:
+        """Names of the commit that may not be used, escaped; what they name is carried along as it is."""
 
     async def apply(self, change: ChangeSet) -> None:
         """Lay *change* over it.
@@ -175,6 +212,14 @@ class Workspaces(Protocol):
 
         Raises:
             WorkspaceError: as `open`.
+        """
+
+    def compare(self, pull: PullRequestRefs) -> AbstractAsyncContextManager[Comparison]:
+        """Compare a pull request's head with what it has in common with its base, as GitHub shows it.
+
+        Raises:
+            WorkspaceError: as `open`; the head was moved meanwhile (`HEAD_MOVED`), or head and base have no commit in
+                common (`NO_MERGE_BASE`).
         """
 
     async def lay(self, *, repository: str, sha: str, path: Path, change: ChangeSet | None = None) -> None:

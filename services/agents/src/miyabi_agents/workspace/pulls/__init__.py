@@ -1,0 +1,1 @@
+"""Pull requests: what GitHub has of them, and what they change."""
