@@ -139,6 +139,10 @@ class ScriptedAgent:
         """Send an outcome."""
         await self._call.write(dispatch_pb.AttachRequest(outcomes=[outcome]))
 
+    async def report(self, *progress: dispatch_pb.Progress) -> None:
+        """Send what happens in leased tasks."""
+        await self._call.write(dispatch_pb.AttachRequest(progress=progress))
+
     async def beat(self, *leases: dispatch_pb.Lease) -> None:
         """Send a heartbeat that names leases."""
         held = [lease.reference for lease in leases]

@@ -12,6 +12,8 @@ from miyabi_coordinator.translate.frames import skip
 
 #: Entries of one read of a log: each holds up to 64 events or 128 KB.
 PAGE = 32
+#: Timers of one read.
+DUE_PAGE = 500
 
 
 class Chunk(Value, frozen=True):
@@ -206,8 +208,8 @@ class Store(Protocol):
         """Return leases that nobody renewed."""
         ...
 
-    async def due(self, now: float) -> list[str]:
-        """Return timers and outbox entries whose time has come."""
+    async def due(self, now: float, *, start: int = 0) -> list[str]:
+        """Return a page of timers and outbox entries whose time has come, oldest first, behind *start* others."""
         ...
 
     async def drop_timers(self, timers: Sequence[str]) -> None:

@@ -21,7 +21,7 @@ from miyabi_coordinator.models import (
     Spec,
     Usage,
 )
-from miyabi_coordinator.ports.store import DUE, OK, Chunk, Claim, Commit, Created, Wanted
+from miyabi_coordinator.ports.store import DUE, DUE_PAGE, OK, Chunk, Claim, Commit, Created, Wanted
 from miyabi_coordinator.reference.facts import Facts
 from miyabi_coordinator.reference.rules import REPEATED, Shard
 from miyabi_coordinator.translate import events
@@ -138,9 +138,9 @@ class ReferenceStore:
         """Return leases that nobody renewed."""
         return [LeaseReference.of_member(member) for member in self.shard.leases.until(now, limit=SWEEP_LIMIT)]
 
-    async def due(self, now: float) -> list[str]:
+    async def due(self, now: float, *, start: int = 0) -> list[str]:
         """Return timers whose time has come."""
-        return self.shard.timers.until(now, limit=SWEEP_LIMIT)
+        return self.shard.timers.until(now, limit=start + DUE_PAGE)[start:]
 
     async def drop_timers(self, timers: Sequence[str]) -> None:
         """Remove entries."""

@@ -33,9 +33,8 @@ class Retrying:
         Raises as `Transitions.apply` does; the entry then stays, and a sweep tries again.
         """
         _, batch, pairs = name.split("|")
-        generations = {
-            int(issue): int(generation) for issue, generation in (pair.split(".") for pair in pairs.split(","))
-        }
+        asked = (pair.split(".") for pair in pairs.split(",") if pair)
+        generations = {int(issue): int(generation) for issue, generation in asked}
         runs = {run.issue: run for run in await self._store.load_runs(batch, list(generations))}
         for level in _levels([runs[number] for number in generations if number in runs]):
             for start in range(0, len(level), _SIDE_BY_SIDE):

@@ -17,6 +17,7 @@ from miyabi_coordinator.models import (
     RunState,
 )
 from miyabi_coordinator.ports.store import Store
+from miyabi_coordinator.service.due import DueTimers, Timer
 from miyabi_coordinator.service.retrying import Retrying
 from miyabi_coordinator.service.transitions import Change, Transitions, by_event
 from miyabi_core.errors import MiyabiError, first_of
@@ -56,6 +57,7 @@ class Sweeper:
         self._clock = clock
         self._transitions = transitions
         self._retrying = Retrying(store, transitions)
+        self._due = DueTimers(store)
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
@@ -96,10 +98,10 @@ class Sweeper:
 
     async def _do_due(self) -> None:
         """Do what timers and outbox entries ask for by now."""
-        due = await self._store.due(self._clock())
+        timers = await self._due.read(self._clock())
         async with asyncio.TaskGroup() as group:
-            for name in due:
-                group.create_task(self._guarded(self._do(name), name))
+            for timer in timers:
+                group.create_task(self._guarded(self._do(timer), timer.name))
 
     async def _guarded(self, work: Coroutine[object, object, None], name: str) -> None:
         """Do one thing; its failure must not hold the others up."""
@@ -127,24 +129,24 @@ class Sweeper:
         if applied.refusal:
             await self._store.drop_leases([reference])
 
-    async def _do(self, name: str) -> None:
+    async def _do(self, timer: Timer) -> None:
         """Do what a timer or an outbox entry asks for."""
-        kind, batch, *rest = name.split("|")
-        match kind:
+        name, batch = timer.name, timer.batch
+        match timer.kind:
             case "backoff":
-                event = BackoffElapsed(rest[1])
-                applied = await self._transitions.apply(batch, int(rest[0]), event=event, done_timers=(name,))
+                event = BackoffElapsed(timer.task_id)
+                applied = await self._transitions.apply(batch, timer.issue, event=event, done_timers=(name,))
                 if applied.refusal:
                     await self._store.drop_timers([name])
             case "ended":
-                await self._tell_dependents(batch, int(rest[0]), name)
+                await self._tell_dependents(batch, timer.issue, name)
             case "cancel":
                 await self._cancel_runs(batch, name)
             case "retry":
                 await self._retrying.carry_out(name)
             case "warn":
                 await self._warn(batch)
-            case _:
+            case "close":
                 await self._close(batch)
 
     async def _tell_dependents(self, batch: str, issue: int, name: str) -> None:

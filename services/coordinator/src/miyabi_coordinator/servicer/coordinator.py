@@ -63,7 +63,8 @@ class CoordinatorServicer(coordinator_service_pb2_grpc.CoordinatorServiceService
         """Return the first event of a batch that the request had made before, marked so."""
         chunks = await shard.store.read_log(batch, after=0)
         response = pb.SubmitBatchResponse(events=[event_pb2.BatchEvent.FromString(next(split(chunks[0].frames)))])
-        response.events[0].batch_accepted.reattached = True
+        if response.events[0].HasField("batch_accepted"):
+            response.events[0].batch_accepted.reattached = True
         return response
 
     async def WatchBatch(self, request: pb.WatchBatchRequest, context: Any) -> AsyncIterator[Any]:

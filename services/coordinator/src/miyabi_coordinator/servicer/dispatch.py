@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
+from prometheus_client import Counter
 
 from miyabi.coordinator.v1 import dispatch_service_pb2 as pb
 from miyabi.coordinator.v1 import dispatch_service_pb2_grpc, event_pb2
@@ -25,10 +26,16 @@ from miyabi_coordinator.translate.grants import signed_grant
 from miyabi_core.grants import GrantKeys
 from miyabi_core.identity import current_identity
 from miyabi_core.logging import get_logger
+from miyabi_core.metrics import REGISTRY
 
 #: Messages of an agent that wait for one shard; beyond them the stream waits, so that a dead shard fills no memory.
 LANE = 64
 
+UNKNOWN_PROGRESS = Counter(
+    "miyabi_progress_unknown_total",
+    "Reports of agents of a kind that this replica does not know; they are left out of the batch's log.",
+    registry=REGISTRY,
+)
 _LOG = get_logger(__name__)
 
 
@@ -151,11 +158,14 @@ class DispatchServicer(dispatch_service_pb2_grpc.DispatchServiceServicer):
             await self._outcomes(agent, shard, message.outcomes)
 
     async def _progress(self, agent: AttachedAgent, shard: Shard, messages: Sequence[pb.Progress]) -> None:
-        """Send pieces of text and steps on; log calls and texts together."""
+        """Send pieces of text and steps on; log calls and texts together; leave out what only a newer version knows."""
         reports = []
         for message in messages:
             reference = dispatch.reference_of(message.reference)
-            if message.WhichOneof("update") in {"text_delta", "step"}:
+            update = message.WhichOneof("update")
+            if update is None:
+                UNKNOWN_PROGRESS.inc()
+            elif update in {"text_delta", "step"}:
                 shard.hub.offer_text(reference.batch, dispatch.transient_progress(message, agent=agent.info.id))
             else:
                 fact = partial(_fact, message, agent.info.id)

@@ -1,4 +1,4 @@
-"""Turns what happened into serialised events; the sequence is appended when the event is read."""
+"""Turns what happened into serialised events; the script that commits an event appends its sequence."""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ from miyabi_coordinator.models import (
     TasksAdded,
 )
 from miyabi_coordinator.translate import values
+
+#: Characters of a name that this version does not know, in an event.
+MOST_WHAT = 200
 
 
 def encode(fact: Fact, *, run: Run, actor: str, traceparent: str, now: float) -> bytes:
@@ -66,6 +69,13 @@ def accepted(batch: Batch, runs: Sequence[Run], *, reattached: bool = False) -> 
     )
     event.batch_accepted.issues.extend(headings)
     return event
+
+
+def unreadable(batch: str) -> bytes:
+    """Return what takes the place of an event that is stored in a form that cannot be read; it has no time."""
+    event = event_pb2.BatchEvent(batch=f"batches/{batch}", actor="coordinator")
+    event.unrecognised.what = "unreadable"
+    return event.SerializeToString()
 
 
 def state_changed(batch: str, *, before: int, after: int, reason: str, actor: str, now: float) -> bytes:
@@ -128,8 +138,9 @@ def _fill(event: event_pb2.BatchEvent, fact: Fact, run: Run) -> None:
         case ApprovalRecorded():
             event.approval_resolved.approved = fact.approved
             event.approval_resolved.comment = fact.comment
-        case Encoded():
-            pass
+        case _:
+            # Encoded ones never come here. What is none of the above must not become an event that tells nothing.
+            event.unrecognised.what = type(fact).__name__
 
 
 def _fill_task(changed: event_pb2.TaskStateChanged, fact: TaskChanged) -> None:
@@ -161,7 +172,9 @@ def _fill_result(event: event_pb2.BatchEvent, fact: ResultRecorded) -> None:
         event.documentation_recorded.nothing_to_document = document.nothing_to_document
         event.documentation_recorded.summary = document.summary
         event.documentation_recorded.files.extend(sorted(file.path for file in document.change_set.files))
+    elif (payload := f"{fact.field}_recorded") not in event.DESCRIPTOR.fields_by_name:
+        event.unrecognised.what = fact.field[:MOST_WHAT]
     else:
-        target: Any = getattr(event, f"{fact.field}_recorded")
+        target: Any = getattr(event, payload)
         target.SetInParent()
         target.MergeFromString(fact.value)

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 
 #: Tag of field 1 as a length-delimited value.
 _TAG = b"\x0a"
+#: Most bytes of a length: more than 2 GiB is no message (protobuf.dev/programming-guides/proto-limits).
+_LENGTH_BYTES = 5
 
 
 def frame(event: bytes) -> bytes:
@@ -34,6 +36,21 @@ def split(frames: bytes) -> Iterator[bytes]:
         start, end = _bounds(frames, position)
         yield frames[start:end]
         position = end
+
+
+def count(frames: bytes) -> int:
+    """Return how many events there are.
+
+    Raises:
+        ValueError: the bytes are not frames.
+    """
+    found = position = 0
+    while position < len(frames):
+        _, position = _bounds(frames, position)
+        found += 1
+    if position != len(frames):
+        raise ValueError("the last frame is cut")
+    return found
 
 
 def skip(frames: bytes, count: int) -> bytes:
@@ -60,9 +77,10 @@ def _bounds(frames: bytes, position: int) -> tuple[int, int]:
         raise ValueError(f"no frame at byte {position}")
     size = shift = 0
     position += 1
-    while frames[position] & 0x80:
-        size |= (frames[position] & 0x7F) << shift
-        shift += 7
+    for byte in frames[position : position + _LENGTH_BYTES]:
         position += 1
-    size |= frames[position] << shift
-    return position + 1, position + 1 + size
+        size |= (byte & 0x7F) << shift
+        shift += 7
+        if not byte & 0x80:
+            return position, position + size
+    raise ValueError(f"no length before byte {position}")

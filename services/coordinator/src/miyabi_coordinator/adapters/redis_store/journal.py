@@ -10,16 +10,23 @@ from prometheus_client import Counter
 
 from miyabi_coordinator.adapters.redis_store.shard_base import ShardBase
 from miyabi_coordinator.ports.store import PAGE, Chunk, Growth
+from miyabi_coordinator.translate.events import unreadable
+from miyabi_coordinator.translate.frames import count, frame, with_sequence
+from miyabi_core.logging import get_logger
 from miyabi_core.metrics import REGISTRY
 
 #: Longest blocking read; shorter than the client's answer timeout.
 BLOCK_MILLISECONDS = 2000
 #: References of one read of the shard's stream.
 REFERENCES = 500
+#: Placeholders of one unreadable entry; a commit writes 64 events into one, so more are missing only in foreign ones.
+MOST_PLACEHOLDERS = 1000
+
+_LOG = get_logger(__name__)
 
 UNREADABLE = Counter(
     "miyabi_store_unreadable_total",
-    "Entries of a shard's stream of references that could not be read, and were skipped.",
+    "Entries of a batch's log, or of a shard's stream of references, that could not be read.",
     registry=REGISTRY,
 )
 
@@ -42,9 +49,7 @@ class Journal(ShardBase):
 
         pages = await self._connection.run_confirmed(read)
         return {
-            batch: [
-                chunk.behind(sequence) for chunk in (_chunk(batch, *entry) for entry in page) if chunk.last > sequence
-            ]
+            batch: _chunks(batch, page, after=sequence)
             for (batch, sequence), page in zip(after.items(), pages, strict=True)
         }
 
@@ -84,10 +89,49 @@ def _entries(answer: Any) -> list[tuple[bytes, dict[bytes, bytes]]]:
     return answer[0][1] if answer else []
 
 
-def _chunk(batch: str, identifier: bytes, fields: dict[bytes, bytes]) -> Chunk:
-    """Return an entry of a log."""
-    last = int(identifier.split(b"-")[1])
-    return Chunk(batch, last - int(fields[b"n"]) + 1, last, fields[b"e"], final=fields[b"f"] == b"1")
+def _chunks(batch: str, entries: Iterable[tuple[bytes, dict[bytes, bytes]]], *, after: int) -> list[Chunk]:
+    """Return the entries of a log behind a sequence, without a gap, whatever stands in the log."""
+    found: list[Chunk] = []
+    last = after
+    for identifier, fields in entries:
+        end = int(identifier.split(b"-")[1])
+        if end <= last:
+            continue
+        try:
+            chunk = _chunk(batch, end, fields)
+        except (KeyError, ValueError):
+            UNREADABLE.inc()
+            _LOG.warning("journal.entry_unreadable", batch=f"batches/{batch}", entry=identifier.decode())
+            chunk = None
+        if chunk is None or chunk.first > last + 1:
+            found.append(_placeholders(batch, last + 1, end if chunk is None else chunk.first - 1))
+        if chunk is not None:
+            found.append(chunk.behind(last))
+        last = end
+    return found
+
+
+def _chunk(batch: str, last: int, fields: dict[bytes, bytes]) -> Chunk:
+    """Return an entry of a log.
+
+    Raises:
+        KeyError, ValueError: it is none.
+    """
+    size, frames = int(fields[b"n"]), fields[b"e"]
+    if not 0 < size <= last or count(frames) != size:
+        raise ValueError("as many events as it says are not in it")
+    return Chunk(batch, last - size + 1, last, frames, final=fields[b"f"] == b"1")
+
+
+def _placeholders(batch: str, first: int, last: int) -> Chunk:
+    """Return named events in the place of those that cannot be read, so that no watcher waits for them for ever.
+
+    They count as the end perhaps: whether the batch has ended is then asked of the batch.
+    """
+    first = max(first, last - MOST_PLACEHOLDERS + 1)
+    event = unreadable(batch)
+    frames = b"".join(frame(with_sequence(event, sequence)) for sequence in range(first, last + 1))
+    return Chunk(batch, first, last, frames, final=True)
 
 
 def _growths(entries: Iterable[tuple[bytes, dict[bytes, bytes]]]) -> list[Growth]:

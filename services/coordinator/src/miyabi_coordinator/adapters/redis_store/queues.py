@@ -10,11 +10,11 @@ from miyabi_coordinator.adapters.redis_store import codec
 from miyabi_coordinator.adapters.redis_store.shard_base import ShardBase
 from miyabi_coordinator.decide import kind_of_task
 from miyabi_coordinator.models import Budget, Funds, LeaseReference, RepositoryLimit, TaskKind
-from miyabi_coordinator.ports.store import Claim, Wanted
+from miyabi_coordinator.ports.store import DUE_PAGE, Claim, Wanted
 
 #: Seconds after which a claimed task that nobody leased is ready again.
 CLAIM_SECONDS = 5.0
-#: Most timers and expired leases of one sweep.
+#: Most expired leases of one sweep.
 SWEEP_LIMIT = 500
 
 
@@ -82,12 +82,12 @@ class Queues(ShardBase):
             await self._connection.run(lambda redis: redis.zrem(self._key("leases"), *members))
             await self._connection.run(lambda redis: redis.zrem(self._key("deadlines"), *members))
 
-    async def due(self, now: float) -> list[str]:
-        """Return timers and outbox entries whose time has come."""
+    async def due(self, now: float, *, start: int = 0) -> list[str]:
+        """Return the names of timers and outbox entries whose time has come, oldest first: a page."""
         found = await self._connection.run(
-            lambda redis: redis.zrangebyscore(self._key("timers"), "-inf", repr(now), 0, SWEEP_LIMIT)
+            lambda redis: redis.zrangebyscore(self._key("timers"), "-inf", repr(now), start, DUE_PAGE)
         )
-        return [name.decode() for name in found]
+        return [name.decode(errors="replace") for name in found]
 
     async def drop_timers(self, timers: Sequence[str]) -> None:
         """Remove entries that need no transition."""
