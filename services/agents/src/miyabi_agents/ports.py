@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from miyabi_agents.model.session import ModelSession
     from miyabi_agents.toolchains.port import BaseFiles, Environment, Machine, Recipe
     from miyabi_agents.workspace.commit_files import CommitFiles
+    from miyabi_agents.workspace.objects import Entry
     from miyabi_agents.workspace.pulls.comparison import Comparison
     from miyabi_agents.workspace.pulls.refs import PullRequestRefs
-    from miyabi_agents.workspace.objects import Entry
 
 
 class Invocation(Protocol):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 
 from miyabi.coordinator.v1.result_pb2 import ChangeSet, FileChange
 
 #: The diff of a change is cut here, at a line's end.
 MAX_DIFF_BYTES = 1_000_000
+#: The head of a hunk, with the lines that it takes of the old and of the new version; no number means one.
+_HUNK = re.compile(rb"@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@")
 
 
 def digest_of(base_sha: str, files: Iterable[FileChange]) -> str:
@@ -28,15 +31,34 @@ def digest_of(base_sha: str, files: Iterable[FileChange]) -> str:
 def change_set(base_sha: str, files: list[FileChange], diff: bytes) -> ChangeSet:
     """Return the change with its digest, diff and line counts."""
     ordered = sorted(files, key=lambda entry: entry.path)
-    lines = diff.decode("utf-8", "replace").splitlines()
+    additions, deletions = _counted(diff)
     return ChangeSet(
         digest=digest_of(base_sha, ordered),
         base_sha=base_sha,
         files=ordered,
         diff=_cut(diff).decode("utf-8", "replace"),
-        additions=sum(line.startswith("+") and not line.startswith("+++ ") for line in lines),
-        deletions=sum(line.startswith("-") and not line.startswith("--- ") for line in lines),
+        additions=additions,
+        deletions=deletions,
     )
+
+
+def _counted(diff: bytes) -> tuple[int, int]:
+    """Return how many lines a diff adds and takes away.
+
+    A line ends at a line feed only, as git counts them here, and what is in a hunk is told by the hunk's head: a line
+    of a file may itself begin with `++ `.
+    """
+    added = removed = left_old = left_new = 0
+    for line in diff.split(b"\n"):
+        if left_old <= 0 and left_new <= 0:
+            head = _HUNK.match(line)
+            if head is not None:
+                left_old, left_new = (1 if size is None else int(size) for size in head.groups())
+            continue
+        kind = line[:1]
+        added, removed = added + (kind == b"+"), removed + (kind == b"-")
+        left_old, left_new = left_old - (kind in b"- "), left_new - (kind in b"+ ")
+    return added, removed
 
 
 def _cut(diff: bytes) -> bytes:

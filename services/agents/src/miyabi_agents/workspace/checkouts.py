@@ -13,8 +13,9 @@ from pathlib import Path
 from prometheus_client import Counter
 
 from miyabi_agents.sandbox.removal import remove_tree
-from miyabi_agents.workspace.commit_files import CommitFiles, Listing
+from miyabi_agents.workspace.commit_files import CommitFiles
 from miyabi_agents.workspace.git import git
+from miyabi_agents.workspace.listing import Listing
 from miyabi_agents.workspace.snapshot import FOLDER_MODE, Snapshot
 
 #: Checkouts that are kept while nobody uses them, over all repositories; the least recently used go first.

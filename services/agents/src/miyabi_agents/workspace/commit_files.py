@@ -5,15 +5,13 @@ from __future__ import annotations
 import subprocess
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 
 from miyabi_agents.errors import WorkspaceError
-from miyabi_agents.workspace import linkfree
 from miyabi_agents.workspace.git import SAFE, environment
+from miyabi_agents.workspace.listing import Listing, listing_of
 
 #: Bytes of one file that are returned; what is larger is no manifest and no test.
 MAX_FILE_BYTES = 1 << 20
@@ -21,33 +19,6 @@ MAX_FILE_BYTES = 1 << 20
 MAX_TARGET_BYTES = 4096
 #: Bytes that are kept of what was read before.
 MAX_KEPT_BYTES = 64 << 20
-#: Most files of a commit that are listed; a tree with more is cut, and `cut` says so.
-MAX_FILES = 300_000
-#: Modes of what is no plain file (git-ls-tree(1)).
-_LINK, _SUBMODULE, _EXECUTABLE = b"120000", b"160000", b"100755"
-
-
-@dataclass(frozen=True)
-class Listing:
-    """What a commit holds, by kind."""
-
-    blobs: dict[str, str]  #: object ids of regular files by path
-    executable: frozenset[str] = frozenset()
-    links: Mapping[str, str] = field(default_factory=dict)  #: object ids of symbolic links by path
-    submodules: frozenset[str] = frozenset()
-    refused: tuple[str, ...] = ()  #: names that may not be used, escaped
-    cut: bool = False
-
-    @cached_property
-    def folders(self) -> frozenset[str]:
-        """Every folder that holds something."""
-        found = set()
-        for path in (*self.blobs, *self.links):
-            cut = path.rfind("/")
-            while cut > 0 and path[:cut] not in found:
-                found.add(path[:cut])
-                cut = path.rfind("/", 0, cut)
-        return frozenset(found)
 
 
 class CommitFiles:
@@ -56,10 +27,12 @@ class CommitFiles:
     Args:
         mirror: The bare repository.
         sha: The commit.
+        kept_bytes: Of what was read, so much is held for the next who asks; 64 MiB by default.
     """
 
-    def __init__(self, mirror: Path, sha: str) -> None:
+    def __init__(self, mirror: Path, sha: str, *, kept_bytes: int = MAX_KEPT_BYTES) -> None:
         self._mirror, self._sha = mirror, sha
+        self._most_kept = kept_bytes
         self._lock = threading.Lock()
         self._reader: subprocess.Popen[bytes] | None = None
         self._listing: Listing | None = None
@@ -93,7 +66,7 @@ class CommitFiles:
         """Return everything that the commit holds."""
         with self._lock:
             if self._listing is None:
-                self._listing = _listing(self._git("ls-tree", "-r", "-z", self._sha))
+                self._listing = listing_of(self._git("ls-tree", "-r", "-z", self._sha))
             return self._listing
 
     def read(self, path: str) -> bytes | None:
@@ -124,6 +97,36 @@ class CommitFiles:
             raise WorkspaceError(f"{path!r} is larger than {longest} bytes", code="TOO_LARGE")
         return content
 
+    def size(self, path: str) -> int:
+        """Return how many bytes a file has; 0 where it is not there."""
+        blob = self.listing().blobs.get(path)
+        return int(self._git("cat-file", "-s", blob)) if blob else 0
+
+    def chunks(self, path: str) -> Iterator[bytes]:
+        """Yield a file of any size piece by piece, at most 1 MiB each; nothing where it is not there."""
+        blob = self.listing().blobs.get(path)
+        if blob is None:
+            return
+        reader = self._start("cat-file", "blob", blob)
+        assert reader.stdout is not None
+        try:
+            while piece := reader.stdout.read(MAX_FILE_BYTES):
+                yield piece
+        finally:
+            _end(reader)
+
+    def read_object(self, oid: str, longest: int) -> bytes:
+        """Return the whole content of an object of this repository, whichever commit has it.
+
+        Raises:
+            WorkspaceError: it has more than *longest* bytes (`TOO_LARGE`), or it is not there.
+        """
+        with self._lock:
+            content, size = self._blob(oid, longest)
+        if size > longest:
+            raise WorkspaceError(f"it has {size:,} bytes, which is more than {longest:,}", code="TOO_LARGE")
+        return content
+
     def link_target(self, path: str) -> str | None:
         """Return where a symbolic link leads, as it is written; None where it is no link, or no text."""
         blob = self.listing().links.get(path)
@@ -149,14 +152,14 @@ class CommitFiles:
         """Remember content, within bounds."""
         self._kept[blob] = content
         self._kept_bytes += len(content)
-        while self._kept_bytes > MAX_KEPT_BYTES:
+        while self._kept_bytes > self._most_kept:
             _, gone = self._kept.popitem(last=False)
             self._kept_bytes -= len(gone)
 
     def _blob(self, blob: str, longest: int) -> tuple[bytes, int]:
         """Read the first bytes of an object, and its size, by a process that is kept (git-cat-file(1), --batch)."""
         if self._reader is None:
-            self._reader = self._start()
+            self._reader = self._start("cat-file", "--batch")
         assert self._reader.stdin is not None
         assert self._reader.stdout is not None
         self._reader.stdin.write(f"{blob}\n".encode())
@@ -171,10 +174,10 @@ class CommitFiles:
             left -= len(self._reader.stdout.read(min(left, 1 << 20)))
         return content, size
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        """Start the process that reads objects."""
+    def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start a process that reads objects."""
         return subprocess.Popen(
-            ["git", *SAFE, "cat-file", "--batch"],
+            ["git", *SAFE, *arguments],
             env=environment(GIT_DIR=str(self._mirror)),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -203,34 +206,3 @@ def _end(reader: subprocess.Popen[bytes]) -> None:
             pipe.close()
     reader.kill()
     reader.wait()
-
-
-def _listing(raw: bytes) -> Listing:
-    """Read the output of `git ls-tree -r -z`."""
-    blobs: dict[str, str] = {}
-    links: dict[str, str] = {}
-    kinds: dict[bytes, set[str]] = {_SUBMODULE: set(), _EXECUTABLE: set()}
-    refused = []
-    entries = raw.split(b"\0")[:-1]
-    for entry in entries[:MAX_FILES]:
-        head, _, name = entry.partition(b"\t")
-        mode, _, rest = head.partition(b" ")
-        path = name.decode("utf-8", "surrogateescape")
-        if not _usable(path):
-            refused.append(ascii(path)[1:-1])
-            continue
-        if mode in kinds:
-            kinds[mode].add(path)
-        if mode != _SUBMODULE:
-            (links if mode == _LINK else blobs)[path] = rest.partition(b" ")[2].decode()
-    submodules, executable = frozenset(kinds[_SUBMODULE]), frozenset(kinds[_EXECUTABLE])
-    return Listing(blobs, executable, links, submodules, tuple(refused), cut=len(entries) > MAX_FILES)
-
-
-def _usable(path: str) -> bool:
-    """Tell whether a name may be used."""
-    try:
-        linkfree.parts_of(path)
-    except WorkspaceError:
-        return False
-    return True

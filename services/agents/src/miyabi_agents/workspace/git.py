@@ -25,12 +25,13 @@ LONGEST_PAUSE = timedelta(seconds=4)
 #: Waits for so many seconds.
 Pause = Callable[[float], Awaitable[None]]
 
-#: Switches off every way in which a repository's content could run something.
+#: Switches off every way in which a repository's content could run something; names are shown as they are.
 SAFE = (
     "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "core.attributesFile=/dev/null",
     "-c", "core.symlinks=false", "-c", "protocol.ext.allow=never", "-c", "protocol.file.allow=user",
     "-c", "submodule.recurse=false", "-c", "core.autocrlf=false", "-c", "gc.auto=0", "-c", "diff.external=",
     "-c", "credential.helper=", "-c", "commit.gpgSign=false", "-c", "advice.detachedHead=false",
+    "-c", "core.quotePath=false",
 )  # fmt: skip
 #: What git says when the other side cannot be reached.
 _UNAVAILABLE = (

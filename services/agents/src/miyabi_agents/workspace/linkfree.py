@@ -141,7 +141,7 @@ def _refuse_folder(folder: int, name: str, path: str) -> None:
 
 
 def remove(root: Path, path: str) -> None:
-    """Remove a file; one that is not there is no error.
+    """Remove a file, or a link itself, and the folders that hold nothing any more; one that is not there is no error.
 
     Raises:
         WorkspaceError: the path is refused.
@@ -153,3 +153,8 @@ def remove(root: Path, path: str) -> None:
     except WorkspaceError as error:
         if error.code != "NO_SUCH_FILE":
             raise
+        return
+    with suppress(OSError):
+        for depth in range(len(parts) - 1, 0, -1):
+            with _parent(root, parts[:depth], create=False) as folder:
+                os.rmdir(parts[depth - 1], dir_fd=folder)

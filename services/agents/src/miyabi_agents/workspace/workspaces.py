@@ -18,7 +18,9 @@ from miyabi_agents.workspace.access import OPEN, GitAccess
 from miyabi_agents.workspace.checkouts import CheckoutPool
 from miyabi_agents.workspace.commit_files import CommitFiles
 from miyabi_agents.workspace.git import git, git_network
-from miyabi_agents.workspace.object_tree import ObjectTree
+from miyabi_agents.workspace.objects import ObjectTree
+from miyabi_agents.workspace.pulls.comparison import Comparison, changed_files, merge_base
+from miyabi_agents.workspace.pulls.refs import PullRequestRefs, fetched_refs
 from miyabi_agents.workspace.worktree import GitWorktree, apply_files
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}")
@@ -77,6 +79,28 @@ class GitWorkspaces:
         finally:
             await asyncio.shield(asyncio.to_thread(found.close))
 
+    @asynccontextmanager
+    async def compare(self, pull: PullRequestRefs) -> AsyncIterator[Comparison]:
+        """Compare a pull request's head with what it has in common with its base, as GitHub shows it.
+
+        Neither tree is checked out, and no content is kept.
+
+        Raises:
+            WorkspaceError: a commit is gone, head and base have nothing in common, or the proxy is out of reach.
+        """
+        for sha in filter(None, (pull.head_sha, pull.base_sha)):
+            _check(pull.repository, sha)
+        mirror, remote = self._mirror_path(pull.repository), self._remote(pull.repository)
+        async with self._locks[pull.repository], hold_lock(mirror.with_suffix(".lock")):
+            base_sha, notes = await fetched_refs(mirror, pull, remote=remote, access=self._access)
+        common, more = await merge_base(mirror, base_sha, pull.head_sha)
+        base, head = CommitFiles(mirror, common, kept_bytes=0), CommitFiles(mirror, pull.head_sha, kept_bytes=0)
+        try:
+            yield Comparison(base, pull.head_sha, await changed_files(mirror, base, head), (*notes, *more))
+        finally:
+            await asyncio.shield(asyncio.to_thread(base.close))
+            await asyncio.shield(asyncio.to_thread(head.close))
+
     def scratch(self, label: str) -> Path:
         """Make a folder where the sandbox reaches it; whoever asks for it removes it."""
         path = self._worktrees / _named(label)
@@ -124,13 +148,16 @@ class GitWorkspaces:
         Raises:
             WorkspaceError: they name none, the commit is gone, or the proxy is out of reach.
         """
-        if _REPOSITORY.fullmatch(repository) is None or _SHA.fullmatch(sha) is None:
-            raise WorkspaceError(f"{repository}@{sha} names no commit", code="NO_SUCH_COMMIT")
+        _check(repository, sha)
         return await self._mirror(repository, sha)
+
+    def _mirror_path(self, repository: str) -> Path:
+        """Return where the mirror of a repository lies."""
+        return self._data_dir / "mirrors" / f"{repository}.git"
 
     async def _mirror(self, repository: str, sha: str) -> Path:
         """Return the mirror of a repository, fetched where it lacks the commit."""
-        mirror = self._data_dir / "mirrors" / f"{repository}.git"
+        mirror = self._mirror_path(repository)
         async with self._locks[repository]:
             if not await _has(mirror, sha):
                 async with hold_lock(mirror.with_suffix(".lock")):
@@ -150,6 +177,16 @@ class GitWorkspaces:
         await git_network(*fetch, variables=variables)
         if not await _has(mirror, sha):
             raise WorkspaceError(f"{repository} has no commit {sha[:12]} on any branch", code="NO_SUCH_COMMIT")
+
+
+def _check(repository: str, sha: str) -> None:
+    """Refuse what names no commit.
+
+    Raises:
+        WorkspaceError: it does not.
+    """
+    if _REPOSITORY.fullmatch(repository) is None or _SHA.fullmatch(sha) is None:
+        raise WorkspaceError(f"{repository}@{sha} names no commit", code="NO_SUCH_COMMIT")
 
 
 def _named(label: str) -> str:

@@ -60,7 +60,7 @@ class GitWorktree:
 
 
 def apply_files(root: Path, files: Sequence[FileChange]) -> None:
-    """Write and remove the files of a change below a folder.
+    """Remove and write the files of a change below a folder; a file may take a folder's place, and a folder a file's.
 
     Raises:
         WorkspaceError: a path is refused, or leads through a link.
@@ -68,5 +68,6 @@ def apply_files(root: Path, files: Sequence[FileChange]) -> None:
     for file in files:
         if file.deleted:
             linkfree.remove(root, file.path)
-        else:
+    for file in files:
+        if not file.deleted:
             linkfree.write(root, file.path, file.content, executable=file.executable)

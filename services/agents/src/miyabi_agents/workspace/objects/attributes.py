@@ -1,0 +1,59 @@
+"""What `.gitattributes` of a commit say of a path, as git itself reads them."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+from miyabi_agents.errors import WorkspaceError
+from miyabi_agents.workspace.git import LOCAL_TIMEOUT, SAFE, environment
+
+#: What is asked: how line ends and encoding differ between git and a checkout, and whether the content is elsewhere.
+ATTRIBUTES = ("text", "eol", "working-tree-encoding", "filter")
+
+
+class BaseAttributes:
+    """Answers for one commit; calls block, so they belong into a thread.
+
+    Args:
+        git_dir: A bare git directory that has the commit.
+        sha: The commit; attributes of a change have no say, for a change may not touch them.
+    """
+
+    def __init__(self, git_dir: Path, sha: str) -> None:
+        self._git_dir, self._sha = git_dir, sha
+        self._index = git_dir / "index-of-attributes"
+        self._lock = threading.Lock()
+
+    def of(self, path: str) -> Mapping[str, str]:
+        """Return what is set, by name: `set`, `unset` or a value.
+
+        Raises:
+            WorkspaceError: git failed.
+
+        Source: gitattributes(5), git-check-attr(1).
+        """
+        with self._lock:
+            if not self._index.exists():
+                self._git("read-tree", self._sha)
+        said = self._git("check-attr", "--cached", "-z", "--stdin", *ATTRIBUTES, stdin=path.encode() + b"\0")
+        fields = said.decode("utf-8", "replace").split("\0")
+        pairs = zip(fields[1::3], fields[2::3], strict=False)
+        return {name: value for name, value in pairs if value != "unspecified"}
+
+    def _git(self, *arguments: str, stdin: bytes = b"") -> bytes:
+        """Run git with an index of its own, from which it reads the attributes."""
+        done = subprocess.run(
+            ["git", *SAFE, *arguments],
+            env=environment(GIT_DIR=str(self._git_dir), GIT_INDEX_FILE=str(self._index)),
+            input=stdin,
+            capture_output=True,
+            check=False,
+            timeout=LOCAL_TIMEOUT.total_seconds(),
+        )
+        if done.returncode:
+            words = done.stderr.decode(errors="replace").strip()[-300:]
+            raise WorkspaceError(f"git {arguments[0]} failed: {words}", code="GIT_FAILED")
+        return done.stdout
