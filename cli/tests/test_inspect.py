@@ -9,9 +9,9 @@ import pytest
 from checkouts import SMALL, make_checkout, write
 from test_commands import miyabi
 
+from miyabi_agents.inspection import Inspection, inspect
 from miyabi_agents.verification.config import parse
 from miyabi_cli.trial.checkout import find
-from miyabi_cli.trial.inspection import Inspection, inspect
 from miyabi_cli.trial.place import Place, set_up
 from miyabi_cli.trial.repository_file import render
 from miyabi_sim.github import SimulatedGitHub

@@ -12,13 +12,13 @@ from typing import Annotated
 import typer
 
 from miyabi_agents.errors import AgentError
+from miyabi_agents.inspection import Inspection
+from miyabi_agents.inspection import inspect as look_at
 from miyabi_agents.verification.config import FILE_NAME
 from miyabi_cli.errors import EXIT_ISSUE_FAILED, EXIT_OK, CliError
 from miyabi_cli.runtime import Runtime, run
 from miyabi_cli.terminal import json_line, ours, say, shown
 from miyabi_cli.trial.checkout import find
-from miyabi_cli.trial.inspection import Inspection
-from miyabi_cli.trial.inspection import inspect as look_at
 from miyabi_cli.trial.inspection_view import as_json as line_of
 from miyabi_cli.trial.inspection_view import show_inspection
 from miyabi_cli.trial.place import Place, set_up
@@ -52,7 +52,7 @@ def inspect(
         async with _place(runtime, repository) as place:
             target = _target(place, write=write, force=force)
             found = await _look(runtime, place, root=project, build=not no_build)
-        _show(runtime, found, as_json=as_json)
+        _show(runtime, place, found, as_json=as_json)
         if target is not None:
             target.write_text(render(found), encoding="utf-8")
             say(runtime.errors, ours("written: "), shown(Untrusted(str(target))))
@@ -112,10 +112,10 @@ async def _look(runtime: Runtime, place: Place, *, root: str, build: bool) -> In
         raise CliError(str(error), exit_code=EXIT_ISSUE_FAILED) from error
 
 
-def _show(runtime: Runtime, found: Inspection, *, as_json: bool) -> None:
+def _show(runtime: Runtime, place: Place, found: Inspection, *, as_json: bool) -> None:
     """Print what was seen."""
     if not as_json:
-        uncommitted = len(found.place.checkout.uncommitted) if found.place.checkout else 0
+        uncommitted = len(place.checkout.uncommitted) if place.checkout else 0
         show_inspection(runtime.output, found, uncommitted=uncommitted)
         return
     for look in found.looks or (None,):

@@ -8,8 +8,8 @@ from typing import Any
 
 from rich.console import Console
 
+from miyabi_agents.inspection import Inspection, Look, Refusal
 from miyabi_cli.terminal import TerminalText, joined, lines, ours, say, shown
-from miyabi_cli.trial.inspection import Inspection, Look, Refusal
 from miyabi_core.text import Untrusted
 
 #: Tests and files that are named; the rest is counted.

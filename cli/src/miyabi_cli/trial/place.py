@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 import grpc
@@ -15,16 +14,15 @@ import grpc
 from miyabi.coordinator.v1.dispatch_service_pb2 import Lease, TaskInputs
 from miyabi.github_gateway.v1.github_gateway_service_pb2_grpc import GitHubGatewayServiceStub
 from miyabi_agents.environments import EnvironmentStore
+from miyabi_agents.inspection import Progress
 from miyabi_agents.ports import TaskContext
 from miyabi_agents.sandbox import ProcessSandbox
 from miyabi_agents.sandbox.removal import remove_tree
 from miyabi_agents.settings import AgentsSettings
-from miyabi_agents.toolchains.port import BaseFiles
 from miyabi_agents.verification.config import FILE_NAME, MAX_BYTES
 from miyabi_agents.workspace import GitWorkspaces
 from miyabi_agents.workspace.access import OPEN, GitAccess
 from miyabi_cli.trial.checkout import Checkout, borrow
-from miyabi_cli.trial.progress import Progress
 
 #: Where nothing listens: an inspection calls no gateway.
 _NOWHERE = "127.0.0.1:1"
@@ -41,7 +39,7 @@ class TrialSettings(AgentsSettings):
 
 @dataclass(frozen=True)
 class Place:
-    """A commit and where its objects are."""
+    """A commit and where its objects are; implements `inspection.Place`."""
 
     repository: str  #: `owner/name`
     sha: str
@@ -58,28 +56,6 @@ class Place:
                 return file.read(MAX_BYTES + 1)
         except OSError:
             return None
-
-
-@dataclass(frozen=True)
-class WithFile:
-    """Files of a commit with one more over them; implements `toolchains.port.BaseFiles`."""
-
-    base: BaseFiles
-    path: str
-    content: bytes
-
-    @property
-    def committed(self) -> datetime:
-        """When the commit was made."""
-        return self.base.committed
-
-    def paths(self) -> Sequence[str]:
-        """List regular files."""
-        return sorted({*self.base.paths(), self.path})
-
-    def read(self, path: str) -> bytes | None:
-        """Return a file's content."""
-        return self.content if path == self.path else self.base.read(path)
 
 
 def agent_settings(data_dir: Path, private: Path) -> TrialSettings:

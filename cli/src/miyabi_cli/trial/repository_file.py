@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import yaml
 
-from miyabi_cli.trial.inspection import Inspection, Look
+from miyabi_agents.inspection import Inspection, Look
 
 #: What Python says of a module that is not there.
 _NO_MODULE = re.compile(r"No module named '([A-Za-z_][A-Za-z0-9_]{0,99})")

@@ -10,14 +10,14 @@ from datetime import timedelta
 from miyabi.coordinator.v1.result_pb2 import TestRunReport, TestVerdict
 from miyabi.coordinator.v1.state_pb2 import FailureReason
 from miyabi_agents.errors import AgentError
+from miyabi_agents.inspection.place import Place, WithFile
+from miyabi_agents.inspection.progress import Progress
 from miyabi_agents.ports import TaskContext
 from miyabi_agents.toolchains.port import BaseFiles, Project, Recipe, RunVerdicts
 from miyabi_agents.toolchains.registry import Recognised
 from miyabi_agents.verification.config import FILE_NAME, RepositoryConfig
 from miyabi_agents.verification.execution import Ran
 from miyabi_agents.verification.ground import Footing, Repository, base_run, build, prepare, survey
-from miyabi_cli.trial.place import Place, WithFile
-from miyabi_cli.trial.progress import Progress
 
 #: Verdicts by the word that a person reads, in the order in which they are counted.
 WORDS = {
