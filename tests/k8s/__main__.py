@@ -9,7 +9,7 @@ import traceback
 
 from scripts.k8s import cluster
 from scripts.k8s.shell import K8sError, say
-from tests.k8s import endurance, failover, lifecycle, production, rotation, security
+from tests.k8s import endurance, failover, lifecycle, production, rotation, security, toolchains
 from tests.k8s.rig import Figures, StepError
 
 #: In this order; each can be run alone on a system that is up.
@@ -22,6 +22,7 @@ STEPS = {
     "page": lifecycle.page,
     "network": security.network,
     "sandbox": security.sandbox,
+    "toolchains": toolchains.toolchains,
     "rotation": rotation.rotation,
     "rolling": endurance.rolling,
     "rolling_slow_dns": endurance.rolling_slow_dns,
