@@ -65,7 +65,7 @@ class Gateway:
         self.credentials = credentials_of(settings, self.sender)
         self.http = GitHubHttp(settings.api_url, settings.graphql_url, self.credentials, self.sender)
         self.caps = caps_of(settings, self.redis, self.http)
-        self.reading = Reading(self.http, reading_options(settings), scope=self._scope)
+        self.reading = Reading(self.http, reading_options(settings), credentials=self.credentials, scope=self._scope)
         self.security = ServerSecurity.of(settings)
         self._grants = grants_of(settings, self.security, self.redis)
         self.grpc = self._grpc()
@@ -100,6 +100,7 @@ class Gateway:
             reads=self.reading.reads,
             issues=self.reading.issues,
             limits=LimitBoard(self.governors, self.caps, asyncio.sleep),
+            target=self.reading.target,
             simulated=settings.simulated,
         )
         server.add(add_GitHubGatewayServiceServicer_to_server, servicer, full_name=SERVICE)

@@ -19,6 +19,7 @@ POLICY: Policy = {
         "BatchGetIssues": _READ,
         "SearchIssues": _READ,
         "GetRepository": _READ,
+        "CheckTarget": _READ,
         "GetPullRequest": _READ,
         "SetLabels": _WRITE,
         "UpsertComment": _WRITE,

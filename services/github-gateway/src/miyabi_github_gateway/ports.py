@@ -23,6 +23,7 @@ from miyabi_github_gateway.models import (
     Shape,
     Value,
 )
+from miyabi_github_gateway.target_facts import RepositoryFacts, Standing, Target
 
 #: A thing, None where there is no such thing, or why this one could not be read.
 Fetched = Value | MiyabiError | None
@@ -54,6 +55,28 @@ class BatchSource(Protocol):
             GitHubUnavailableError: GitHub did not answer; where it found the query too much, `too_much` is true.
             GitHubForbiddenError: the credential is not accepted.
             MalformedAnswerError: the answer is not what GitHub documents.
+        """
+
+
+class TargetSource(Protocol):
+    """Reads, afresh, what tells whether work can begin in a repository."""
+
+    async def repository(self, target: Target) -> RepositoryFacts:
+        """Read the repository, the credential's rights, the rules of branches and our open pull requests.
+
+        Raises:
+            RepositoryNotFoundError: there is no such repository to be seen, or no such branch in it.
+            MiyabiError: it could not be read.
+        """
+
+    async def account(self, repository: str) -> str:
+        """Return our account's login; empty where GitHub does not tell."""
+
+    async def moved(self, repository: str, numbers: Sequence[int]) -> tuple[dict[int, Standing], list[int]]:
+        """Find where missing numbers were transferred to.
+
+        Returns:
+            Those that were transferred, and those that were not looked up.
         """
 
 
@@ -171,6 +194,16 @@ class Credentials(Protocol):
 
         Raises:
             RepositoryNotFoundError: the App is not installed at that owner.
+        """
+
+    async def permissions(self, repository: str) -> Mapping[str, str] | None:
+        """Return what an App may do in a repository, by permission, for example `contents`: `write`, asked afresh.
+
+        None: it is a token, whose rights only GitHub's answers tell.
+
+        Raises:
+            RepositoryNotFoundError: the App is not installed there.
+            MiyabiError: GitHub did not answer.
         """
 
     def first_scope(self) -> str:

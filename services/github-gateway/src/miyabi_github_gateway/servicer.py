@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
+from miyabi.common.v1 import problem_pb2
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
 from miyabi.github_gateway.v1.github_gateway_service_pb2_grpc import GitHubGatewayServiceServicer
 from miyabi_core.deadlines import remaining
@@ -31,6 +32,8 @@ from miyabi_github_gateway.ports import GitHubReader, GitHubWriter
 from miyabi_github_gateway.service.issues import IssueLoader
 from miyabi_github_gateway.service.limits import LimitBoard
 from miyabi_github_gateway.service.reads import PATIENCE, ReadThrough
+from miyabi_github_gateway.service.target import TargetCheck
+from miyabi_github_gateway.target_facts import Problem, Target
 
 
 class GitHubGatewayServicer(GitHubGatewayServiceServicer):
@@ -44,6 +47,7 @@ class GitHubGatewayServicer(GitHubGatewayServiceServicer):
         reads: ReadThrough,
         issues: IssueLoader,
         limits: LimitBoard,
+        target: TargetCheck,
         simulated: bool,
     ) -> None:
         self._reader = reader
@@ -51,6 +55,7 @@ class GitHubGatewayServicer(GitHubGatewayServiceServicer):
         self._writer = writer
         self._issues = issues
         self._limits = limits
+        self._target = target
         self._simulated = simulated
 
     async def BatchGetIssues(  # noqa: N802 - the proto's name
@@ -92,6 +97,19 @@ class GitHubGatewayServicer(GitHubGatewayServiceServicer):
         if not isinstance(found, Repository):
             raise RepositoryNotFoundError(request.repository, branch=request.branch)
         return pb.GetRepositoryResponse(repository=_repository(found), simulated=self._simulated)
+
+    async def CheckTarget(self, request: pb.CheckTargetRequest, context: Any) -> pb.CheckTargetResponse:  # noqa: N802
+        """Answer what stands in the way."""
+        target = Target(
+            repository=request.repository,
+            base_branch=request.base_branch,
+            numbers=tuple(request.numbers),
+            writes_issues=request.writes_issues,
+            writes_changes=request.writes_changes,
+            review=request.review,
+        )
+        found = await self._target.check(target, timeout=_time(context))
+        return pb.CheckTargetResponse(problems=map(_problem, found.problems), not_known=found.not_known)
 
     async def GetPullRequest(self, request: pb.GetPullRequestRequest, context: Any) -> pb.GetPullRequestResponse:  # noqa: N802
         """Answer a pull request."""
@@ -262,6 +280,17 @@ def _pull_request(found: PullRequest) -> pb.PullRequest:
         url=found.url,
         labels=found.labels,
         base_sha=found.base_sha,
+    )
+
+
+def _problem(found: Problem) -> problem_pb2.Problem:
+    """Render a problem."""
+    return problem_pb2.Problem(
+        kind=problem_pb2.ProblemKind.Value(f"PROBLEM_KIND_{found.kind}"),
+        issue_number=found.number,
+        message=found.message,
+        remedy=found.remedy,
+        may_be_overruled=found.may_be_overruled,
     )
 
 

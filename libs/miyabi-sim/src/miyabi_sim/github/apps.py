@@ -21,7 +21,13 @@ from miyabi_sim.github.wire import number_in_path, page_response
 LONGEST_JWT_SECONDS = 600
 
 #: What the installation may do.
-PERMISSIONS = {"contents": "write", "issues": "write", "metadata": "read", "pull_requests": "write"}
+PERMISSIONS = {
+    "contents": "write",
+    "issues": "write",
+    "metadata": "read",
+    "pull_requests": "write",
+    "workflows": "write",
+}
 
 
 @dataclass(slots=True)
@@ -33,6 +39,7 @@ class SimulatedApp:
         slug: Its name in addresses; what it writes is by `slug[bot]`.
         public_key: PEM; JWTs must be signed with the private key that belongs to it.
         installations: Account → number of the installation there.
+        permissions: What the installations may do.
         token_seconds: How long an installation token is valid; GitHub's is an hour.
     """
 
@@ -41,6 +48,7 @@ class SimulatedApp:
     public_key: str
     installations: dict[str, int]
     token_seconds: int = 3600
+    permissions: dict[str, str] = field(default_factory=lambda: dict(PERMISSIONS))
     suspended: set[int] = field(default_factory=set)
 
 
@@ -145,7 +153,7 @@ class Apps:
         body = {
             "token": token,
             "expires_at": timestamp(expires),
-            "permissions": PERMISSIONS,
+            "permissions": self.app.permissions,
             "repository_selection": "all",
         }
         return web.json_response(body, status=201)
@@ -168,7 +176,7 @@ class Apps:
             "app_slug": self.app.slug,
             "target_id": owner["id"],
             "target_type": "Organization",
-            "permissions": PERMISSIONS,
+            "permissions": self.app.permissions,
             "events": ["issues", "issue_comment"],
             "created_at": timestamp(0),
             "updated_at": timestamp(0),

@@ -82,6 +82,8 @@ class Dials:
         enforce_limits: Refuse what GitHub's limits refuse.
         limits: Their numbers.
         faults: What goes wrong.
+        scopes: Of the one token, as a classic one tells them in a header; empty: it tells none, as others do not.
+        workflows: Whether the credential may change workflow files; a classic token needs the scope `workflow` too.
     """
 
     latency: float = 0.0
@@ -89,6 +91,14 @@ class Dials:
     enforce_limits: bool = False
     limits: LimitNumbers = field(default_factory=LimitNumbers)
     faults: list[Fault] = field(default_factory=list)
+    scopes: str = "repo, workflow"
+    workflows: bool = True
+
+    @property
+    def may_change_workflows(self) -> bool:
+        """Return whether a push that changes workflow files is taken."""
+        scopes = [scope.strip() for scope in self.scopes.split(",")]
+        return self.workflows and (not self.scopes or "workflow" in scopes)
 
     def take_fault(self, method: str, path: str, *, operation: str) -> Fault | None:
         """Return the first fault for a request and use it up by one."""

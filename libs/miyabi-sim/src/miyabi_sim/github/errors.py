@@ -42,6 +42,23 @@ class GitHubError(Exception):
         return web.json_response(self.body(), status=self.status, headers=self.headers)
 
 
+class MovedError(GitHubError):
+    """What was asked for is at another address of the same GitHub."""
+
+    def __init__(self, location: str) -> None:
+        super().__init__(301, "Moved Permanently", headers={"Location": location})
+        self._location = location
+
+    def body(self) -> dict[str, Any]:
+        """Return the JSON body."""
+        return {"message": self.message, "url": self._location, "documentation_url": self.documentation_url}
+
+
+def archived() -> GitHubError:
+    """Return the answer to every write in an archived repository."""
+    return GitHubError(403, "Repository was archived so is read-only.")
+
+
 def not_found() -> GitHubError:
     """Return the answer for what does not exist or may not be seen."""
     return GitHubError(404, "Not Found")

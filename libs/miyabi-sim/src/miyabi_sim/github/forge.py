@@ -126,8 +126,9 @@ class Forge:
         """Comment on an item.
 
         Raises:
-            GitHubError: 422 if the text is empty or longer than GitHub allows.
+            GitHubError: 422 if the text is empty or longer than GitHub allows; 403 if the conversation is locked.
         """
+        _refuse_locked(item)
         check_texts("IssueComment", "-", body=body, required=True)
         now = self.now()
         comment = Comment(id=self.store.next_comment_id(), author=author, body=body, created_at=now, updated_at=now)
@@ -141,8 +142,9 @@ class Forge:
         """Replace the text of a comment.
 
         Raises:
-            GitHubError: 422 if the text is empty or longer than GitHub allows.
+            GitHubError: 422 if the text is empty or longer than GitHub allows; 403 if the conversation is locked.
         """
+        _refuse_locked(item)
         check_texts("IssueComment", "-", body=body, required=True)
         comment.body = body
         comment.updated_at = self.now()
@@ -251,6 +253,16 @@ class Forge:
             "sender": self.shapes.user(comment.author),
         }
         self.webhooks.emit("issue_comment", payload)
+
+
+def _refuse_locked(item: Issue) -> None:
+    """Refuse to write to a locked conversation.
+
+    GitHub lets people with write access go on; Apps, as most bots are, are refused whatever they may else do
+    (github.com/renovatebot/renovate/issues/6215), so that the one account is refused here, too.
+    """
+    if item.locked:
+        raise GitHubError(403, "Unable to create comment because issue is locked.")
 
 
 def check_texts(resource: str, title: str, *, body: str, required: bool = False) -> None:

@@ -36,6 +36,12 @@ class NotFoundError(Exception):
     type = "NOT_FOUND"
 
 
+class ForbiddenError(NotFoundError):
+    """What GitHub refuses over GraphQL as REST answers 403."""
+
+    type = "FORBIDDEN"
+
+
 #: What every resolver is handed beside its parent.
 Info: TypeAlias = "GraphQLResolveInfo[QueryContext]"
 

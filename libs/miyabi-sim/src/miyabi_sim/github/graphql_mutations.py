@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from miyabi_sim.github.graphql_context import Info, NotFoundError
+from miyabi_sim.github.errors import archived
+from miyabi_sim.github.graphql_context import ForbiddenError, Info, NotFoundError
 from miyabi_sim.github.models import Issue, Repository, label_node_id
 from miyabi_sim.github.shapes import item_node_id
 
@@ -30,10 +31,13 @@ def _resolved(info: Info, given: _Input) -> tuple[Repository, Issue, list[str]]:
 
     Raises:
         NotFoundError: there is no such item, or no such label in its repository.
+        ForbiddenError: the repository is archived.
     """
     for repository in info.context.store:
         for item in repository.items.values():
             if item_node_id(item) == given["labelableId"]:
+                if repository.archived:
+                    raise ForbiddenError(archived().message)
                 names = {label_node_id(label): label.name for label in repository.labels}
                 return repository, item, [_found(names, label) for label in given["labelIds"]]
     raise _unknown(given["labelableId"])

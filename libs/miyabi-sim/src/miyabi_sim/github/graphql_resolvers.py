@@ -13,6 +13,7 @@ from miyabi_sim.github.models import Issue, PullRequest, Repository, label_node_
 from miyabi_sim.github.rest import VIEWER
 from miyabi_sim.github.search import search_items
 from miyabi_sim.github.shapes import comment_node_id, item_node_id, repository_node_id, user_node_id
+from miyabi_sim.github.timeline import will_close
 
 #: GitHub counts all results of a search and hands out this many.
 MAX_RESULTS = 1000
@@ -68,8 +69,63 @@ async def _ref(repository: Repository, info: Info, qualifiedName: str) -> dict[s
     if sha is None:
         return None
     name = full.removeprefix("refs/heads/").removeprefix("refs/tags/")
-    target = {"id": f"C_{sha}", "oid": sha}
-    return {"id": f"{node_id('REF', repository.id)}:{full}", "name": name, "target": target}
+    return _ref_value(repository, full, name=name, sha=sha)
+
+
+async def _refs(
+    repository: Repository,
+    info: Info,
+    *,
+    refPrefix: str,  # noqa: N803
+    query: str | None = None,
+    first: int | None = None,
+    after: str | None = None,
+) -> dict[str, Any]:
+    """Find the branches below a prefix; a name is given without it, as GitHub gives it."""
+    wanted = refPrefix.rstrip("/") + "/"
+    found = await gitrepo.heads(info.context.store.git_dir(repository))
+    chosen = [
+        (full.removeprefix(wanted), full, sha)
+        for full, sha in sorted((f"refs/heads/{name}", sha) for name, sha in found.items())
+        if full.startswith(wanted) and (query or "").casefold() in full.casefold()
+    ]
+    refs = [_ref_value(repository, full, name=name, sha=sha) for name, full, sha in chosen]
+    return connection(refs, first, after)
+
+
+def _ref_value(repository: Repository, full: str, *, name: str, sha: str) -> dict[str, Any]:
+    return {
+        "id": f"{node_id('REF', repository.id)}:{full}",
+        "name": name,
+        "target": {"id": f"C_{sha}", "oid": sha},
+        "repository": repository,
+        "full": full,
+    }
+
+
+def _pulls_of_ref(
+    ref: dict[str, Any],
+    _info: Info,
+    states: list[str] | None = None,
+    first: int | None = None,
+    after: str | None = None,
+) -> dict[str, Any]:
+    branch = str(ref["full"]).removeprefix("refs/heads/")
+    found = [
+        pull
+        for pull in ref["repository"].pulls()
+        if pull.head_ref == branch and not pull.head_repository and _chosen(pull, states, None)
+    ]
+    return connection(found, first, after)
+
+
+async def _is_empty(repository: Repository, info: Info) -> bool:
+    return not await gitrepo.heads(info.context.store.git_dir(repository))
+
+
+def _head_repository(pull: PullRequest, info: Info) -> Repository | None:
+    owner, _, name = (pull.head_repository or pull.repository).partition("/")
+    return info.context.store.find(owner, name)
 
 
 async def _default_ref(repository: Repository, info: Info) -> dict[str, Any] | None:
@@ -77,7 +133,7 @@ async def _default_ref(repository: Repository, info: Info) -> dict[str, Any] | N
 
 
 def _issue(repository: Repository, _info: Info, number: int) -> Issue:
-    found = repository.issue(number)
+    found = repository.issue(number) if repository.has_issues else None
     if found is None:
         raise NotFoundError(f"Could not resolve to an Issue with the number of {number}.")
     return found
@@ -91,7 +147,7 @@ def _pull(repository: Repository, _info: Info, number: int) -> PullRequest:
 
 
 def _issue_or_pull(repository: Repository, _info: Info, number: int) -> Issue:
-    found = repository.items.get(number)
+    found = repository.pull(number) or (repository.issue(number) if repository.has_issues else None)
     if found is None:
         raise NotFoundError(f"Could not resolve to an issue or pull request with the number of {number}.")
     return found
@@ -176,6 +232,24 @@ def _parent(item: Issue, info: Info) -> Issue | None:
     return next((parent for parent in items if item.number in parent.sub_issues), None)
 
 
+def _closing(
+    item: Issue,
+    info: Info,
+    *,
+    includeClosedPrs: bool | None = None,  # noqa: N803
+    first: int | None = None,
+    after: str | None = None,
+) -> dict[str, Any]:
+    """Find the pull requests that will close an issue."""
+    repository = info.context.store.repository_of(item)
+    found = [
+        pull
+        for pull in repository.pulls()
+        if (pull.state == "open" or includeClosedPrs) and will_close(repository, pull, item)
+    ]
+    return connection(found, first, after)
+
+
 def _paged(items: Callable[[Any, Info], Sequence[Any]]) -> Callable[..., dict[str, Any]]:
     """Return a resolver that hands out pages of what `items` finds."""
 
@@ -226,10 +300,18 @@ RESOLVERS: dict[str, dict[str, Callable[..., Any]]] = {
         "nameWithOwner": _plain(lambda repository: repository.full_name),
         "owner": _plain(lambda repository: repository.owner),
         "isPrivate": _plain(lambda repository: repository.private),
+        "isArchived": _plain(lambda repository: repository.archived),
+        "isDisabled": _plain(lambda repository: repository.disabled),
+        "isEmpty": _is_empty,
+        "isFork": _plain(lambda repository: bool(repository.fork_of)),
+        "isLocked": _plain(lambda _repository: False),
+        "hasIssuesEnabled": _plain(lambda repository: repository.has_issues),
+        "viewerPermission": _plain(lambda repository: repository.viewer_permission),
         "createdAt": _plain(lambda repository: repository.created_at),
         "url": lambda repository, info: info.context.shapes.repository_url(repository),
         "defaultBranchRef": _default_ref,
         "ref": _ref,
+        "refs": _refs,
         "issue": _issue,
         "issues": _issues,
         "issueOrPullRequest": _issue_or_pull,
@@ -238,11 +320,20 @@ RESOLVERS: dict[str, dict[str, Callable[..., Any]]] = {
         "label": lambda repository, _info, name: repository.label(name),
         "labels": _labels,
     },
-    "Issue": _ITEM | {"subIssues": _paged(_sub_issues), "parent": _parent, "timelineItems": timeline_items},
+    "Ref": {"associatedPullRequests": _pulls_of_ref},
+    "Issue": _ITEM
+    | {
+        "subIssues": _paged(_sub_issues),
+        "parent": _parent,
+        "timelineItems": timeline_items,
+        "closedByPullRequestsReferences": _closing,
+    },
     "PullRequest": _ITEM
     | {
         "isDraft": _plain(lambda pull: pull.draft),
-        "isCrossRepository": _plain(lambda _pull: False),
+        "isCrossRepository": _plain(lambda pull: bool(pull.head_repository)),
+        "headRepository": _head_repository,
+        "maintainerCanModify": _plain(lambda pull: pull.maintainer_can_modify),
         "headRefName": _plain(lambda pull: pull.head_ref),
         "headRefOid": _plain(lambda pull: pull.head_sha),
         "baseRefName": _plain(lambda pull: pull.base_ref),

@@ -7,7 +7,7 @@ from typing import Any
 
 from miyabi_sim.github.graphql_context import Info, connection
 from miyabi_sim.github.models import Event, Issue, Label, node_id
-from miyabi_sim.github.timeline import KINDS
+from miyabi_sim.github.timeline import KINDS, will_close
 
 #: GitHub's enum values by the types that they choose.
 ITEM_TYPES = {
@@ -43,6 +43,10 @@ def _source(pair: tuple[Issue, Event], info: Info) -> Issue:
     return info.context.store.repository_of(item).items[event.source]
 
 
+def _will_close(pair: tuple[Issue, Event], info: Info) -> bool:
+    return will_close(info.context.store.repository_of(pair[0]), _source(pair, info), pair[0])
+
+
 _EVENT: dict[str, Callable[..., Any]] = {
     "id": lambda pair, _info: node_id("EV", pair[1].id),
     "actor": lambda pair, _info: pair[1].actor,
@@ -54,7 +58,8 @@ TIMELINE: dict[str, dict[str, Callable[..., Any]]] = {
     "ReopenedEvent": _EVENT,
     "LabeledEvent": _EVENT | {"label": _label},
     "UnlabeledEvent": _EVENT | {"label": _label},
-    "CrossReferencedEvent": _EVENT | {"isCrossRepository": lambda _pair, _info: False, "source": _source},
+    "CrossReferencedEvent": _EVENT
+    | {"isCrossRepository": lambda _pair, _info: False, "source": _source, "willCloseTarget": _will_close},
 }
 
 

@@ -26,15 +26,12 @@ from miyabi_sim.github.errors import GitHubError, not_found
 from miyabi_sim.github.faults import KEEPING_FAULTS, broken
 from miyabi_sim.github.limits import RateLimiter
 from miyabi_sim.github.rest import CONTENT_OPERATIONS, VIEWER_KEY
-from miyabi_sim.github.wire import SERVER_SECONDS, read_json
+from miyabi_sim.github.wire import READ_METHODS, SERVER_SECONDS, read_json
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 #: Records that are kept; older ones go first.
 MAX_RECORDS = 100_000
-
-#: Methods that change nothing.
-READ_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 #: Points that a REST request takes off the minute.
 READ_POINTS, WRITE_POINTS = 1, 5
@@ -183,8 +180,13 @@ class Pipeline:
             response = _with_etag(request, response)
             if response.status == 304:
                 self._limiter.refund("core", 1)
-        response.headers.update(self._limiter.headers("core"))
+        response.headers.update(self._limiter.headers("core") | self._scopes(request))
         return response
+
+    def _scopes(self, request: web.Request) -> dict[str, str]:
+        """Return the header by which a classic token tells its scopes; an App's token has none."""
+        is_classic = bool(self._dials.scopes) and VIEWER_KEY not in request
+        return {"X-OAuth-Scopes": self._dials.scopes} if is_classic else {}
 
     def _check_token(self, request: web.Request, *, is_git: bool) -> None:
         """Compare the credential with the one that is demanded.

@@ -61,6 +61,27 @@ class Event:
 
 
 @dataclass(slots=True, kw_only=True)
+class Ruleset:
+    """Rules for the branches whose full names match; only active ones are kept here.
+
+    Args:
+        id: Unique in the whole simulated GitHub.
+        name: For people.
+        include: Patterns of full names, `~ALL` or `~DEFAULT_BRANCH`; one must match.
+        exclude: Patterns of which none may match.
+        rules: GitHub's types of rules with their parameters, for example `{"type": "creation"}`.
+        bypassed: Whether the one account may break them.
+    """
+
+    id: int
+    name: str
+    include: list[str] = field(default_factory=lambda: ["~ALL"])
+    exclude: list[str] = field(default_factory=list)
+    rules: list[dict[str, Any]] = field(default_factory=list)
+    bypassed: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
 class Issue:
     """An issue; labels are held by name and refer to the labels of the repository."""
 
@@ -74,6 +95,7 @@ class Issue:
     updated_at: str
     state: str = "open"
     closed_at: str | None = None
+    locked: bool = False
     labels: list[str] = field(default_factory=list)
     assignees: list[str] = field(default_factory=list)
     milestone: str | None = None
@@ -93,6 +115,8 @@ class PullRequest(Issue):
     base_sha: str
     draft: bool = False
     merged: bool = False
+    head_repository: str = ""  #: `owner/name` of the fork that the head is in; empty: the same repository
+    maintainer_can_modify: bool = False
     requested_reviewers: list[str] = field(default_factory=list)
 
 
@@ -106,6 +130,13 @@ class Repository:
     default_branch: str = "main"
     private: bool = False
     created_at: str = ""
+    archived: bool = False
+    disabled: bool = False
+    has_issues: bool = True
+    fork_of: str = ""  #: `owner/name`; empty: it is no fork
+    viewer_permission: str = "WRITE"  #: role of the one account: ADMIN, MAINTAIN, WRITE, TRIAGE or READ
+    rulesets: list[Ruleset] = field(default_factory=list)
+    moved: dict[str, str] = field(default_factory=dict)  #: number of a transferred issue → `owner/name#number`
     labels: list[Label] = field(default_factory=list)
     collaborators: dict[str, str] = field(default_factory=dict)
     items: dict[int, Issue] = field(default_factory=dict)
@@ -140,7 +171,7 @@ class Repository:
 
     def next_number(self) -> int:
         """Return the number of the next issue or pull request."""
-        return max(self.items, default=0) + 1
+        return max([*self.items, *map(int, self.moved)], default=0) + 1
 
     def role_of(self, login: str) -> str:
         """Return what an account may do: `admin`, `maintain`, `write`, `triage`, `read` or `none`."""
@@ -173,4 +204,6 @@ def repository_from_json(raw: dict[str, Any]) -> Repository:
     Raises:
         TypeError: if a field is missing or unknown, that is, the file is not one of ours.
     """
-    return Repository(**(raw | {"labels": [Label(**label) for label in raw.get("labels", [])]}))
+    labels = [Label(**label) for label in raw.get("labels", [])]
+    rulesets = [Ruleset(**ruleset) for ruleset in raw.get("rulesets", [])]
+    return Repository(**(raw | {"labels": labels, "rulesets": rulesets}))

@@ -8,11 +8,13 @@ from typing import Any
 from aiohttp import web
 
 from miyabi_sim.github import gitrepo
-from miyabi_sim.github.errors import GitHubError, not_found, validation_failed
+from miyabi_sim.github.errors import GitHubError, MovedError, archived, not_found, validation_failed
 from miyabi_sim.github.forge import Forge, check_texts
 from miyabi_sim.github.limits import RateLimiter
-from miyabi_sim.github.models import Issue, Repository, node_id
-from miyabi_sim.github.wire import number_in_path, page_response, read_json, text_of, texts_of
+from miyabi_sim.github.models import Issue, PullRequest, Repository, node_id
+from miyabi_sim.github.rulesets import rules_of, shape_of
+from miyabi_sim.github.store import Store
+from miyabi_sim.github.wire import READ_METHODS, number_in_path, page_response, read_json, text_of, texts_of
 
 #: The account that the one credential stands for.
 VIEWER = "miyabi-bot"
@@ -30,6 +32,18 @@ VIEWER_KEY = web.RequestKey("viewer", str)
 def viewer_of(request: web.Request) -> str:
     """Return the account that a request writes as: an App's own where it came with its token."""
     return str(request.get(VIEWER_KEY, VIEWER))
+
+
+def repository_of(request: web.Request, store: Store) -> Repository:
+    """Return the repository that a request names.
+
+    Raises:
+        GitHubError: 404 there is none; 403 it is archived and the request would change something.
+    """
+    repository = store.repository(request.match_info["owner"], request.match_info["repo"])
+    if repository.archived and request.method not in READ_METHODS:
+        raise archived()
+    return repository
 
 
 class RestApi:
@@ -54,6 +68,8 @@ class RestApi:
                 "repos.get_collaborator_permission",
             ),
             ("GET", f"{_REPO}/branches/{{branch:.+}}", self.branch, "repos.get_branch"),
+            ("GET", f"{_REPO}/rules/branches/{{branch:.+}}", self.branch_rules, "repos.get_branch_rules"),
+            ("GET", f"{_REPO}/rulesets/{{number}}", self.ruleset, "repos.get_repo_ruleset"),
             ("GET", f"{_REPO}/git/ref/heads/{{branch:.+}}", self.git_ref, "git.get_ref"),
             ("GET", f"{_REPO}/labels", self.labels, "labels.list_for_repo"),
             ("POST", f"{_REPO}/labels", self.create_label, "labels.create"),
@@ -62,6 +78,7 @@ class RestApi:
             ("POST", f"{_REPO}/issues", self.create_issue, "issues.create"),
             ("GET", f"{_REPO}/issues/comments/{{comment}}", self.comment, "comments.get"),
             ("PATCH", f"{_REPO}/issues/comments/{{comment}}", self.edit_comment, "comments.update"),
+            ("GET", "/repositories/{id}/issues/{number}", self.issue_by_id, "issues.get_by_id"),
             ("GET", issue, self.issue, "issues.get"),
             ("PATCH", issue, self.update_issue, "issues.update"),
             ("GET", f"{issue}/labels", self.issue_labels, "labels.list_on_issue"),
@@ -109,6 +126,19 @@ class RestApi:
             raise GitHubError(404, "Branch not found")
         commit = {"sha": sha, "url": f"{request.url.origin()}/repos/{repository.full_name}/commits/{sha}"}
         return web.json_response({"name": name, "commit": commit, "protected": False})
+
+    async def branch_rules(self, request: web.Request) -> web.Response:
+        """Answer the rules that hold for a branch of that name, whether or not it is there."""
+        rules = list(rules_of(self._repository(request), request.match_info["branch"]))
+        return page_response(request, rules, lambda rule: rule)
+
+    async def ruleset(self, request: web.Request) -> web.Response:
+        """Answer one ruleset of a repository."""
+        repository, number = self._repository(request), number_in_path(request)
+        found = next((ruleset for ruleset in repository.rulesets if ruleset.id == number), None)
+        if found is None:
+            raise not_found()
+        return web.json_response(shape_of(repository, found))
 
     async def git_ref(self, request: web.Request) -> web.Response:
         """Answer a branch as a git reference."""
@@ -257,15 +287,40 @@ class RestApi:
         found = [issue for issue in map(repository.issue, numbers) if issue is not None]
         return page_response(request, found, lambda issue: self._shapes.issue(repository, issue))
 
+    async def issue_by_id(self, request: web.Request) -> web.Response:
+        """Answer an issue by the id of its repository, where a transferred one leads."""
+        repository = self._forge.store.of_id(number_in_path(request, "id"))
+        issue = repository.issue(number_in_path(request))
+        if issue is None:
+            raise not_found()
+        return self._issue_response(repository, issue)
+
     def _repository(self, request: web.Request) -> Repository:
-        return self._forge.store.repository(request.match_info["owner"], request.match_info["repo"])
+        return repository_of(request, self._forge.store)
 
     def _item(self, request: web.Request) -> tuple[Repository, Issue]:
+        """Return an issue or pull request.
+
+        Raises:
+            GitHubError: 404 there is none; 410 issues are switched off.
+            MovedError: it was transferred; what lies below its address is not to be found there.
+        """
         repository = self._repository(request)
-        item = repository.items.get(number_in_path(request))
+        number = number_in_path(request)
+        item = repository.items.get(number)
         if item is None:
-            raise not_found()
+            raise self._gone(request, repository, number)
+        if not repository.has_issues and not isinstance(item, PullRequest):
+            raise GitHubError(410, "Issues are disabled for this repo")
         return repository, item
+
+    def _gone(self, request: web.Request, repository: Repository, number: int) -> GitHubError:
+        there = repository.moved.get(str(number), "")
+        if not there or not request.path.endswith(f"/issues/{number}"):
+            return not_found()
+        name, _, new = there.partition("#")
+        target = self._forge.store.repository(*name.split("/"))
+        return MovedError(f"{request.url.origin()}/repositories/{target.id}/issues/{new}")
 
     async def _head(self, repository: Repository, branch: str) -> str | None:
         return await gitrepo.resolve_ref(self._forge.store.git_dir(repository), f"refs/heads/{branch}")

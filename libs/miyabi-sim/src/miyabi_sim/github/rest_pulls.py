@@ -11,7 +11,7 @@ from miyabi_sim.github import gitrepo
 from miyabi_sim.github.errors import GitHubError, not_found, validation_failed
 from miyabi_sim.github.forge import IDS_PER_REPOSITORY, Forge, check_texts
 from miyabi_sim.github.models import PullRequest, Repository
-from miyabi_sim.github.rest import viewer_of
+from miyabi_sim.github.rest import repository_of, viewer_of
 from miyabi_sim.github.wire import number_in_path, page_response, read_json, text_of, texts_of
 
 _PULLS = "/repos/{owner}/{repo}/pulls"
@@ -143,7 +143,7 @@ class PullsApi:
         return await gitrepo.resolve_ref(self._forge.store.git_dir(repository), f"refs/heads/{branch}")
 
     def _repository(self, request: web.Request) -> Repository:
-        return self._forge.store.repository(request.match_info["owner"], request.match_info["repo"])
+        return repository_of(request, self._forge.store)
 
     def _pull(self, request: web.Request) -> tuple[Repository, PullRequest]:
         repository = self._repository(request)

@@ -27,6 +27,7 @@ from miyabi_sim.github.rest import RestApi
 from miyabi_sim.github.rest_pulls import PullsApi
 from miyabi_sim.github.seed import load_seed
 from miyabi_sim.github.shapes import Shapes
+from miyabi_sim.github.states import States
 from miyabi_sim.github.store import Store
 from miyabi_sim.github.webhooks import Webhooks, WebhookTarget
 
@@ -82,6 +83,8 @@ class SimulatedGitHub:
         self._limiter = RateLimiter(self._dials, clock)
         self.apps = Apps(app, self.store, self._shapes, clock=clock)
         self._pipeline = Pipeline(self._dials, self._limiter, token=token, apps=self.apps, clock=clock)
+        #: Puts repositories and issues into states in which GitHub refuses things.
+        self.states = States(self.store)
         self._runner: web.AppRunner | None = None
 
     @property

@@ -105,6 +105,23 @@ class Store:
         repository.items[item.number] = item
         write_json(self._folder(repository) / "items" / f"{item.number}.json", asdict(item))
 
+    def remove_item(self, item: Issue) -> None:
+        """Forget an issue: it is somewhere else now."""
+        repository = self.repository_of(item)
+        del repository.items[item.number]
+        (self._folder(repository) / "items" / f"{item.number}.json").unlink(missing_ok=True)
+
+    def of_id(self, number: int) -> Repository:
+        """Return a repository by its id.
+
+        Raises:
+            GitHubError: 404 if there is none.
+        """
+        found = next((repository for repository in self if repository.id == number), None)
+        if found is None:
+            raise not_found()
+        return found
+
     def find_comment(self, repository: Repository, comment_id: int) -> tuple[Issue, Comment]:
         """Return a comment and what it stands under.
 

@@ -5,12 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from miyabi_sim.github.models import Event, Issue, Repository
+from miyabi_sim.github.models import Event, Issue, PullRequest, Repository
 
 #: GitHub's types of what is recorded.
 KINDS = ("ClosedEvent", "CrossReferencedEvent", "LabeledEvent", "ReopenedEvent", "UnlabeledEvent")
 #: A mention of an issue of the same repository.
 _MENTION = re.compile(r"(?<![\w/#])#(\d{1,9})\b")
+#: Words before a mention by which a pull request says that it closes an issue (docs.github.com, "Linking a pull
+#: request to an issue").
+_CLOSING = re.compile(r"\b(?:close[sd]?|fix(?:e[sd])?|resolve[sd]?):?\s+#(\d{1,9})\b", re.IGNORECASE)
+
+
+def will_close(repository: Repository, source: Issue, item: Issue) -> bool:
+    """Return whether merging a pull request closes an issue: only where it goes to the default branch."""
+    is_there = isinstance(source, PullRequest) and source.base_ref == repository.default_branch
+    return is_there and str(item.number) in _CLOSING.findall(source.body)
 
 
 def record(item: Issue, kind: str, *, actor: str, moment: str, label: str = "", source: int = 0) -> None:

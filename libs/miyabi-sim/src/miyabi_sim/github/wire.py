@@ -16,6 +16,8 @@ T = TypeVar("T")
 
 #: Where a handler says how many seconds its request takes GitHub beside the way there and back.
 SERVER_SECONDS = web.RequestKey("server_seconds", float)
+#: Methods that change nothing.
+READ_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 #: Items on a page where the request does not say, and at most.
 DEFAULT_PAGE, MAX_PAGE = 30, 100
 

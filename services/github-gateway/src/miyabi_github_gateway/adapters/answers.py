@@ -224,6 +224,12 @@ def message_of(answer: httpx.Response) -> str:
     return "; ".join([str(body.get("message", f"HTTP {answer.status_code}")), *details])
 
 
+def scopes_of(answer: httpx.Response) -> frozenset[str] | None:
+    """Return the scopes of the classic token that was asked with; None: GitHub says none, as of any other kind."""
+    told = answer.headers.get("x-oauth-scopes")
+    return None if told is None else frozenset(scope.strip() for scope in told.split(",")) - {""}
+
+
 def missing_permission(answer: httpx.Response) -> str:
     """Return which permission the credential lacks, as far as GitHub tells; empty where it does not.
 
@@ -234,7 +240,7 @@ def missing_permission(answer: httpx.Response) -> str:
     if permissions:
         return f"the permission {permissions.replace('=', ':').replace('; ', ' or ')}"
     accepted = {scope.strip() for scope in answer.headers.get("x-accepted-oauth-scopes", "").split(",")} - {""}
-    granted = {scope.strip() for scope in answer.headers.get("x-oauth-scopes", "").split(",")} - {""}
+    granted = scopes_of(answer) or frozenset()
     if accepted and not accepted & granted:
         return f"the scope {' or '.join(sorted(accepted))}"
     return ""

@@ -115,6 +115,28 @@ class AppApi:
                 return found
             page += 1
 
+    async def permissions(self, repository: str) -> dict[str, str]:
+        """Read what the App's installation may do in a repository, by permission.
+
+        Raises:
+            AppNotInstalledError: the App is not installed there, or is suspended.
+            GitHubForbiddenError: GitHub does not accept the key.
+            GitHubUnavailableError: GitHub did not answer.
+            RateLimitedError: the wait would be too long.
+            MalformedAnswerError: the answer is not what GitHub documents.
+        """
+        answer = await self._ask("GET", f"/repos/{repository}/installation", Cost.READ)
+        owner = repository.partition("/")[0]
+        if answer.status_code == 404:
+            raise AppNotInstalledError(owner)
+        body = json_of(self._accepted(answer))
+        try:
+            if body.get("suspended_at"):
+                raise AppNotInstalledError(owner, suspended=True)
+            return {str(name): str(level) for name, level in body["permissions"].items()}
+        except (KeyError, TypeError, AttributeError) as error:
+            raise MalformedAnswerError from error
+
     async def token(self, installation: Installation, *, tries: int = TRIES) -> Held:
         """Get a token for an installation.
 

@@ -80,6 +80,10 @@ class AppCredentials:
         """Return the account that the App's writes carry: `slug[bot]`."""
         return (await self._installation(owner)).login
 
+    async def permissions(self, repository: str) -> dict[str, str]:
+        """Return what the App may do in a repository, as its installation says now."""
+        return await self._api.permissions(repository)
+
     def _forget(self, number: int) -> None:
         """Forget an installation, which is looked for again."""
         self._tokens.pop(number, None)

@@ -3,43 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from graphql import ExecutionResult, GraphQLError
-
-from miyabi_core.errors import MiyabiError
 from miyabi_github_gateway.adapters import graphql_values as values
 from miyabi_github_gateway.adapters import queries
+from miyabi_github_gateway.adapters.graphql_reply import Reply, problem_at, reply_of
 from miyabi_github_gateway.adapters.graphql_request import PreparedRequest
 from miyabi_github_gateway.adapters.issue_assembly import IssueAssembly, build_each
 from miyabi_github_gateway.adapters.transport import GitHubTransport
-from miyabi_github_gateway.errors import GitHubRefusedError, GitHubUnavailableError, RepositoryNotFoundError
+from miyabi_github_gateway.errors import RepositoryNotFoundError
 from miyabi_github_gateway.models import Kind, Read, Shape
 from miyabi_github_gateway.ports import Brought, Fetched
-
-
-@dataclass(frozen=True)
-class _Reply:
-    """An answer by its paths."""
-
-    data: Mapping[str, Any]
-    errors: Mapping[tuple[str | int, ...], GraphQLError]
-    incomplete: bool  #: something was left out, GitHub does not say what
-    seconds: float  #: that GitHub took
-    size_bytes: int  #: of the answer
-
-    def at(self, *path: str | int) -> Any:
-        """Return what stands at a path; None where nothing does."""
-        here: Any = self.data
-        for step in path:
-            here = here[step] if here is not None else None
-        return here
-
-    def error(self, *path: str | int) -> GraphQLError | None:
-        """Return the error at a path or below it: a thing of which a part is missing is not the thing."""
-        size = len(path)
-        return next((error for place, error in self.errors.items() if place[:size] == path), None)
 
 
 class GitHubBatchSource:
@@ -72,7 +46,7 @@ class GitHubBatchSource:
             found |= (await self.read(shape, moved, ids={}, patient=patient)).things
         return Brought(found, reply.seconds, reply.size_bytes)
 
-    async def _send(self, text: str, variables: Mapping[str, Any], wanted: Sequence[Read], *, patient: bool) -> _Reply:
+    async def _send(self, text: str, variables: Mapping[str, Any], wanted: Sequence[Read], *, patient: bool) -> Reply:
         """Send the query that asks for what is wanted.
 
         Raises:
@@ -82,13 +56,13 @@ class GitHubBatchSource:
         requests = queries.requests_of(wanted[0].shape, len(wanted))
         request = PreparedRequest(text, variables, requests=requests)
         result = await self._transport.execute(request, owner=wanted[0].owner, patient=patient)
-        return _reply(result)
+        return reply_of(result)
 
     async def _built(
-        self, shape: Shape, reply: _Reply, paths: Mapping[Read, tuple[str | int, ...]]
+        self, shape: Shape, reply: Reply, paths: Mapping[Read, tuple[str | int, ...]]
     ) -> dict[Read, Fetched]:
         """Turn an answer into values; long connections are paged to their end first."""
-        found: dict[Read, Fetched] = {read: _problem(reply, path, read) for read, path in paths.items()}
+        found: dict[Read, Fetched] = {read: problem_at(reply, path, read) for read, path in paths.items()}
         raws = {
             read: raw
             for read, path in paths.items()
@@ -110,7 +84,7 @@ class GitHubBatchSource:
         raws: dict[Read, Any] = {}
         for index, read in enumerate(wanted):
             path = (f"r{index}",)
-            raw, problem = reply.at(*path), _problem(reply, path, read)
+            raw, problem = reply.at(*path), problem_at(reply, path, read)
             if problem is None and raw is None:
                 problem = RepositoryNotFoundError(read.repository)
             if problem is None:
@@ -134,41 +108,6 @@ def _owner_and_name(index: int, repository: str) -> dict[str, str]:
     """Return the variables of a repository."""
     owner, _, name = repository.partition("/")
     return {f"o{index}": owner, f"n{index}": name}
-
-
-def _reply(result: ExecutionResult) -> _Reply:
-    """Sort an answer's errors by their paths.
-
-    Raises:
-        GitHubUnavailableError: GitHub found the query too much and answered nothing.
-        GitHubRefusedError: GitHub does not take the query.
-    """
-    errors = result.errors or []
-    loose = [error for error in errors if not error.path]
-    if result.data is None or not any(value is not None for value in result.data.values()):
-        if any(map(values.is_too_much, errors)):
-            raise GitHubUnavailableError(errors[0].message, too_much=True)
-        if loose or result.data is None:
-            raise GitHubRefusedError("; ".join(error.message for error in errors) or "no data")
-    said = result.extensions or {}
-    placed = {tuple(error.path): error for error in errors if error.path}
-    return _Reply(result.data or {}, placed, bool(loose), said["seconds"], said["bytes"])
-
-
-def _problem(reply: _Reply, path: tuple[str | int, ...], read: Read) -> MiyabiError | None:
-    """Return what is wrong at a path; None: nothing, or there is no such thing."""
-    if path[0] != "known" and reply.at(path[0]) is None:
-        error = reply.error(path[0])
-        problem = values.meaning(error, read.repository) if error else None
-        return problem or _left_out(reply) or RepositoryNotFoundError(read.repository)
-    if error := reply.error(*path):
-        return values.meaning(error, read.repository)
-    return _left_out(reply) if reply.at(*path) is None else None
-
-
-def _left_out(reply: _Reply) -> MiyabiError | None:
-    """Return the error for what is missing without a word, where GitHub says that it left something out."""
-    return GitHubUnavailableError("a part of the answer is missing", too_much=True) if reply.incomplete else None
 
 
 def _is_at_home(raw: Any, read: Read) -> bool:

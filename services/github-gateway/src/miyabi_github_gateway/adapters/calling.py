@@ -50,5 +50,6 @@ def lane_of(method: str, request: Any, stated: str | None) -> Lane:
             raise InvalidArgumentError(
                 f"there is no lane {stated}", reason="INVALID_REQUEST", violations=[violation]
             ) from None
-    is_list = method == "SearchIssues" or (method == "BatchGetIssues" and len(request.numbers) > _ONE_QUERY)
+    numbered = {"BatchGetIssues", "CheckTarget"}
+    is_list = method == "SearchIssues" or (method in numbered and len(request.numbers) > _ONE_QUERY)
     return Lane.BATCH if is_list else Lane.INTERACTIVE

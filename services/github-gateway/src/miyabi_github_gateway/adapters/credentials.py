@@ -56,3 +56,7 @@ class TokenCredentials:
         """Return nothing: only GitHub can tell whose token it is."""
         del owner
         return ""
+
+    async def permissions(self, repository: str) -> None:
+        """Return nothing: a token's rights only GitHub's answers tell."""
+        del repository

@@ -90,7 +90,7 @@ def _fragment(shape: Shape) -> str:
             return issue_fields(shape.fields)
         case Kind.PULL_REQUEST:
             return f"fragment Wanted on PullRequest {{ {_PULL_REQUEST} }}"
-        case Kind.REPOSITORY:
+        case _:
             return f"fragment Wanted on Repository {{ {_REPOSITORY} }}"
 
 

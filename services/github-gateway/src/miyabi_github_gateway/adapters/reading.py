@@ -7,19 +7,23 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 
+from miyabi_github_gateway.adapters.accounts import Accounts
 from miyabi_github_gateway.adapters.batch_source import GitHubBatchSource
 from miyabi_github_gateway.adapters.http import GitHubHttp
 from miyabi_github_gateway.adapters.issue_assembly import IssueAssembly
 from miyabi_github_gateway.adapters.reader import GitHubApiReader
 from miyabi_github_gateway.adapters.redis_cache import RedisCache
 from miyabi_github_gateway.adapters.rest_reads import RestReads
+from miyabi_github_gateway.adapters.target import CredentialRights, GitHubTargetSource, StandingSource
 from miyabi_github_gateway.adapters.transport import GitHubTransport
+from miyabi_github_gateway.ports import Credentials
 from miyabi_github_gateway.service.batching import Batcher
 from miyabi_github_gateway.service.departures import Departures
 from miyabi_github_gateway.service.freshness import Freshness
 from miyabi_github_gateway.service.issues import IssueLoader
 from miyabi_github_gateway.service.local_cache import LocalCache
 from miyabi_github_gateway.service.reads import ReadThrough, Scope
+from miyabi_github_gateway.service.target import TargetCheck
 from miyabi_github_gateway.service.warm_up import WarmUp
 
 
@@ -53,7 +57,7 @@ class ReadingOptions:
 class Reading:
     """Everything that reads; `reads` is also the `ports.Invalidator`."""
 
-    def __init__(self, http: GitHubHttp, options: ReadingOptions, *, scope: Scope) -> None:
+    def __init__(self, http: GitHubHttp, options: ReadingOptions, *, credentials: Credentials, scope: Scope) -> None:
         transport, rest = GitHubTransport(http), RestReads(http)
         assembly = IssueAssembly(transport, rest)
         namespace = hashlib.sha256(options.api_url.encode()).hexdigest()[:8]
@@ -72,6 +76,10 @@ class Reading:
             window=options.window,
         )
         self.issues = IssueLoader(self.reads)
+        source = GitHubTargetSource(
+            transport, rest, accounts=Accounts(http, credentials), rights=CredentialRights(http, credentials)
+        )
+        self.target = TargetCheck(source, Batcher(StandingSource(transport), at_once=options.at_once))
         self._stack = AsyncExitStack()
 
     async def start(self) -> None:
