@@ -17,8 +17,9 @@ from rich.console import Console
 
 from miyabi_cli.errors import EXIT_INTERRUPTED, EXIT_REFUSED, CliError
 from miyabi_cli.settings import CliSettings
-from miyabi_cli.terminal import lines, ours, say, shown
+from miyabi_cli.terminal import lines, ours, say
 from miyabi_cli.triage_view import TriageView
+from miyabi_core.environment import problems_of
 from miyabi_core.text import Untrusted
 
 #: Columns of the table where the output is no terminal.
@@ -56,9 +57,8 @@ def run(main: Callable[[Runtime], Awaitable[int]]) -> None:
         runtime = Runtime(CliSettings(**GIVEN.get()), dict(os.environ), errors=errors)
         raise typer.Exit(asyncio.run(_awaited(main, runtime)))
     except ValidationError as error:
-        for entry in error.errors():
-            where, what = Untrusted(".".join(map(str, entry["loc"]))), Untrusted(entry["msg"])
-            say(errors, ours("error:", style="red"), ours(" "), shown(where), ours(": "), lines(what))
+        for problem in problems_of(CliSettings, error):
+            say(errors, ours("error:", style="red"), ours(" "), lines(Untrusted(problem)))
         raise typer.Exit(EXIT_REFUSED) from error
     except CliError as error:
         show_error(error, errors)

@@ -16,10 +16,11 @@ from typing import Any
 
 import redis.asyncio
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 from redis.exceptions import RedisError
 
 from miyabi_core.cluster_plan import Peer, Server, plan, problems
+from miyabi_core.environment import EnvironmentSettings, read_settings
 from miyabi_core.health import HealthServer
 from miyabi_core.lifecycle import run_service
 from miyabi_core.logging import configure_logging, get_logger
@@ -33,7 +34,7 @@ _COLUMNS = 8
 _LOG = get_logger(__name__)
 
 
-class KeeperSettings(BaseSettings):
+class KeeperSettings(EnvironmentSettings):
     """Environment variables `MIYABI_CLUSTER_KEEPER_*`."""
 
     model_config = SettingsConfigDict(env_prefix="MIYABI_CLUSTER_KEEPER_", frozen=True, extra="ignore")
@@ -172,7 +173,7 @@ async def serve(settings: KeeperSettings, stop: asyncio.Event) -> None:
 
 def main() -> None:
     """Read the environment and keep the cluster."""
-    settings = KeeperSettings()  # type: ignore[call-arg]  # from the environment
+    settings = read_settings(KeeperSettings, service="cluster-keeper")
     configure_logging(service="cluster-keeper")
     run_service(lambda stop: serve(settings, stop))
 

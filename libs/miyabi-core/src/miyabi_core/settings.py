@@ -7,19 +7,18 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from miyabi_core.environment import EnvironmentSettings
 
 
-class ServiceSettings(BaseSettings):
+class ServiceSettings(EnvironmentSettings):
     """Base of a service's settings: frozen, from the environment only; subclasses set `env_prefix`.
 
     Source of the rules: twelve-factor configuration; pydantic-settings.
     """
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
-
-    #: DEBUG, INFO, WARNING or ERROR.
-    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    #: From which level on is logged.
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     #: JSON lines; unset: unless standard error is a terminal.
     log_json: bool | None = None
     #: host:port for Prometheus; unset: no metrics server.
@@ -33,19 +32,15 @@ class ServiceSettings(BaseSettings):
     drain_delay: timedelta = Field(default=timedelta(0), ge=timedelta(0))
 
 
-class RedisSettings(BaseSettings):
+class RedisSettings(EnvironmentSettings):
     """Where the state store is, for services that have one."""
-
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
     #: redis:// or rediss:// URL of a Redis ≥ 7.2 or Valkey ≥ 8; it may hold a password, so it is a secret.
     redis_url: SecretStr = Field(default=SecretStr("redis://127.0.0.1:6379/0"), validation_alias="MIYABI_REDIS_URL")
 
 
-class CallerSettings(BaseSettings):
+class CallerSettings(EnvironmentSettings):
     """How a process shows who it is to the services that it calls; subclasses set `env_prefix`."""
-
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
     #: PEM of who signs the certificates of the services that are called, or `system`; unset: calls go in plain text.
     tls_ca_file: Path | Literal["system"] | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from miyabi_agents.app import serve
 from miyabi_agents.settings import AgentsSettings
 from miyabi_core.edge import names_of, serve_metrics
+from miyabi_core.environment import read_settings
 from miyabi_core.lifecycle import run_service
 from miyabi_core.logging import configure_logging
 from miyabi_core.tracing import configure_tracing
@@ -12,7 +13,7 @@ from miyabi_core.tracing import configure_tracing
 
 def main() -> None:
     """Read the settings once and serve."""
-    settings = AgentsSettings()
+    settings = read_settings(AgentsSettings, service="agents")
     configure_logging(service="agents", json=settings.log_json, level=settings.log_level)
     configure_tracing(service="agents")
     if settings.metrics_address:

@@ -9,8 +9,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from pydantic import AliasChoices, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
+from miyabi_core.environment import EnvironmentSettings
 from miyabi_core.settings import CallerSettings, ServiceSettings
 
 
@@ -19,10 +20,8 @@ def _default_id() -> str:
     return f"{socket.gethostname()[:60]}-{secrets.token_hex(3)}"
 
 
-class PackageSettings(BaseSettings):
+class PackageSettings(EnvironmentSettings):
     """Where environments are fetched from, and how much of them is kept; subclasses set `env_prefix`."""
-
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
     #: Names, separated by commas, of hosts that builds may reach by TLS on port 443; `default` stands for the public
     #: indexes of `environments/proxy/hosts.yaml`. Empty: none but the operator's own indexes.
@@ -99,7 +98,7 @@ class AgentsSettings(ServiceSettings, CallerSettings, PackageSettings):
     #: Model for changes and tests.
     strong_model: str = "claude-sonnet-4-6"
     #: How long a task may go on after SIGTERM before it is handed back.
-    drain: timedelta = timedelta(seconds=20)
+    drain: timedelta = Field(default=timedelta(seconds=20), ge=timedelta(0))
 
     @property
     def shared_dir(self) -> Path:

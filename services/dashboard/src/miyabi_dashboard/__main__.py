@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from miyabi_core.edge import names_of, serve_metrics
+from miyabi_core.environment import read_settings
 from miyabi_core.lifecycle import run_service
 from miyabi_core.logging import configure_logging
 from miyabi_core.tracing import configure_tracing
@@ -12,7 +13,7 @@ from miyabi_dashboard.settings import DashboardSettings
 
 def main() -> None:
     """Read the settings once and serve."""
-    settings = DashboardSettings()
+    settings = read_settings(DashboardSettings, service="dashboard")
     configure_logging(service="dashboard", json=settings.log_json, level=settings.log_level)
     configure_tracing(service="dashboard")
     if settings.metrics_address:

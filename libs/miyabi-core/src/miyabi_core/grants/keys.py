@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Self
 
 from pydantic import SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from miyabi_core.environment import EnvironmentSettings
 from miyabi_core.errors import FailedPreconditionError
 from miyabi_core.logging import get_logger
 from miyabi_core.secret_file import SecretFile
@@ -20,10 +20,8 @@ MAX_KEYS = 4
 _LOG = get_logger(__name__)
 
 
-class GrantKeySettings(BaseSettings):
+class GrantKeySettings(EnvironmentSettings):
     """Where the key is; subclasses set `env_prefix`. The agents, for whom grants are made, never have it."""
-
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
     #: Key of grants: random, at least 32 bytes; several are separated by white space, the first one signs.
     grant_key: SecretStr | None = None

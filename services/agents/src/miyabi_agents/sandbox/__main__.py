@@ -8,6 +8,7 @@ import sys
 
 from miyabi_agents.sandbox.server import SandboxServer
 from miyabi_agents.settings import SandboxSettings
+from miyabi_core.environment import read_settings
 from miyabi_core.lifecycle import run_until_signal
 from miyabi_core.logging import configure_logging
 
@@ -23,7 +24,7 @@ async def _probe(settings: SandboxSettings) -> int:
 
 def main() -> int:
     """Serve, or ask."""
-    settings = SandboxSettings()
+    settings = read_settings(SandboxSettings, service="sandbox")
     if sys.argv[1:] == ["--probe"]:
         return asyncio.run(_probe(settings))
     configure_logging(service="sandbox", json=settings.log_json, level=settings.log_level)
