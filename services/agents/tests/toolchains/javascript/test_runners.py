@@ -146,6 +146,11 @@ def test_vitest_is_read_by_its_json(tmp_path: Path) -> None:
     found = rig.run(["src/sums.test.ts"], **{"src/sums.test.ts": loose})
     assert not found.complete
     assert "outside of" in found.problem
+    assert "nobody waits" in found.problem
+    hook = "import { beforeAll, it } from 'vitest';\nbeforeAll(() => { throw new Error('no server'); });\nit('a', () => {});"
+    found = rig.run(["src/sums.test.ts"], **{"src/sums.test.ts": hook})
+    assert (found.complete, found.verdicts, list(found.unbuilt)) == (True, {}, ["src/sums.test.ts"])
+    assert "no server" in found.unbuilt["src/sums.test.ts"]
 
 
 @pytest.mark.slow("installs ava, which has a hundred packages")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,10 @@ MAX_LINE = 64 * 1024
 MAX_LINES = 500_000
 #: Longest reason that is kept.
 MAX_REASON = 2000
+#: Characters of the output's end in which an error outside of the tests is looked for.
+_SEARCHED = 100_000
+#: How runners and compilers begin such a line.
+_ERROR = re.compile(r"\b(?:[A-Z]\w*)?Error\b: ?\S|\berror TS\d+")
 #: What joins the parts of a test's name.
 JOINT = " > "
 
@@ -189,14 +194,22 @@ def _of(process: Mapping[str, Any]) -> str:
     return f" in {process['file']}" if process.get("file") else ""
 
 
+def _outside(output: str) -> str:
+    """Return the line of a runner's output that tells most of an error outside of its tests; empty where none does."""
+    there = [line.strip() for line in output[-_SEARCHED:].split("\n") if _ERROR.search(line)]
+    return there[0][:MAX_REASON] if there else ""
+
+
 def _status(found: _Read, result: SandboxResult, project: Project) -> str:
     """Hold the exit status against the verdicts."""
     bad = bool(found.failed or found.unbuilt)
     if result.exit_code != 0 and not bad:
         if not found.tests:
             return f"{project.runner} found no tests (exit status {result.exit_code})."
+        said = _outside(result.output)
         return (
-            f"{project.runner} ended with status {result.exit_code} although no test failed: an error outside of them."
+            f"{project.runner} ended with status {result.exit_code} although no test failed: an error outside of them"
+            f"{f': {said}' if said else '.'}"
         )
     if result.exit_code == 0 and bad:
         return f"{project.runner} ended with status 0 although {found.failed or len(found.unbuilt)} failed."

@@ -100,7 +100,7 @@ function avaTitle(files) {
 
 const RUNNERS = {
   jest: (files) => likeJest('jest', (output) => [...asked.arguments, '--json', `--outputFile=${output}`, '--coverage=false', '--ci', '--no-color', ...(files ? ['--runTestsByPath', ...files] : [])]),
-  vitest: (files) => likeJest('vitest', (output) => ['run', ...asked.arguments, '--reporter=json', `--outputFile=${output}`, '--coverage.enabled=false', ...(files || [])]),
+  vitest: (files) => likeJest('vitest', (output) => ['run', ...asked.arguments, '--reporter=dot', '--reporter=json', `--outputFile.json=${output}`, '--coverage.enabled=false', ...(files || [])]),
   mocha: (files) => runner('mocha', 'mocha', [...asked.arguments, '--reporter', beside('mocha_reporter.cjs'), '--no-color', ...(files || folders(here, asked.globs))]),
   jasmine: (files) => runner('jasmine', 'jasmine', [...asked.arguments, `--reporter=${beside('jasmine_reporter.cjs')}`, '--no-color', ...(files || folders(here, asked.globs))]),
   ava: (files) => {
