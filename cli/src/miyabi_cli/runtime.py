@@ -19,7 +19,7 @@ from miyabi_cli.errors import EXIT_INTERRUPTED, EXIT_REFUSED, CliError
 from miyabi_cli.settings import CliSettings
 from miyabi_cli.terminal import lines, ours, say
 from miyabi_cli.triage_view import TriageView
-from miyabi_core.environment import problems_of
+from miyabi_core.bad_settings import problems_of
 from miyabi_core.text import Untrusted
 
 #: Columns of the table where the output is no terminal.
