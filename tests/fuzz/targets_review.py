@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from miyabi_agents.analysers import configurations, suppressions
 from miyabi_agents.analysers.base import AnalyserError
-from miyabi_agents.analysers.exhibits import _quieted
-from miyabi_agents.analysers.lines import changed_lines, split
+from miyabi_agents.analysers.changed import configurations, suppressions
+from miyabi_agents.analysers.changed.exhibits import _quieted
+from miyabi_agents.analysers.changed.lines import changed_lines, split
 from miyabi_agents.analysers.reports import json_lines_of, json_of
 
 

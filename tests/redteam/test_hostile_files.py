@@ -11,7 +11,7 @@ from hostile_repository import agent, change
 
 from miyabi.coordinator.v1.result_pb2 import FileChange
 from miyabi_agents.agents.reviewer import ReviewerAgent
-from miyabi_agents.analysers.exhibits import lay_out
+from miyabi_agents.analysers.changed.change_set import of_change_set
 from miyabi_agents.errors import WorkspaceError
 from miyabi_agents.workspace import GitWorkspaces
 from services.agents.tests.test_review import Files
@@ -27,16 +27,15 @@ NAMES = (
 
 @pytest.mark.parametrize("name", NAMES)
 async def test_a_deceiving_name_is_refused_wherever_it_comes_in(tmp_path: Path, name: str) -> None:
-    """A review's exhibits and a checkout both refuse it in words that can be shown; nothing is written."""
+    """What a model writes is refused by its name, in words that can be shown."""
     try:
         files = [FileChange(path=name, content=b"x")]
     except (ValueError, UnicodeError):
         return  # No message can carry it.
     with pytest.raises(WorkspaceError) as caught:
-        lay_out(files, Files({}), tmp_path / "exhibits")
+        of_change_set(files, Files({}))
     assert caught.value.code == "PATH_REFUSED"
     assert str(caught.value).isprintable()
-    assert not [path for path in (tmp_path / "exhibits").rglob("*") if path.is_file()]
 
 
 async def test_a_review_of_a_deceiving_name_ends_in_words(tmp_path: Path) -> None:

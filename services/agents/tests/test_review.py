@@ -12,11 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from miyabi.coordinator.v1.result_pb2 import AnalyserRun, FileChange
-from miyabi_agents.analysers.base import CRITICAL, LOW, AnalyserError, RawFinding, Subject, ToolRunner
-from miyabi_agents.analysers.exhibits import lay_out
-from miyabi_agents.analysers.lines import changed_lines
+from miyabi_agents.analysers.base import CRITICAL, LOW, AnalyserError, RawFinding, Report, Subject, ToolRunner
+from miyabi_agents.analysers.changed.change_set import of_change_set
+from miyabi_agents.analysers.changed.exhibits import lay_out
+from miyabi_agents.analysers.changed.lines import changed_lines
 from miyabi_agents.analysers.score import score
 from miyabi_agents.analysers.suite import ALL, COVERAGE, run_all
+from miyabi_agents.errors import WorkspaceError
 from miyabi_agents.labels import change_labels, label_of, recognise
 from miyabi_agents.sandbox import ProcessSandbox
 
@@ -46,15 +48,23 @@ class Files:
     def read(self, path: str) -> bytes | None:
         return self._files.get(path)
 
+    def read_whole(self, path: str, *, longest: int) -> bytes | None:
+        found = self._files.get(path)
+        if found is not None and len(found) > longest:
+            raise WorkspaceError("too large", code="TOO_LARGE")
+        return found
+
 
 async def review(folder: Path, change: dict[str, bytes | None], base: dict[str, bytes] | None = None) -> Any:
     """Review a change; returns the result."""
     files = [FileChange(path=path, content=content or b"", deleted=content is None) for path, content in change.items()]
-    laid = lay_out(files, Files(base or {}), folder / "exhibits")
+    there = Files(base or {})
+    laid = lay_out(of_change_set(files, there), there, folder / "exhibits")
     (folder / "scratch").mkdir()
     runner = ToolRunner(ProcessSandbox(unsafe=True), folder / "scratch")
-    found, runs = await run_all(ALL, laid.subject, Silent(), runner)  # type: ignore[arg-type]
-    return score([*(("miyabi", entry) for entry in laid.findings), *found], runs)
+    looked = await run_all(ALL, laid.subject, Silent(), runner, left_out=laid.unread)  # type: ignore[arg-type]
+    findings = [*(("miyabi", entry) for entry in laid.findings), *looked.findings]
+    return score(findings, looked.runs, analysed=bool(laid.subject.files), remedy=looked.remedy)
 
 
 #: Defects by the file that they are planted in, with who finds each, as what, and for how many points.
@@ -209,15 +219,15 @@ class Crashing:
     def version(self) -> str:
         return "1"
 
-    async def analyse(self, subject: Subject, files: Any, runner: Any) -> list[RawFinding]:
+    async def analyse(self, subject: Subject, files: Any, runner: Any) -> Report:
         raise AnalyserError("it ended with 2")
 
 
 async def test_crash_makes_the_review_incomplete(tmp_path: Path) -> None:
     """A tool without a verdict is never a pass."""
     subject = Subject(tmp_path, tmp_path, ("a.py",), {"a.py": frozenset({1})})
-    found, runs = await run_all([Crashing()], subject, Silent(), None)  # type: ignore[arg-type]
-    result = score(found, runs)
+    looked = await run_all([Crashing()], subject, Silent(), None)  # type: ignore[arg-type]
+    result = score(looked.findings, looked.runs, remedy=looked.remedy)
     assert (result.passed, result.incomplete, result.score) == (False, True, 100)
 
 

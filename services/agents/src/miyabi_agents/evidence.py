@@ -6,13 +6,14 @@ Nothing of it is cut at its end: each list has a size of its own and says how mu
 from __future__ import annotations
 
 from miyabi.coordinator.v1.dispatch_service_pb2 import TaskInputs
-from miyabi.coordinator.v1.result_pb2 import AnalyserRun, Finding, ReviewResult, VerifyResult
+from miyabi.coordinator.v1.result_pb2 import VerifyResult
 from miyabi_agents import evidence_details as details
-from miyabi_core.text import GitHubMarkdown, Untrusted, bullets, code, folded, folded_list, inline, joined, ours, quoted
+from miyabi_agents.evidence_review import review_details, review_verdict
+from miyabi_core.text import GitHubMarkdown, Untrusted, bullets, code, inline, joined, ours
 
 #: Sizes of the parts; with those of the details and of the body they are less than GitHub takes (a test adds them up).
-FINDINGS, ANALYSERS, REMARKS, APPROVALS, COMMAND, LAYERS = 5_000, 2_000, 3_000, 3_000, 1_000, 400
-#: Characters of one sentence: of a finding, a reason for approval, a verdict.
+APPROVALS, COMMAND, LAYERS = 3_000, 1_000, 400
+#: Characters of one sentence: of a reason for approval, a verdict.
 SENTENCE = 300
 #: Micro-dollars in a dollar.
 _USD_MICROS = 1_000_000
@@ -25,11 +26,11 @@ def evidence(inputs: TaskInputs, *, simulated_model: bool, simulated_github: boo
     parts = [
         ours("## Evidence"),
         *_tests(verification),
-        _score(review),
+        review_verdict(review),
         _costs(inputs),
-        _simulated(model=simulated_model, github=simulated_github),
+        simulated(model=simulated_model, github=simulated_github),
         *details.of_tests(inputs),
-        *_review_details(review),
+        *review_details(review),
     ]
     return joined(parts)
 
@@ -100,48 +101,6 @@ def _short(part: str) -> str:
     return part.rpartition("/")[2] if part.startswith("/") else part
 
 
-def _score(result: ReviewResult | None) -> GitHubMarkdown:
-    """Render the score."""
-    if result is None:
-        return ours("**Review:** not run")
-    if result.incomplete:
-        return ours("**Review:** incomplete")
-    return ours("**Review:** {score} of 100", score=result.score)
-
-
-def _review_details(result: ReviewResult | None) -> list[GitHubMarkdown]:
-    """Render what each analyser said, and the model's remarks."""
-    if result is None:
-        return []
-    remarks = quoted(Untrusted(result.remarks), budget=REMARKS)
-    return [
-        folded_list("Analysers: {count}", result.analysers, _analyser, budget=ANALYSERS),
-        folded_list("Findings on changed lines: {count}", result.findings, _finding, budget=FINDINGS),
-        folded("Remarks of the model, which take no points", remarks),
-    ]
-
-
-def _analyser(run: AnalyserRun) -> GitHubMarkdown:
-    """Render how one analyser ended."""
-    name = inline(Untrusted(f"{run.analyser} {run.version}".strip()), most=100)
-    if run.not_applicable:
-        return ours("{name}: nothing to look at", name=name)
-    if run.completed:
-        return ours("{name}: -{points} points", name=name, points=run.penalty)
-    why = inline(Untrusted(run.error), most=SENTENCE) or ours("not said")
-    return ours("{name}: no verdict ({why})", name=name, why=why)
-
-
-def _finding(entry: Finding) -> GitHubMarkdown:
-    """Render one finding."""
-    return ours(
-        "{place} {rule}: {message}",
-        place=code(Untrusted(f"{entry.path}:{entry.line}")),
-        rule=inline(Untrusted(f"{entry.analyser} {entry.rule}".strip()), most=100),
-        message=inline(Untrusted(entry.message), most=SENTENCE),
-    )
-
-
 def _costs(inputs: TaskInputs) -> GitHubMarkdown:
     """Render what model calls used."""
     spent = inputs.spent
@@ -154,7 +113,7 @@ def _costs(inputs: TaskInputs) -> GitHubMarkdown:
     )
 
 
-def _simulated(*, model: bool, github: bool) -> GitHubMarkdown:
+def simulated(*, model: bool, github: bool) -> GitHubMarkdown:
     """Say what is simulated."""
     if model and github:
         return ours("> The model and the GitHub behind this pull request are simulated.")

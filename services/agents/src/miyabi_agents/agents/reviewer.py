@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable, Sequence
 
 from miyabi.common.v1.task_kind_pb2 import TaskKind
 from miyabi.coordinator.v1.dispatch_service_pb2 import Lease, Outcome
-from miyabi.coordinator.v1.result_pb2 import AnalyserRun, ChangeSet
-from miyabi.coordinator.v1.state_pb2 import FailureReason
+from miyabi.coordinator.v1.result_pb2 import AnalyserRun, ChangeSet, FileChange, ReviewResult
+from miyabi.coordinator.v1.state_pb2 import FailureReason, Pipeline
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
-from miyabi_agents.agents import prompts
+from miyabi_agents.agents import prompts, review_comment
 from miyabi_agents.agents.change_prompt import change_prompt
 from miyabi_agents.agents.editing import tool
 from miyabi_agents.agents.gateway_calls import CALL_SECONDS, answered
 from miyabi_agents.analysers.base import ToolRunner
-from miyabi_agents.analysers.exhibits import lay_out
+from miyabi_agents.analysers.changed.change_set import of_change_set
+from miyabi_agents.analysers.changed.exhibits import Exhibits, lay_out
 from miyabi_agents.analysers.score import score
 from miyabi_agents.analysers.suite import ALL, run_all
 from miyabi_agents.errors import AgentError, BudgetError, ModelAnswerError, ModelUnavailableError
 from miyabi_agents.ports import TaskContext
 from miyabi_agents.sandbox.removal import remove_tree
+from miyabi_agents.toolchains.port import BaseFiles
+from miyabi_agents.workspace.pulls.comparison import ChangedFile, Comparison, diff_of
+from miyabi_agents.workspace.pulls.refs import PullRequestRefs
 
 TOOL = tool(
     "record_review",
@@ -29,6 +34,8 @@ TOOL = tool(
 
 #: Who finds suppressions and edits of configurations, and since when by these rules.
 OWN, OWN_VERSION = "miyabi", "1"
+#: Sentences on what was left out, and their longest (result.proto).
+MAX_LEFT_OUT, MAX_SENTENCE = 100, 1000
 
 
 class ReviewerAgent:
@@ -38,61 +45,109 @@ class ReviewerAgent:
     capabilities = frozenset({TaskKind.TASK_KIND_REVIEW})
 
     async def run(self, task: Lease, context: TaskContext) -> Outcome:
-        """Review the change.
+        """Review the change; that of a pull request is told there too, in one comment.
 
         Raises:
-            WorkspaceError: base or head cannot be checked out.
-            GitHubError: the pull request cannot be read.
+            WorkspaceError: base or head cannot be had, or have nothing in common.
+            GitHubError: the pull request cannot be read, or not be written to.
             AgentError: the pull request changes nothing.
         """
-        change = task.inputs.change_set if task.inputs.HasField("change_set") else await self._of_pull_request(context)
-        await context.progress.step("analysing the change")
         inputs = task.inputs
-        folder = await asyncio.to_thread(context.workspaces.scratch, f"review-{inputs.issue_number}")
-        try:
+        if inputs.pipeline != Pipeline.PIPELINE_REVIEW and inputs.HasField("change_set"):
+            change = inputs.change_set
             async with context.workspaces.files(repository=inputs.repository, sha=change.base_sha) as base:
-                laid = await asyncio.to_thread(lay_out, list(change.files), base, folder)
-            runner = ToolRunner(context.sandbox, folder / "scratch")
-            await asyncio.to_thread((folder / "scratch").mkdir)
-            found, runs = await run_all(ALL, laid.subject, context.progress, runner)
-        finally:
-            await asyncio.shield(asyncio.to_thread(remove_tree, folder))
-        own = [(OWN, finding) for finding in laid.findings]
-        runs.append(AnalyserRun(analyser=OWN, version=OWN_VERSION, completed=True))
-        return Outcome(review=score([*own, *found], runs, remarks=await self._remarks(task, context, change)))
+                laid, result = await _measured(context, of_change_set(change.files, base), base)
+            return Outcome(review=await self._finished(context, laid, result, change))
+        pull = await _pull_request(context)
+        async with context.workspaces.compare(pull) as compared:
+            if not compared.files:
+                message = (
+                    f"pull request #{inputs.issue_number} changes nothing: its head has nothing that its base has not. "
+                    "Push a change to it, or close it"
+                )
+                raise AgentError(message, reason=FailureReason.FAILURE_REASON_NO_CHANGE)
+            laid, result = await _measured(context, compared.files, compared.base)
+            change = await _as_shown(compared)
+        laid.notes += compared.notes
+        result = await self._finished(context, laid, result, change)
+        result.compared_sha, result.head_sha = compared.base.sha, compared.head
+        result.comment_url = await review_comment.post(context, result)
+        return Outcome(review=result)
 
-    async def _remarks(self, task: Lease, context: TaskContext, change: ChangeSet) -> str:
-        """Ask the model for remarks; they take no points, so that no answer is no failure."""
+    async def _finished(
+        self, context: TaskContext, laid: Exhibits, result: ReviewResult, change: ChangeSet
+    ) -> ReviewResult:
+        """Return the result with the model's remarks and with what was left out."""
+        result.remarks, unseen = await self._remarks(context.lease, context, change)
+        result.files = laid.count
+        result.left_out.extend(_listed([*laid.left_out, *unseen]))
+        return result
+
+    async def _remarks(self, task: Lease, context: TaskContext, change: ChangeSet) -> tuple[str, Sequence[str]]:
+        """Ask the model for remarks, and return what it was not shown; they take no points, so none is no failure."""
         if context.model is None:
-            return ""
+            return "", ()
         await context.progress.step("reading the change")
+        told = change_prompt(change)
         prompt = (
             f"{prompts.heading(task)}\n\n{prompts.fence(task.inputs.issue_title)}\n\nThe change:\n"
-            f"{change_prompt(change).text}\n\nSay what a reviewer should look at, then call record_review."
+            f"{told.text}\n\nSay what a reviewer should look at, then call record_review."
         )
         try:
             said = await context.model.call_tool(step="review", system=prompts.SYSTEM, prompt=prompt, tool=TOOL)
-        except (ModelUnavailableError, ModelAnswerError, BudgetError):
-            return ""
+        except (ModelUnavailableError, ModelAnswerError, BudgetError) as error:
+            return "", (f"the model made no remarks, which take no points: {error}",)
         await context.progress.text_done("review")
-        return "\n".join([said["summary"], *(f"- {finding}" for finding in said["findings"])]).strip()
+        remarks = "\n".join([said["summary"], *(f"- {finding}" for finding in said["findings"])]).strip()
+        return remarks[:8000], told.notes
 
-    async def _of_pull_request(self, context: TaskContext) -> ChangeSet:
-        """Compute the change of an existing pull request from its head."""
-        inputs = context.lease.inputs
-        request = pb.GetPullRequestRequest(repository=inputs.repository, number=inputs.issue_number)
-        async with context.progress.invocation("github.get_pull_request"):
-            answer = await answered(context.github.GetPullRequest(request, timeout=CALL_SECONDS))
-        head = answer.pull_request.head_sha
-        async with context.workspaces.edit(repository=inputs.repository, sha=head) as tree:
-            head_files = {path: tree.read(path) for path in tree.list_files()}
-        async with context.workspaces.edit(repository=inputs.repository, sha=inputs.base_sha) as tree:
-            known = {path: tree.read(path) for path in tree.list_files()}
-            for path, content in head_files.items():
-                if known.get(path) != content:
-                    tree.write(path, content)
-            change = await tree.change_set()
-        if not change.files:
-            reason = FailureReason.FAILURE_REASON_NO_CHANGE
-            raise AgentError(f"pull request #{inputs.issue_number} changes nothing", reason=reason)
-        return change
+
+async def _measured(
+    context: TaskContext, files: Iterable[ChangedFile], base: BaseFiles
+) -> tuple[Exhibits, ReviewResult]:
+    """Lay the files out, have all analysers look at them, and compute the score."""
+    await context.progress.step("analysing the change")
+    label = f"review-{context.lease.inputs.issue_number}"
+    folder = await asyncio.to_thread(context.workspaces.scratch, label)
+    try:
+        laid = await asyncio.to_thread(lay_out, files, base, folder)
+        await asyncio.to_thread((folder / "scratch").mkdir)
+        runner = ToolRunner(context.sandbox, folder / "scratch")
+        looked = await run_all(ALL, laid.subject, context.progress, runner, left_out=laid.unread)
+    finally:
+        await asyncio.shield(asyncio.to_thread(remove_tree, folder))
+    own = [(OWN, finding) for finding in laid.findings]
+    runs = [*looked.runs, AnalyserRun(analyser=OWN, version=OWN_VERSION, completed=True)]
+    analysed = bool(laid.subject.files)
+    return laid, score([*own, *looked.findings], runs, analysed=analysed, remedy=looked.remedy)
+
+
+async def _pull_request(context: TaskContext) -> PullRequestRefs:
+    """Read which commits a pull request is made of.
+
+    Raises:
+        GitHubError: the gateway refused.
+    """
+    inputs = context.lease.inputs
+    request = pb.GetPullRequestRequest(repository=inputs.repository, number=inputs.issue_number)
+    async with context.progress.invocation("github.get_pull_request"):
+        answer = await answered(context.github.GetPullRequest(request, timeout=CALL_SECONDS))
+    found = answer.pull_request
+    return PullRequestRefs(
+        inputs.repository, inputs.issue_number, found.head_sha, found.base_branch or inputs.base_branch, found.base_sha
+    )
+
+
+async def _as_shown(compared: Comparison) -> ChangeSet:
+    """Return what a model is shown of a pull request: its diff, and of its files the names."""
+    diff = await diff_of(compared)
+    names = [file.path.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for file in compared.files]
+    return ChangeSet(base_sha=compared.base.sha, diff=diff, files=[FileChange(path=name) for name in names])
+
+
+def _listed(sentences: Sequence[str]) -> list[str]:
+    """Return as many sentences as a result takes; the last says how many are not there."""
+    kept = [sentence[:MAX_SENTENCE] for sentence in sentences]
+    if len(kept) <= MAX_LEFT_OUT:
+        return kept
+    return [*kept[: MAX_LEFT_OUT - 1], f"{len(kept) - MAX_LEFT_OUT + 1} more are not listed"]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Protocol
 
 from miyabi.coordinator.v1.result_pb2 import FindingSeverity
@@ -17,6 +17,9 @@ TIMEOUT = timedelta(minutes=2)
 #: Longest report; what is longer is no verdict.
 MAX_OUTPUT_BYTES = 32 << 20
 
+#: What helps where a change is more than an analyser can take.
+SPLIT = "Split the change or the files into smaller ones, or have a person review them."
+
 LOW = FindingSeverity.FINDING_SEVERITY_LOW
 MEDIUM = FindingSeverity.FINDING_SEVERITY_MEDIUM
 HIGH = FindingSeverity.FINDING_SEVERITY_HIGH
@@ -24,7 +27,16 @@ CRITICAL = FindingSeverity.FINDING_SEVERITY_CRITICAL
 
 
 class AnalyserError(Exception):
-    """An analyser crashed, timed out, is missing, or printed what cannot be understood: there is no verdict."""
+    """An analyser crashed, timed out, is missing, or printed what cannot be understood: there is no verdict.
+
+    Args:
+        message: What happened, without a full stop.
+        remedy: What a person can do, as a sentence; empty: submit it again, or look at the files by hand.
+    """
+
+    def __init__(self, message: str, *, remedy: str = "") -> None:
+        super().__init__(message)
+        self.remedy = remedy
 
 
 @dataclass(frozen=True)
@@ -48,17 +60,27 @@ class Subject:
     base_root: Path
     files: Sequence[str] = field(default_factory=tuple)  #: changed files that are there, sorted
     #: Lines that the change adds or edits, from 1, by path.
-    lines: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    lines: Mapping[str, Container[int]] = field(default_factory=dict)
+    #: What a reader is shown for files that lie here under another name, since theirs cannot be used.
+    shown: Mapping[str, str] = field(default_factory=dict)
     #: The repository's other Python files are there too, so that imports of its own can be followed.
     whole: bool = False
-
-    def having(self, suffixes: frozenset[str]) -> list[str]:
-        """Return the changed files with some endings."""
-        return [path for path in self.files if PurePosixPath(path).suffix in suffixes]
 
     def on_base(self, files: Sequence[str]) -> list[str]:
         """Return those of *files* that base has too."""
         return [path for path in files if (self.base_root / path).is_file()]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What an analyser says of some files."""
+
+    findings: Sequence[RawFinding] = ()
+    #: Files that it has no verdict on, with the reason.
+    unread: Mapping[str, str] = field(default_factory=dict)
+    #: What a reader should know, one sentence each: by which rules it looked, what it left out.
+    notes: Sequence[str] = ()
+    remedy: str = ""  #: for the files without a verdict
 
 
 @dataclass(frozen=True)
@@ -94,7 +116,7 @@ class ToolRunner:
             AnalyserError: it did not end, or said more than is read.
         """
         names = [f"./{name}" for name in files]
-        command = [sys.executable, "-I", "-m", module, *arguments, *(["--", *names] if names else [])]
+        command = [sys.executable, "-I", "-W", "ignore", "-m", module, *arguments, *(["--", *names] if names else [])]
         return await self.program(command, cwd=cwd, name=module)
 
     async def program(self, command: Sequence[str], *, cwd: Path, name: str) -> Tool:
@@ -113,13 +135,14 @@ class ToolRunner:
         )
         result = await self.sandbox.run(job)
         if result.timed_out:
-            raise AnalyserError(f"{name} took longer than {TIMEOUT}")
+            minutes = TIMEOUT.total_seconds() / 60
+            raise AnalyserError(f"{name} took longer than {minutes:.0f} minutes", remedy=SPLIT)
         if result.limit_hit:
-            raise AnalyserError(f"{name} was ended by the limit on {result.limit_hit}")
+            raise AnalyserError(f"{name} was ended by the limit on {result.limit_hit}", remedy=SPLIT)
         if result.exit_code < 0:
             raise AnalyserError(f"{name} was ended by signal {-result.exit_code}")
         if result.output_cut:
-            raise AnalyserError(f"{name} said more than {MAX_OUTPUT_BYTES} bytes")
+            raise AnalyserError(f"{name} said more than {MAX_OUTPUT_BYTES >> 20} MiB", remedy=SPLIT)
         return Tool(result.output, result.exit_code)
 
 
@@ -152,11 +175,11 @@ class Analyser(Protocol):
             AnalyserError: it is missing.
         """
 
-    async def analyse(self, subject: Subject, files: Sequence[str], runner: ToolRunner) -> list[RawFinding]:
+    async def analyse(self, subject: Subject, files: Sequence[str], runner: ToolRunner) -> Report:
         """Look at those of the changed files that it applies to.
 
         Raises:
-            AnalyserError: there is no verdict.
+            AnalyserError: there is no verdict on any of them; fewer files may have one.
         """
 
 

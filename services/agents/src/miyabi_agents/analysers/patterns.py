@@ -14,15 +14,15 @@ from miyabi_agents.analysers.base import (
     MEDIUM,
     AnalyserError,
     RawFinding,
+    Report,
     Subject,
     ToolRunner,
     relative,
 )
-from miyabi_agents.analysers.python_tools import installed, without_known
+from miyabi_agents.analysers.known import installed, without_known
+from miyabi_agents.analysers.languages import PATTERNS, suffix_of
 from miyabi_agents.analysers.reports import json_lines_of
 
-#: Endings that ast-grep's grammars for the four languages read.
-SUFFIXES = frozenset({".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx", ".go", ".rs"})
 #: Our rules.
 RULES = Path(__file__).with_name("patterns.yaml")
 #: Severity and points by what the rules call it.
@@ -39,18 +39,18 @@ class Patterns:
 
     def applies(self, path: str) -> bool:
         """Look at files of the four languages."""
-        return Path(path).suffix in SUFFIXES
+        return suffix_of(path) in PATTERNS
 
     def version(self) -> str:
         """Return the installed version."""
         return installed("ast-grep-cli")
 
-    async def analyse(self, subject: Subject, files: Sequence[str], runner: ToolRunner) -> list[RawFinding]:
+    async def analyse(self, subject: Subject, files: Sequence[str], runner: ToolRunner) -> Report:
         """Look through the changed files; what base has too is not the change's."""
         after = await self._findings(subject.root, files, runner)
         there = subject.on_base(files)
         before = await self._findings(subject.base_root, there, runner) if there else []
-        return without_known(after, before)
+        return Report(without_known(after, before))
 
     async def _findings(self, root: Path, files: Sequence[str], runner: ToolRunner) -> list[RawFinding]:
         """Run ast-grep and read its report."""

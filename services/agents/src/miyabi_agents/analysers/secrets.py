@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from miyabi_agents.analysers.base import CRITICAL, AnalyserError, RawFinding, Subject, ToolRunner, relative
-from miyabi_agents.analysers.python_tools import installed
+from miyabi_agents.analysers.base import CRITICAL, AnalyserError, RawFinding, Report, Subject, ToolRunner, relative
+from miyabi_agents.analysers.known import installed
 from miyabi_agents.analysers.reports import json_of
 
 #: Comments that allow a secret have no say: what the change adds is a finding, and the line is looked at all the same.
@@ -26,13 +26,13 @@ class DetectSecrets:
         """Return the installed version."""
         return installed(self.name)
 
-    async def analyse(self, subject: Subject, files: Sequence[str], runner: ToolRunner) -> list[RawFinding]:
+    async def analyse(self, subject: Subject, files: Sequence[str], runner: ToolRunner) -> Report:
         """Look through the changed files."""
         arguments = ("scan", "--no-verify", "--force-use-all-plugins", "--disable-filter", _NO_ALLOWLIST)
         said = await runner.module("detect_secrets", *arguments, files=files, cwd=subject.root)
         if said.exit_code:
             raise AnalyserError(f"detect-secrets ended with {said.exit_code}: {said.output.strip()[-300:]}")
-        return [
+        found = [
             RawFinding(
                 entry["type"].replace(" ", "-").lower(),
                 relative(path, subject.root),
@@ -45,3 +45,4 @@ class DetectSecrets:
             for path, entries in json_of(said.output, self.name)["results"].items()
             for entry in entries
         ]
+        return Report(found)

@@ -36,7 +36,7 @@ def change_set(base_sha: str, files: list[FileChange], diff: bytes) -> ChangeSet
         digest=digest_of(base_sha, ordered),
         base_sha=base_sha,
         files=ordered,
-        diff=_cut(diff).decode("utf-8", "replace"),
+        diff=cut_at_line(diff).decode("utf-8", "replace"),
         additions=additions,
         deletions=deletions,
     )
@@ -61,7 +61,7 @@ def _counted(diff: bytes) -> tuple[int, int]:
     return added, removed
 
 
-def _cut(diff: bytes) -> bytes:
+def cut_at_line(diff: bytes) -> bytes:
     """Cut a long diff at the end of a line."""
     if len(diff) <= MAX_DIFF_BYTES:
         return diff

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 from typing import NamedTuple
 
@@ -23,6 +23,27 @@ class _Part(NamedTuple):
     old_end: int
     new: int
     new_end: int
+
+
+class Lines(Container[int]):
+    """Numbers of lines, held as ranges: a file of many lines that is all new takes no more than one line does."""
+
+    def __init__(self, numbers: Iterable[int]) -> None:
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+        for number in sorted(numbers):
+            if self._ends and self._ends[-1] == number - 1:
+                self._ends[-1] = number
+            else:
+                self._starts.append(number)
+                self._ends.append(number)
+
+    def __contains__(self, number: object) -> bool:
+        """Tell whether a line is among them."""
+        if not isinstance(number, int):
+            return False
+        at = bisect_right(self._starts, number) - 1
+        return at >= 0 and number <= self._ends[at]
 
 
 def split(content: bytes) -> list[bytes]:
