@@ -13,9 +13,8 @@ from test_commands import run_against
 from miyabi.coordinator.v1.event_pb2 import BatchEvent, StepChanged
 from miyabi.coordinator.v1.state_pb2 import RunState
 from miyabi_cli.errors import CliError
-from miyabi_cli.results import results_table
+from miyabi_cli.results import show_results
 from miyabi_cli.runtime import show_error
-from miyabi_cli.terminal import say_table
 from miyabi_cli.triage_view import TriageView
 from miyabi_cli.views import LogView, TerminalView
 
@@ -88,10 +87,10 @@ def test_every_view_shows_every_name(name: str, make: type[TerminalView]) -> Non
 def test_a_table_and_an_error_show_every_name(name: str) -> None:
     """The two that every command ends with."""
     console = screen()
-    say_table(console, results_table(evil_story(name)[-1].batch_finished.results))
+    show_results(console, evil_story(name)[-1].batch_finished.results)
     show_error(CliError(f"no such thing: {name}", hint=name), console)
     shown = written(console)
-    assert shown.count(name) == (4 if name in EVIL else 0)
+    assert shown.count(name) == (5 if name in EVIL else 0)
 
 
 async def test_json_holds_nothing_that_a_terminal_obeys() -> None:

@@ -1,4 +1,4 @@
-"""Shows why an issue did not work, or waits: the verdict's reason, the end of what its tests printed, what to do."""
+"""Shows what tests measured, and beside a view what a person has to know: why something failed, what waits."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 
-from miyabi.coordinator.v1.batch_pb2 import IssueRun
 from miyabi.coordinator.v1.event_pb2 import BatchEvent
 from miyabi.coordinator.v1.result_pb2 import TestComparison, TestRunReport, TestVerdict, VerifyResult
 from miyabi.coordinator.v1.state_pb2 import RunState
 from miyabi_cli.results import failure_name
+from miyabi_cli.review_view import show_review
 from miyabi_cli.terminal import TerminalText, lines, ours, say, shown
-from miyabi_core.text import Untrusted
+from miyabi_core.text import Untrusted, first, last
 
 #: Lines of the end of a run's output while a batch is watched; `miyabi show` has all that was kept.
 WATCHED_LINES = 12
@@ -45,6 +45,12 @@ class Attention:
             self._reasons[event.issue_number] = list(event.verification_recorded.approval_reasons)
             if not event.verification_recorded.passed:
                 self._refuted(event.issue_number, event.verification_recorded)
+        elif payload == "triage_recorded":
+            for note in event.triage_recorded.notes:
+                say(self._console, ours("#{} ", event.issue_number, style="yellow"), shown(Untrusted(note)))
+        elif payload == "review_recorded" and not event.review_recorded.passed:
+            say(self._console, ours("#{}", event.issue_number, style="yellow"))
+            show_review(self._console, event.review_recorded)
         elif payload == "run_state_changed":
             if event.run_state_changed.to_state == RunState.RUN_STATE_AWAITING_APPROVAL:
                 self._waits(event)
@@ -54,7 +60,7 @@ class Attention:
     def _refuted(self, number: int, verification: VerifyResult) -> None:
         """Say why tests do not prove a change, with the end of what they printed."""
         reason = verification.verdict_reason or "the tests do not prove the change"
-        say(self._console, ours("#{} ", number, style="yellow"), shown(Untrusted(reason), style="yellow"))
+        say(self._console, ours("#{} ", number, style="yellow"), lines(Untrusted(reason), style="yellow"))
         show_output(self._console, telling(verification.runs), most=WATCHED_LINES)
 
     def _waits(self, event: BatchEvent) -> None:
@@ -108,25 +114,16 @@ def show_output(console: Console, run: TestRunReport | None, *, most: int | None
     if run.problem:
         say(console, ours("  "), shown(Untrusted(run.name)), ours(": "), shown(Untrusted(run.problem)))
     there = run.output_tail.rstrip().splitlines()
-    for line in there if most is None else there[-most:]:
+    seen, before = last(there, len(there) if most is None else most)
+    if before:
+        say(console, ours("  | … {} lines before are in `miyabi show`", before, style="dim"))
+    elif run.output_cut:
+        say(console, ours("  | … the begin of the output was not kept", style="dim"))
+    for line in seen:
         say(console, ours("  | ", style="dim"), shown(Untrusted(line), most=_WIDTH, style="dim"))
 
 
-def show_run(console: Console, run: IssueRun) -> None:
-    """Print what is known of an issue's run: how it stands, why, what was measured, and the end of each bad run."""
-    state = RunState.Name(run.state).removeprefix("RUN_STATE_").lower().replace("_", " ")
-    say(console, ours("#{} ", run.issue_number, style="bold"), shown(Untrusted(run.title), style="bold"))
-    say(console, ours("  state: "), shown(Untrusted(state)))
-    if run.failure_reason:
-        reason = shown(Untrusted(failure_name(run.failure_reason)), style="red")
-        say(console, ours("  "), reason, ours(": "), lines(Untrusted(run.failure_message)))
-    if run.HasField("pull_request"):
-        say(console, ours("  pull request: "), shown(Untrusted(run.pull_request.url or "not written")))
-    if run.HasField("verification"):
-        _verification(console, run.verification)
-
-
-def _verification(console: Console, found: VerifyResult) -> None:
+def show_verification(console: Console, found: VerifyResult) -> None:
     """Print what verification measured."""
     proof = ours("{} prove the change, {} broken", found.failed_before_passed_after, found.broken)
     rest = ours(
@@ -135,7 +132,7 @@ def _verification(console: Console, found: VerifyResult) -> None:
     )  # fmt: skip
     say(console, ours("  tests: "), proof, rest)
     if found.verdict_reason:
-        say(console, ours("  verdict: "), shown(Untrusted(found.verdict_reason), style="red"))
+        say(console, ours("  verdict: "), lines(Untrusted(found.verdict_reason), style="red"))
     for one in found.environments:
         words = f"{one.project}: {one.toolchain}, {one.runner}, from {one.origin}"
         say(console, ours("  environment: "), shown(Untrusted(words)))
@@ -147,6 +144,14 @@ def _verification(console: Console, found: VerifyResult) -> None:
         say(console, ours("  needs approval"))
         show_reasons(console, found.approval_reasons)
     _tests(console, found.comparisons)
+    if found.comparisons_left_out:
+        say(console, ours("  {} tests more are not listed", found.comparisons_left_out))
+    if found.missing_sandbox_layers:
+        missing = Untrusted(", ".join(found.missing_sandbox_layers))
+        say(console, ours("  sandbox: missing on that machine: ", style="yellow"), shown(missing))
+    for form in found.expectations:
+        how = ours("") if form.declared else ours(" (not declared by the change)", style="yellow")
+        say(console, ours("  edited expectation: "), shown(Untrusted(form.test)), how)
     for run in found.runs:
         _run(console, run, open_end=not found.passed)
 
@@ -154,15 +159,24 @@ def _verification(console: Console, found: VerifyResult) -> None:
 def _tests(console: Console, comparisons: Sequence[TestComparison]) -> None:
     """Print what proves the change, what broke and what is not green, each with the first lines of why."""
     bad = [one for one in comparisons if one.proof or one.broken or one.flaky or one.after in _NOT_GREEN]
-    for one in bad[:MOST_TESTS]:
+    named, rest = first(bad, MOST_TESTS)
+    for one in named:
         base = one.before if one.added or one.changed_expectation else one.on_base
         what = ", broken" if one.broken else ", by turns" if one.flaky else ", the proof" if one.proof else ""
         words = f"{_verdict(base)} before, {_verdict(one.after)} after{what}"
         say(console, ours("  test: "), shown(Untrusted(one.test)), ours(": "), shown(Untrusted(words)))
-        for line in one.reason.splitlines()[:WATCHED_LINES]:
-            say(console, ours("      "), shown(Untrusted(line), most=_WIDTH))
-    if len(bad) > MOST_TESTS:
-        say(console, ours("  and {} tests more", len(bad) - MOST_TESTS))
+        _reason(console, one.reason)
+    if rest:
+        say(console, ours("  and {} tests more", rest))
+
+
+def _reason(console: Console, reason: str) -> None:
+    """Print the first lines of why a test is not green."""
+    told, rest = first(reason.splitlines(), WATCHED_LINES)
+    for line in told:
+        say(console, ours("      "), shown(Untrusted(line), most=_WIDTH))
+    if rest:
+        say(console, ours("      … {} lines more", rest))
 
 
 def _verdict(value: TestVerdict.ValueType) -> str:

@@ -1,24 +1,27 @@
-"""What became of each issue, as a table row and as a JSON object."""
+"""What became of each issue: a table where there is room, a block each where there is not, and a JSON object."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from rich.console import Console
 from rich.table import Table
 
 from miyabi.common.v1.freshness_pb2 import StaleCause, StaleData
 from miyabi.coordinator.v1.result_pb2 import IssueResult
 from miyabi.coordinator.v1.state_pb2 import FailureReason, RunState
-from miyabi_cli.terminal import TerminalText, joined, lines, ours, row, shown
-from miyabi_core.text import Untrusted
+from miyabi_cli.terminal import TerminalText, joined, lines, ours, row, say, say_table, shown
+from miyabi_core.text import Untrusted, first
 
 #: Micro-dollars in a dollar.
 USD_MICROS = 1_000_000
 #: Ages below are told in seconds, others in minutes: what a person would say.
 SPOKEN_IN_SECONDS = 90
-#: Characters of why an issue failed in its row; the whole stands above the table.
-MOST_OF_A_REASON = 200
+#: Columns that the table needs to be read; with fewer each issue has a block of lines.
+TABLE_COLUMNS = 120
+#: Labels or files of one issue that are named; the others are counted, and `--json` has them all.
+MOST_NAMED = 10
 _CAUSES: dict[int, str] = {
     StaleCause.STALE_CAUSE_RATE_LIMITED: "GitHub's limit was reached",
     StaleCause.STALE_CAUSE_UNAVAILABLE: "GitHub could not be reached",
@@ -80,59 +83,96 @@ def as_json(result: IssueResult) -> dict[str, Any]:
     return line
 
 
-def results_table(results: Iterable[IssueResult]) -> Table:
-    """Return the table of results; what was not measured says so."""
+def show_results(console: Console, results: Iterable[IssueResult]) -> None:
+    """Print what became of each issue; what was not measured says so.
+
+    Below the table each issue has its pull request's address, in a line that nothing breaks, and why it failed, whole.
+
+    Args:
+        console: Where to.
+        results: Of a batch, in its order.
+    """
+    there = list(results)
+    if console.width < TABLE_COLUMNS:
+        for result in there:
+            _block(console, result)
+        return
     table = Table(title="Results", title_style="bold", header_style="bold")
-    for name in (
-        "issue",
-        "labels",
-        "files",
-        "tests before/after",
-        "score",
-        "pull request",
-        "cost",
-        "seconds",
-        "status",
-    ):
+    for name in _COLUMNS:
         table.add_column(name, overflow="fold", justify="right" if name in _NUMBERS else "left")
-    for result in results:
-        row(table, *_row(result))
-    return table
+    for result in there:
+        row(table, ours("#{}", result.issue_number), *_cells(result, by="\n"))
+    say_table(console, table)
+    for result in there:
+        _below(console, result, ours("#{} ", result.issue_number))
 
 
+#: What is told of each issue beside its number.
+_COLUMNS = ("issue", "labels", "files", "tests before/after", "score", "pull request", "cost", "seconds", "status")
 #: Columns that hold numbers.
-_NUMBERS = frozenset({"issue", "score", "cost", "seconds"})
+_NUMBERS = frozenset({"issue", "score", "pull request", "cost", "seconds"})
 
 
-def _row(result: IssueResult) -> tuple[TerminalText, ...]:
-    """Return the cells of one issue."""
+def _cells(result: IssueResult, *, by: str) -> tuple[TerminalText, ...]:
+    """Return what is told of one issue beside its number, in the order of the columns; *by* stands between names."""
     failed, passed = measured(result.tests_failed_before), measured(result.tests_passed_after)
-    score = measured(result.review_score)
     return (
-        ours("#{}", result.issue_number),
-        _listed(result.labels),
-        _listed(result.files) if result.files else ours("none"),
+        _listed(result.labels, by=by),
+        _listed(result.files, by=by) if result.files else ours("none"),
         ours("not run") if failed is None or passed is None else ours("{} fail / {} pass", failed, passed),
-        ours("not run") if score is None else ours("{}", score),
-        shown(Untrusted(result.pull_request_url or "none")),
+        _score(result),
+        _pull_request(result),
         ours("${:.4f}", result.cost_usd_micros / USD_MICROS),
         ours("{:.1f}", result.duration.ToTimedelta().total_seconds()),
         _status(result),
     )
 
 
-def _listed(names: Iterable[str]) -> TerminalText:
-    """Return names, one a line."""
-    return joined(*(shown(Untrusted(name)) for name in names), by="\n")
+def _block(console: Console, result: IssueResult) -> None:
+    """Print what became of one issue, a line each."""
+    say(console, ours("#{}", result.issue_number, style="bold"))
+    for name, cell in zip(_COLUMNS[1:], _cells(result, by=", "), strict=True):
+        say(console, ours("  "), shown(Untrusted(name)), ours(": "), cell)
+    _below(console, result, ours("  "))
+
+
+def _below(console: Console, result: IssueResult, begin: TerminalText) -> None:
+    """Print what no cell holds whole: the pull request's address and why the issue failed."""
+    if result.pull_request_url:
+        say(console, begin, shown(Untrusted(result.pull_request_url)))
+    if result.failure_message:
+        reason = Untrusted(failure_name(result.failure_reason) or status_of(result))
+        say(console, begin, shown(reason, style="red"), ours(": "), lines(Untrusted(result.failure_message)))
+    if result.HasField("stale_data"):
+        say(console, begin, shown(Untrusted(age_of(result.stale_data)), style="yellow"))
+
+
+def _listed(names: Sequence[str], *, by: str) -> TerminalText:
+    """Return names with *by* between them, and the number of those that are not named."""
+    named, rest = first(names, MOST_NAMED)
+    more = [ours("and {} more", rest)] if rest else []
+    return joined(*(shown(Untrusted(name)) for name in named), *more, by=by)
+
+
+def _score(result: IssueResult) -> TerminalText:
+    """Return the review's score; an incomplete review has none."""
+    score = measured(result.review_score)
+    if score is not None:
+        return ours("{}", score)
+    return ours("none") if result.reviewed else ours("not run")
+
+
+def _pull_request(result: IssueResult) -> TerminalText:
+    """Return the pull request's number; its address has a line of its own."""
+    number = result.pull_request_url.rpartition("/")[2]
+    return shown(Untrusted(f"#{number}" if number else "none"))
 
 
 def _status(result: IssueResult) -> TerminalText:
     """Return how the run ended, in words."""
     status = status_of(result)
     if result.failure_reason:
-        status += f": {failure_name(result.failure_reason)}\n{result.failure_message[:MOST_OF_A_REASON]}"
+        status += f": {failure_name(result.failure_reason)}"
     elif result.changed_expectations:
         status += f" ({len(result.changed_expectations)} changed expectations)"
-    if result.HasField("stale_data"):
-        status += f"\n{age_of(result.stale_data)}"
-    return lines(Untrusted(status))
+    return shown(Untrusted(status))

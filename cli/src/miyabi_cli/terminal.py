@@ -8,12 +8,19 @@ from typing import Any, NewType, TypeAlias
 
 from rich.console import Console
 from rich.progress import ProgressColumn, Task
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
-from miyabi_core.text import Untrusted, exact, exact_lines
+from miyabi_core.text import Untrusted, exact, exact_lines, shortened
 
-#: Text that may be printed; made by `ours`, `shown` and `lines` only.
+#: Digits of a commit's name that tell it from every other of a repository.
+COMMIT_DIGITS = 12
+#: Cells of a bar; half of them where the terminal has fewer columns than `WIDE`.
+BAR_CELLS, WIDE = 24, 100
+#: A cell that is done and one that is not: told apart without colour, and where there is ASCII only.
+_CELLS, _ASCII_CELLS = ("█", "░"), ("#", ".")
+
+#: Text that may be printed; made by `ours`, `shown`, `commit` and `lines` only.
 TerminalText = NewType("TerminalText", Text)
 #: What numbers a literal of ours may hold.
 Number: TypeAlias = int | float
@@ -38,9 +45,15 @@ def shown(text: Untrusted, *, style: str = "", most: int | None = None) -> Termi
     Args:
         text: What the stranger wrote.
         style: A style of rich.
-        most: Characters that are shown.
+        most: Characters that it may take, the mark that says how many are left out included; None: all.
     """
-    return TerminalText(Text(exact(text.raw[:most]), style=style))
+    whole = exact(text.raw)
+    return TerminalText(Text(whole if most is None else shortened(whole, most), style=style))
+
+
+def commit(sha: Untrusted) -> TerminalText:
+    """Return a commit as people name it: by its first digits, of which git needs no more."""
+    return TerminalText(Text(exact(sha.raw)[:COMMIT_DIGITS]))
 
 
 def lines(text: Untrusted, *, style: str = "") -> TerminalText:
@@ -85,10 +98,41 @@ def _visible(match: re.Match[str]) -> str:
     return "".join(char if exact(char) == char else json.dumps(char, ensure_ascii=True)[1:-1] for char in match.group())
 
 
-class WordsColumn(ProgressColumn):
-    """What a bar's issue is doing, from the field `words`, which holds a `TerminalText`."""
+class NumberColumn(ProgressColumn):
+    """An issue's number, from the field `number`."""
+
+    def __init__(self) -> None:
+        super().__init__(Column(no_wrap=True))
 
     def render(self, task: Task) -> Text:
-        """Return the words."""
-        words: Text = task.fields["words"]
+        """Return the number."""
+        return Text(f"#{task.fields['number']}", style="bold")
+
+
+class StepsColumn(ProgressColumn):
+    """A bar whose cells are told apart by their form, not by colour alone, and nothing is as full as everything.
+
+    Args:
+        console: Where to.
+    """
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(Column(no_wrap=True))
+        self._width = BAR_CELLS if console.width >= WIDE else BAR_CELLS // 2
+        self._cells = _CELLS if (console.encoding or "").lower().startswith("utf") else _ASCII_CELLS
+
+    def render(self, task: Task) -> Text:
+        """Return the bar; it is full where all steps are done, and empty where none is."""
+        full, empty = self._cells
+        done = int(self._width * task.percentage / 100)
+        return Text.assemble((full * done, "green"), (empty * (self._width - done), "dim"))
+
+
+class WordsColumn(ProgressColumn):
+    """What a bar's issue is doing, in one line, from the field `words`, which holds a `TerminalText`."""
+
+    def render(self, task: Task) -> Text:
+        """Return the words; where there is no room for all of them, they end with a mark."""
+        words: Text = task.fields["words"].copy()
+        words.no_wrap, words.overflow = True, "ellipsis"
         return words

@@ -8,15 +8,24 @@ from typing import Protocol, Self
 
 from google.protobuf.json_format import MessageToDict
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import MofNCompleteColumn, Progress, TaskID, TimeElapsedColumn
 
 from miyabi.common.v1.task_kind_pb2 import TaskKind
 from miyabi.coordinator.v1.event_pb2 import BatchEvent
 from miyabi.coordinator.v1.result_pb2 import IssueResult
 from miyabi.coordinator.v1.state_pb2 import RunState, TaskState
 from miyabi_cli.evidence_view import Attention
-from miyabi_cli.results import age_of, as_json, results_table
-from miyabi_cli.terminal import TerminalText, WordsColumn, joined, json_line, ours, say, say_table, shown
+from miyabi_cli.results import age_of, as_json, show_results
+from miyabi_cli.terminal import (
+    NumberColumn,
+    StepsColumn,
+    WordsColumn,
+    joined,
+    json_line,
+    ours,
+    say,
+    shown,
+)
 from miyabi_core.text import Untrusted
 
 #: Characters of a title or a step beside a bar: what a line of 120 columns holds.
@@ -44,9 +53,14 @@ def kind_name(kind: int) -> str:
     return TaskKind.Name(kind).removeprefix("TASK_KIND_").lower().replace("_", " ")  # type: ignore[arg-type]
 
 
-def _kind(event: BatchEvent) -> TerminalText:
-    """Return the kind of an event's task."""
-    return shown(Untrusted(kind_name(event.task_kind)))
+def _task_of(event: BatchEvent) -> str:
+    """Return what an event's task does, in a word; transient events name the task alone."""
+    return kind_name(event.task_kind) if event.task_kind else event.task_id.rstrip("0123456789").rstrip("-")
+
+
+def _state(state: TaskState.ValueType) -> str:
+    """Return a task's state as a lower-case word."""
+    return TaskState.Name(state).removeprefix("TASK_STATE_").lower()
 
 
 class JsonView:
@@ -77,8 +91,8 @@ class TerminalView:
         self._attention = Attention(console, stays=stays)
         self._bars: dict[int, TaskID] = {}
         self._progress = Progress(
-            TextColumn("[bold]#{task.fields[number]}[/]"),
-            BarColumn(bar_width=24),
+            NumberColumn(),
+            StepsColumn(console),
             MofNCompleteColumn(),
             WordsColumn(),
             TimeElapsedColumn(),
@@ -106,7 +120,7 @@ class TerminalView:
     def finish(self, results: Iterable[IssueResult]) -> None:
         """Print the table."""
         self._progress.stop()
-        say_table(self._console, results_table(results))
+        show_results(self._console, results)
 
     def _accepted(self, event: BatchEvent) -> None:
         accepted = event.batch_accepted
@@ -139,10 +153,12 @@ class TerminalView:
             self._finished(bar, event.issue_finished)
         elif payload == "step_changed":
             step = shown(Untrusted(event.step_changed.step), most=TITLE_CHARACTERS)
-            self._progress.update(bar, words=joined(_kind(event), ours(": "), step))
+            task = Untrusted(_task_of(event))
+            self._progress.update(bar, words=joined(shown(task), ours(": "), step) if task else step)
         elif payload == "task_state_changed":
-            advance = int(event.task_state_changed.to_state in _DONE)
-            self._progress.update(bar, advance=advance, words=_kind(event))
+            state = event.task_state_changed.to_state
+            words = Untrusted(f"{_task_of(event)} {_state(state)}")
+            self._progress.update(bar, advance=int(state in _DONE), words=shown(words))
 
     def _finished(self, bar: TaskID, result: IssueResult) -> None:
         good = result.state == RunState.RUN_STATE_SUCCEEDED
@@ -180,8 +196,7 @@ class LogView:
                     self._line(event, f"#{heading.number} {age_of(heading.stale_data)}")
         elif payload == "task_state_changed":
             change = event.task_state_changed
-            state = TaskState.Name(change.to_state).removeprefix("TASK_STATE_").lower()
-            self._line(event, f"{kind_name(event.task_kind)} {state} {change.message}".rstrip())
+            self._line(event, f"{_task_of(event)} {_state(change.to_state)} {change.message}".rstrip())
         elif payload == "issue_finished":
             state = RunState.Name(event.issue_finished.state).removeprefix("RUN_STATE_").lower()
             self._line(event, f"{state} {event.issue_finished.failure_message}".rstrip())
@@ -192,7 +207,7 @@ class LogView:
 
     def finish(self, results: Iterable[IssueResult]) -> None:
         """Print the table."""
-        say_table(self._console, results_table(results))
+        show_results(self._console, results)
 
 
 def choose_view(console: Console, *, as_json: bool, stays: bool = True) -> BatchView:

@@ -9,7 +9,7 @@ from google.protobuf.json_format import MessageToDict
 
 from miyabi.coordinator.v1.state_pb2 import RunState
 from miyabi_cli.client import batch_name, coordinator
-from miyabi_cli.evidence_view import show_run
+from miyabi_cli.run_view import show_run
 from miyabi_cli.runtime import Runtime, run
 from miyabi_cli.terminal import json_line, ours, say, shown
 from miyabi_core.text import Untrusted

@@ -24,7 +24,7 @@ from miyabi_cli.following import follow
 from miyabi_cli.request import BatchOptions, build_request
 from miyabi_cli.runtime import Runtime, run
 from miyabi_cli.stack.local import local_stack
-from miyabi_cli.terminal import ours, say, shown
+from miyabi_cli.terminal import commit, ours, say, shown
 from miyabi_cli.trial.checkout import Checkout, find
 from miyabi_cli.trial.issue import TrialIssue, read_issue
 from miyabi_cli.trial.outcome import keep, show_outcome
@@ -116,7 +116,7 @@ async def _staged(checkout: Checkout, wanted: TrialIssue, *, folder: Path, scena
 
 def _say_first(runtime: Runtime, checkout: Checkout, *, scenarios: Path | None) -> None:
     """Say what is tried, what is left out, and who answers as the model."""
-    where, sha = shown(Untrusted(str(checkout.path))), shown(Untrusted(checkout.sha), most=12)
+    where, sha = shown(Untrusted(str(checkout.path))), commit(Untrusted(checkout.sha))
     say(runtime.errors, ours("trying "), where, ours(" at "), sha, ours(", on a simulated GitHub"))
     if checkout.uncommitted:
         count = len(checkout.uncommitted)

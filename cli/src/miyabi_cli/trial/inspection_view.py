@@ -9,8 +9,8 @@ from typing import Any
 from rich.console import Console
 
 from miyabi_agents.inspection import Inspection, Look, Refusal
-from miyabi_cli.terminal import TerminalText, joined, lines, ours, say, shown
-from miyabi_core.text import Untrusted
+from miyabi_cli.terminal import TerminalText, commit, joined, lines, ours, say, shown
+from miyabi_core.text import Untrusted, first, last
 
 #: Tests and files that are named; the rest is counted.
 MOST_NAMED = 20
@@ -33,7 +33,7 @@ def show_inspection(console: Console, inspection: Inspection, *, uncommitted: in
         uncommitted: Paths that were left out since they are not committed.
     """
     place = inspection.place
-    say(console, shown(Untrusted(place.repository), style="bold"), ours(" at "), shown(Untrusted(place.sha), most=12))
+    say(console, shown(Untrusted(place.repository), style="bold"), ours(" at "), commit(Untrusted(place.sha)))
     if uncommitted:
         say(console, ours("left out: {} paths that are not committed", uncommitted, style="yellow"))
     if inspection.config_from:
@@ -96,20 +96,22 @@ def _field(console: Console, name: TerminalText, value: TerminalText) -> None:
 
 def _reasons(console: Console, name: TerminalText, reasons: Mapping[str, str]) -> None:
     """Print names, each with the first lines of why."""
-    named = sorted(reasons)
-    for test in named[:MOST_NAMED]:
+    named, rest = first(sorted(reasons), MOST_NAMED)
+    for test in named:
         _field(console, name, shown(Untrusted(test), style="red"))
         for line in told(reasons[test]):
             say(console, ours("      "), shown(Untrusted(line), most=_WIDTH))
-    if len(named) > MOST_NAMED:
-        _field(console, name, ours("and {} more", len(named) - MOST_NAMED))
+    if rest:
+        _field(console, name, ours("and {} more", rest))
 
 
 def told(reason: str) -> list[str]:
     """Return the lines of a reason that tell most: the last one that names an error, else the first ones."""
     there = [line.strip() for line in reason.splitlines() if line.strip()]
-    errors = [line for line in there if _ERROR.search(line[:_WIDTH])]
-    return errors[-1:] or there[:MOST_LINES]
+    # An error names itself at the begin of its line; what is behind is of any length.
+    errors = [line for line in there if _ERROR.search(line, 0, _WIDTH)]
+    told, rest = last(errors, 1) if errors else first(there, MOST_LINES)
+    return [*told, f"… {rest:,} lines more"] if rest and not errors else list(told)
 
 
 def _refused(console: Console, refusal: Refusal) -> None:
@@ -120,10 +122,12 @@ def _refused(console: Console, refusal: Refusal) -> None:
 
 def _tail(console: Console, output: str) -> None:
     """Print the end of what a run printed."""
-    last = output.rstrip().splitlines()[-TAIL_LINES:]
-    if last:
+    there, rest = last(output.rstrip().splitlines(), TAIL_LINES)
+    if there:
         say(console, ours("  the end of the output:", style="dim"))
-    for line in last:
+    if rest:
+        say(console, ours("  | … {} lines before", rest, style="dim"))
+    for line in there:
         say(console, ours("  | ", style="dim"), shown(Untrusted(line), most=_WIDTH))
 
 

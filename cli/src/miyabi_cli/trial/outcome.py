@@ -12,10 +12,10 @@ from rich.console import Console
 from miyabi.coordinator.v1.batch_pb2 import IssueRun
 from miyabi_agents.errors import WorkspaceError
 from miyabi_agents.workspace.git import git
-from miyabi_cli.evidence_view import show_run
+from miyabi_cli.run_view import show_run
 from miyabi_cli.terminal import lines, ours, say, shown
 from miyabi_cli.trial.stage import Stage
-from miyabi_core.text import Untrusted
+from miyabi_core.text import Untrusted, first
 
 #: Lines of a diff that are printed; the file has all.
 MOST_DIFF_LINES = 200
@@ -86,10 +86,10 @@ def show_outcome(console: Console, run: IssueRun, outcome: Outcome) -> None:
     say(console)
     if outcome.diff is not None:
         text = outcome.diff.read_text(encoding="utf-8", errors="replace")
-        there = text.splitlines()
-        say(console, lines(Untrusted("\n".join(there[:MOST_DIFF_LINES]))))
-        if len(there) > MOST_DIFF_LINES:
-            say(console, ours("and {} lines more", len(there) - MOST_DIFF_LINES))
+        there, rest = first(text.splitlines(), MOST_DIFF_LINES)
+        say(console, lines(Untrusted("\n".join(there))))
+        if rest:
+            say(console, ours("and {} lines more", rest))
         say(console)
     for name, path in ((ours("diff       "), outcome.diff), (ours("evidence   "), outcome.evidence)):
         if path is not None:
