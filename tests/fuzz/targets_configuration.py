@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable
 
-from miyabi_agents.agents.editing import search_matcher
+from miyabi_agents.agents.editing.searching import Query, usable
 from miyabi_agents.errors import ConfigError, WorkspaceError
 from miyabi_agents.localisation.index import _document
 from miyabi_agents.verification.config import FILE_NAME, parse
@@ -59,7 +59,7 @@ def paths(data: bytes) -> None:
 def queries(data: bytes) -> None:
     """What a model searches for, on a line of a stranger's."""
     query, _, line = data.decode("utf-8", "replace").partition("\n")
-    search_matcher(query[:1000])(line)
+    usable(Query(query[:1000]))[0].finder().search(line)
 
 
 def indexed(data: bytes) -> None:

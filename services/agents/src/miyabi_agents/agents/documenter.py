@@ -11,7 +11,7 @@ from miyabi.coordinator.v1.result_pb2 import ChangeSet, DocumentResult
 from miyabi_agents.agents import prompts
 from miyabi_agents.agents.change_prompt import change_prompt
 from miyabi_agents.agents.edit_policy import problem_of
-from miyabi_agents.agents.editing import TOOLS, EditingTools, tool
+from miyabi_agents.agents.editing import TOOLS, EditingTools, tool, translated
 from miyabi_agents.ports import TaskContext
 from miyabi_core.text import both_ends
 
@@ -58,6 +58,7 @@ class DocumenterAgent:
                 prompt=_prompt(task, seen.text),
                 tools=[*TOOLS, FINISH],
                 handlers=EditingTools(tree).handlers(),
+                translate=translated,
                 finish="finish_documentation",
                 strong=False,
             )

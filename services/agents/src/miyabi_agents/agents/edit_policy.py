@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from miyabi.coordinator.v1.result_pb2 import FileChange
+from miyabi_agents.toolchains.registry import TOOLCHAINS
 from miyabi_agents.verification.targets import matches
 from miyabi_agents.workspace.linkfree import alike
 
@@ -13,7 +14,7 @@ REFUSED = (
     ".github/workflows/**", ".github/actions/**", ".github/dependabot.yml", ".github/CODEOWNERS", "CODEOWNERS",
     "docs/CODEOWNERS", ".gitlab-ci.yml", ".gitlab/**", ".circleci/**", ".buildkite/**", ".travis.yml", ".drone.yml",
     ".woodpecker.yml", ".woodpecker/**", "azure-pipelines.yml", "bitbucket-pipelines.yml", "Jenkinsfile",
-    "appveyor.yml", ".cirrus.yml", ".gitattributes", "**/.gitattributes", ".gitmodules", ".miyabi.yaml",
+    "appveyor.yml", ".cirrus.yml", ".gitattributes", "**/.gitattributes", ".gitmodules", ".lfsconfig", ".miyabi.yaml",
 )  # fmt: skip
 #: Longest file that a change may write, in bytes: source code is far shorter.
 MAX_FILE_BYTES = 2 << 20
@@ -30,6 +31,19 @@ def refusal_of(path: str) -> str:
     if any(matches(pattern, alike(path)) for pattern in _REFUSED_FOLDED):
         return f"{path} may not be changed: it is run, or obeyed, with the repository's own rights"
     return ""
+
+
+def harness_note(path: str, before: bytes | None, after: bytes | None) -> str:
+    """Return what the model is told of an edit that changes how tests are found, run or judged; empty for any other.
+
+    Args:
+        path: The file.
+        before: Its content before the edit; None where it was not there.
+        after: Its content after it; None where it is gone.
+    """
+    if before == after or not any(toolchain.harness_changed(path, before, after) for toolchain, _ in TOOLCHAINS):
+        return ""
+    return f"; {path} decides how tests are run, so a person has to approve the change before its pull request"
 
 
 def size_refusal(path: str, size: int) -> str:
@@ -68,7 +82,7 @@ def problem_of(files: Iterable[FileChange]) -> str:
     if refused:
         return refused
     seen: dict[str, str] = {}
-    for file in changed:
+    for file in (file for file in changed if not file.deleted):
         twin = seen.setdefault(alike(file.path), file.path)
         if twin != file.path:
             return f"{file.path} and {twin} are one file on some systems"

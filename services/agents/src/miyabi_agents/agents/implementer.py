@@ -14,7 +14,7 @@ from miyabi.coordinator.v1.state_pb2 import FailureReason
 from miyabi_agents.agents import prompts
 from miyabi_agents.agents.change_prompt import change_prompt
 from miyabi_agents.agents.edit_policy import problem_of
-from miyabi_agents.agents.editing import CHANGED_EXPECTATIONS, TOOLS, EditingTools, tool
+from miyabi_agents.agents.editing import CHANGED_EXPECTATIONS, TOOLS, EditingTools, tool, translated
 from miyabi_agents.agents.gateway_calls import read_issue
 from miyabi_agents.agents.issue_prompt import issue_prompt
 from miyabi_agents.agents.planner import locate
@@ -113,6 +113,7 @@ class ImplementerAgent:
             prompt="\n\n".join(filter(None, parts)),
             tools=[*TOOLS, FINISH_CHANGE],
             handlers=EditingTools(tree).handlers(),
+            translate=translated,
             finish="finish_change",
         )
         await context.progress.text_done("change")
@@ -134,6 +135,7 @@ class ImplementerAgent:
                         prompt=_test_prompt(task, issue, path, change),
                         tools=[*TOOLS, FINISH_TESTS],
                         handlers=editing.handlers(),
+                        translate=translated,
                         finish="finish_tests",
                     )
                 )

@@ -16,7 +16,7 @@ from miyabi.common.v1.usage_pb2 import Budget, Usage
 from miyabi_agents.errors import ModelAnswerError, ModelUnavailableError
 from miyabi_agents.model import prices
 from miyabi_agents.model.budget import BudgetKeeper
-from miyabi_core.text import encodable
+from miyabi_core.text import encodable, shortened
 
 if TYPE_CHECKING:
     from miyabi_agents.ports import Invocation, ProgressSink
@@ -44,6 +44,8 @@ _KEPT = {
 
 #: Runs a tool; raises ValueError with a sentence for the model where the call cannot be done.
 ToolHandler = Callable[[Mapping[str, Any]], Awaitable[str]]
+#: Returns the tool and the input that a call means, which the model may know under other names.
+Translate = Callable[[str, Mapping[str, Any]], tuple[str, Mapping[str, Any]]]
 
 
 class ModelSession:
@@ -111,9 +113,20 @@ class ModelSession:
         tools: Sequence[Mapping[str, Any]],
         handlers: Mapping[str, ToolHandler],
         finish: str,
+        translate: Translate = lambda name, given: (name, given),
         strong: bool = True,
     ) -> dict[str, Any]:
         """Let the model use *tools* until it calls *finish*; returns that call's checked input.
+
+        Args:
+            step: Under which its text is streamed.
+            system: The system prompt.
+            prompt: The first message.
+            tools: What is offered.
+            handlers: What runs each of them.
+            finish: The tool that ends the conversation.
+            translate: Takes calls under names that are not offered; by default none.
+            strong: Which model.
 
         Raises:
             ModelAnswerError: it never finished.
@@ -132,23 +145,26 @@ class ModelSession:
                 raise ModelAnswerError(f"the model stopped without calling {finish}: {_text(answer)[:300]}")
             results = []
             for use in uses:
-                problem = schema_problem(by_name.get(use.name), use.input)
-                if use.name == finish and not problem:
-                    return dict(use.input)
-                results.append((use.id, *await self._run_tool(handlers, use, problem)))
+                name, given = translate(use.name, use.input)
+                problem = schema_problem(by_name.get(name), given)
+                if name == finish and not problem:
+                    return dict(given)
+                results.append((use.id, *await self._run_tool(handlers, name, given, problem)))
             messages.append(_results(results) if uses else _user(f"Go on, and call {finish} when you are done."))
         raise ModelAnswerError(f"the model did not call {finish} within {MAX_TURNS} answers")
 
-    async def _run_tool(self, handlers: Mapping[str, ToolHandler], use: Any, problem: str) -> tuple[str, bool]:
+    async def _run_tool(
+        self, handlers: Mapping[str, ToolHandler], name: str, given: Mapping[str, Any], problem: str
+    ) -> tuple[str, bool]:
         """Run one tool; returns the result's text and whether it is an error."""
         if problem:
             return problem, True
-        async with self._progress.invocation(use.name, detail=json.dumps(use.input)[:500]) as invocation:
+        async with self._progress.invocation(name, detail=json.dumps(given)[:500]) as invocation:
             try:
-                return (await handlers[use.name](use.input))[:MAX_RESULT_CHARACTERS], False
+                return shortened(await handlers[name](given), MAX_RESULT_CHARACTERS), False
             except ValueError as error:
                 invocation.failed(str(error))
-                return str(error), True
+                return shortened(str(error), MAX_RESULT_CHARACTERS), True
 
     async def _send(
         self,
@@ -240,7 +256,17 @@ def schema_problem(tool: Mapping[str, Any] | None, value: Any) -> str:
         return "there is no such tool"
     validator = jsonschema.Draft202012Validator(tool["input_schema"])
     error = next(iter(sorted(validator.iter_errors(value), key=str)), None)
-    return "" if error is None else f"{'.'.join(map(str, error.path)) or 'input'}: {error.message[:300]}"
+    if error is None:
+        return ""
+    where = ".".join(map(str, error.path))
+    if error.validator == "required":
+        missing = next(name for name in error.validator_value if name not in error.instance)
+        return f"{where + '.' if where else ''}{missing}: is missing"
+    if error.validator == "additionalProperties":
+        known = error.schema["properties"]
+        foreign = next(name for name in error.instance if name not in known)
+        return f"{where + '.' if where else ''}{foreign}: is no argument of this tool; it takes {', '.join(known)}"
+    return f"{where or 'input'}: {shortened(error.message, 300)}"
 
 
 def _unavailable(error: anthropic.APIStatusError) -> ModelUnavailableError:

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from miyabi_agents.agents.editing import EditingTools, search_matcher
+from miyabi_agents.agents.editing import EditingTools
+from miyabi_agents.agents.editing.searching import Query, usable
 from miyabi_agents.workspace import GitWorkspaces
 
 
@@ -21,9 +22,9 @@ async def tools(workshop):
 
 async def test_a_search_names_file_line_and_text(tools) -> None:
     """Hits are listed by path and line; alternatives and gaps work, and what is not there is said."""
-    assert await tools.search({"query": "return value"}) == "toy/numbers.py:2: return value + 2"
+    assert await tools.search({"query": "return value"}) == "toy/numbers.py:2:    return value + 2"
     assert len((await tools.search({"query": "def double|def shout"})).splitlines()) == 2
-    assert await tools.search({"query": r"def .*\(text\)"}) == "toy/words.py:1: def shout(text):"
+    assert await tools.search({"query": r"def .*\(text\)"}) == "toy/words.py:1:def shout(text):"
     assert await tools.search({"query": "nowhere"}) == "nothing found"
 
 
@@ -31,7 +32,7 @@ async def test_a_search_names_file_line_and_text(tools) -> None:
 def test_no_query_takes_long_on_any_line(query: str) -> None:
     """Expressions that would run for hours are literal texts here, and none is an error."""
     began = time.perf_counter()
-    search_matcher(query)("a" * 1_000_000)
+    usable(Query(query))[0].finder().search("a" * 1_000_000)
     assert time.perf_counter() - began < 0.5
 
 
@@ -39,14 +40,14 @@ async def test_a_file_is_read_by_lines(tools) -> None:
     """Lines are numbered; a part says how many there are in all."""
     assert await tools.read({"path": "toy/numbers.py"}) == "1\tdef double(value):\n2\t    return value + 2"
     part = await tools.read({"path": "toy/numbers.py", "start_line": 2, "end_line": 2})
-    assert part == "2\t    return value + 2\n(2 lines in all)"
+    assert part == "2\t    return value + 2\n(lines 2-2 of 2 lines in all)"
 
 
 async def test_a_text_must_occur_exactly_once(tools) -> None:
     """An ambiguous or missing text is refused with its count, and the file stays as it is."""
     for old, count in (("e", "[0-9]+"), ("nowhere", "0")):
         with pytest.raises(ValueError, match=f"occurs {count} times"):
-            await tools.replace({"path": "toy/numbers.py", "old_text": old, "new_text": "x"})
+            await tools.edit({"path": "toy/numbers.py", "old_str": old, "new_str": "x"})
     assert "value + 2" in await tools.read({"path": "toy/numbers.py"})
 
 
@@ -63,7 +64,12 @@ async def test_paths_outside_the_checkout_are_refused(tools, path: str) -> None:
     for attempt in (
         tools.read({"path": path}),
         tools.create({"path": path, "content": "x"}),
-        tools.replace({"path": path, "old_text": "a", "new_text": "b"}),
+        tools.edit({"path": path, "old_str": "a", "new_str": "b"}),
+        tools.delete({"path": path}),
+        tools.move({"path": path, "new_path": "x.py"}),
+        tools.move({"path": "toy/numbers.py", "new_path": path}),
+        tools.list({"path": path}),
+        tools.search({"query": "x", "path": path}),
     ):
         with pytest.raises(ValueError, match="path"):
             await attempt
@@ -74,7 +80,7 @@ async def test_edits_of_one_file_at_the_same_time_all_count(tools) -> None:
     names = [f"name{number:02}" for number in range(20)]
     await tools.create({"path": "many.py", "content": "\n".join(names)})
     await asyncio.gather(
-        *(tools.replace({"path": "many.py", "old_text": name, "new_text": name.upper()}) for name in names)
+        *(tools.edit({"path": "many.py", "old_str": name, "new_str": name.upper()}) for name in names)
     )
     assert (await tools.read({"path": "many.py"})).count("NAME") == 20
 
@@ -93,7 +99,7 @@ async def test_what_runs_with_the_repositorys_rights_is_not_the_models_to_write(
 )
 async def test_names_that_deceive_are_refused(tools, path: str) -> None:
     """Twins by case or form, options, invisible characters."""
-    with pytest.raises(ValueError, match=r"take them for one|may be used|cannot be used"):
+    with pytest.raises(ValueError, match=r"take them for one|may be used|cannot be written"):
         await tools.create({"path": path, "content": "x"})
 
 
