@@ -183,9 +183,10 @@ class Forge:
         for branch in sorted(before.keys() | after.keys()):
             old, new = before.get(branch), after.get(branch)
             if old != new:
-                self._branch_moved(repository, branch, old=old, new=new)
+                self._told_of_push(repository, branch, old=old, new=new)
+                await self._pulls_follow(repository, branch, new=new)
 
-    def _branch_moved(self, repository: Repository, branch: str, *, old: str | None, new: str | None) -> None:
+    def _told_of_push(self, repository: Repository, branch: str, *, old: str | None, new: str | None) -> None:
         nothing = "0" * len(old or new or "")
         self.webhooks.emit(
             "push",
@@ -199,13 +200,38 @@ class Forge:
                 "sender": self.shapes.user(repository.owner),
             },
         )
-        for pull in repository.pulls():
-            if pull.state != "open" or pull.head_ref != branch:
-                continue
-            if new is None:
-                self.update_item(repository, pull, changes={"state": "closed"}, action="closed")
-            else:
-                self.update_item(repository, pull, changes={"head_sha": new}, action="synchronize")
+
+    async def _pulls_follow(self, repository: Repository, branch: str, *, new: str | None) -> None:
+        """Let the open pull requests from and to a branch follow it; those of a fork are in the repository it is of."""
+        owner, _, name = repository.fork_of.partition("/")
+        parent = self.store.find(owner, name) if repository.fork_of else None
+        for home in filter(None, (repository, parent)):
+            for pull in home.pulls():
+                if pull.state != "open":
+                    continue
+                source = pull.head_repository or pull.repository
+                if pull.head_ref == branch and source.casefold() == repository.full_name.casefold():
+                    await self._head_moved(home, repository, pull, new)
+                elif pull.base_ref == branch and home is repository:
+                    await self._base_moved(home, pull, new)
+
+    async def _head_moved(self, home: Repository, source: Repository, pull: PullRequest, new: str | None) -> None:
+        if new is None:
+            self.update_item(home, pull, changes={"state": "closed"}, action="closed")
+            return
+        await self.keep_head(home, pull.number, new, source=source)
+        self.update_item(home, pull, changes={"head_sha": new}, action="synchronize")
+
+    async def _base_moved(self, home: Repository, pull: PullRequest, new: str | None) -> None:
+        """Close a pull request whose base is gone; one whose head the base has now is merged."""
+        if new is None:
+            self.update_item(home, pull, changes={"state": "closed"}, action="closed")
+        elif await gitrepo.contains(self.store.git_dir(home), new, pull.head_sha):
+            self.update_item(home, pull, changes={"state": "closed", "merged": True}, action="closed")
+
+    async def keep_head(self, home: Repository, number: int, commit: str, *, source: Repository) -> None:
+        """Let `refs/pull/N/head` of a repository name a commit of another one, or of its own."""
+        await gitrepo.keep_pull(self.store.git_dir(home), number, commit, source=self.store.git_dir(source))
 
     def _known_labels(self, repository: Repository, names: Iterable[str]) -> list[str]:
         known = []

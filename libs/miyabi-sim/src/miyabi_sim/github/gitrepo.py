@@ -27,6 +27,7 @@ BARE_SETTINGS = {
     "uploadpack.allowFilter": "true",
     "uploadpack.allowAnySHA1InWant": "true",
     "receive.advertisePushOptions": "true",
+    "receive.hideRefs": "refs/pull",
     "core.logAllRefUpdates": "true",
     "gc.auto": "0",
 }
@@ -172,3 +173,40 @@ async def commits_between(git_dir: Path, base: str, head: str) -> int:
             _COUNTED.clear()
         _COUNTED[key] = int(await read_git(git_dir, "rev-list", "--count", f"{base}..{head}", "--"))
     return _COUNTED[key]
+
+
+async def has_common_history(git_dir: Path, one: str, other: str) -> bool:
+    """Return whether two commits have an ancestor in common."""
+    try:
+        return bool(await read_git(git_dir, "merge-base", one, other))
+    except GitFailedError:
+        return False
+
+
+async def contains(git_dir: Path, branch_head: str, commit: str) -> bool:
+    """Return whether a commit is the head of a branch, or lies behind it."""
+    try:
+        await read_git(git_dir, "merge-base", "--is-ancestor", commit, branch_head)
+    except GitFailedError:
+        return False
+    return True
+
+
+async def bring(git_dir: Path, commit: str, *, source: Path) -> None:
+    """Bring a commit with its history from another repository; from the same one nothing has to come.
+
+    Raises:
+        GitFailedError: if *source* has no such commit.
+    """
+    if source != git_dir:
+        await read_git(git_dir, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", str(source), commit)
+
+
+async def keep_pull(git_dir: Path, number: int, commit: str, *, source: Path) -> None:
+    """Let `refs/pull/N/head` name a commit, which is brought from the repository of the head.
+
+    Raises:
+        GitFailedError: if *source* has no such commit.
+    """
+    await bring(git_dir, commit, source=source)
+    await read_git(git_dir, "update-ref", f"refs/pull/{number}/head", commit)

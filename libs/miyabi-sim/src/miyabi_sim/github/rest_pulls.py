@@ -18,7 +18,7 @@ _PULLS = "/repos/{owner}/{repo}/pulls"
 
 
 class PullsApi:
-    """Handlers of pull requests; a head must be a branch of the same repository."""
+    """Handlers of pull requests; a head is a branch of the same repository or of a fork of it."""
 
     def __init__(self, forge: Forge) -> None:
         self._forge = forge
@@ -45,7 +45,7 @@ class PullsApi:
             for pull in repository.pulls()
             if query.get("state", "open") in ("all", pull.state)
             and query.get("base", pull.base_ref) == pull.base_ref
-            and head in ("", f"{repository.owner}:{pull.head_ref}")
+            and head in ("", f"{_head_owner(pull)}:{pull.head_ref}")
         ]
         if query.get("direction", "desc") != "asc":
             found.reverse()
@@ -62,11 +62,12 @@ class PullsApi:
         title = text_of(body, "title", resource="PullRequest")
         text = text_of(body, "body", resource="PullRequest", default="")
         check_texts("PullRequest", title, body=text)
-        head = text_of(body, "head", resource="PullRequest").removeprefix(f"{repository.owner}:")
+        source, head = self._head(repository, text_of(body, "head", resource="PullRequest"))
         base = text_of(body, "base", resource="PullRequest")
         async with self._forge.pull_lock(repository):
-            head_sha, base_sha = await self._ends(repository, head=head, base=base)
             number = repository.next_number()
+            head_sha, base_sha = await self._ends(repository, source, head=head, base=base)
+            await self._forge.keep_head(repository, number, head_sha, source=source)
             now = self._forge.now()
             pull = PullRequest(
                 repository=repository.full_name,
@@ -82,6 +83,8 @@ class PullsApi:
                 base_ref=base,
                 base_sha=base_sha,
                 draft=body.get("draft") is True,
+                head_repository="" if source is repository else source.full_name,
+                maintainer_can_modify=source is not repository and body.get("maintainer_can_modify", True) is True,
             )
             self._forge.add_pull(repository, pull)
         shape = self._shapes.pull(repository, pull)
@@ -121,19 +124,39 @@ class PullsApi:
         self._forge.update_item(repository, pull, changes=changes, action="review_requested")
         return web.json_response(self._shapes.pull_simple(repository, pull), status=201)
 
-    async def _ends(self, repository: Repository, *, head: str, base: str) -> tuple[str, str]:
+    def _head(self, repository: Repository, given: str) -> tuple[Repository, str]:
+        """Return the repository and the branch of a head; `OWNER:BRANCH` is of a fork there.
+
+        Raises:
+            GitHubError: 422 if that account has no fork.
+        """
+        owner, colon, branch = given.partition(":")
+        if not colon or owner.casefold() == repository.owner.casefold():
+            return repository, branch if colon else given
+        forks = [one for one in self._forge.store if one.fork_of.casefold() == repository.full_name.casefold()]
+        source = next((fork for fork in forks if fork.owner.casefold() == owner.casefold()), None)
+        if source is None:
+            raise validation_failed("PullRequest", "invalid", field="head")
+        return source, branch
+
+    async def _ends(self, repository: Repository, source: Repository, *, head: str, base: str) -> tuple[str, str]:
         """Return the commits of head and base after GitHub's checks, in GitHub's order."""
         base_sha = await self._branch(repository, base)
         if base_sha is None:
             raise validation_failed("PullRequest", "invalid", field="base")
-        head_sha = await self._branch(repository, head)
+        head_sha = await self._branch(source, head)
         if head_sha is None:
             raise validation_failed("PullRequest", "invalid", field="head")
         for pull in repository.pulls():
-            if pull.state == "open" and (pull.head_ref, pull.base_ref) == (head, base):
-                message = f"A pull request already exists for {repository.owner}:{head}."
+            theirs = (pull.head_repository or repository.full_name, pull.head_ref, pull.base_ref)
+            if pull.state == "open" and theirs == (source.full_name, head, base):
+                message = f"A pull request already exists for {source.owner}:{head}."
                 raise validation_failed("PullRequest", "custom", message=message)
         git_dir = self._forge.store.git_dir(repository)
+        await gitrepo.bring(git_dir, head_sha, source=self._forge.store.git_dir(source))
+        if not await gitrepo.has_common_history(git_dir, base_sha, head_sha):
+            message = f"The {head} branch has no history in common with {base}"
+            raise validation_failed("PullRequest", "custom", message=message)
         if await gitrepo.commits_between(git_dir, base_sha, head_sha) == 0:
             message = f"No commits between {base} and {head}"
             raise validation_failed("PullRequest", "custom", message=message)
@@ -151,3 +174,8 @@ class PullsApi:
         if pull is None:
             raise not_found()
         return repository, pull
+
+
+def _head_owner(pull: PullRequest) -> str:
+    """Return the account whose branch a pull request brings."""
+    return (pull.head_repository or pull.repository).partition("/")[0]

@@ -78,7 +78,7 @@ class SimulatedGitHub:
         self._host = host
         self._public_url = url
         self._names = [*names, *_names_in(url)]
-        self._shapes = Shapes("")
+        self._shapes = Shapes("", find=self.store.find)
         self._forge = Forge(self.store, self._shapes, webhooks=self.webhooks, clock=clock)
         self._limiter = RateLimiter(self._dials, clock)
         self.apps = Apps(app, self.store, self._shapes, clock=clock)

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 from miyabi_sim.github.models import Comment, Issue, Label, PullRequest, Repository, label_node_id, node_id
 
 
 class Shapes:
-    """Writes objects as REST JSON, with addresses below the server's own URL."""
+    """Writes objects as REST JSON, with addresses below the server's own URL.
 
-    def __init__(self, url: str) -> None:
+    Args:
+        url: The server's.
+        find: Finds the repository of a fork; default: there are none.
+    """
+
+    def __init__(self, url: str, *, find: Callable[[str, str], Repository | None] = lambda _owner, _name: None) -> None:
         self.url = url
+        self.find = find
 
     def user(self, login: str) -> dict[str, Any]:
         """Return an account; its number follows from its name."""
@@ -89,7 +96,11 @@ class Shapes:
 
     def pull(self, repository: Repository, pull: PullRequest) -> dict[str, Any]:
         """Return a pull request as it is written where it stands alone."""
-        return self.pull_simple(repository, pull) | {"merged": pull.merged, "mergeable": None}
+        return self.pull_simple(repository, pull) | {
+            "merged": pull.merged,
+            "mergeable": None,
+            "maintainer_can_modify": pull.maintainer_can_modify,
+        }
 
     def pull_simple(self, repository: Repository, pull: PullRequest) -> dict[str, Any]:
         """Return a pull request as lists, and the answer to a request for a review, write it."""
@@ -101,7 +112,7 @@ class Shapes:
             "merged_at": pull.closed_at if pull.merged else None,
             "requested_reviewers": [self.user(login) for login in pull.requested_reviewers],
             "requested_teams": [],
-            "head": self._end(repository, pull.head_ref, sha=pull.head_sha),
+            "head": self._head(repository, pull),
             "base": self._end(repository, pull.base_ref, sha=pull.base_sha),
         }
 
@@ -154,6 +165,17 @@ class Shapes:
             "closed_at": item.closed_at,
             "author_association": "OWNER" if item.author == repository.owner else "CONTRIBUTOR",
         }
+
+    def _head(self, repository: Repository, pull: PullRequest) -> dict[str, Any]:
+        """Return the head; the repository of a fork that is gone is null."""
+        if not pull.head_repository:
+            return self._end(repository, pull.head_ref, sha=pull.head_sha)
+        owner, _, name = pull.head_repository.partition("/")
+        fork = self.find(owner, name)
+        if fork is not None:
+            return self._end(fork, pull.head_ref, sha=pull.head_sha)
+        label = f"{owner}:{pull.head_ref}"
+        return {"label": label, "ref": pull.head_ref, "sha": pull.head_sha, "user": self.user(owner), "repo": None}
 
     def _end(self, repository: Repository, ref: str, *, sha: str) -> dict[str, Any]:
         return {

@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -17,6 +17,7 @@ from pathlib import Path
 from miyabi_core.errors import ResourceExhaustedError, UnavailableError
 from miyabi_core.logging import get_logger
 from miyabi_github_gateway.adapters.git import metrics
+from miyabi_github_gateway.adapters.git.asked import MOST, Asked
 from miyabi_github_gateway.adapters.git.process import GitFailedError, output_of
 from miyabi_github_gateway.adapters.git.upstream import GitUpstream, Refs
 from miyabi_github_gateway.errors import GitHubUnavailableError, RepositoryNotFoundError
@@ -30,8 +31,13 @@ ACCESS_SECONDS = 600.0
 MOST_SLOTS = 16
 #: What git says when there is no room.
 _FULL = ("No space left on device", "Disk quota exceeded", "File too large")
-#: Branches and tags; what else GitHub has (a ref for each pull request) is not for agents.
-_REFSPECS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+#: What is always kept: branches and tags. Of the rest (a ref for each pull request) comes what is asked for by name.
+_KEPT = ("refs/heads/", "refs/tags/")
+_REFSPECS = tuple(f"+{start}*:{start}*" for start in _KEPT)
+#: What git says where GitHub has no such ref, or shows no such commit.
+_NOT_THERE = ("couldn't find remote ref", "not our ref", "no such remote ref")
+#: A fetch that writes nothing beside objects and the refs that it names.
+_FETCH = ("fetch", "--quiet", "--no-tags", "--force", "--no-write-fetch-head")
 
 _LOG = get_logger(__name__)
 
@@ -125,13 +131,14 @@ class Mirrors:
             await asyncio.to_thread(shutil.rmtree, self._base, ignore_errors=True)
 
     @asynccontextmanager
-    async def current(self, repository: str, *, new_look: bool) -> AsyncIterator[Path]:
+    async def current(self, repository: str, *, new_look: bool, asked: Asked | None = None) -> AsyncIterator[Path]:
         """Hold the mirror of a repository for the length of the block; it is not removed meanwhile.
 
         Args:
             repository: `owner/name`.
             new_look: GitHub is asked after this call began, at the beginning of a clone; without it a look within
                 the last minutes is enough, as for the requests that follow.
+            asked: What is asked for beside branches and tags: it is brought too, where GitHub has it.
 
         Raises:
             RepositoryNotFoundError: GitHub does not show it to the credential, whatever the mirror has.
@@ -143,6 +150,8 @@ class Mirrors:
         mirror.users += 1
         try:
             await self._look(repository, mirror, since=self._looks if new_look else None)
+            if asked is not None:
+                await self._bring_more(repository, mirror, asked)
             mirror.used_at = self._clock()
             yield mirror.path
         finally:
@@ -189,34 +198,59 @@ class Mirrors:
         if refs.ids == mirror.refs.ids:
             await self._name_head(mirror, refs)
             return False
+        # Pruned before anything is written: a branch `feature/one` cannot be where a branch `feature` was.
         try:
-            await self._fetch(repository, mirror)
+            await self._fetched(repository, mirror, "--prune", what=_REFSPECS)
         except MirrorsFullError:
             await self._make_room(keep=None)
-            await self._fetch(repository, mirror)
+            await self._fetched(repository, mirror, "--prune", what=_REFSPECS)
         mirror.refs = await _local_refs(mirror.path)
         await self._name_head(mirror, refs)
         await self._tidy(repository, mirror)
         return True
 
-    async def _fetch(self, repository: str, mirror: _Mirror) -> None:
-        """Fetch with git from our own address.
+    async def _bring_more(self, repository: str, mirror: _Mirror, asked: Asked) -> None:
+        """Bring heads of pull requests, anew each time, and commits that are on no branch any more.
+
+        What GitHub has not is left out: git tells whoever asked.
+        """
+        async with mirror.lock:
+            for ref in asked.pulls:
+                if not await self._fetched(repository, mirror, what=(f"+{ref}:{ref}",)):
+                    await output_of("update-ref", "-d", ref, git_dir=mirror.path)
+            for commit in await self._lacking(mirror, asked.commits):
+                await self._fetched(repository, mirror, what=(commit,))
+
+    async def _lacking(self, mirror: _Mirror, commits: Sequence[str]) -> list[str]:
+        """Return the commits that a mirror has not; those that branches name it has."""
+        known = set(mirror.refs.ids.values()) if mirror.refs is not None else set()
+        unsure = [commit for commit in commits if commit not in known]
+        if not unsure:
+            return []
+        feed = "".join(f"{commit}\n" for commit in unsure).encode()
+        said = await output_of("cat-file", "--batch-check", git_dir=mirror.path, feed=feed)
+        return [line.split(" ")[0] for line in said.splitlines() if line.endswith(" missing")][:MOST]
+
+    async def _fetched(self, repository: str, mirror: _Mirror, *options: str, what: tuple[str, ...]) -> bool:
+        """Fetch with git from our own address; returns False where GitHub has nothing of that name.
 
         Raises:
             MirrorsFullError: there is no room.
             GitHubUnavailableError: anything else went wrong.
         """
         url = self._fetch_url(repository)
-        fetch = ("fetch", "--quiet", "--prune", "--no-tags", "--force", "--no-write-fetch-head", url, *_REFSPECS)
         try:
-            await output_of(*fetch, git_dir=mirror.path, largest_file=self._limit_bytes)
+            await output_of(*_FETCH, *options, url, *what, git_dir=mirror.path, largest_file=self._limit_bytes)
         except GitFailedError as error:
+            if what != _REFSPECS and any(text in str(error) for text in _NOT_THERE):
+                return False
             await asyncio.to_thread(_remove_leftovers, mirror.path)
             if any(text in str(error) for text in _FULL):
                 metrics.MIRROR_FETCHES.labels("full").inc()
                 raise MirrorsFullError(repository, limit_bytes=self._limit_bytes) from error
             _LOG.warning("mirror.failed", repository=repository, error=str(error).replace(url, "(url)")[:500])
             raise GitHubUnavailableError("a fetch failed") from error
+        return True
 
     async def _name_head(self, mirror: _Mirror, refs: Refs) -> None:
         """Let HEAD name the branch that it names at GitHub, so that a clone checks that one out."""
@@ -269,7 +303,7 @@ class Mirrors:
 async def _local_refs(path: Path) -> Refs:
     """Read a mirror's own refs."""
     try:
-        listed = await output_of("for-each-ref", "--format=%(objectname) %(refname)", git_dir=path)
+        listed = await output_of("for-each-ref", "--format=%(objectname) %(refname)", *_KEPT, git_dir=path)
         head = await output_of("symbolic-ref", "HEAD", git_dir=path)
     except GitFailedError as error:
         # A mirror that was half removed, or written by a disk that was full: begin again.

@@ -94,9 +94,13 @@ async def complaint(process: asyncio.subprocess.Process) -> str:
 
 
 async def output_of(
-    *arguments: str, git_dir: Path, variables: Mapping[str, str] | None = None, largest_file: int = 0
+    *arguments: str,
+    git_dir: Path,
+    variables: Mapping[str, str] | None = None,
+    largest_file: int = 0,
+    feed: bytes = b"",
 ) -> str:
-    """Run git on a repository to its end and return its output without the last newline.
+    """Run git on a repository to its end, fed with some bytes, and return its output without the last newline.
 
     Raises:
         GitFailedError: git ended with an error.
@@ -105,6 +109,7 @@ async def output_of(
     async with started(*arguments, variables=own, largest_file=largest_file) as process:
         assert process.stdin is not None
         assert process.stdout is not None
+        process.stdin.write(feed)
         process.stdin.close()
         async with asyncio.TaskGroup() as tasks:
             complaining = tasks.create_task(complaint(process))

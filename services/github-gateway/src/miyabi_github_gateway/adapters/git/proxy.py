@@ -19,7 +19,8 @@ from miyabi_core.errors import (
 )
 from miyabi_core.logging import get_logger
 from miyabi_github_gateway.adapters.git import metrics
-from miyabi_github_gateway.adapters.git.bodies import CHUNK, BodyError
+from miyabi_github_gateway.adapters.git.asked import Asked, asked_of, is_v2
+from miyabi_github_gateway.adapters.git.bodies import CHUNK, BodyError, decoded
 from miyabi_github_gateway.adapters.git.mirrors import Mirrors
 from miyabi_github_gateway.adapters.git.receive_pack import ReceivePack
 from miyabi_github_gateway.adapters.git.upload_pack import UploadPack
@@ -131,8 +132,10 @@ class GitProxy:
         repository = self._repository(request)
         if self._mirrors is None:
             return await self._pass_fetch_on(request)
-        async with self._mirrors.current(repository, new_look=False) as mirror:
-            return await self._upload_pack.serve(request, mirror)
+        async with aclosing(decoded(request)) as body:
+            asked = await asked_of(body) if is_v2(request) else Asked()
+            async with self._mirrors.current(repository, new_look=False, asked=asked) as mirror:
+                return await self._upload_pack.serve(request, mirror, asked.whole(body))
 
     async def _push(self, request: web.Request) -> web.StreamResponse:
         """Take a push."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from contextlib import aclosing
 from pathlib import Path
 
 from aiohttp import web
 
 from miyabi_core.logging import get_logger
-from miyabi_github_gateway.adapters.git.bodies import CHUNK, BodyError, decoded
+from miyabi_github_gateway.adapters.git.asked import is_v2
+from miyabi_github_gateway.adapters.git.bodies import CHUNK, BodyError
 from miyabi_github_gateway.adapters.git.pktline import FLUSH, encode
 from miyabi_github_gateway.adapters.git.process import complaint, started
 
@@ -33,15 +33,16 @@ class UploadPack:
         """Answer what the mirror has."""
         response = _response("application/x-git-upload-pack-advertisement")
         response.enable_compression()  # a list of refs compresses well, and only where the client says that it may
-        prefix = b"" if _is_v2(request) else encode(b"# service=git-upload-pack\n") + FLUSH
+        # The advertisement of protocol version 2 names no service.
+        prefix = b"" if is_v2(request) else encode(b"# service=git-upload-pack\n") + FLUSH
         arguments = ("upload-pack", "--strict", "--stateless-rpc", "--http-backend-info-refs", str(mirror))
         return await self._run(request, response, arguments, feed=None, prefix=prefix)
 
-    async def serve(self, request: web.Request, mirror: Path) -> web.StreamResponse:
-        """Answer a fetch."""
+    async def serve(self, request: web.Request, mirror: Path, body: AsyncIterator[bytes]) -> web.StreamResponse:
+        """Answer a fetch whose body is *body*."""
         arguments = ("upload-pack", "--strict", "--stateless-rpc", str(mirror))
         response = _response("application/x-git-upload-pack-result")
-        async with self._slots, aclosing(decoded(request)) as body:
+        async with self._slots:
             return await self._run(request, response, arguments, feed=body, prefix=b"")
 
     async def _run(
@@ -83,11 +84,6 @@ async def _feed(process: asyncio.subprocess.Process, body: AsyncIterator[bytes] 
         _LOG.debug("git.request_ended_early", error_type=type(error).__name__)
     finally:
         process.stdin.close()
-
-
-def _is_v2(request: web.Request) -> bool:
-    """Tell whether the client speaks protocol version 2, whose advertisement names no service."""
-    return "version=2" in request.headers.get("git-protocol", "").split(":")
 
 
 def _response(content_type: str) -> web.StreamResponse:
