@@ -36,6 +36,37 @@ SETUP = """\
         install_requires=Path("needs.txt").read_text().split(),
     )
     """
+MATURIN = """\
+    [build-system]
+    requires = ["maturin>=1.5,<2"]
+    build-backend = "maturin"
+    [project]
+    name = "thing"
+    version = "1.0"
+    requires-python = ">=3.9"
+    """
+CARGO = """\
+    [package]
+    name = "thing"
+    version = "1.0.0"
+    edition = "2021"
+    [lib]
+    name = "thing"
+    crate-type = ["cdylib"]
+    [dependencies]
+    pyo3 = { version = "0.29", features = ["extension-module", "abi3-py39"] }
+    """
+LIB = """\
+    use pyo3::prelude::*;
+
+    #[pyfunction]
+    fn double(n: i64) -> i64 { 2 * n }
+
+    #[pymodule]
+    fn thing(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add_function(wrap_pyfunction!(double, module)?)
+    }
+    """
 QUICK = """\
     #include <Python.h>
     static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "quick", NULL, -1, NULL};
@@ -88,6 +119,19 @@ async def test_compiled_extension(shop: Shop, tmp_path: Path) -> None:
     })  # fmt: skip
     project, environment, checkout = await _built(shop, files, tmp_path)
     assert "thing/quick.c" in environment.recipe.inputs
+    assert "1 passed" in _run(project, environment, checkout)
+
+
+@pytest.mark.slow("fetches and compiles a dozen Rust packages")
+@pytest.mark.timeout(600)
+async def test_extension_in_rust(shop: Shop, tmp_path: Path) -> None:
+    """Rust packages are fetched while the proxy is there and compiled without a network; a change of them is an input."""
+    test = "import thing\n\ndef test_it():\n    assert thing.double(2) == 4\n"
+    files = at({
+        "pyproject.toml": MATURIN, "Cargo.toml": CARGO, "src/lib.rs": LIB, "tests/test_a.py": test,
+    })  # fmt: skip
+    project, environment, checkout = await _built(shop, files, tmp_path)
+    assert {"src/lib.rs", "Cargo.toml"} <= set(environment.recipe.inputs)
     assert "1 passed" in _run(project, environment, checkout)
 
 

@@ -19,6 +19,7 @@ from miyabi_agents.toolchains.python.manifests.static_setup import StaticSetup
 from miyabi_agents.toolchains.python.manifests.task_runners import path_in
 from miyabi_agents.toolchains.python.manifests.tree import Tree, strings, table
 from miyabi_agents.toolchains.python.recipes.backends import backend_of
+from miyabi_agents.toolchains.python.recipes.rust_extensions import rust_extensions
 from miyabi_agents.toolchains.python.recipes.steps import Plan, steps
 from miyabi_agents.toolchains.python.recipes.wanted import Wanted, decide, listed
 
@@ -97,6 +98,7 @@ def _recipe(
     version = versions.plausible(tree, project.root)
     day = (tree.committed + timedelta(days=1)).strftime("%Y-%m-%dT00:00:00Z") if way.dated else ""
     backends = [backend_of(tree, folder) for folder in wanted.built] if way.built else []
+    rust = rust_extensions(tree, backends, machine)
     plan = Plan(
         uv=machine.programs["uv"],
         interpreter=interpreter.path,
@@ -106,6 +108,7 @@ def _recipe(
         sources=way.sources,
         all_extras=way.all_extras,
         variables={**versions.stubs(version, name), **({} if way.extensions else _without_extensions(name))},
+        rust=rust,
     )
     inputs = [*wanted.inputs, *(extension_sources(tree, project.root) if project.facts.get("compiled") else ())]
     shown = ".".join(map(str, interpreter.version))
@@ -119,7 +122,9 @@ def _recipe(
             f"packages {day or 'of today'}",
         ),
         steps=tuple(steps(plan)),
-        readable=tuple(dict.fromkeys((*interpreter.roots, *machine.roots.get("uv", ())))),
+        readable=tuple(
+            dict.fromkeys((*interpreter.roots, *machine.roots.get("uv", ()), *(rust.roots if rust else ())))
+        ),
         runtime=f"CPython {shown}",
         notes=(*_notes(wanted, way, day, version if _asks_git(tree, project) else ""),),
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from miyabi_agents.toolchains.port import Phase, Step
 from miyabi_agents.toolchains.python.recipes.backends import Backend
+from miyabi_agents.toolchains.python.recipes.rust_extensions import RustExtensions
 from miyabi_agents.toolchains.python.recipes.wanted import Wanted
 
 #: The environment's interpreter, and the one that build backends run in, apart from what tests see.
@@ -56,6 +57,8 @@ class Plan:
     all_extras: bool = True
     #: Variables for building the project: stubs for versions, switches of extensions.
     variables: Mapping[str, str] = field(default_factory=dict)
+    #: None: the project has no extension in Rust.
+    rust: RustExtensions | None = None
 
 
 def steps(plan: Plan) -> Sequence[Step]:
@@ -66,6 +69,7 @@ def steps(plan: Plan) -> Sequence[Step]:
         requires = list(dict.fromkeys(text for one in plan.backends for text in one.requires))
         found.append(_venv(plan, "make the build environment", "{env}/build"))
         found.extend([_install(plan, "fetch what building needs", requires, python=BUILDER)] if requires else [])
+        found.extend(plan.rust.fetching() if plan.rust else [])
     if wanted.lock:
         found.append(_sync(plan))
     packages = [*(() if wanted.lock else (*wanted.plain, *wanted.requirements)), *wanted.tools]
@@ -124,7 +128,9 @@ def _frontend(plan: Plan, name: str, backend: Backend, verb: str, *arguments: st
     """Run our front end in a folder that is built."""
     text = files("miyabi_agents.toolchains.python.recipes").joinpath("frontend.py").read_text(encoding="utf-8")
     cwd = "{tree}" if backend.folder == "." else "{tree}/" + backend.folder
-    variables = {**plan.variables, "PATH": "{env}/build/bin:/usr/local/bin:/usr/bin:/bin", "VIRTUAL_ENV": "{env}/build"}
+    own = "{env}/build/bin"
+    paths = plan.rust.building(own) if plan.rust else {"PATH": f"{own}:/usr/local/bin:/usr/bin:/bin"}
+    variables = {**plan.variables, **paths, "VIRTUAL_ENV": "{env}/build"}
     command = [BUILDER, "-I", "-c", text, verb, backend.name, os.pathsep.join(backend.paths), *arguments]
     return Step(name, Phase.BUILD, command, variables, cwd)
 
