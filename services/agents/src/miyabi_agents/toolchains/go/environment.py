@@ -24,18 +24,7 @@ def recipe(project: Project, base: BaseFiles, machine: Machine) -> Recipe:
     Raises:
         ToolchainMissingError: Go is not there, or older than the module demands.
     """
-    go = machine.programs.get("go")
-    if go is None:
-        raise ToolchainMissingError("go is not on this machine; install Go (Debian: golang-go).")
-    wanted, there = (
-        tuple(int(part) for part in str(project.facts["go"]).split(".") if part),
-        machine.versions.get("go", ()),
-    )
-    if there and wanted > (*there, 0, 0)[:3]:
-        named = ".".join(map(str, there))
-        raise ToolchainMissingError(
-            f"The module is written for Go {project.facts['go']}; this machine has {named}: install the newer one."
-        )
+    go, there = _demand(project, machine)
     folder = "{tree}" if project.root == "." else f"{{tree}}/{project.root}"
     steps = [] if project.facts["vendored"] else _fetching(go, project, folder)
     warm = [str(go), "test", "-count=1", "-run", "^$", "./..."]
@@ -45,18 +34,35 @@ def recipe(project: Project, base: BaseFiles, machine: Machine) -> Recipe:
     python, python_roots = interpreter(machine)
     compiler = [str(path) for name in ("gcc", "cc") if (path := machine.programs.get(name))]
     roots = [root for name in ("go", "gcc", "cc") for root in machine.roots.get(name, ())]
-    version = ".".join(map(str, there))
     return Recipe(
         toolchain="go",
         origin=project.origin,
         inputs=[
             path for path in base.paths() if path.rsplit("/", 1)[-1] in MANIFESTS or path.endswith("vendor/modules.txt")
         ],
-        keys=[f"go={go}", f"version={version}", f"python={python}", *compiler[:1]],
+        keys=[f"go={go}", f"version={there}", f"python={python}", *compiler[:1]],
         steps=steps,
         readable=(*roots, *python_roots),
-        runtime=f"go {version}",
+        runtime=f"go {there}",
     )
+
+
+def _demand(project: Project, machine: Machine) -> tuple[Path, str]:
+    """Return Go and its version on this machine.
+
+    Raises:
+        ToolchainMissingError: there is none, or it is too old.
+    """
+    go, there = machine.programs.get("go"), machine.versions.get("go", ())
+    if go is None:
+        raise ToolchainMissingError("go is not on this machine; install Go (Debian: golang-go).")
+    named = ".".join(map(str, there))
+    wanted = tuple(int(part) for part in str(project.facts["go"]).split(".") if part)
+    if there and wanted > (*there, 0, 0)[:3]:
+        raise ToolchainMissingError(
+            f"The module is written for Go {project.facts['go']}; this machine has {named}: install the newer one."
+        )
+    return go, named
 
 
 def _fetching(go: Path, project: Project, folder: str) -> list[Step]:

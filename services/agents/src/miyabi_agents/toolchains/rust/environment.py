@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from miyabi_agents.errors import ToolchainMissingError
@@ -21,37 +22,8 @@ def recipe(project: Project, base: BaseFiles, machine: Machine) -> Recipe:
     """
     there = _demand(project, machine)
     cargo = machine.programs["cargo"]
-    folder = "{tree}" if project.root == "." else f"{{tree}}/{project.root}"
-    own = variables(cargo, machine)
-    locked = bool(project.facts.get("locked"))
-    steps = (
-        []
-        if locked
-        else [
-            Step(
-                "choose versions", Phase.FETCH, [str(cargo), "generate-lockfile"], own, cwd=folder, downloads_only=True
-            )
-        ]
-    )
-    steps += [
-        Step("download packages", Phase.FETCH, [str(cargo), "fetch", "--locked"], own, cwd=folder, downloads_only=True),
-        Step(
-            "compile packages and tests",
-            Phase.BUILD,
-            [str(cargo), "test", "--no-run", "--offline", "--workspace"],
-            own,
-            cwd=folder,
-            optional=True,
-        ),
-    ]
     python, python_roots = interpreter(machine)
     roots = dict.fromkeys(root for name in ("cargo", "rustc", "gcc", "cc") for root in machine.roots.get(name, ()))
-    channel = str(project.facts.get("channel", ""))
-    notes = (
-        [f"The repository asks for Rust {channel}; {there} is used."]
-        if channel and channel not in {"stable", there}
-        else []
-    )
     manifests = [
         path
         for path in base.paths()
@@ -62,11 +34,37 @@ def recipe(project: Project, base: BaseFiles, machine: Machine) -> Recipe:
         origin=project.origin,
         inputs=manifests,
         keys=[f"cargo={cargo}", f"rustc={machine.programs['rustc']}", f"version={there}", f"python={python}"],
-        steps=steps,
+        steps=_steps(project, cargo, variables(cargo, machine)),
         readable=(*roots, *python_roots),
         runtime=f"rustc {there}",
-        notes=notes,
+        notes=_notes(project, there),
     )
+
+
+def _steps(project: Project, cargo: Path, own: Mapping[str, str]) -> list[Step]:
+    """Return what is downloaded, and what is compiled ahead of the first run of tests."""
+    folder = "{tree}" if project.root == "." else f"{{tree}}/{project.root}"
+
+    def step(name: str, phase: Phase, *words: str) -> Step:
+        command = [str(cargo), *words]
+        if phase is Phase.BUILD:
+            return Step(name, phase, command, own, cwd=folder, optional=True)
+        return Step(name, phase, command, own, cwd=folder, downloads_only=True)
+
+    choose = [] if project.facts.get("locked") else [step("choose versions", Phase.FETCH, "generate-lockfile")]
+    return [
+        *choose,
+        step("download packages", Phase.FETCH, "fetch", "--locked"),
+        step("compile packages and tests", Phase.BUILD, "test", "--no-run", "--offline", "--workspace"),
+    ]
+
+
+def _notes(project: Project, there: str) -> list[str]:
+    """Say where another Rust is used than the one that the repository asks for."""
+    channel = str(project.facts.get("channel", ""))
+    if not channel or channel in {"stable", there}:
+        return []
+    return [f"The repository asks for Rust {channel}; {there} is used."]
 
 
 def _demand(project: Project, machine: Machine) -> str:

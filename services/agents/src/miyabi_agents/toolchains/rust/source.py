@@ -98,12 +98,13 @@ def parse(text: str) -> File | None:
         else:
             attributes = attributes if word in {"pub", "async", "unsafe", "const", "extern"} else []
             index += 1
-    shared = (
-        [entry[0] for place, entry in enumerate(found) if entry[0] != ";" and not _within(place, tests)]
-        if tests
-        else []
-    )
+    shared = _outside(found, tests) if tests else []
     return File([test for _, _, test in tests], _digest(shared), blocks[0] if len(blocks) == 1 else None)
+
+
+def _outside(found: Sequence[tuple[str, int, int]], tests: Sequence[tuple[int, int, Test]]) -> list[str]:
+    """Return the words of a file that lie in none of its tests."""
+    return [entry[0] for place, entry in enumerate(found) if entry[0] != ";" and not _within(place, tests)]
 
 
 def _within(place: int, tests: Sequence[tuple[int, int, Test]]) -> bool:
