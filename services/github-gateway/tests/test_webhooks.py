@@ -190,6 +190,8 @@ async def test_change_at_github_is_read_anew(tmp_path: Path, redis_url: str) -> 
         (commented("@miyabi please"), True), (commented("Hi @Miyabi, go"), True), (commented("x\n> @miyabi go\nno"), False),
         (commented("me@miyabi.dev"), False), (commented("@miyabi-bot"), False), (commented("nothing"), False),
         (commented("@miyabi go", kind="Bot"), False), (commented("@miyabi go", pull_request={}), False),
+        (commented("Type `@miyabi go` to begin"), False), (commented("```\n@miyabi go\n```"), False), (commented("    @miyabi go"), False),
+        (commented("<!-- @miyabi go -->\nThanks"), False), (commented("> a\n> @miyabi go\n\nno"), False), (commented("- [ ] @miyabi go"), True),
         ({**commented("@miyabi go"), "action": "edited"}, False), (commented("<!-- miyabi:plan -->\n@miyabi go"), False), ({}, False), ({**commented("@miyabi go"), "sender": {"login": "../x"}}, False),
     ],
 )  # fmt: skip

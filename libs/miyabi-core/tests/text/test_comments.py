@@ -57,6 +57,8 @@ def test_what_readers_see_is_what_stays(pieces: list[str]) -> None:
     [
         ("Use `<!--` to begin.\nAll this stays.", "Use `<!--` to begin.\nAll this stays."),
         ("```html\n<!-- shown -->\n```\nafter", "```html\n<!-- shown -->\n```\nafter"),
+        ("```\n> <!-- shown\n```\nafter", "```\n> <!-- shown\n```\nafter"),
+        ("> ```\n> > <!-- shown\n> ```\nafter", "> ```\n> > <!-- shown\n> ```\nafter"),
         ("before <!-- gone --> after", "before  after"),
         ("<!-- gone\n\nstill gone -->after", "\n\nafter"),
         ("text <!-- never closed\n\nnext", "text <!-- never closed\n\nnext"),

@@ -20,11 +20,12 @@ from miyabi_core.text.github_markdown import (
     quoted,
 )
 from miyabi_core.text.lines import split_lines
+from miyabi_core.text.spoken import spoken
 from miyabi_core.text.untrusted import LeakedTextError, Untrusted
 
 __all__ = [
     "MARK", "MAX_TITLE", "CommitMessage", "GitHubMarkdown", "LeakedTextError", "Title", "Untrusted", "both_ends",
     "bullets", "cell", "code", "commit_message", "encodable", "ending", "enumerated", "exact", "exact_lines",
     "fenced", "first", "folded", "folded_list", "inline", "joined", "last", "left_out", "ours", "plain_line",
-    "quoted", "readable", "shortened", "split_lines", "title", "without_comments", "without_surrogates",
+    "quoted", "readable", "shortened", "split_lines", "spoken", "title", "without_comments", "without_surrogates",
 ]  # fmt: skip

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 
 #: What stands before a line's own content: block quotes and list markers.
-_QUOTES = re.compile(r"(?: {0,3}> ?)*")
+_QUOTE = re.compile(r" {0,3}> ?")
 _MARKER = re.compile(r" {0,3}(?:[-+*]|\d{1,9}[.)]) {1,4}(?=\S)")
 _FENCE = re.compile(r" {0,3}(`{3,}(?=[^`]*$)|~{3,})")
 #: Tags that begin an HTML block wherever they stand at the begin of a line.
@@ -40,7 +40,7 @@ def without_comments(text: str) -> str:
     Args:
         text: Markdown with line feeds as line ends.
     """
-    scan = _Scan()
+    scan = Scan()
     for line in text.split("\n"):
         scan.take(line)
     scan.end_paragraph()
@@ -48,7 +48,7 @@ def without_comments(text: str) -> str:
 
 
 @dataclass
-class _Scan:
+class Scan:
     """Where the scanner is."""
 
     shown: list[str] = field(default_factory=list)
@@ -57,11 +57,13 @@ class _Scan:
     comment: bool = False  #: within a comment that began a block
     html: bool = False  #: within an HTML block
     quotes: int = 0  #: depth of the block that is open
+    marked: bool = False  #: the line has the mark of a quotation, within a list item or not
     offset: int = 0  #: column of the innermost list item's content
 
     def take(self, line: str) -> None:
         """Look at the next line."""
         prefix, content, fresh = self._strip_containers(line)
+        self.marked = ">" in prefix
         if fresh:
             self._leave_blocks()
         if self.comment or self.html:
@@ -76,9 +78,9 @@ class _Scan:
 
     def _strip_containers(self, line: str) -> tuple[str, str, bool]:
         """Return what belongs to containers, the rest, and whether another container began or one ended."""
-        end = self._quotes_end(line, 0)
-        quotes = line.count(">", 0, end)
         inside = bool(self.fence or self.comment or self.html)
+        # Within a block a further mark is text of it.
+        end, quotes = self._after_quotes(line, 0, most=self.quotes if inside else len(line))
         fresh = quotes != self.quotes and (inside or quotes > self.quotes)
         self.quotes = quotes
         rest = line[end:]
@@ -88,15 +90,17 @@ class _Scan:
         end += min(indent, self.offset)
         if not inside or fresh:
             while marker := _MARKER.match(line, end):
-                end = self._quotes_end(line, marker.end())
+                end, _ = self._after_quotes(line, marker.end(), most=len(line))
                 self.offset, fresh = end, True
         return line[:end], line[end:], fresh
 
     @staticmethod
-    def _quotes_end(line: str, start: int) -> int:
-        """Return where the marks of block quotes end."""
-        match = _QUOTES.match(line, start)
-        return match.end() if match else start
+    def _after_quotes(line: str, start: int, *, most: int) -> tuple[int, int]:
+        """Return where the marks of block quotes end, and how many there are."""
+        count = 0
+        while count < most and (mark := _QUOTE.match(line, start)):
+            start, count = mark.end(), count + 1
+        return start, count
 
     def _leave_blocks(self) -> None:
         """End what the last container held."""
@@ -106,13 +110,13 @@ class _Scan:
     def _begin(self, line: str, prefix: str, content: str) -> None:
         """Take a line outside of fences and HTML blocks."""
         if not self.paragraph and content.startswith(" " * _CODE_INDENT):
-            self.shown.append(line)
+            self.keep_code(line)
         elif fence := _FENCE.match(content):
             self.end_paragraph()
             self.fence = fence.group(1)
             # Only the first word after a fence means something; readers see nothing of the others.
             info = content[fence.end() :].split(maxsplit=1)
-            self.shown.append(prefix + fence.group() + (info[0] if info else ""))
+            self.keep_code(prefix + fence.group() + (info[0] if info else ""))
         elif _HTML_BLOCK.match(content) or (not self.paragraph and _LONE_TAG.match(content)):
             self.end_paragraph()
             self.html = True
@@ -121,14 +125,14 @@ class _Scan:
             self.shown.append(prefix)
         elif _HEADING.match(content):
             self.end_paragraph()
-            self.paragraph.append(line)
+            self.add(line)
             self.end_paragraph()
         else:
-            self.paragraph.append(line)
+            self.add(line)
 
     def _in_fence(self, line: str, content: str) -> None:
         """Take a line of a fence, where everything is text."""
-        self.shown.append(line)
+        self.keep_code(line)
         closing = content.rstrip() if content.startswith(" " * _CODE_INDENT) else content.strip()
         if len(closing) >= len(self.fence) and closing == self.fence[0] * len(closing):
             self.fence = ""
@@ -150,19 +154,40 @@ class _Scan:
             self.comment = start >= 0
             # `<!-->` and `<!--->` are whole comments.
             position = len(content) if start < 0 else start + 2
-        self.shown.append(prefix + "".join(kept))
+        self.keep_html(prefix + "".join(kept))
         if not self.comment and (only_comment or not content.strip()):
             self.html = False
+
+    def add(self, line: str) -> None:
+        """Take a line of a paragraph."""
+        self.paragraph.append(line)
 
     def end_paragraph(self) -> None:
         """Show the paragraph that has ended without its comments."""
         if self.paragraph:
-            self.shown.append(_without_inline_comments("\n".join(self.paragraph)))
+            self.keep_paragraph("\n".join(self.paragraph))
             self.paragraph.clear()
 
+    def keep_paragraph(self, text: str) -> None:
+        """Show a paragraph."""
+        self.shown.append(inline_text(text))
 
-def _without_inline_comments(text: str) -> str:
-    """Return a paragraph without its comments: a code span that begins first keeps what is in it."""
+    def keep_code(self, line: str) -> None:
+        """Show a line of a block of code."""
+        self.shown.append(line)
+
+    def keep_html(self, line: str) -> None:
+        """Show a line of an HTML block without its comments."""
+        self.shown.append(line)
+
+
+def inline_text(text: str, *, code: bool = True) -> str:
+    """Return a paragraph without its comments: a code span that begins first keeps what is in it.
+
+    Args:
+        text: The paragraph's lines.
+        code: Keep code spans; else a space stands for each.
+    """
     left: dict[int, int] = {}
     for run in _TICKS.finditer(text):
         left[len(run.group())] = run.start()
@@ -182,7 +207,10 @@ def _without_inline_comments(text: str) -> str:
             kept.append(found)
         if found.startswith("`") and left.get(len(found), -1) > match.start():
             end = _closing(text, position, len(found))
-            kept.append(text[position:end])
+            if code:
+                kept.append(text[position:end])
+            else:
+                kept[-1] = " "
             position = end
     kept.append(text[position:])
     return "".join(kept)

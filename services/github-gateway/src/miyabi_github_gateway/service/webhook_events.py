@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 
+from miyabi_core.text import spoken
 from miyabi_github_gateway.models import ALL_KINDS, Kind, Mention
 from miyabi_github_gateway.service.webhook_payload import ABSENT, Account, Numbered, Payload
 
@@ -77,10 +78,10 @@ def _asked_at(event: str, payload: Payload, *, issue: Numbered, label: str, word
 
 
 def _says(word: str, text: str | None) -> bool:
-    """Tell whether a text has the word, not as part of another and not in a quotation of someone else."""
+    """Tell whether a text has the word, not as part of another, and said: not quoted, not as code, not unseen."""
     if not word or not text or text.startswith(_OURS):
         return False
-    own = "\n".join(line for line in text[:MAX_TEXT].splitlines() if not line.lstrip().startswith(">"))
+    own = spoken(text[:MAX_TEXT])
     return re.search(rf"(?<![\w/@-]){re.escape(word)}(?![\w/-])", own, re.IGNORECASE) is not None
 
 
