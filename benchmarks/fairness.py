@@ -10,6 +10,7 @@ from typing import Any
 
 from benchmarks.report import Options, Row
 from benchmarks.stack import COORDINATOR, bench_stack
+from miyabi.common.v1.problem_pb2 import ProblemKind
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.coordinator_service_pb2_grpc import CoordinatorServiceStub
 from miyabi.coordinator.v1.event_pb2 import BatchEvent
@@ -90,6 +91,7 @@ def _request(issues: int, *, weight: int = 1) -> pb.SubmitBatchRequest:
         pipeline=Pipeline.PIPELINE_TRIAGE,
         concurrency=min(issues, SLOTS * 2),
         weight=weight,
+        overrule=[ProblemKind.PROBLEM_KIND_ISSUE_IN_BATCH],
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from benchmarks.report import Options, Row
 from benchmarks.stack import COORDINATOR, BenchStack, bench_stack
+from miyabi.common.v1.problem_pb2 import ProblemKind
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.coordinator_service_pb2_grpc import CoordinatorServiceStub
 from miyabi.coordinator.v1.state_pb2 import Pipeline, RunState
@@ -50,6 +51,7 @@ async def run_batch(target: str, *, issues: int, concurrency: int) -> tuple[floa
             issue_numbers=range(1, issues + 1),
             pipeline=Pipeline.PIPELINE_TRIAGE,
             concurrency=concurrency,
+            overrule=[ProblemKind.PROBLEM_KIND_ISSUE_IN_BATCH],
         )
         events: list[Any] = []
         began = time.perf_counter()

@@ -13,6 +13,7 @@ import redis.asyncio
 from pydantic import SecretStr
 
 from benchmarks.report import Row
+from miyabi.common.v1.problem_pb2 import ProblemKind
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.coordinator_service_pb2_grpc import CoordinatorServiceStub
 from miyabi.coordinator.v1.state_pb2 import Pipeline
@@ -102,7 +103,11 @@ async def _batch(target: str, pipeline: Pipeline.ValueType) -> str:
         async with asyncio.TaskGroup() as group:
             serving = group.create_task(agent.run())
             request = pb.SubmitBatchRequest(
-                repository=REPOSITORY, issue_numbers=range(1, ISSUES + 1), pipeline=pipeline, concurrency=50
+                repository=REPOSITORY,
+                issue_numbers=range(1, ISSUES + 1),
+                pipeline=pipeline,
+                concurrency=50,
+                overrule=[ProblemKind.PROBLEM_KIND_ISSUE_IN_BATCH],
             )
             name = ""
             async for answer in CoordinatorServiceStub(channel).SubmitBatch(request):

@@ -14,6 +14,7 @@ from benchmarks.dispatch import client
 from benchmarks.measures import rss_mib
 from benchmarks.report import Options, Row, percentile
 from benchmarks.stack import COORDINATOR, BenchStack, bench_stack
+from miyabi.common.v1.problem_pb2 import ProblemKind
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.coordinator_service_pb2_grpc import CoordinatorServiceStub
 from miyabi.coordinator.v1.event_pb2 import BatchEvent
@@ -112,7 +113,11 @@ def _is_lease(event: BatchEvent) -> bool:
 def _request(numbers: range) -> pb.SubmitBatchRequest:
     """Return a batch of triage tasks."""
     return pb.SubmitBatchRequest(
-        repository=REPOSITORY, issue_numbers=numbers, pipeline=Pipeline.PIPELINE_TRIAGE, concurrency=1
+        repository=REPOSITORY,
+        issue_numbers=numbers,
+        pipeline=Pipeline.PIPELINE_TRIAGE,
+        concurrency=1,
+        overrule=[ProblemKind.PROBLEM_KIND_ISSUE_IN_BATCH],
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from miyabi.common.v1.problem_pb2 import ProblemKind
 from miyabi.common.v1.task_kind_pb2 import TaskKind
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.coordinator_service_pb2_grpc import CoordinatorServiceStub
@@ -72,7 +73,11 @@ async def _coordinator(folder: Path) -> AsyncIterator[Any]:
 async def _batch(channel: Any, numbers: range, reads: list[_Read]) -> None:
     """Run a batch to its end and note its reads."""
     request = pb.SubmitBatchRequest(
-        repository=REPOSITORY, issue_numbers=numbers, pipeline=Pipeline.PIPELINE_FIX, concurrency=CONCURRENCY
+        repository=REPOSITORY,
+        issue_numbers=numbers,
+        pipeline=Pipeline.PIPELINE_FIX,
+        concurrency=CONCURRENCY,
+        overrule=[ProblemKind.PROBLEM_KIND_ISSUE_IN_BATCH],
     )
     async for answer in CoordinatorServiceStub(channel).SubmitBatch(request):
         for event in answer.events:

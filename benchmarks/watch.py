@@ -18,6 +18,7 @@ from benchmarks.makespan import run_batch
 from benchmarks.measures import CpuMeter, rss_mib
 from benchmarks.report import Options, Row
 from benchmarks.stack import COORDINATOR, BenchStack, bench_stack
+from miyabi.common.v1.problem_pb2 import ProblemKind
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.coordinator_service_pb2_grpc import CoordinatorServiceStub
 from miyabi.coordinator.v1.state_pb2 import Pipeline
@@ -118,6 +119,7 @@ async def _submit(stub: Any) -> str:
         issue_numbers=range(1, ISSUES + 1),
         pipeline=Pipeline.PIPELINE_TRIAGE,
         concurrency=CONCURRENCY,
+        overrule=[ProblemKind.PROBLEM_KIND_ISSUE_IN_BATCH],
         request_id=new_ulid(),
     )
     call = stub.SubmitBatch(request)

@@ -15,6 +15,7 @@ from typing import Any
 from benchmarks.measures import CpuMeter
 from benchmarks.report import percentile
 from benchmarks.stand_ins.payload import payload_of
+from miyabi.common.v1.problem_pb2 import ProblemKind
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.coordinator_service_pb2_grpc import CoordinatorServiceStub
 from miyabi.coordinator.v1.event_pb2 import BatchEvent
@@ -90,6 +91,7 @@ class LoadClient:
             issue_numbers=range(first, first + issues),
             pipeline=Pipeline.PIPELINE_TRIAGE,
             concurrency=min(self._concurrency, issues),
+            overrule=[ProblemKind.PROBLEM_KIND_ISSUE_IN_BATCH],
             request_id=new_ulid(),
         )
         async for answer in self._stub.SubmitBatch(request):

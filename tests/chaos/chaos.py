@@ -23,6 +23,7 @@ from invariants import attempts, batch_problems, effect_problems, queue_problems
 from system import AGENTS, COORDINATORS, ChaosSystem, chaos_system
 from watchers import Seen, Watchers
 
+from miyabi.common.v1.problem_pb2 import ProblemKind
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.state_pb2 import Pipeline
 from miyabi_coordinator.shards import prefix
@@ -126,6 +127,7 @@ async def _batch(
         issue_numbers=numbers,
         pipeline=Pipeline.PIPELINE_FIX,
         concurrency=CONCURRENCY,
+        overrule=[ProblemKind.PROBLEM_KIND_ISSUE_IN_BATCH],
         request_id=new_ulid(),
     )
     name = await watchers.submit(system.coordinators(index), request)

@@ -7,6 +7,7 @@ from collections import Counter
 
 import grpc
 
+from miyabi.common.v1.problem_pb2 import ProblemKind
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1 import state_pb2
 from miyabi_coordinator.testing import REPOSITORY
@@ -16,7 +17,9 @@ COUNTED = ("pending", "running", "awaiting_approval", "succeeded", "failed", "sk
 
 
 def submit(*numbers, **fields):
-    return pb.SubmitBatchRequest(repository=REPOSITORY, issue_numbers=numbers, **fields)
+    """A batch of the only repository; its issues may be in others too."""
+    twice = [ProblemKind.PROBLEM_KIND_ISSUE_IN_BATCH]
+    return pb.SubmitBatchRequest(repository=REPOSITORY, issue_numbers=numbers, overrule=twice, **fields)
 
 
 async def collect(call, *, on_event=None):

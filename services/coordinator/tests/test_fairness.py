@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from miyabi.common.v1.problem_pb2 import ProblemKind
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1 import state_pb2
 from miyabi_coordinator.testing import REPOSITORY, succeed
@@ -16,6 +17,7 @@ def triage(*numbers, **fields):
         issue_numbers=numbers,
         pipeline=state_pb2.PIPELINE_TRIAGE,
         concurrency=len(numbers),
+        overrule=[ProblemKind.PROBLEM_KIND_ISSUE_IN_BATCH],
         **fields,
     )
 

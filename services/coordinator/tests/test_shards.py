@@ -45,7 +45,7 @@ def test_requests_stay_or_go_to_the_new_shard():
 
 async def test_old_batches_are_found_when_shards_are_added(stack, operators):
     """After a restart with more shards old batches go on, a repeat finds its batch, and new ones use all shards."""
-    requests = [submit(1, request_id=new_ulid(), pipeline=state_pb2.PIPELINE_TRIAGE) for _ in range(8)]
+    requests = [submit(issue, request_id=new_ulid(), pipeline=state_pb2.PIPELINE_TRIAGE) for issue in range(1, 9)]
     async with stack.coordinator(shards=2) as channel:
         stub = operators(channel)
         old = [(await anext(aiter(stub.SubmitBatch(request)))).events[0].batch for request in requests]

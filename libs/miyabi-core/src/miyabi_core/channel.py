@@ -19,6 +19,8 @@ MAX_MESSAGE_BYTES = 32 << 20
 KEEPALIVE_INTERVAL = timedelta(seconds=20)
 #: A probe without an answer for this long means that the peer is gone.
 KEEPALIVE_TIMEOUT = timedelta(seconds=10)
+#: Largest trailers of an answer: an error may list some hundred problems; gRPC's own 8 KB hold thirty of them.
+MAX_METADATA_BYTES = 256 << 10
 #: Names are looked up at most this often; gRPC's own 30 s would outlast a rolling update.
 NAME_LOOKUP_INTERVAL = timedelta(seconds=1)
 #: RPCs that may not be repeated by the channel: they are not idempotent without a request id, or live streams.
@@ -89,6 +91,8 @@ def open_channel(
         ("grpc.max_reconnect_backoff_ms", 5000),
         ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
         ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.max_metadata_size", MAX_METADATA_BYTES),
+        ("grpc.absolute_max_metadata_size", MAX_METADATA_BYTES),
         # Two stacks on one machine must not share connections through the process-wide pool.
         ("grpc.use_local_subchannel_pool", 1),
     ]

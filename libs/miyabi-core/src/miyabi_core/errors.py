@@ -25,6 +25,21 @@ class FieldViolation:
     reason: str = ""
 
 
+@dataclass(frozen=True)
+class UnmetCondition:
+    """One thing of the system's state that forbids a call.
+
+    Args:
+        kind: UPPER_SNAKE name of it.
+        subject: What it is about, for example `owner/name#7`.
+        description: What is wrong and what to do, for a person.
+    """
+
+    kind: str
+    subject: str
+    description: str
+
+
 class MiyabiError(Exception):
     """Base of every error that a caller may see.
 
@@ -36,6 +51,7 @@ class MiyabiError(Exception):
         metadata: lowerCamel keys, documented beside the reason in the proto.
         retry_after: How long to wait before the same call can succeed; goes out as `RetryInfo`.
         violations: Fields at fault; go out as `BadRequest`.
+        unmet: What of the system's state forbids the call; goes out as `PreconditionFailure`.
     """
 
     code: ClassVar[grpc.StatusCode] = grpc.StatusCode.UNKNOWN
@@ -48,6 +64,7 @@ class MiyabiError(Exception):
         metadata: Mapping[str, str] | None = None,
         retry_after: timedelta | None = None,
         violations: Sequence[FieldViolation] = (),
+        unmet: Sequence[UnmetCondition] = (),
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -55,6 +72,7 @@ class MiyabiError(Exception):
         self.metadata = dict(metadata or {})
         self.retry_after = retry_after
         self.violations = tuple(violations)
+        self.unmet = tuple(unmet)
 
 
 class InvalidArgumentError(MiyabiError):

@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from miyabi_core.errors import BY_CODE, FieldViolation, InternalError, MiyabiError
+from miyabi_core.errors import BY_CODE, FieldViolation, InternalError, MiyabiError, UnmetCondition
 
 #: All that a caller learns of an error that nobody foresaw.
 INTERNAL_MESSAGE = "Internal error."
@@ -22,7 +22,7 @@ def internal_error() -> InternalError:
 
 
 def to_proto(error: MiyabiError, *, domain: str) -> status_pb2.Status:
-    """Render *error* as `google.rpc.Status`: exactly one ErrorInfo, then RetryInfo and BadRequest where they apply."""
+    """Render *error* as `google.rpc.Status`: exactly one ErrorInfo, then what else applies."""
     details: list[Message] = [error_details_pb2.ErrorInfo(reason=error.reason, domain=domain, metadata=error.metadata)]
     if error.retry_after is not None:
         delay = duration_pb2.Duration()
@@ -36,6 +36,14 @@ def to_proto(error: MiyabiError, *, domain: str) -> status_pb2.Status:
             for violation in error.violations
         ]
         details.append(error_details_pb2.BadRequest(field_violations=fields))
+    if error.unmet:
+        unmet = [
+            error_details_pb2.PreconditionFailure.Violation(
+                type=condition.kind, subject=condition.subject, description=condition.description
+            )
+            for condition in error.unmet
+        ]
+        details.append(error_details_pb2.PreconditionFailure(violations=unmet))
     return status_pb2.Status(code=error.code.value[0], message=error.message, details=map(_pack, details))
 
 
@@ -58,6 +66,7 @@ def from_rpc_error(error: grpc.aio.AioRpcError) -> MiyabiError:
         return kind(error.details() or error.code().name, reason=error.code().name)
     info, retry_after, violations = error_details_pb2.ErrorInfo(), None, list[FieldViolation]()
     retry, bad = error_details_pb2.RetryInfo(), error_details_pb2.BadRequest()
+    failure, unmet = error_details_pb2.PreconditionFailure(), list[UnmetCondition]()
     for detail in status.details:
         if detail.Is(error_details_pb2.ErrorInfo.DESCRIPTOR):
             detail.Unpack(info)
@@ -65,12 +74,15 @@ def from_rpc_error(error: grpc.aio.AioRpcError) -> MiyabiError:
             retry_after = _timedelta(retry.retry_delay)
         elif detail.Is(error_details_pb2.BadRequest.DESCRIPTOR) and detail.Unpack(bad):
             violations = [FieldViolation(v.field, v.description, v.reason) for v in bad.field_violations]
+        elif detail.Is(error_details_pb2.PreconditionFailure.DESCRIPTOR) and detail.Unpack(failure):
+            unmet = [UnmetCondition(v.type, v.subject, v.description) for v in failure.violations]
     return kind(
         status.message,
         reason=info.reason or error.code().name,
         metadata=dict(info.metadata),
         retry_after=retry_after,
         violations=violations,
+        unmet=unmet,
     )
 
 

@@ -90,6 +90,7 @@ class _Parts:
                     timing=timing,
                     retention=settings.retention,
                     limits=self._limits,
+                    stores=self._stores,
                 )
                 for number, (store, way) in enumerate(zip(self._stores, ways, strict=True))
             ]

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
+from miyabi.common.v1 import problem_pb2
 from miyabi.coordinator.v1 import dispatch_service_pb2 as dispatch_pb
 from miyabi.coordinator.v1 import dispatch_service_pb2_grpc, result_pb2
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
 from miyabi.github_gateway.v1 import github_gateway_service_pb2_grpc
-from miyabi_core.errors import NotFoundError
+from miyabi_core.errors import MiyabiError, NotFoundError
 
 if TYPE_CHECKING:
     from miyabi.coordinator.v1.dispatch_service_pb2_grpc import DispatchServiceAsyncStub
@@ -30,12 +31,17 @@ Answer = Callable[[dispatch_pb.Lease], dispatch_pb.Outcome | None]
 class MemoryGateway(github_gateway_service_pb2_grpc.GitHubGatewayServiceServicer):
     """Knows one repository whose issues are in `bodies`; every other number is missing. `allow` sets its quotas.
 
-    What stands in `freshness` for a number goes with its answer; of a search, the first one's.
+    What stands in `freshness` for a number goes with its answer; of a search, the first one's. `problems` and
+    `not_known` are what a check finds, `unavailable` what it fails with; `checked` has what was asked.
     """
 
     def __init__(self, bodies: dict[int, str]) -> None:
         self.bodies = bodies
         self.freshness: dict[int, pb.Freshness] = {}
+        self.problems: list[problem_pb2.Problem] = []
+        self.not_known: list[str] = []
+        self.checked: list[pb.CheckTargetRequest] = []
+        self.unavailable: MiyabiError | None = None
         self.watched: list[tuple[str, ...]] = []
         self._limits: list[pb.RateLimit] = []
         self._changed = asyncio.Condition()
@@ -47,6 +53,24 @@ class MemoryGateway(github_gateway_service_pb2_grpc.GitHubGatewayServiceServicer
             raise NotFoundError("No such repository.", reason="REPOSITORY_NOT_FOUND")
         repository = pb.Repository(name=REPOSITORY, default_branch="main", branch="main", head_sha=HEAD)
         return pb.GetRepositoryResponse(repository=repository, simulated=True)
+
+    async def CheckTarget(self, request: pb.CheckTargetRequest, context: Any) -> pb.CheckTargetResponse:
+        """Return the problems of the repository and of the numbers, and note what was asked."""
+        del context
+        self.checked.append(request)
+        if self.unavailable is not None:
+            raise self.unavailable
+        wanted = {0, *request.numbers}
+        problems = [problem for problem in self.problems if problem.issue_number in wanted]
+        return pb.CheckTargetResponse(problems=problems, not_known=self.not_known)
+
+    async def GetPullRequest(self, request: pb.GetPullRequestRequest, context: Any) -> pb.GetPullRequestResponse:
+        """Return a pull request of a number that is there."""
+        del context
+        if request.number not in self.bodies:
+            raise NotFoundError("No such pull request.", reason="PULL_REQUEST_NOT_FOUND")
+        pull_request = pb.PullRequest(number=request.number, title=f"Pull request {request.number}")
+        return pb.GetPullRequestResponse(pull_request=pull_request)
 
     async def BatchGetIssues(
         self, request: pb.BatchGetIssuesRequest, context: Any

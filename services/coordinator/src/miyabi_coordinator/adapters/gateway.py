@@ -11,7 +11,16 @@ import grpc
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
 from miyabi.github_gateway.v1 import github_gateway_service_pb2_grpc
 from miyabi_coordinator.errors import issues_not_found, issues_unread, repository_not_found
-from miyabi_coordinator.models import IssueFacts, IssueFilter, Quota, RepositoryFacts, StaleData
+from miyabi_coordinator.models import (
+    Findings,
+    IssueFacts,
+    IssueFilter,
+    Problem,
+    Quota,
+    RepositoryFacts,
+    StaleData,
+    Target,
+)
 from miyabi_core.errors import NotFoundError
 from miyabi_core.status import from_rpc_error
 
@@ -120,6 +129,31 @@ class GatewayClient:
         if missing:
             raise issues_not_found(repository, missing)
         return found
+
+    async def check(self, target: Target) -> Findings:
+        """Say what stands in the way of work on a repository and its issues.
+
+        Raises:
+            NotFoundError: there is no such repository.
+            MiyabiError: the gateway could not answer; its reason is kept.
+        """
+        request = pb.CheckTargetRequest(
+            repository=target.repository,
+            base_branch=target.branch,
+            numbers=target.numbers,
+            writes_issues=target.writes_issues,
+            writes_changes=target.writes_changes,
+            review=target.review,
+        )
+        try:
+            answer = await self._stub.CheckTarget(request, timeout=TIMEOUT_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            raise _translated(error, target.repository) from error
+        problems = (
+            Problem(int(found.kind), found.message, found.remedy, found.issue_number, found.may_be_overruled)
+            for found in answer.problems
+        )
+        return Findings(tuple(problems), tuple(answer.not_known))
 
     async def watch_quotas(self, repositories: Sequence[str]) -> AsyncIterator[list[Quota]]:
         """Yield all limits whenever one changes; raises MiyabiError: the gateway does not tell any more."""

@@ -14,7 +14,15 @@ from miyabi_coordinator.models.batch import (
     RepositoryLimit,
     Spec,
 )
-from miyabi_coordinator.models.enums import BatchState, FailureReason, Pipeline, RunState, TaskKind, TaskState
+from miyabi_coordinator.models.enums import (
+    BatchState,
+    FailureReason,
+    Pipeline,
+    ProblemKind,
+    RunState,
+    TaskKind,
+    TaskState,
+)
 from miyabi_coordinator.models.facts import (
     ApprovalRecorded,
     BudgetWarned,
@@ -46,6 +54,7 @@ from miyabi_coordinator.models.inputs import (
     RetryRequested,
 )
 from miyabi_coordinator.models.money import NO_BUDGET, NO_FUNDS, Budget, Estimate, Funds
+from miyabi_coordinator.models.problems import NO_FINDINGS, Findings, Problem, Target
 from miyabi_coordinator.models.run import (
     NO_RESULTS,
     NO_USAGE,
@@ -63,6 +72,7 @@ from miyabi_coordinator.models.value import Value
 
 __all__ = [
     "NO_BUDGET",
+    "NO_FINDINGS",
     "NO_FUNDS",
     "NO_RESULTS",
     "NO_USAGE",
@@ -85,6 +95,7 @@ __all__ = [
     "Fact",
     "Failed",
     "FailureReason",
+    "Findings",
     "Funds",
     "Guards",
     "Input",
@@ -100,6 +111,8 @@ __all__ = [
     "PlaceRequest",
     "PlannedStep",
     "PrerequisiteEnded",
+    "Problem",
+    "ProblemKind",
     "Quota",
     "Released",
     "RepositoryFacts",
@@ -112,6 +125,7 @@ __all__ = [
     "RunState",
     "Spec",
     "StaleData",
+    "Target",
     "Task",
     "TaskChanged",
     "TaskKind",

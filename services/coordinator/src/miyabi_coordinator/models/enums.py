@@ -75,6 +75,26 @@ class BatchState(IntEnum):
         return self >= BatchState.SUCCEEDED
 
 
+class ProblemKind(IntEnum):
+    """What can stand in the way of a batch before it begins."""
+
+    REPOSITORY_ARCHIVED = 1
+    REPOSITORY_EMPTY = 2
+    PERMISSION_MISSING = 3
+    WORKFLOW_PERMISSION_MISSING = 4
+    BRANCH_SHADOWED = 5
+    BRANCH_FORBIDDEN = 6
+    ISSUE_CLOSED = 7
+    ISSUE_LOCKED = 8
+    ISSUE_ASSIGNED = 9
+    ISSUE_TRANSFERRED = 10
+    PULL_REQUEST_OPEN = 11
+    ISSUE_IN_BATCH = 12
+    ISSUES_DISABLED = 13
+    NO_TEST_COMMAND = 14
+    TOOLCHAIN_MISSING = 15
+
+
 class FailureReason(IntEnum):
     """Why a task or a run ended other than well; NONE where it did not."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
-from miyabi_coordinator.models import IssueFacts, IssueFilter, Quota, RepositoryFacts
+from miyabi_coordinator.models import Findings, IssueFacts, IssueFilter, Quota, RepositoryFacts, Target
 
 
 class Gateway(Protocol):
@@ -36,6 +36,15 @@ class Gateway(Protocol):
 
         Raises:
             NotFoundError: at least one does not exist.
+        """
+        ...
+
+    async def check(self, target: Target) -> Findings:
+        """Say what stands in the way of work on a repository and its issues.
+
+        Raises:
+            NotFoundError: there is no such repository.
+            MiyabiError: the gateway could not find out.
         """
         ...
 

@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
-from miyabi_coordinator.models import AgentInfo, Batch, Decision, Funds, LeaseReference, RepositoryLimit, Run, Spec
+from msgspec import field
+
+from miyabi_coordinator.models import (
+    NO_FINDINGS,
+    AgentInfo,
+    Batch,
+    Decision,
+    Findings,
+    Funds,
+    LeaseReference,
+    RepositoryLimit,
+    Run,
+    Spec,
+)
 from miyabi_coordinator.models.run import holder_name
 from miyabi_coordinator.models.value import Value
 from miyabi_coordinator.translate.frames import skip
@@ -68,11 +81,15 @@ class Wanted(Value, frozen=True):
 
 
 class Created(Value, frozen=True):
-    """What became of a new batch: `batch` is the older one where the request was a repeat."""
+    """What became of a new batch: `batch` is the older one where the request was a repeat.
+
+    Where issues are `taken`, in the open batches that are named with each, nothing was written.
+    """
 
     batch: str
     repeated: bool
     same_body: bool
+    taken: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
 
 class Claim(Value, frozen=True):
@@ -127,8 +144,23 @@ REFUSED_RESERVE = "reserve"
 class Store(Protocol):
     """Durable state of one shard."""
 
-    async def create(self, batch: Batch, *, runs: Sequence[Run], digest: str) -> Created:
-        """Write a batch, its runs and its first event, unless the request made one before."""
+    async def create(
+        self,
+        batch: Batch,
+        *,
+        runs: Sequence[Run],
+        digest: str,
+        findings: Findings = NO_FINDINGS,
+        exclusive: bool = False,
+    ) -> Created:
+        """Write a batch, its runs and its first event, unless the request made one before.
+
+        Where *exclusive*, an issue that is in an open batch of the shard keeps it from being written.
+        """
+        ...
+
+    async def open_batches(self, repository: str, issues: Sequence[int]) -> dict[int, tuple[str, ...]]:
+        """Return the batches of the shard that have not ended and that these issues of a repository are in."""
         ...
 
     async def find_request(self, request_id: str, *, digest: str) -> Created | None:

@@ -9,10 +9,12 @@ from collections.abc import Callable, Sequence
 from miyabi_coordinator.adapters.redis_store.queues import CLAIM_SECONDS, SWEEP_LIMIT
 from miyabi_coordinator.decide import SPENT_COUNTERS
 from miyabi_coordinator.models import (
+    NO_FINDINGS,
     Batch,
     BatchState,
     Budget,
     Counters,
+    Findings,
     Funds,
     LeaseReference,
     RepositoryLimit,
@@ -40,11 +42,19 @@ class ReferenceStore:
         self._clock = clock
         self._logs: defaultdict[str, list[bytes]] = defaultdict(list)
 
-    async def create(self, batch: Batch, *, runs: Sequence[Run], digest: str) -> Created:
-        """Write a batch."""
-        del digest
+    async def create(
+        self,
+        batch: Batch,
+        *,
+        runs: Sequence[Run],
+        digest: str,
+        findings: Findings = NO_FINDINGS,
+        exclusive: bool = False,
+    ) -> Created:
+        """Write a batch; that its issues are in others is none of the rules that are compared."""
+        del digest, exclusive
         self.shard.create(batch, runs)
-        self._logs[batch.id].append(events.accepted(batch, runs).SerializeToString())
+        self._logs[batch.id].append(events.accepted(batch, runs, findings=findings).SerializeToString())
         return Created(batch.id, repeated=False, same_body=True)
 
     async def commit(self, commits: Sequence[Commit]) -> list[str]:

@@ -36,13 +36,14 @@ class Shard:
         timing: Timing,
         retention: timedelta = KEEP,
         limits: Limits,
+        stores: Sequence[Store] = (),
     ) -> None:
         self.measuring = Measuring(store, keeper)
         self.retention = Retention(keeper, keep=retention)
         transitions = Transitions(store, on_commit=self._committed)
         self.store = store
         self._limits = limits
-        self.submit = Submit(store, gateway)
+        self.submit = Submit(store, gateway, stores=stores)
         self.batches = Batches(store, transitions)
         self.dispatcher = Dispatcher(store, transitions, timing=timing, limits=limits, estimates=Estimates(keeper))
         self.intake = Intake(transitions)

@@ -4,25 +4,43 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from msgspec.structs import replace
 
 from miyabi_coordinator import errors
 from miyabi_coordinator.decide import new_run
-from miyabi_coordinator.models import Batch, Counters, IssueFacts, IssueFilter, Pipeline, Run, Spec
+from miyabi_coordinator.models import (
+    Batch,
+    Counters,
+    Findings,
+    IssueFacts,
+    IssueFilter,
+    Pipeline,
+    ProblemKind,
+    Run,
+    Spec,
+)
 from miyabi_coordinator.ports.gateway import Gateway
-from miyabi_coordinator.ports.store import Store
+from miyabi_coordinator.ports.store import Created, Store
 from miyabi_coordinator.service.dependencies import dependencies_of, dependents_of, find_cycle
 from miyabi_coordinator.service.listed_steps import listed_steps
-from miyabi_core.errors import MiyabiError, first_of
+from miyabi_coordinator.service.obstacles import refusing, taken_problems, target_of, told
+from miyabi_core.errors import MiyabiError, UnavailableError, first_of
+
+#: Longest wait for what another shard says of open batches: one that is away must not keep batches of others out.
+OTHER_SHARD_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
     """A batch as asked for; `spec` still lacks what the gateway knows. `digest` tells one body from another.
 
-    `repeatable`: the request id is the caller's, so the request may have come before.
+    `repeatable`: the request id is the caller's, so the request may have come before. `overruled`: kinds of problem
+    that the caller accepts.
     """
 
     batch_id: str
@@ -30,33 +48,95 @@ class Submission:
     query: IssueFilter | None
     digest: str
     repeatable: bool = True
+    overruled: frozenset[int] = frozenset()
 
 
 class Submit:
-    """The use case of handing over issues."""
+    """The use case of handing over issues.
 
-    def __init__(self, store: Store, gateway: Gateway) -> None:
+    An issue that is in another open batch is a problem like others. Every batch that was accepted before the call is
+    seen, whatever its shard. Of two calls at the same moment one alone passes where both batches go to one shard, since
+    the store compares when it writes; in different shards both may.
+
+    Args:
+        store: Of the shard that the batch goes to.
+        gateway: Reads GitHub.
+        stores: Of all shards.
+    """
+
+    def __init__(self, store: Store, gateway: Gateway, *, stores: Sequence[Store] = ()) -> None:
         self._store = store
         self._gateway = gateway
+        self._stores = tuple(stores) or (store,)
 
     async def submit(self, submission: Submission) -> tuple[str, bool]:
         """Write the batch; returns its id, and whether the request had made it before.
 
         Raises:
             NotFoundError: the repository or an issue does not exist.
-            FailedPreconditionError: no issue matches, or issues depend on one another in a circle.
+            FailedPreconditionError: no issue matches, issues depend on one another in a circle, or something stands in
+                the way that the caller does not accept.
             AlreadyExistsError: the request id was used with another body.
+            MiyabiError: GitHub could not be asked; the gateway's reason is kept.
         """
-        request_id = submission.spec.request_id
-        created = None
-        if submission.repeatable:
-            created = await self._store.find_request(request_id, digest=submission.digest)
+        created = await self._made_before(submission)
         if created is None:
             batch, runs = await self._look_up(submission)
-            created = await self._store.create(batch, runs=runs, digest=submission.digest)
+            created = await self._make(submission, batch, runs)
         if created.repeated and not created.same_body:
-            raise errors.request_id_reused(request_id)
+            raise errors.request_id_reused(submission.spec.request_id)
         return created.batch, created.repeated
+
+    async def _made_before(self, submission: Submission) -> Created | None:
+        """Return the batch that the request made before; None where it made none."""
+        if not submission.repeatable:
+            return None
+        return await self._store.find_request(submission.spec.request_id, digest=submission.digest)
+
+    async def _make(self, submission: Submission, batch: Batch, runs: list[Run]) -> Created:
+        """Write the batch, unless something stands in its way."""
+        spec = batch.spec
+        findings = await self._findings(spec)
+        in_the_way = partial(refusing, overruled=submission.overruled, dry_run=spec.dry_run)
+        refused = in_the_way(findings.problems)
+        if not refused:
+            exclusive = ProblemKind.ISSUE_IN_BATCH not in submission.overruled
+            created = await self._store.create(
+                batch, runs=runs, digest=submission.digest, findings=told(findings), exclusive=exclusive
+            )
+            if not created.taken:
+                return created
+            refused = in_the_way([*findings.problems, *taken_problems(created.taken)])
+        # The batch that an issue is in may be the request's own: its first call was under way when this one came.
+        if made := await self._made_before(submission):
+            return made
+        raise errors.problems_found(spec.repository, refused)
+
+    async def _findings(self, spec: Spec) -> Findings:
+        """Ask the gateway and the stores what stands in the way."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                checked = group.create_task(self._gateway.check(target_of(spec)))
+                asked = [group.create_task(self._open_batches(store, spec)) for store in self._stores]
+        except* MiyabiError as failures:
+            raise first_of(failures) from None
+        found, taken = checked.result(), defaultdict[int, list[str]](list)
+        not_known = list(found.not_known)
+        for task in asked:
+            batches = task.result()
+            for issue, names in (batches or {}).items():
+                taken[issue].extend(names)
+        if any(task.result() is None for task in asked):
+            not_known.append("Whether an issue is in another batch: a part of the state store did not answer.")
+        return Findings((*found.problems, *taken_problems(taken)), tuple(not_known))
+
+    async def _open_batches(self, store: Store, spec: Spec) -> dict[int, tuple[str, ...]] | None:
+        """Return which issues are in open batches of a shard; None where it does not answer soon: others go on."""
+        try:
+            async with asyncio.timeout(OTHER_SHARD_SECONDS):
+                return await store.open_batches(spec.repository, spec.issues)
+        except (TimeoutError, UnavailableError):
+            return None
 
     async def _look_up(self, submission: Submission) -> tuple[Batch, list[Run]]:
         """Ask the gateway, and return the batch with its runs."""

@@ -50,7 +50,12 @@ class CoordinatorServicer(coordinator_service_pb2_grpc.CoordinatorServiceService
         spec = requests.spec_of(request, request_id=request_id, requester=requester, traceparent=trace)
         digest = requests.body_digest(request)
         submission = Submission(
-            new_batch_id(number), spec, requests.filter_of(request), digest, bool(request.request_id)
+            new_batch_id(number),
+            spec,
+            requests.filter_of(request),
+            digest,
+            repeatable=bool(request.request_id),
+            overruled=requests.overruled_of(request),
         )
         batch, repeated = await shard.submit.submit(submission)
         shard.dispatcher.wake()

@@ -7,12 +7,14 @@ from typing import Any
 
 from miyabi.coordinator.v1 import event_pb2, result_pb2
 from miyabi_coordinator.models import (
+    NO_FINDINGS,
     ApprovalRecorded,
     Batch,
     BatchState,
     BudgetWarned,
     Encoded,
     Fact,
+    Findings,
     IssueFinished,
     ResultRecorded,
     Run,
@@ -53,10 +55,10 @@ def header(
     )
 
 
-def accepted(batch: Batch, runs: Sequence[Run], *, reattached: bool = False) -> event_pb2.BatchEvent:
-    """Return the first event of a batch."""
+def accepted(batch: Batch, runs: Sequence[Run], *, findings: Findings = NO_FINDINGS) -> event_pb2.BatchEvent:
+    """Return the first event of a batch, with what was found to stand in its way and was overruled."""
     event = header(batch.id, now=batch.created, actor=batch.spec.requester, traceparent=batch.spec.traceparent)
-    event.batch_accepted.CopyFrom(event_pb2.BatchAccepted(batch=values.batch(batch), reattached=reattached))
+    event.batch_accepted.CopyFrom(event_pb2.BatchAccepted(batch=values.batch(batch), not_known=findings.not_known))
     headings = (
         event_pb2.IssueHeading(
             number=run.issue,
@@ -68,6 +70,7 @@ def accepted(batch: Batch, runs: Sequence[Run], *, reattached: bool = False) -> 
         for run in runs
     )
     event.batch_accepted.issues.extend(headings)
+    event.batch_accepted.problems.extend(values.problem(problem) for problem in findings.problems)
     return event
 
 

@@ -71,6 +71,11 @@ def spec_of(
     )
 
 
+def overruled_of(request: coordinator_service_pb2.SubmitBatchRequest) -> frozenset[int]:
+    """Return the kinds of problem that are accepted."""
+    return frozenset(int(kind) for kind in request.overrule)
+
+
 def filter_of(request: coordinator_service_pb2.SubmitBatchRequest) -> IssueFilter | None:
     """Return the query; None where issues are listed."""
     if not request.HasField("query"):

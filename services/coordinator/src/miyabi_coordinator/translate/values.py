@@ -5,13 +5,14 @@ from __future__ import annotations
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from miyabi.common.v1 import freshness_pb2, usage_pb2
+from miyabi.common.v1 import freshness_pb2, problem_pb2, usage_pb2
 from miyabi.coordinator.v1 import batch_pb2, coordinator_service_pb2, result_pb2
 from miyabi_coordinator.models import (
     AgentInfo,
     Batch,
     Budget,
     Counters,
+    Problem,
     Results,
     Run,
     RunState,
@@ -33,6 +34,17 @@ RESULT_TYPES = {
     "documentation": result_pb2.DocumentResult,
     "pull_request": result_pb2.PullRequestResult,
 }
+
+
+def problem(value: Problem) -> problem_pb2.Problem:
+    """Return what stands in the way."""
+    return problem_pb2.Problem(
+        kind=value.kind,  # type: ignore[arg-type]
+        issue_number=value.issue,
+        message=value.message,
+        remedy=value.remedy,
+        may_be_overruled=value.may_be_overruled,
+    )
 
 
 def timestamp(seconds: float) -> Timestamp | None:

@@ -15,11 +15,13 @@ from miyabi_coordinator.adapters.redis_store.journal import Journal
 from miyabi_coordinator.adapters.redis_store.queues import Queues
 from miyabi_coordinator.decide import SPENT_COUNTERS, effects_of
 from miyabi_coordinator.models import (
+    NO_FINDINGS,
     AgentInfo,
     Batch,
     BatchState,
     Budget,
     Counters,
+    Findings,
     Run,
     Spec,
     Usage,
@@ -43,8 +45,16 @@ class RedisStore(Queues, Journal):
         self.committer = Committer(self._scripts)
         self._specs: dict[str, Spec] = {}
 
-    async def create(self, batch: Batch, *, runs: Sequence[Run], digest: str) -> Created:
-        """Write a batch, its runs and its first event, unless the request made one before."""
+    async def create(
+        self,
+        batch: Batch,
+        *,
+        runs: Sequence[Run],
+        digest: str,
+        findings: Findings = NO_FINDINGS,
+        exclusive: bool = False,
+    ) -> Created:
+        """Write a batch, its runs and its first event, unless the request made one before, or an issue is taken."""
         ready = [
             member_of(run, entry.task_id, entry.kind, needs_slot=True)
             for run in runs
@@ -57,16 +67,27 @@ class RedisStore(Queues, Journal):
             batch.id,
             codec.pack(_fields(batch, len(runs))),
             codec.encode_spec(batch.spec),
-            events.accepted(batch, runs).SerializeToString(),
+            events.accepted(batch, runs, findings=findings).SerializeToString(),
             repr(batch.created),
             codec.pack(ready),
+            int(exclusive),
             *(part for run in runs for part in (str(run.issue), codec.encode_run(run))),
         )
+        if len(answer) > 3:
+            return Created("", repeated=False, same_body=True, taken=_taken(answer[3::2], answer[4::2]))
         made = answer[0].decode()
         if made == batch.id:
             self._remember(batch.id, batch.spec)
         # A repeat after a lost answer finds the batch that it made itself.
         return Created(made, repeated=bool(answer[1]) and made != batch.id, same_body=bool(answer[2]))
+
+    async def open_batches(self, repository: str, issues: Sequence[int]) -> dict[int, tuple[str, ...]]:
+        """Return the batches of the shard that have not ended and that these issues of a repository are in."""
+        if not issues:
+            return {}
+        key = self._key(f"open:{repository.lower()}")
+        found = await self._connection.run(lambda redis: redis.hmget(key, [str(issue) for issue in issues]))
+        return _taken(issues, found)
 
     async def find_request(self, request_id: str, *, digest: str) -> Created | None:
         """Return what a request made before; None where it is new."""
@@ -196,6 +217,11 @@ class RedisStore(Queues, Journal):
             return None
         await self._connection.write(("SADD", self._key("draining"), agent_id))
         return replace(codec.decode_agent(value), draining=True)
+
+
+def _taken(issues: Sequence[Any], batches: Sequence[bytes | None]) -> dict[int, tuple[str, ...]]:
+    """Return the batches of each issue that is in some."""
+    return {int(issue): tuple(names.decode().split(" ")) for issue, names in zip(issues, batches, strict=True) if names}
 
 
 def _fields(batch: Batch, total: int) -> list[str]:

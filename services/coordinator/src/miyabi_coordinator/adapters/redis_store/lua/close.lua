@@ -8,6 +8,7 @@ if done or not mine or facts.pending + facts.running + facts.awaiting_approval >
 set(facts, 'state', tonumber(ARGV[2]))
 redis.call('HSET', batch_key(ARGV[1]), 'end', ARGV[3])
 redis.call('ZADD', P .. 'ended', ARGV[3], ARGV[1])
+note_open(facts, false)
 for index = 5, #ARGV do log(facts, ARGV[index], index == #ARGV) end
 flush()
 return 1

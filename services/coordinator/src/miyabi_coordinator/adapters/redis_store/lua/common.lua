@@ -91,6 +91,47 @@ local function refill(facts)
   if slots > 0 then take_parked(facts, ':waiting', slots) end
 end
 
+-- Calls a variadic command, in pieces that Lua's stack holds.
+local function write(command, key, values)
+  for first = 1, #values, 4000 do
+    redis.call(command, key, unpack(values, first, math.min(first + 3999, #values)))
+  end
+end
+
+-- Which issues of a repository are in batches that have not ended: GitHub's names do not tell small letters from large.
+local function open_key(facts) return P .. 'open:' .. string.lower(facts.repository) end
+
+-- Answers with the batches of each issue in turn, as texts with blanks between; false where it is in none.
+local function open_batches(facts, issues)
+  local found = {}
+  for first = 1, #issues, 4000 do
+    local values = redis.call('HMGET', open_key(facts), unpack(issues, first, math.min(first + 3999, #issues)))
+    for _, value in ipairs(values) do found[#found + 1] = value end
+  end
+  return found
+end
+
+-- Notes that a batch is open, or no longer; an issue that was overruled is in several. Without issues: all of the batch's.
+local function note_open(facts, open, issues)
+  issues = issues or redis.call('HKEYS', batch_key(facts.id) .. ':runs')
+  local kept, gone = {}, {}
+  for index, value in ipairs(open_batches(facts, issues)) do
+    local names = {}
+    for name in string.gmatch(value or '', '%S+') do
+      if name ~= facts.id then names[#names + 1] = name end
+    end
+    if open then names[#names + 1] = facts.id end
+    if #names > 0 then
+      kept[#kept + 1] = issues[index]
+      kept[#kept + 1] = table.concat(names, ' ')
+    else
+      gone[#gone + 1] = issues[index]
+    end
+  end
+  write('HSET', open_key(facts), kept)
+  write('HDEL', open_key(facts), gone)
+end
+
 local function varint(value)
   local out = ''
   while value > 127 do
@@ -124,13 +165,6 @@ local function log(facts, event, final)
   facts.bytes = facts.bytes + #body
   facts.final = facts.final or final
   if final or #facts.frames >= ENTRY_EVENTS or facts.bytes >= ENTRY_BYTES then write_log(facts) end
-end
-
--- Calls a variadic command, in pieces that Lua's stack holds.
-local function write(command, key, values)
-  for first = 1, #values, 4000 do
-    redis.call(command, key, unpack(values, first, math.min(first + 3999, #values)))
-  end
 end
 
 local function flush_batch(facts)

@@ -2,6 +2,9 @@
 local facts = facts_of(ARGV[1])
 if not facts or facts.state ~= tonumber(ARGV[3]) then return 0 end
 set(facts, 'state', tonumber(ARGV[2]))
+-- A batch that is cancelled holds its issues no longer, one that is retried takes them again.
+if facts.state > PAUSED then note_open(facts, false) end
+if facts.state == RUNNING and tonumber(ARGV[3]) > PAUSED then note_open(facts, true) end
 if facts.state == RUNNING then
   redis.call('HSET', batch_key(ARGV[1]), 'end', '0')
   redis.call('ZREM', P .. 'ended', ARGV[1])
