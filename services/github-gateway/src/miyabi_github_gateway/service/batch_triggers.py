@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from miyabi_core.errors import FailedPreconditionError
 from miyabi_github_gateway.models import Mention
 from miyabi_github_gateway.ports import BatchStarter, Deliveries, Permissions
 from miyabi_github_gateway.service.allow_list import AllowList
@@ -65,5 +66,9 @@ class BatchTriggers:
             return f"{mention.repository} has started {self.per_hour} batches within the hour"
         if not await self.deliveries.allowed("*", per_hour=self.per_hour_in_all):
             return f"all repositories together have started {self.per_hour_in_all} batches within the hour"
-        name = await self.starter.start(mention.repository, mention.number, request_id=request_id_of(delivery))
+        try:
+            name = await self.starter.start(mention.repository, mention.number, request_id=request_id_of(delivery))
+        except FailedPreconditionError as error:
+            reasons = "; ".join(f"{condition.kind}: {condition.description}" for condition in error.unmet)
+            return f"no batch: {reasons or error.message}"
         return f"started {name}"

@@ -107,7 +107,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_PROBLEMS_FOUND: _ErrorReason.ValueType  # 37
     """FAILED_PRECONDITION: something stands in the way of the batch, found before anything was written or spent.
     `PreconditionFailure` lists every problem: type, subject (`owner/name` or `owner/name#number`), what is wrong and what to do.
-    Metadata: `overrulable`, the kinds among them that the request may accept (comma-separated).
+    Metadata: `overrulable`, the kinds among them that the request may accept (comma-separated); `more`, how many are not
+    listed, where all of them would be too much for the trailers of a call. Thirty take more than the 8 KB of trailers that
+    gRPC accepts by default: `grpc.max_metadata_size`.
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -201,6 +203,8 @@ ERROR_REASON_GRANT_SUPERSEDED: ErrorReason.ValueType  # 36
 ERROR_REASON_PROBLEMS_FOUND: ErrorReason.ValueType  # 37
 """FAILED_PRECONDITION: something stands in the way of the batch, found before anything was written or spent.
 `PreconditionFailure` lists every problem: type, subject (`owner/name` or `owner/name#number`), what is wrong and what to do.
-Metadata: `overrulable`, the kinds among them that the request may accept (comma-separated).
+Metadata: `overrulable`, the kinds among them that the request may accept (comma-separated); `more`, how many are not
+listed, where all of them would be too much for the trailers of a call. Thirty take more than the 8 KB of trailers that
+gRPC accepts by default: `grpc.max_metadata_size`.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -122,7 +122,10 @@ class CoordinatorServiceServicer:
         ALREADY_EXISTS `REQUEST_ID_REUSED`; FAILED_PRECONDITION `NO_ISSUES_MATCHED`, `DEPENDENCY_CYCLE`, `PROBLEMS_FOUND` (whatever
         is known to stand in the way, in one answer; `overrule` names what is accepted all the same);
         RESOURCE_EXHAUSTED `GITHUB_RATE_LIMITED` with RetryInfo.
-        Idempotency: the same `request_id` with the same body re-attaches to the batch that it made.
+        What may be overruled, and is, is told in `batch_accepted`. A dry run is not refused for what forbids writing alone. An issue
+        of a batch that was accepted before the call is found in all parts of the state; of two calls at the same moment one is
+        refused where both batches go to one part (`…_SHARDS`), in different parts both may pass.
+        Idempotency: the same `request_id` with the same body re-attaches to the batch that it made, whatever stands in the way now.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
