@@ -23,12 +23,15 @@ LABELS = pb.SetLabelsRequest(repository=REPOSITORY, number=1, remove=["old"])
 READ = pb.GetRepositoryRequest(repository=REPOSITORY)
 
 
-async def refused(request: Any, redis_url: str, **answers: tuple[int, Mapping[str, str], Any]) -> Any:
+async def refused(
+    request: Any, redis_url: str, *, timeout: float | None = None, **answers: tuple[int, Mapping[str, str], Any]
+) -> Any:
     """Call an RPC before a GitHub whose answers are given by the end of the path; returns the error.
 
     Args:
         request: Of the RPC.
         redis_url: State store.
+        timeout: Seconds of the caller; None: it waits.
         answers: Status, headers and body, by the last part of the path; everything else is an empty list.
     """
 
@@ -40,7 +43,7 @@ async def refused(request: Any, redis_url: str, **answers: tuple[int, Mapping[st
         subject: Any = github
         async with gateway_before(subject, "t", redis_url) as gateway:
             with pytest.raises(grpc.aio.AioRpcError) as caught:
-                await getattr(gateway.stub, type(request).__name__.removesuffix("Request"))(request)
+                await getattr(gateway.stub, type(request).__name__.removesuffix("Request"))(request, timeout=timeout)
     return from_rpc_error(caught.value)
 
 

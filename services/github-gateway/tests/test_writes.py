@@ -154,7 +154,7 @@ async def test_pull_request_that_github_does_not_show_yet_is_waited_for(redis_ur
     """GitHub's lists lag behind its writes: where it says that there is one, it is looked for until it is seen."""
     found = {
         "number": 7, "node_id": "PR_7", "title": "One", "body": None, "state": "open", "draft": False, "html_url": "u",
-        "head": {"ref": HEAD, "sha": "a" * 40}, "base": {"ref": "main"}, "labels": [], "merged_at": None,
+        "head": {"ref": HEAD, "sha": "a" * 40}, "base": {"ref": "main", "sha": "b" * 40}, "labels": [], "merged_at": None,
     }  # fmt: skip
     shown = iter([[], [], [found]])
 

@@ -15,6 +15,10 @@ from miyabi_core.errors import (
     UnavailableError,
 )
 
+#: Numbers that an error names; the others are counted.
+MOST_LISTED = 20
+#: Characters of a message that stand in an error's metadata, which travels in headers.
+MOST_METADATA = 500
 #: GitHub answers 404 where the credential may not know of a thing; what it takes is said with it.
 _HINTS = {
     "repository": "if it exists, the credential lacks access to it: `metadata:read` of a fine-grained token or App "
@@ -38,9 +42,11 @@ class IssueNotFoundError(NotFoundError):
     """There is no such issue or pull request."""
 
     def __init__(self, repository: str, numbers: Iterable[int]) -> None:
-        listed = ",".join(map(str, list(numbers)[:20]))
-        metadata = {"repository": repository, "issues": listed}
-        message = f"{repository} has no issue {listed}; {_HINTS['issue']}"
+        missing = list(numbers)
+        listed = ",".join(map(str, missing[:MOST_LISTED]))
+        more = f" and {len(missing) - MOST_LISTED} more" if len(missing) > MOST_LISTED else ""
+        metadata = {"repository": repository, "issues": listed} | ({"count": str(len(missing))} if more else {})
+        message = f"{repository} has no issue {listed}{more}; {_HINTS['issue']}"
         super().__init__(message, reason="ISSUE_NOT_FOUND", metadata=metadata)
 
 
@@ -68,7 +74,8 @@ class GitHubRefusedError(FailedPreconditionError):
     """GitHub understood the write and does not accept it."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(f"GitHub refuses: {message}", reason="GITHUB_REFUSED", metadata={"message": message[:500]})
+        short = message if len(message) <= MOST_METADATA else f"{message[:MOST_METADATA]}…"
+        super().__init__(f"GitHub refuses: {message}", reason="GITHUB_REFUSED", metadata={"message": short})
 
 
 class GitHubUnavailableError(UnavailableError):
@@ -102,13 +109,20 @@ class RateLimitedError(ResourceExhaustedError):
         retry_after: When to come back.
         limit: Which limit of it, for example `minute`, `content-hour`, `blocked`; empty where there is only one.
         repository: Where the limit is a repository's.
+        beyond: What GitHub said, where it asked for a longer wait than is kept.
     """
 
-    def __init__(self, resource: str, retry_after: timedelta, *, limit: str = "", repository: str = "") -> None:
+    def __init__(
+        self, resource: str, retry_after: timedelta, *, limit: str = "", repository: str = "", beyond: str = ""
+    ) -> None:
+        #: Longer than any caller waits: there is no use in a further try.
+        self.is_beyond = bool(beyond)
         name = f"{resource} ({limit})" if limit else resource
         message = (
             f"{repository}'s limit {name} is reached" if repository else f"GitHub's {name} limit is used up for now"
         )
+        if beyond:
+            message += f"; GitHub asks to wait until or for {beyond!r}, and is asked again after an hour at the latest"
         metadata = {"resource": resource, "limit": limit, "repository": repository}
         super().__init__(
             message,

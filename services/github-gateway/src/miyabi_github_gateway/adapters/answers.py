@@ -1,23 +1,19 @@
-"""Reads GitHub's answers: what they say of the limits, what they refuse and why, and whether they are whole."""
+"""Reads GitHub's answers: what they say of the limits, what went wrong, and whether they are whole."""
 
 from __future__ import annotations
 
 import re
-import time
 from dataclasses import dataclass
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Any
 
 import httpx
 import msgspec
 
+from miyabi_github_gateway.adapters.waits import MOST_DIGITS, SECONDARY_PAUSE_SECONDS, Pause, retry_after, until_reset
 from miyabi_github_gateway.errors import MalformedAnswerError
 from miyabi_github_gateway.service.governor import Heard
 
-#: Pause after a secondary limit without `retry-after`, as GitHub documents it; each further one in a row doubles it.
-SECONDARY_PAUSE_SECONDS = 60.0
 #: What GitHub says where it refuses for a secondary limit, now and formerly.
 _SECONDARY = re.compile(
     r"secondary rate limit|abuse detection|rate limit (already )?exceeded|submitted too quickly", re.IGNORECASE
@@ -49,11 +45,13 @@ class Limited:
         seconds: How long to wait, on GitHub's clock.
         is_primary: The hour of one resource is used up; else a secondary limit, which stops everything.
         is_guess: GitHub did not say for how long.
+        beyond: What GitHub said, where it asked for longer than is kept.
     """
 
     seconds: float
     is_primary: bool
     is_guess: bool = False
+    beyond: str = ""
 
 
 def judge(answer: httpx.Response | Exception, *, is_graphql: bool) -> tuple[Verdict, Limited | None]:
@@ -99,9 +97,9 @@ def limited_by(answer: httpx.Response) -> Limited | None:
     used_up = headers.get("x-ratelimit-remaining") == "0" and "retry-after" not in headers
     if answer.status_code in {403, 429}:
         if used_up:
-            return Limited(_until_reset(answer), is_primary=True)
+            return _for(until_reset(answer), is_primary=True)
         if "retry-after" in headers:
-            return _after(headers["retry-after"])
+            return _for(retry_after(answer), is_primary=False)
         if answer.status_code == 429 or _SECONDARY.search(answer.text):
             return Limited(SECONDARY_PAUSE_SECONDS, is_primary=False, is_guess=True)
     if answer.status_code == 422 and "submitted too quickly" in answer.text:
@@ -125,39 +123,18 @@ def _limited_in_errors(answer: httpx.Response, *, used_up: bool) -> Limited | No
         if error.get("type") not in _LIMIT_TYPES and not (is_secondary and body.get("data") is None):
             continue
         if "retry-after" in answer.headers:
-            return _after(answer.headers["retry-after"])
+            return _for(retry_after(answer), is_primary=False)
         if used_up:
-            return Limited(_until_reset(answer), is_primary=True)
+            return _for(until_reset(answer), is_primary=True)
         return Limited(SECONDARY_PAUSE_SECONDS, is_primary=False, is_guess=True)
     return None
 
 
-def _after(value: str) -> Limited:
-    """Read `retry-after`, which is seconds with GitHub and may be a date before it."""
-    try:
-        return Limited(max(1.0, float(value)), is_primary=False)
-    except ValueError:
-        pass
-    try:
-        return Limited(max(1.0, parsedate_to_datetime(value).timestamp() - time.time()), is_primary=False)
-    except ValueError:
-        return Limited(SECONDARY_PAUSE_SECONDS, is_primary=False, is_guess=True)
-
-
-def _now_of(answer: httpx.Response) -> float:
-    """Return GitHub's own time, seconds since 1970; ours where it does not tell."""
-    try:
-        return parsedate_to_datetime(answer.headers.get("date", "")).astimezone(UTC).timestamp()
-    except ValueError:
-        return time.time()
-
-
-def _until_reset(answer: httpx.Response) -> float:
-    """Return the seconds until the hour begins anew; a second more, since `date` is cut to whole seconds."""
-    try:
-        return max(1.0, float(answer.headers.get("x-ratelimit-reset", "0")) - _now_of(answer) + 1)
-    except ValueError:
-        return SECONDARY_PAUSE_SECONDS
+def _for(pause: Pause, *, is_primary: bool) -> Limited:
+    """Return a limit that lasts for a pause."""
+    return Limited(
+        pause.seconds, is_primary=is_primary, is_guess=pause.is_guess and not is_primary, beyond=pause.beyond
+    )
 
 
 def heard_of(answer: httpx.Response) -> Heard | None:
@@ -165,10 +142,10 @@ def heard_of(answer: httpx.Response) -> Heard | None:
     headers = answer.headers
     resource = headers.get("x-ratelimit-resource", "")
     numbers = [headers.get(f"x-ratelimit-{name}", "") for name in ("limit", "remaining", "reset")]
-    if not resource or not all(number.isdecimal() for number in numbers):
+    if not resource or not all(number.isdecimal() and len(number) <= MOST_DIGITS for number in numbers):
         return None
     limit, remaining, reset = map(int, numbers)
-    return Heard(resource, limit, remaining, reset, int(_until_reset(answer) * 1000))
+    return Heard(resource, limit, remaining, reset, int(until_reset(answer).seconds * 1000))
 
 
 def points_of(answer: httpx.Response) -> int | None:
@@ -207,40 +184,3 @@ def json_of(answer: httpx.Response) -> Any:
         except (msgspec.MsgspecError, ValueError) as error:
             raise MalformedAnswerError from error
     return answer.extensions["miyabi.json"]
-
-
-def message_of(answer: httpx.Response) -> str:
-    """Return what GitHub says of a refusal, with the fields at fault."""
-    try:
-        body = answer.json()
-    except ValueError:
-        return f"HTTP {answer.status_code}"
-    if not isinstance(body, dict):
-        return f"HTTP {answer.status_code}"
-    details = [
-        str(error.get("message") or error.get("code") or error) if isinstance(error, dict) else str(error)
-        for error in body.get("errors") or []
-    ]
-    return "; ".join([str(body.get("message", f"HTTP {answer.status_code}")), *details])
-
-
-def scopes_of(answer: httpx.Response) -> frozenset[str] | None:
-    """Return the scopes of the classic token that was asked with; None: GitHub says none, as of any other kind."""
-    told = answer.headers.get("x-oauth-scopes")
-    return None if told is None else frozenset(scope.strip() for scope in told.split(",")) - {""}
-
-
-def missing_permission(answer: httpx.Response) -> str:
-    """Return which permission the credential lacks, as far as GitHub tells; empty where it does not.
-
-    Source: docs.github.com, `x-accepted-github-permissions` of fine-grained tokens and Apps, `x-accepted-oauth-scopes`
-    and `x-oauth-scopes` of classic tokens.
-    """
-    permissions = answer.headers.get("x-accepted-github-permissions", "")
-    if permissions:
-        return f"the permission {permissions.replace('=', ':').replace('; ', ' or ')}"
-    accepted = {scope.strip() for scope in answer.headers.get("x-accepted-oauth-scopes", "").split(",")} - {""}
-    granted = scopes_of(answer) or frozenset()
-    if accepted and not accepted & granted:
-        return f"the scope {' or '.join(sorted(accepted))}"
-    return ""

@@ -8,8 +8,8 @@ from typing import Any
 
 import httpx
 
-from miyabi_github_gateway.adapters.answers import message_of, missing_permission
 from miyabi_github_gateway.adapters.outgoing import TRIES, Request
+from miyabi_github_gateway.adapters.refusals import message_of, missing_permission
 from miyabi_github_gateway.adapters.sending import Sender
 from miyabi_github_gateway.errors import GitHubForbiddenError, GitHubRefusedError
 from miyabi_github_gateway.models import Credential

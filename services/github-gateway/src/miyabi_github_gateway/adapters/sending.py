@@ -154,6 +154,8 @@ class Sender:
             _fill(outcome, answer, verdict, limited, jitter=self.jitter())
         if limited is not None:
             metrics.LIMITED.labels(request.ask.resource, "primary" if limited.is_primary else "secondary").inc()
+            if limited.beyond:
+                _LOG.warning("limit.bounded", what=request.what, asked=limited.beyond, seconds=limited.seconds)
         return answer, verdict, limited
 
     async def _try(self, request: Request, credential: Credential) -> httpx.Response | Exception:
@@ -172,7 +174,7 @@ class Sender:
         """Wait before the next try, or raise where there is none."""
         if verdict is Verdict.LIMITED:
             request.limited += 1
-            if request.limited >= LIMITED_TRIES:
+            if request.limited >= LIMITED_TRIES or (isinstance(error, RateLimitedError) and error.is_beyond):
                 raise error
             return  # the budget knows how long
         request.failures += 1
@@ -252,7 +254,7 @@ def _error(
     if limited is not None:
         kind = "hour" if limited.is_primary else "secondary"
         wait = timedelta(seconds=limited.seconds / time_scale)
-        return RateLimitedError(request.ask.resource, wait, limit=kind)
+        return RateLimitedError(request.ask.resource, wait, limit=kind, beyond=limited.beyond)
     if verdict is Verdict.MALFORMED:
         return MalformedAnswerError()
     if isinstance(answer, httpx.Response):

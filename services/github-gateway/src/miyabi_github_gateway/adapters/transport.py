@@ -10,11 +10,12 @@ from gql import GraphQLRequest
 from gql.transport import AsyncTransport
 from graphql import ExecutionResult, GraphQLError
 
-from miyabi_github_gateway.adapters.answers import json_of, message_of, missing_permission
+from miyabi_github_gateway.adapters.answers import json_of
 from miyabi_github_gateway.adapters.graphql_request import PreparedRequest
 from miyabi_github_gateway.adapters.http import GitHubHttp
 from miyabi_github_gateway.adapters.outgoing import TRIES
 from miyabi_github_gateway.adapters.query_cost import query_points
+from miyabi_github_gateway.adapters.refusals import message_of, missing_permission
 from miyabi_github_gateway.errors import GitHubForbiddenError, GitHubRefusedError, MalformedAnswerError
 from miyabi_github_gateway.service.governor import Cost
 
