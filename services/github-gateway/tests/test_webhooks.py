@@ -15,7 +15,9 @@ from pydantic import SecretStr
 from running_gateway import REPOSITORY, gateway_before
 from webhook_sender import commented, labeled, sending
 
+from miyabi.common.v1.problem_pb2 import ProblemKind
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
+from miyabi_core.errors import FailedPreconditionError, UnmetCondition
 from miyabi_github_gateway.adapters.deliveries import RedisDeliveries
 from miyabi_github_gateway.adapters.webhooks import payload_of
 from miyabi_github_gateway.service.batch_triggers import request_id_of
@@ -147,6 +149,16 @@ async def test_repository_that_is_not_served_starts_nothing(tmp_path: Path, redi
     """The list of repositories counts for webhooks too."""
     async with sending(tmp_path, redis_url, repositories="other/*") as sender:
         assert await sender.send("issues", labeled()) == (202, "the repository is not served")
+
+
+async def test_what_stands_in_the_way_is_said_beside_the_delivery(tmp_path: Path, redis_url: str) -> None:
+    """A refusal is an answer, which GitHub shows, and no trouble that another delivery would mend; assignment is overruled."""
+    async with sending(tmp_path, redis_url) as sender:
+        unmet = [UnmetCondition("PULL_REQUEST_OPEN", f"{REPOSITORY}#3", "A pull request is open. Close it.")]
+        sender.batches.refusal = FailedPreconditionError("1 problem", reason="PROBLEMS_FOUND", unmet=unmet)
+        answer = await sender.send("issues", labeled())
+        assert answer == (202, "no batch: PULL_REQUEST_OPEN: A pull request is open. Close it.")
+        assert (sender.batches.overruled, sender.batches.made) == ([ProblemKind.PROBLEM_KIND_ISSUE_ASSIGNED], {})
 
 
 @pytest.mark.parametrize("trouble", ["coordinator", "github"])

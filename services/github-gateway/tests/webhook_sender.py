@@ -26,6 +26,7 @@ from miyabi.coordinator.v1.coordinator_service_pb2_grpc import (
     CoordinatorServiceServicer,
     add_CoordinatorServiceServicer_to_server,
 )
+from miyabi_core.errors import MiyabiError
 from miyabi_core.testing import running_server
 from miyabi_github_gateway.adapters.coordinator import SERVICE
 
@@ -37,12 +38,17 @@ class Batches(CoordinatorServiceServicer):
     made: dict[str, tuple[str, int]] = field(default_factory=dict)
     hung_up: asyncio.Event = field(default_factory=asyncio.Event)
     down: bool = False
+    refusal: MiyabiError | None = None
+    overruled: list[int] = field(default_factory=list)
 
     async def SubmitBatch(  # noqa: N802
         self, request: coordinator_pb.SubmitBatchRequest, context: Any
     ) -> AsyncIterator[coordinator_pb.SubmitBatchResponse]:
         if self.down:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "away")
+        self.overruled = [int(kind) for kind in request.overrule]
+        if self.refusal is not None:
+            raise self.refusal
         self.made[request.request_id] = (request.repository, request.issue_numbers[0])
         event = event_pb2.BatchEvent(batch=f"batches/{request.request_id[:8]}", sequence=1)
         yield coordinator_pb.SubmitBatchResponse(events=[event])

@@ -66,8 +66,12 @@ class BatchTriggers:
             return f"{mention.repository} has started {self.per_hour} batches within the hour"
         if not await self.deliveries.allowed("*", per_hour=self.per_hour_in_all):
             return f"all repositories together have started {self.per_hour_in_all} batches within the hour"
+        return await self._start(mention, request_id_of(delivery))
+
+    async def _start(self, mention: Mention, request_id: str) -> str:
+        """Start the batch, or say what stands in its way: the same delivery again would not help."""
         try:
-            name = await self.starter.start(mention.repository, mention.number, request_id=request_id_of(delivery))
+            name = await self.starter.start(mention.repository, mention.number, request_id=request_id)
         except FailedPreconditionError as error:
             reasons = "; ".join(f"{condition.kind}: {condition.description}" for condition in error.unmet)
             return f"no batch: {reasons or error.message}"
