@@ -7,30 +7,31 @@ from collections.abc import Callable
 from miyabi_agents.analysers.base import AnalyserError
 from miyabi_agents.analysers.changed import configurations, suppressions
 from miyabi_agents.analysers.changed.exhibits import _quieted
-from miyabi_agents.analysers.changed.lines import changed_lines, split
+from miyabi_agents.analysers.changed.lines import changed_lines
 from miyabi_agents.analysers.reports import json_lines_of, json_of
+from miyabi_core.text import split_lines
 
 
 def lines(data: bytes) -> None:
     """Two versions of a file: what is not called changed stands in the first version, in the same order."""
     before, _, after = data.partition(b"\0\0")
     changed = changed_lines(before, after)
-    rows = split(after)
+    rows = split_lines(after)
     assert changed_lines(None, after) == set(range(1, len(rows) + 1)) >= changed
-    there = iter(split(before))
+    there = iter(split_lines(before))
     assert all(any(row == old for old in there) for number, row in enumerate(rows, 1) if number not in changed)
     assert not changed_lines(after, after)
 
 
 def suppressed(data: bytes) -> None:
     """Words that quieten analysers: after they lost their meaning none is left, and every other byte is as it was."""
-    rows = split(data)
+    rows = split_lines(data)
     every = frozenset(range(1, len(rows) + 1))
     found = suppressions.find("a.py", list(enumerate(rows, 1)))
     quiet = _quieted(data, rows, every)
     assert len(quiet) == len(data)
-    assert split(quiet) == suppressions.quieted(rows, every)
-    assert not suppressions.find("a.py", list(enumerate(split(quiet), 1)))
+    assert split_lines(quiet) == suppressions.quieted(rows, every)
+    assert not suppressions.find("a.py", list(enumerate(split_lines(quiet), 1)))
     assert bool(found) <= (quiet != data)
 
 

@@ -59,7 +59,7 @@ async def in_parts(
     while parts:
         part = parts.pop()
         try:
-            together.add(await analyser.analyse(subject, part, runner))
+            together.add(await _report(analyser, subject, part, runner))
         except AnalyserError as error:
             failures += 1
             if len(part) == 1 or failures >= MOST_FAILURES or clock() > end:
@@ -70,13 +70,26 @@ async def in_parts(
     return Report(together.findings, together.unread, tuple(together.notes), together.remedy)
 
 
+async def _report(analyser: Analyser, subject: Subject, files: Sequence[str], runner: ToolRunner) -> Report:
+    """Return what an analyser says.
+
+    Raises:
+        AnalyserError: there is no verdict, or what it printed is not what such tools print.
+    """
+    try:
+        return await analyser.analyse(subject, files, runner)
+    except (KeyError, TypeError, IndexError, ValueError, AttributeError) as error:
+        raise AnalyserError(f"its output could not be understood ({type(error).__name__})") from error
+
+
 def batches(files: Sequence[str]) -> Iterator[Sequence[str]]:
     """Yield files in as many parts as commands take names."""
     begin, size = 0, 0
     for at, file in enumerate(files):
-        size += len(file.encode("utf-8", "surrogateescape")) + len("./\0")
+        own = len(file.encode("utf-8", "surrogateescape")) + len("./\0")
+        size += own
         if size > MAX_NAMES_BYTES and at > begin:
             yield files[begin:at]
-            begin, size = at, len(file)
+            begin, size = at, own
     if begin < len(files):
         yield files[begin:]

@@ -125,9 +125,6 @@ async def _run(analyser: Analyser, subject: Subject, progress: ProgressSink, run
         except (AnalyserError, SandboxError) as error:
             one.report, one.failed = Report(remedy=getattr(error, "remedy", "")), True
             one.run.error = str(error)[:MAX_SENTENCE]
-        except (KeyError, TypeError, IndexError, ValueError, AttributeError) as error:
-            one.failed = True
-            one.run.error = f"its output could not be understood: {type(error).__name__}"
         if one.run.error or one.report.unread:
             invocation.failed(one.run.error or next(iter(one.report.unread.values())))
     one.run.duration.CopyFrom(to_duration(timedelta(seconds=time.monotonic() - began)))

@@ -6,8 +6,8 @@ import codecs
 import io
 import tokenize
 
-from miyabi_agents.analysers.changed.lines import split
 from miyabi_agents.analysers.languages import PYTHON, suffix_of
+from miyabi_core.text import split_lines
 
 #: Longest file that is looked at: parsers hold some hundred times as much, and no person reads more.
 MAX_FILE_BYTES = 4 << 20
@@ -48,7 +48,7 @@ def as_utf8(path: str, content: bytes) -> tuple[bytes, str]:
                 text = content.decode(name)
             except (UnicodeDecodeError, LookupError):
                 continue
-            if len(split(text.encode())) == len(split(content)):
+            if len(split_lines(text.encode())) == len(split_lines(content)):
                 return text.encode(), name
     return content, ""
 

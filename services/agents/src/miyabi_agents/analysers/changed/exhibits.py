@@ -13,14 +13,14 @@ from pathlib import Path
 from miyabi_agents.analysers.base import RawFinding, Subject
 from miyabi_agents.analysers.changed import configurations, suppressions
 from miyabi_agents.analysers.changed.contents import MAX_FILE_BYTES, TOO_LARGE, as_utf8, obstacle
-from miyabi_agents.analysers.changed.lines import Lines, changed_lines, split
+from miyabi_agents.analysers.changed.lines import Lines, changed_lines
 from miyabi_agents.analysers.changed.names import Names
 from miyabi_agents.analysers.languages import PYTHON, is_code, suffix_of
 from miyabi_agents.errors import WorkspaceError
 from miyabi_agents.toolchains.port import BaseFiles
 from miyabi_agents.workspace import linkfree
 from miyabi_agents.workspace.pulls.comparison import ChangedFile, Mode, Version
-from miyabi_core.text import enumerated
+from miyabi_core.text import enumerated, split_lines
 
 #: Python files of a repository up to which imports are followed; mypy takes seconds for so many.
 MAX_NEIGHBOURS = 400
@@ -113,7 +113,7 @@ class _Laying:
             self._exhibits.notes.append(f"{self._names.shown(path)} is no UTF-8 and was read as {encoding}")
         if before is not None:
             before = None if obstacle(before) else as_utf8(path, before)[0]
-        changed, rows = changed_lines(before, after), split(after)
+        changed, rows = changed_lines(before, after), split_lines(after)
         laid = self._write(path, before, _quieted(after, rows, changed))
         self._lines[laid] = Lines(changed)
         added = ((number, rows[number - 1]) for number in sorted(changed))

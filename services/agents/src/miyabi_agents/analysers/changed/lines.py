@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 from typing import NamedTuple
 
-#: Ends of lines as Python's tokenizer and the analysers count them; a form feed or U+2028 ends none.
-_END = re.compile(rb"\r\n|\n|\r")
+from miyabi_core.text import split_lines
+
 #: Lines of a part, on either side, up to which every way to match them is looked at: that takes the cube of their
 #: number. In longer parts lines are matched that occur once on either side, which takes no longer than to sort them.
 MAX_MATCHED = 40
@@ -46,12 +45,6 @@ class Lines(Container[int]):
         return at >= 0 and number <= self._ends[at]
 
 
-def split(content: bytes) -> list[bytes]:
-    """Return the lines of a file, without their ends."""
-    lines = _END.split(content)
-    return lines[:-1] if lines and not lines[-1] else lines
-
-
 def changed_lines(before: bytes | None, after: bytes) -> frozenset[int]:
     """Return the lines of *after*, from 1, that *before* does not have there.
 
@@ -61,10 +54,10 @@ def changed_lines(before: bytes | None, after: bytes) -> frozenset[int]:
         before: Content on base; None where the file is new.
         after: Content on the change.
     """
-    new = split(after)
+    new = split_lines(after)
     kept: set[int] = set()
     if before is not None:
-        old = split(before)
+        old = split_lines(before)
         whole = _trimmed(old, new, _Part(0, len(old), 0, len(new)), kept)
         for part in _between_unique(old, new, whole, kept):
             _match(old, new, _trimmed(old, new, part, kept), kept)

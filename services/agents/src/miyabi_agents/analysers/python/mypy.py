@@ -125,11 +125,7 @@ class _ClashError(Exception):
 def _ended(said: Tool) -> Exception:
     """Return what an end without a verdict means."""
     words = said.output.strip()
-    if (
-        "Duplicate module named" in words
-        or "found twice under different" in words
-        or "not a valid Python package" in words
-    ):
+    if any(clash in words for clash in _CLASHES):
         return _ClashError(words[:300])
     return AnalyserError(f"mypy ended with {said.exit_code}: {words[-300:]}")
 

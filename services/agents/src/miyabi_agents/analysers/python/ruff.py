@@ -11,6 +11,7 @@ from miyabi_agents.analysers.base import HIGH, MEDIUM, AnalyserError, RawFinding
 from miyabi_agents.analysers.known import installed, without_known
 from miyabi_agents.analysers.languages import PYTHON, suffix_of
 from miyabi_agents.analysers.reports import json_lines_of
+from miyabi_core.text import shortened
 
 #: Rules that count where a repository chooses none: errors, undefined names, likely bugs.
 RULES = "E4,E7,E9,F,W6,B"
@@ -24,8 +25,8 @@ _OWN_FILES = (".ruff.toml", "ruff.toml")
 _ABNORMAL = 2
 #: What ruff says of a file that it leaves out, and still ends well.
 _SKIPPED = re.compile(r"^warning: Failed to lint (?P<path>.+?): (?P<why>.+)$", re.MULTILINE)
-#: What ruff says of why it stopped, the last line being the cause.
-_CAUSE = re.compile(r"^\s*Cause: (?P<why>.+)$", re.MULTILINE)
+#: Where ruff says why it stopped, the first reason being the last.
+_CAUSE = "Cause: "
 #: Longest such cause that is shown.
 MAX_CAUSE = 200
 
@@ -75,8 +76,8 @@ class Ruff:
         arguments = ("check", "--output-format=json-lines", "--no-cache", "--no-fix", "--exit-zero", "--ignore-noqa")
         said = await runner.module("ruff", *arguments, *choice, files=files, cwd=root)
         if said.exit_code == _ABNORMAL and not choice:
-            causes = _CAUSE.findall(said.output)
-            raise _BadConfigurationError((causes[-1] if causes else said.output.strip()[-MAX_CAUSE:])[:MAX_CAUSE])
+            cause = " ".join(said.output.rpartition(_CAUSE)[2].split())
+            raise _BadConfigurationError(shortened(cause, MAX_CAUSE))
         if said.exit_code:
             raise AnalyserError(f"ruff ended with {said.exit_code}: {said.output.strip()[-300:]}")
         # Warnings stand among the findings: of rules that are deprecated, of files that cannot be read.
