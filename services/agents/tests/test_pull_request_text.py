@@ -7,6 +7,7 @@ import re
 import pytest
 import rendered
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from rendered import STRANGERS, Page
 
 from miyabi.coordinator.v1 import result_pb2 as pb
@@ -54,9 +55,10 @@ def inputs_of(evil: str, *, many: int = 2, passed: bool = False) -> TaskInputs:
         summary=evil, changed_expectations=expectations, additions=5, deletions=2,
         files=[pb.FileChange(path=f"{evil}{number}") for number in range(many)],
     )  # fmt: skip
+    triage = pb.TriageResult(type="bug", area=evil[:100], notes=[evil] * min(many, 20))
     return TaskInputs(
         repository="acme/toy", issue_number=7, issue_title=evil, change_set=change, verification=verification,
-        review=review, documentation=pb.DocumentResult(summary=evil), triage=pb.TriageResult(type="bug", area=evil[:100]),
+        review=review, documentation=pb.DocumentResult(summary=evil), triage=triage, requester=evil,
     )  # fmt: skip
 
 
@@ -86,6 +88,52 @@ def test_whatever_strangers_wrote_the_body_is_ours(evil: str) -> None:
 OUR_LINES = {"Command:", "Sandbox:", "Model:"}
 
 
+@settings(deadline=None, max_examples=10)
+@given(STRANGERS, st.integers(0, 150), st.integers(1, 30))
+def test_every_body_is_taken_and_says_what_it_folds(evil: str, many: int, times: int) -> None:
+    """Whatever is written how often: less than GitHub's limit, each fold closed, numbers and score there."""
+    whole = body(inputs_of(evil * times, many=many))
+    assert whole.size <= MAX_BODY
+    assert whole.text.count("<details>") == whole.text.count("\n\n</details>")
+    for part in ("| run on the change |", "**Review:** 91 of 100", "Model: 0 calls", "The model behind this"):
+        assert part in whole.text
+
+
+def test_a_long_summary_is_whole_below() -> None:
+    """Above the evidence its begin, with what is left out; below it, folded, all of it."""
+    inputs = inputs_of("x", many=1)
+    inputs.change_set.summary = "first " + "word " * 1_000 + "end"
+    text = body(inputs).text
+    above, _, below = text.partition("## Evidence")
+    assert ("> first" in above, "characters left out" in above, "end" in above) == (True, True, False)
+    assert "<summary>All that the model says of its change</summary>\n\n> first" in below
+    assert "word end" in below
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    STRANGERS
+    | st.sampled_from(["🎉", "日本語 ", "[x] ", "closes #901, ", "fixes #902\n", "Co-authored-by: a <b@c>\n"]).map(
+        lambda one: one * 60
+    )
+)
+def test_every_title_is_one_line_that_acts_on_nothing(issue: str) -> None:
+    """A commit type, at most 256 characters as GitHub counts them, no line end, nobody mentioned, nothing closed."""
+    issue = issue.encode("utf-8", "replace").decode()
+    text = title_of(TaskInputs(issue_number=7, issue_title=issue, triage=pb.TriageResult(type="bug"))).text
+    assert re.match(r"[a-z]+(\([^)]*\))?!?: \S", text)
+    assert len(text.encode("utf-16-le")) // 2 <= 256
+    assert text.splitlines() == [text]
+    for pattern in (rendered.CLOSING, rendered.MENTION, rendered.REFERENCE, rendered.SKIP):
+        assert not pattern.search(text), pattern
+
+
+def test_the_title_of_the_change_is_what_the_issue_says() -> None:
+    """A title that is conventional stays as it is, whatever its scope."""
+    for issue in ("feat(auth): login by key", "fix: 文字化け", "refactor(api)!: x"):
+        assert title_of(TaskInputs(issue_number=7, issue_title=issue, triage=pb.TriageResult(type="bug"))).text == issue
+
+
 @pytest.mark.parametrize(
     "evil", ["x" * 4000, "@" * 3000, "`" * 2000, "é" * 3000, "🎉" * 2000, "a\n" * 1500, "|#<" * 900]
 )
@@ -94,7 +142,8 @@ def test_a_body_fits_and_its_evidence_is_whole(evil: str) -> None:
     inputs = inputs_of(evil, many=1000)
     whole, block = body(inputs), evidence(inputs, simulated_model=True, simulated_github=False)
     assert whole.size <= MAX_BODY == 65_536
-    assert whole.text.startswith(f"Closes #7\n\n{block.text}\n\n## What the model says")
+    assert whole.text.startswith("Closes #7\n\n## What the model says")
+    assert whole.text.index(f"\n\n{block.text}\n\n## Documentation") < 3_000
     assert re.search(
         r"<summary>Files: 1,000 \(\+5 -2\)</summary>\n\n(- .*\n)*- … [\d,]+ more\n\n</details>$", whole.text
     )
@@ -117,7 +166,18 @@ def test_three_thousand_files_leave_the_evidence_in_the_body() -> None:
     shown = text.count("- `src/package/module_")
     assert 100 < shown < 3000
     assert f"- … {3000 - shown:,} more" in text
-    assert text.index("## Evidence") < text.index("## What the model says") < text.index("Files: 3,000")
+    order = [
+        "Closes #7",
+        "## What the model",
+        "## Evidence",
+        "**Tests:**",
+        "**Review:**",
+        "Model: 0",
+        "Asked for by",
+        "Files: 3",
+    ]
+    places = [text.index(part) for part in order]
+    assert places == sorted(places)
 
 
 def test_what_was_not_measured_is_not_run() -> None:

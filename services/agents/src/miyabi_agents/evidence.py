@@ -12,7 +12,7 @@ from miyabi_agents.evidence_review import review_details, review_verdict
 from miyabi_core.text import GitHubMarkdown, Untrusted, bullets, code, inline, joined, ours
 
 #: Sizes of the parts; with those of the details and of the body they are less than GitHub takes (a test adds them up).
-APPROVALS, COMMAND, LAYERS = 3_000, 1_000, 400
+APPROVALS, COMMAND, LAYERS, UNSEEN, REQUESTER = 3_000, 1_000, 400, 1_000, 100
 #: Characters of one sentence: of a reason for approval, a verdict.
 SENTENCE = 300
 #: Micro-dollars in a dollar.
@@ -20,17 +20,19 @@ _USD_MICROS = 1_000_000
 
 
 def evidence(inputs: TaskInputs, *, simulated_model: bool, simulated_github: bool) -> GitHubMarkdown:
-    """Return the block: verdicts and numbers first, then what a reader may unfold."""
+    """Return the block: tests with what a reader may unfold of them, the review, the cost, who asked."""
     verification = inputs.verification if inputs.HasField("verification") else None
     review = inputs.review if inputs.HasField("review") else None
     parts = [
         ours("## Evidence"),
-        *_tests(verification),
-        review_verdict(review),
-        _costs(inputs),
         simulated(model=simulated_model, github=simulated_github),
+        *_tests(verification),
         *details.of_tests(inputs),
+        review_verdict(review),
         *review_details(review),
+        _unseen(inputs),
+        _costs(inputs),
+        _asked(inputs),
     ]
     return joined(parts)
 
@@ -99,6 +101,19 @@ def _sandbox(result: VerifyResult) -> GitHubMarkdown:
 def _short(part: str) -> str:
     """Return a part of a command without the machine's folders."""
     return part.rpartition("/")[2] if part.startswith("/") else part
+
+
+def _unseen(inputs: TaskInputs) -> GitHubMarkdown:
+    """Say what of the issue no model saw."""
+    if not inputs.triage.notes:
+        return ours("")
+    return ours("**Of the issue:**\n{notes}", notes=bullets(inputs.triage.notes, _sentence, budget=UNSEEN))
+
+
+def _asked(inputs: TaskInputs) -> GitHubMarkdown:
+    """Say who asked for it, by a name that notifies nobody."""
+    who = code(Untrusted(inputs.requester), most=REQUESTER) if inputs.requester else ours("")
+    return ours("Asked for by {who}.", who=who) if who else who
 
 
 def _costs(inputs: TaskInputs) -> GitHubMarkdown:

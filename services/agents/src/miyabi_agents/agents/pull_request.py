@@ -33,8 +33,9 @@ from miyabi_core.text import (
 
 #: GitHub's limit on a body, in characters; it was measured to count code points, and we count no fewer.
 MAX_BODY = 65_536
-#: Sizes of what the model said of the change and of its documentation; files take what is left.
-SUMMARY, DOCUMENTATION = 7_000, 2_500
+#: Sizes of what the model said: of the change above the evidence, whole where that is not all of it, and of its
+#: documentation. Files take what is left.
+WHAT, SUMMARY, DOCUMENTATION = 2_000, 7_000, 2_500
 #: Commit types of triage's types.
 _PREFIXES = {
     "bug": "fix",
@@ -141,18 +142,20 @@ def message_of(inputs: TaskInputs, change: ChangeSet) -> CommitMessage:
 
 
 def body_of(inputs: TaskInputs, change: ChangeSet, block: GitHubMarkdown) -> GitHubMarkdown:
-    """Return the pull request's body: what it closes, the evidence, what the model says, the files.
+    """Return the pull request's body: what it closes, what the model says in short, the evidence, the rest, the files.
 
     The evidence is whole; what the model says has a size of its own; the list of files takes what is left.
     """
     documented = inputs.documentation.summary if inputs.HasField("documentation") else ""
-    said = quoted(Untrusted(without_comments(change.summary)), budget=SUMMARY)
+    summary = Untrusted(without_comments(change.summary))
+    short, long = quoted(summary, budget=WHAT), quoted(summary, budget=SUMMARY)
     docs = quoted(Untrusted(without_comments(documented)), budget=DOCUMENTATION)
     parts = [
         ours("Closes #{number}", number=inputs.issue_number),
+        ours("## What the model says of its change\n\n{short}", short=short) if short else short,
         block,
-        ours("## What the model says of its change\n\n{said}", said=said) if said else said,
         ours("## Documentation\n\n{docs}", docs=docs) if docs else docs,
+        folded("All that the model says of its change", long) if long != short else ours(""),
     ]
     above = joined(parts)
     return joined([above, _files(change, budget=MAX_BODY - above.size)])
