@@ -175,7 +175,7 @@ def test_failed_verify_says_its_cause():
     run = run_of(spec := replace(SPEC, max_fix_rounds=0))
     while not run.state.terminal:
         run = finish(run, spec, VERIFY={"passed": False, "why": "no test turns green."})
-    assert run.message == "The tests do not prove the change: no test turns green after 0 fix round(s)."
+    assert run.message == "The tests do not prove the change: no test turns green. Fix rounds that were used: 0."
 
 
 def test_what_verify_asks_a_person_waits_for_one():

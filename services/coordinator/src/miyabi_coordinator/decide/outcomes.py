@@ -190,9 +190,9 @@ def _send_back(run: Run, task: Task, verdict: Failed, *, spec: Spec, now: float)
     if verdict.reason is FailureReason.REVIEW_INCOMPLETE:
         return finish(run, RunState.FAILED, reason=verdict.reason, message=verdict.message, now=now)
     if run.fix_rounds >= spec.max_fix_rounds:
-        rounds = f"after {run.fix_rounds} fix round(s)"
+        rounds = f"Fix rounds that were used: {run.fix_rounds}."
         reason = FailureReason.FIX_ROUNDS_EXHAUSTED if spec.max_fix_rounds else verdict.reason
-        return finish(run, RunState.FAILED, reason=reason, message=f"{verdict.message[:-1]} {rounds}.", now=now)
+        return finish(run, RunState.FAILED, reason=reason, message=f"{verdict.message} {rounds}", now=now)
     tasks = tuple(_abandon(entry, cancelled=False, now=now) for entry in run.tasks)
     return pipeline.fix_round(replace(run, tasks=tasks), run.fix_rounds + 1)
 

@@ -82,7 +82,9 @@ def _done_of(field: str, message: dispatch_service_pb2.Outcome) -> Done:
 
 
 def _why_of(review: result_pb2.ReviewResult) -> str:
-    """Return why a review is no pass: which analysers came to no verdict, else the worst finding."""
+    """Return why a review is no pass: what it says itself, else who came to no verdict, or the worst finding."""
+    if review.verdict_reason:
+        return review.verdict_reason
     silent = [f"{run.analyser} ({run.error[:200]})" for run in review.analysers if run.error]
     if review.incomplete and silent:
         return "no verdict by " + ", ".join(silent[:5])
