@@ -79,9 +79,7 @@ async def test_edits_of_one_file_at_the_same_time_all_count(tools) -> None:
     """Twenty replacements in one file, all at once, are all there afterwards."""
     names = [f"name{number:02}" for number in range(20)]
     await tools.create({"path": "many.py", "content": "\n".join(names)})
-    await asyncio.gather(
-        *(tools.edit({"path": "many.py", "old_str": name, "new_str": name.upper()}) for name in names)
-    )
+    await asyncio.gather(*(tools.edit({"path": "many.py", "old_str": name, "new_str": name.upper()}) for name in names))
     assert (await tools.read({"path": "many.py"})).count("NAME") == 20
 
 

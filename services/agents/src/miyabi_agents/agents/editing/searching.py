@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import re2
 
@@ -24,8 +26,10 @@ MAX_SHOWN = 300
 MAX_SEARCHED = 20_000
 #: Characters that mean something in an expression.
 _META = frozenset(r"\.^$*+?{}[]|()")
-#: Ends and begins of the whole text, which a search by lines takes for those of a line.
-_WHOLE = ("\\A", "\\z")
+#: Begins and ends of the whole text, which a search by lines takes for those of a line.
+_WHOLE = re.compile(r"\\[Az]")
+#: Lines that are asked at once whether any is a match.
+BATCH = 1000
 #: A NUL within so many bytes makes a file binary, as for git.
 _LOOKED_AT = 8000
 
@@ -143,8 +147,7 @@ class Search:
         if b"\0" in content[:_LOOKED_AT]:
             return self._opened(path) if b"\0" in content[:4] else None
         plain = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in content else content
-        whole = not query.literal and any(mark in query.text for mark in _WHOLE)
-        if not whole and finder.search(plain) is None:
+        if _WHOLE.search(query.text) is None and finder.search(plain) is None:
             return None
         return split_lines(content.decode("utf-8"))
 
@@ -157,6 +160,16 @@ class Search:
             return None
 
 
+def _matched(lines: Iterable[str], finder: re2._Regexp) -> Iterator[tuple[str, bool]]:
+    """Yield each line, and whether it is a match; lines are first asked many at once, which is far faster."""
+    waiting = iter(lines)
+    while batch := list(islice(waiting, BATCH)):
+        texts = [line[:MAX_SEARCHED].encode("utf-8", "replace") for line in batch]
+        some = finder.search(b"\n".join(texts)) is not None or _WHOLE.search(finder.pattern) is not None
+        for line, text in zip(batch, texts, strict=True):
+            yield line, some and finder.search(text) is not None
+
+
 def _groups(
     lines: Iterable[str], finder: re2._Regexp, context: int, most: int
 ) -> Iterator[list[tuple[int, str, bool]]]:
@@ -164,8 +177,7 @@ def _groups(
     before: list[tuple[int, str, bool]] = []
     group: list[tuple[int, str, bool]] = []
     left = hits = 0
-    for number, line in enumerate(lines, 1):
-        hit = finder.search(line[:MAX_SEARCHED].encode("utf-8", "replace")) is not None
+    for number, (line, hit) in enumerate(_matched(lines, finder), 1):
         hits += hit
         if hit:
             group += [*before, (number, line, True)]
