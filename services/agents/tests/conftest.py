@@ -44,11 +44,13 @@ FILES = {
 
 
 class Gateway(GitHubGatewayServiceServicer):
-    """Knows issue #7 and notes what is set on it."""
+    """Knows issue #7, which may be a pull request, and notes what is set on it and said there."""
 
     def __init__(self) -> None:
         self.issue = pb.Issue(number=7, title="double adds", body="`double` in `toy/numbers.py` adds two.")
         self.label_calls: list[pb.SetLabelsRequest] = []
+        self.pull_request = pb.PullRequest(number=7, base_branch="main")
+        self.comments: dict[str, str] = {}
 
     async def BatchGetIssues(self, request: Any, context: Any) -> AsyncIterator[pb.BatchGetIssuesResponse]:  # noqa: N802
         """Return the issue, or say that it is missing."""
@@ -57,6 +59,16 @@ class Gateway(GitHubGatewayServiceServicer):
             if number == 7:
                 entry.issue.CopyFrom(self.issue)
             yield pb.BatchGetIssuesResponse(entries=[entry])
+
+    async def GetPullRequest(self, request: Any, context: Any) -> pb.GetPullRequestResponse:  # noqa: N802
+        """Return the pull request."""
+        return pb.GetPullRequestResponse(pull_request=self.pull_request)
+
+    async def UpsertComment(self, request: Any, context: Any) -> pb.UpsertCommentResponse:  # noqa: N802
+        """Keep the one comment of a marker."""
+        created = request.marker not in self.comments
+        self.comments[request.marker] = request.body
+        return pb.UpsertCommentResponse(url=f"https://example.test/{request.number}#{request.marker}", created=created)
 
     async def SetLabels(self, request: pb.SetLabelsRequest, context: Any) -> pb.SetLabelsResponse:  # noqa: N802
         """Change the issue's labels."""
@@ -110,7 +122,6 @@ class Workshop:
         lease = self._lease(inputs or {}, fix_round)
         async with SimulatedModel(Scenarios(list(scenarios))) as model:
             settings = AgentsSettings(
-                git_url=f"file://{self.folder / 'remote'}",
                 data_dir=self.folder / "data",
                 anthropic_api_key="test-key" if with_model else None,
                 anthropic_base_url=model.url,
@@ -122,7 +133,7 @@ class Workshop:
                 lease=lease,
                 github=self._github,
                 model=client.session(progress=progress, budget=budget or Budget()),
-                workspaces=GitWorkspaces(settings.git_url, settings.data_dir),
+                workspaces=GitWorkspaces(f"file://{self.folder / 'remote'}", settings.data_dir),
                 sandbox=sandbox,
                 progress=progress,
                 settings=settings,

@@ -46,7 +46,7 @@ def write(folder: Path, name: str, size: int, line: str) -> None:
             file.write(f"{number:09} {line}".ljust(999) + "\n")
 
 
-@pytest.mark.slow  # git writes, packs and reads 160 MiB
+@pytest.mark.slow("git writes, packs and reads 160 MiB")
 def test_one_file_at_a_time_is_held(tmp_path: Path) -> None:
     """Both versions of 16 files of 2 MiB are compared and laid out, beside one of 48 MiB that is not touched."""
     remote = tmp_path / "remote/acme/toy.git"
