@@ -17,6 +17,8 @@ export interface Result {
   testsFailedBefore: number;
   testsPassedAfter: number;
   reviewScore: number;
+  /** There was a review, whatever came of it. */
+  reviewed: boolean;
   pullRequestUrl: string;
   costUsd: number;
   seconds: number;
@@ -148,6 +150,7 @@ export function resultFrom(raw: Json): Result {
     testsFailedBefore: number(raw["tests_failed_before"]),
     testsPassedAfter: number(raw["tests_passed_after"]),
     reviewScore: number(raw["review_score"]),
+    reviewed: raw["reviewed"] === true,
     pullRequestUrl: link(raw["pull_request_url"]),
     costUsd: dollars(raw["cost_usd_micros"]),
     seconds: seconds(raw["duration"]),

@@ -16,8 +16,29 @@ export function objects(value: unknown): Json[] {
   return list(value).map(object);
 }
 
+/** A text as the page shows it: nothing in it is unseen, or moves what stands beside it. */
 export function text(value: unknown): string {
+  return visible(raw(value));
+}
+
+/** A text as it came, to be counted and never to be shown. */
+export function raw(value: unknown): string {
   return typeof value === "string" ? value : "";
+}
+
+// Control characters but line feeds and tabs, directions, characters of no width, fillers, tags; of joiners those that join no emoji.
+const UNSEEN =
+  /(?![\n\t])\p{Cc}|(?!\u200d)\p{Cf}|[\u2028\u2029\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufe00-\ufe0e]|[\u{e0100}-\u{e01ef}]|\p{Cs}|(?<![\p{Extended_Pictographic}\p{Emoji_Modifier}\ufe0f])\u200d|\u200d(?!\p{Extended_Pictographic})/gu;
+
+/** Spell out what cannot be seen, so that two names never look alike and no direction turns a line around. */
+export function visible(words: string): string {
+  return words.replaceAll("\r\n", "\n").replace(UNSEEN, (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`);
+}
+
+/** The end of a text, after a line that says how many characters before it are not there. */
+export function ending(words: string, most: number): string {
+  if (words.length <= most) return words;
+  return `… ${(words.length - most).toLocaleString("en")} characters before this are not shown\n${words.slice(-most)}`;
 }
 
 /** An address that a link may lead to: whatever is no web address, `javascript:` among them, is none. */

@@ -37,6 +37,25 @@ describe("events", () => {
     expect(view.batches.get(BATCH)?.issues.get(8)?.tasks).toEqual([]);
   });
 
+  it("make another object of a task that moved, and leave the others", () => {
+    const view = emptyView();
+    applyEvents(view, numbered(ACCEPTED, TASKS));
+    const issue = view.batches.get(BATCH)?.issues.get(7);
+    const [before] = issue?.tasks ?? [];
+    const moved = { batch: BATCH, issue_number: 7, task_id: "triage", task_state_changed: { to_state: "TASK_STATE_SUCCEEDED" } };
+    const other = { ...moved, task_id: "plan", task_kind: "TASK_KIND_PLAN" };
+    applyEvents(view, [{ sequence: 3, event: moved }, { sequence: 4, event: other }]);
+    expect(issue?.tasks.map((task) => [task.id, task.state])).toEqual([["triage", "succeeded"], ["plan", "succeeded"]]);
+    expect([issue?.tasks[0] === before, before?.state]).toEqual([false, "ready"]);
+  });
+
+  it("name what an issue is doing by its task, where they do not tell the kind", () => {
+    const view = emptyView();
+    const doing: Json = { issue_number: 7, task_id: "triage", task_kind: "TASK_KIND_UNSPECIFIED", step_changed: { step: "running tests" } };
+    applyEvents(view, numbered(ACCEPTED, TASKS, doing));
+    expect(view.batches.get(BATCH)?.issues.get(7)?.doing).toBe("triage: running tests");
+  });
+
   it("count what ended, and what it cost", () => {
     const view = emptyView();
     const finished = {
@@ -199,6 +218,16 @@ it("says where streamed text has a hole", () => {
   const delta = (byte_offset: number, text: string): Json => ({ issue_number: 7, task_id: "t", text_delta: { step: "s", byte_offset, text } });
   applyEvents(view, numbered(ACCEPTED, delta(0, "é"), delta(2, "b"), delta(9, "c")));
   expect(view.batches.get(BATCH)?.issues.get(7)?.speeches.get("t/s")?.text).toBe("éb … c");
+});
+
+it("counts streamed text as it came, and shows what cannot be seen in it", () => {
+  const view = emptyView();
+  const delta = (byte_offset: number, text: string): Json => ({ issue_number: 7, task_id: "t", text_delta: { step: "s", byte_offset, text } });
+  applyEvents(view, numbered(ACCEPTED, delta(0, "a\u202e"), delta(4, "b"), delta(5, "x".repeat(30_000))));
+  const words = view.batches.get(BATCH)?.issues.get(7)?.speeches.get("t/s")?.text ?? "";
+  expect([words.length, words.slice(0, 3)]).toEqual([20_000, "… x"]);
+  applyEvents(view, [{ sequence: 5, event: { batch: BATCH, ...delta(0, "a\u202e") } }, { sequence: 6, event: { batch: BATCH, ...delta(4, "b") } }]);
+  expect(view.batches.get(BATCH)?.issues.get(7)?.speeches.get("t/s")?.text).toBe("a\\u{202e}b");
 });
 
 it("colours states by how they stand", () => {

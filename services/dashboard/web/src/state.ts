@@ -12,7 +12,7 @@ import {
   type Issue,
   type Task,
 } from "./batch";
-import { dollars, link, number, object, objects, plain, text, type Json } from "./json";
+import { dollars, link, number, object, objects, plain, raw as asItCame, text, visible, type Json } from "./json";
 
 export interface Line {
   key: string;
@@ -41,7 +41,7 @@ export interface Numbered {
 /** What is known is not all: the view has to be asked for anew. */
 export class GapError extends Error {}
 
-const TIMELINE_LINES = 200;
+export const TIMELINE_LINES = 200;
 const TEXT_CHARACTERS = 20_000;
 const RECENT_EVENTS = 500;
 
@@ -174,7 +174,10 @@ function applyToIssue(batch: Batch, issue: Issue, event: Json): void {
   } else if ("run_state_changed" in event) {
     moveRun(batch, issue, object(event["run_state_changed"]));
   } else if ("step_changed" in event) {
-    issue.doing = `${plain(event["task_kind"], "TASK_KIND_")}: ${text(object(event["step_changed"])["step"])}`;
+    // What passes by names its task and not its kind.
+    const id = text(event["task_id"]);
+    const task = issue.tasks.find((known) => known.id === id)?.kind || id;
+    issue.doing = [task, text(object(event["step_changed"])["step"])].filter(Boolean).join(": ");
   } else if ("text_delta" in event || "text_recorded" in event) {
     speak(issue, event);
   } else if ("issue_finished" in event) {
@@ -207,14 +210,12 @@ function recount(batch: Batch): void {
 function moveTask(batch: Batch, issue: Issue, event: Json): void {
   const change = object(event["task_state_changed"]);
   const id = text(event["task_id"]);
-  let task = issue.tasks.find((known) => known.id === id);
-  if (!task) {
-    // The first tasks of a run are its pipeline's: nobody adds them by an event.
-    task = newTask(id, plain(event["task_kind"], "TASK_KIND_"));
-    issue.tasks.push(task);
-  }
-  task.state = plain(change["to_state"], "TASK_STATE_");
-  task.agent = text(change["agent"]);
+  // The first tasks of a run are its pipeline's: nobody adds them by an event.
+  const known = issue.tasks.find((task) => task.id === id) ?? newTask(id, plain(event["task_kind"], "TASK_KIND_"));
+  // A task that moved is another object: a page that has drawn the one before draws it anew.
+  const moved = { ...known, state: plain(change["to_state"], "TASK_STATE_"), agent: text(change["agent"]) };
+  const others = issue.tasks.filter((task) => task.id !== id);
+  issue.tasks = others.length < issue.tasks.length ? issue.tasks.map((task) => (task.id === id ? moved : task)) : [...others, moved];
   batch.costUsd += dollars(object(change["spent"])["cost_usd_micros"]);
 }
 
@@ -227,7 +228,7 @@ function speak(issue: Issue, event: Json): void {
   const raw = object(whole ? event["text_recorded"] : event["text_delta"]);
   const key = `${text(event["task_id"])}/${text(raw["step"])}`;
   const known = issue.speeches.get(key);
-  const piece = text(raw["text"]);
+  const piece = asItCame(raw["text"]);
   const offset = number(raw["byte_offset"]);
   const starts = whole || !known || offset === 0;
   // Pieces are dropped for a slow reader: what is missing is shown as missing.
@@ -235,9 +236,14 @@ function speak(issue: Issue, event: Json): void {
   issue.speeches.set(key, {
     task: text(event["task_id"]),
     step: text(raw["step"]),
-    text: ((starts ? "" : known.text) + hole + piece).slice(-TEXT_CHARACTERS),
+    text: endOf((starts ? "" : known.text) + hole + visible(piece)),
     bytes: (whole ? 0 : offset) + new TextEncoder().encode(piece).length,
   });
+}
+
+/** Keep the end of what is written, behind a mark where its begin is gone. */
+function endOf(words: string): string {
+  return words.length <= TEXT_CHARACTERS ? words : `… ${words.slice(2 - TEXT_CHARACTERS)}`;
 }
 
 function tell(view: View, batch: Batch, event: Json, key: string): void {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { link } from "./json";
+import { ending, link, text } from "./json";
 
 const SOURCES = import.meta.glob("./**/*.{svelte,ts}", { query: "?raw", import: "default", eager: true });
 
@@ -9,6 +9,18 @@ describe("text of strangers on the page", () => {
     for (const bad of ["javascript:alert(1)", " https://x", "JAVASCRIPT://x", "data:text/html,x", "//x", "", 7, null]) {
       expect(link(bad)).toBe("");
     }
+  });
+
+  it("shows what cannot be seen, and turns no line around", () => {
+    for (const char of ["\u001b", "\u0007", "\u0000", "\r", "\u009b", "\u202e", "\u2066", "\u200b", "\u200d", "\u00ad", "\ufeff", "\u2028", "\u{e0041}", "\ud800"]) {
+      expect(text(`a${char}b`)).toBe(`a\\u{${(char.codePointAt(0) ?? 0).toString(16)}}b`);
+    }
+    for (const kept of ["日本語 [x]", "a\n\tb", "👩‍👧", "❤️", "app/[id]/page.tsx", "é", "　"]) expect(text(kept)).toBe(kept);
+    expect(text("a\r\nb")).toBe("a\nb");
+  });
+
+  it("says how much of it is not shown", () => {
+    expect([ending("abc", 3), ending("x".repeat(5000) + "end", 3)]).toEqual(["abc", "… 5,000 characters before this are not shown\nend"]);
   });
 
   it("is never put in as HTML, and addresses of links are ours or went through link()", () => {
