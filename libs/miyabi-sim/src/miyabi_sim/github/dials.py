@@ -9,7 +9,7 @@ from typing import Any
 
 #: What a fault does instead of answering, or to the answer.
 FAULT_KINDS = (
-    "status",  # a status with GitHub's JSON body; `retry_after` adds the header
+    "status",  # a status with GitHub's JSON body, or with `body`; `retry_after` adds the header
     "drop",  # the connection is cut before an answer
     "malformed",  # 200 with JSON that ends in the middle
     "timeout",  # no answer for `seconds`, then the connection is cut
@@ -39,6 +39,7 @@ class Fault:
     after_handling: bool = False
     retry_after: int = 0
     seconds: float = 0.0
+    body: dict[str, Any] = field(default_factory=dict)  #: of a status, in whatever form GitHub gives its errors
 
     def __post_init__(self) -> None:
         if self.kind not in FAULT_KINDS:

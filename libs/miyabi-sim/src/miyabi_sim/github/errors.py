@@ -19,14 +19,15 @@ class GitHubError(Exception):
         status: int,
         message: str,
         *,
-        errors: Sequence[Mapping[str, Any]] = (),
+        errors: Sequence[Mapping[str, Any] | str] | str = (),
         headers: Mapping[str, str] | None = None,
         documentation_url: str = DOCUMENTATION_URL,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
-        self.errors = tuple(errors)
+        #: As GitHub writes them: objects, texts, or one text.
+        self.errors = errors
         self.headers = dict(headers or {})
         self.documentation_url = documentation_url
 
@@ -34,7 +35,7 @@ class GitHubError(Exception):
         """Return the JSON body; `errors` stands in it only where there are some."""
         body: dict[str, Any] = {"message": self.message}
         if self.errors:
-            body["errors"] = list(self.errors)
+            body["errors"] = self.errors if isinstance(self.errors, str) else list(self.errors)
         return body | {"documentation_url": self.documentation_url, "status": str(self.status)}
 
     def response(self) -> web.Response:

@@ -58,6 +58,8 @@ def _instead(fault: Fault, headers: Mapping[str, str]) -> web.Response:
         case "graphql_limit":
             errors = [{"type": "RATE_LIMITED", "message": PRIMARY_MESSAGE}]
             return web.json_response({"errors": errors}, headers=headers)
+        case _ if fault.body:
+            return web.json_response(fault.body, status=fault.status, headers=headers)
         case _:
             return GitHubError(fault.status, "Server Error", headers=headers).response()
 

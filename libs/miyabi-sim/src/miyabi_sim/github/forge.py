@@ -24,6 +24,9 @@ from miyabi_sim.github.webhooks import Webhooks
 #: GitHub's longest body of an issue, a comment or a pull request.
 MAX_BODY = 65_536
 
+#: Labels that an issue or pull request may have (github.com/actions/labeler/issues/115).
+MAX_LABELS = 100
+
 #: GitHub's longest title.
 MAX_TITLE = 256
 
@@ -76,9 +79,15 @@ class Forge:
         """Open an issue.
 
         Raises:
-            GitHubError: 422 if a text is longer than GitHub allows or the title is missing.
+            GitHubError: 422 if a text is longer than GitHub allows, the title is missing, or there are too many
+                labels; 410 if issues are switched off.
         """
         check_texts("Issue", title, body=body)
+        if not repository.has_issues:
+            raise GitHubError(410, "Issues are disabled for this repo")
+        wanted = list(labels)
+        if len(wanted) > MAX_LABELS:
+            raise too_many_labels()
         number = repository.next_number()
         now = self.now()
         issue = Issue(
@@ -91,7 +100,7 @@ class Forge:
             created_at=now,
             updated_at=now,
             assignees=assignees,
-            labels=self._known_labels(repository, labels),
+            labels=self._known_labels(repository, wanted),
         )
         self.store.save_item(issue)
         self._mentioned(repository, issue, body, actor=author)
@@ -99,10 +108,17 @@ class Forge:
         return issue
 
     def set_labels(self, repository: Repository, item: Issue, *, names: Iterable[str], replace: bool) -> None:
-        """Add labels to an item, or replace all that it has; unknown ones are created, as GitHub does."""
+        """Add labels to an item, or replace all that it has; unknown ones are created, as GitHub does.
+
+        Raises:
+            GitHubError: 422 if the item would have more than GitHub allows.
+        """
         wanted = self._known_labels(repository, names)
         before = list(item.labels)
-        item.labels = list(dict.fromkeys(wanted if replace else [*before, *wanted]))
+        after = list(dict.fromkeys(wanted if replace else [*before, *wanted]))
+        if len(after) > MAX_LABELS:
+            raise too_many_labels()
+        item.labels = after
         self._labels_changed(repository, item, before=before)
 
     def remove_label(self, repository: Repository, item: Issue, *, name: str) -> None:
@@ -279,6 +295,11 @@ class Forge:
             "sender": self.shapes.user(comment.author),
         }
         self.webhooks.emit("issue_comment", payload)
+
+
+def too_many_labels() -> GitHubError:
+    """Return GitHub's refusal of more labels than an item may have: an entry that is a text."""
+    return GitHubError(422, "Validation Failed", errors=[f"Issues cannot have more than {MAX_LABELS} labels"])
 
 
 def _refuse_locked(item: Issue) -> None:

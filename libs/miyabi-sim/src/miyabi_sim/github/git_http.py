@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 from aiohttp import ClientPayloadError, web
 
 from miyabi_core.logging import get_logger
 from miyabi_sim.github import gitrepo
+from miyabi_sim.github.dials import Dials
 from miyabi_sim.github.errors import not_found
 from miyabi_sim.github.forge import Forge
 from miyabi_sim.github.models import Repository
-from miyabi_sim.github.rest import VIEWER
+from miyabi_sim.github.push_rules import check_pushable, hooked, with_reasons
+from miyabi_sim.github.rest import VIEWER, VIEWER_KEY, viewer_of
 
 #: Bytes that travel at a time.
 CHUNK = 65_536
@@ -41,8 +43,9 @@ _GIT = "/{owner}/{repo}.git"
 class GitHttp:
     """Serves every repository at `/OWNER/NAME.git`; the server must hand over bodies as they came, still gzipped."""
 
-    def __init__(self, forge: Forge) -> None:
+    def __init__(self, forge: Forge, dials: Dials) -> None:
         self._forge = forge
+        self._dials = dials
 
     def routes(self) -> Iterable[web.RouteDef]:
         """Return the routes of the smart protocol; the dumb one is not served, as GitHub does not serve it."""
@@ -56,7 +59,10 @@ class GitHttp:
         """Answer what there is to fetch or push to."""
         if request.query.get("service") not in ("git-upload-pack", "git-receive-pack"):
             raise not_found()
-        return await self._backend(request, self._repository(request), ending="info/refs")
+        repository = self._repository(request)
+        if request.query["service"] == "git-receive-pack":
+            check_pushable(repository, viewer_of(request))
+        return await self._backend(request, repository, ending="info/refs")
 
     async def upload_pack(self, request: web.Request) -> web.StreamResponse:
         """Serve a clone or a fetch."""
@@ -65,16 +71,24 @@ class GitHttp:
     async def receive_pack(self, request: web.Request) -> web.StreamResponse:
         """Take a push; the open pull requests have moved along when the client hears the end."""
         repository = self._repository(request)
+        check_pushable(repository, viewer_of(request))
         await self._settle(repository)
-        return await self._backend(request, repository, ending="git-receive-pack", pushing=True)
+        page = f"{self._forge.shapes.repository_url(repository)}/rules"
+        is_app, workflows = VIEWER_KEY in request, self._may_change_workflows(request)
+        with hooked(repository, page=page, workflows=workflows, is_app=is_app) as variables:
+            return await self._backend(request, repository, ending="git-receive-pack", pushing=variables)
+
+    def _may_change_workflows(self, request: web.Request) -> bool:
+        """Return whether the credential may; an App by its permission, a token by its scope."""
+        return self._dials.workflows if VIEWER_KEY in request else self._dials.may_change_workflows
 
     async def _backend(
-        self, request: web.Request, repository: Repository, *, ending: str, pushing: bool = False
+        self, request: web.Request, repository: Repository, *, ending: str, pushing: Mapping[str, str] | None = None
     ) -> web.StreamResponse:
         process = await asyncio.create_subprocess_exec(
             "git",
             "http-backend",
-            env=self._environment(request, repository, ending=ending),
+            env=self._environment(request, repository, ending=ending) | dict(pushing or {}),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
@@ -84,10 +98,10 @@ class GitHttp:
         try:
             async with asyncio.TaskGroup() as tasks:
                 feeding = tasks.create_task(_feed(request, process))
-                response = await _answer(request, process)
+                response = await _answer(request, process, pushing=pushing)
                 # The backend may end before it has read everything; what is left is nobody's.
                 feeding.cancel()
-            if pushing:
+            if pushing is not None:
                 await self._settle(repository)
             async with asyncio.timeout(EXIT_TIMEOUT):
                 await process.wait()
@@ -153,8 +167,10 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     await process.wait()
 
 
-async def _answer(request: web.Request, process: asyncio.subprocess.Process) -> web.StreamResponse:
-    """Copy the backend's answer to the client, up to but without its end."""
+async def _answer(
+    request: web.Request, process: asyncio.subprocess.Process, *, pushing: Mapping[str, str] | None
+) -> web.StreamResponse:
+    """Copy the backend's answer to the client, up to but without its end; that to a push gets GitHub's reasons."""
     assert process.stdout is not None
     response = web.StreamResponse()
     while line := (await process.stdout.readline()).decode("latin-1").rstrip("\r\n"):
@@ -164,6 +180,10 @@ async def _answer(request: web.Request, process: asyncio.subprocess.Process) -> 
         else:
             response.headers[name] = value.strip()
     await response.prepare(request)
+    if pushing:
+        with suppress(ConnectionResetError):
+            await response.write(with_reasons(await process.stdout.read(), pushing))
+        return response
     gone = False
     while chunk := await process.stdout.read(CHUNK):
         # A client that goes away does not stop what the backend has begun.

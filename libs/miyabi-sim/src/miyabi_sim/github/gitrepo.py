@@ -128,7 +128,7 @@ def _commit_tree(git_dir: Path, source: Path, *, branch: str) -> None:
 async def heads(git_dir: Path) -> dict[str, str]:
     """Return every branch with its commit."""
     lines = await read_git(git_dir, "for-each-ref", "--format=%(objectname) %(refname)", "refs/heads/")
-    pairs = (line.split(" ", 1) for line in lines.splitlines())
+    pairs = (line.split(" ", 1) for line in lines.split("\n") if line)
     return {ref.removeprefix("refs/heads/"): sha for sha, ref in pairs}
 
 
@@ -149,7 +149,7 @@ async def resolve_ref(git_dir: Path, ref: str) -> str | None:
     except GitFailedError:
         return None
     # The pattern also matches what lies below it: `refs/heads/a` finds `refs/heads/a/b`.
-    return next((sha for sha, _, name in (line.partition(" ") for line in lines.splitlines()) if name == ref), None)
+    return next((sha for sha, _, name in (line.partition(" ") for line in lines.split("\n")) if name == ref), None)
 
 
 def _loose(git_dir: Path, ref: str) -> str:

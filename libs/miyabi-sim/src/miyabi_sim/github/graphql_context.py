@@ -42,6 +42,12 @@ class ForbiddenError(NotFoundError):
     type = "FORBIDDEN"
 
 
+class UnprocessableError(NotFoundError):
+    """What GitHub refuses over GraphQL as REST answers 422."""
+
+    type = "UNPROCESSABLE"
+
+
 #: What every resolver is handed beside its parent.
 Info: TypeAlias = "GraphQLResolveInfo[QueryContext]"
 

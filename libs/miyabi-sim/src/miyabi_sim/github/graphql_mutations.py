@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from miyabi_sim.github.errors import archived
-from miyabi_sim.github.graphql_context import ForbiddenError, Info, NotFoundError
+from miyabi_sim.github.errors import GitHubError, archived
+from miyabi_sim.github.graphql_context import ForbiddenError, Info, NotFoundError, UnprocessableError
 from miyabi_sim.github.models import Issue, Repository, label_node_id
 from miyabi_sim.github.shapes import item_node_id
 
@@ -16,7 +16,10 @@ _Input = Mapping[str, Any]
 
 def _add(_root: object, info: Info, input: _Input) -> dict[str, Any]:  # noqa: A002 - GitHub's name
     repository, item, names = _resolved(info, input)
-    info.context.forge.set_labels(repository, item, names=names, replace=False)
+    try:
+        info.context.forge.set_labels(repository, item, names=names, replace=False)
+    except GitHubError as error:
+        raise UnprocessableError(str(error.errors[0])) from error
     return _payload(input, item)
 
 

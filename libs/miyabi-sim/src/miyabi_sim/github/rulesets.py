@@ -12,20 +12,22 @@ from miyabi_sim.github.models import Repository, Ruleset
 def rulesets_of(repository: Repository, branch: str) -> list[Ruleset]:
     """Return the rulesets whose patterns a branch's full name matches; the branch need not be there."""
     name = f"refs/heads/{branch}"
-    return [
-        ruleset
-        for ruleset in repository.rulesets
-        if any(_matches(pattern, name, repository) for pattern in ruleset.include)
-        and not any(_matches(pattern, name, repository) for pattern in ruleset.exclude)
-    ]
+    return [ruleset for ruleset in repository.rulesets if re.fullmatch(branches_of(repository, ruleset), name)]
 
 
-def _matches(pattern: str, name: str, repository: Repository) -> bool:
+def branches_of(repository: Repository, ruleset: Ruleset) -> str:
+    """Return the expression that the full names of a ruleset's branches match."""
+    include = "|".join(_meant(pattern, repository) for pattern in ruleset.include)
+    exclude = "|".join(_meant(pattern, repository) for pattern in ruleset.exclude)
+    return f"(?!(?:{exclude})$)(?:{include})" if exclude else f"(?:{include})"
+
+
+def _meant(pattern: str, repository: Repository) -> str:
     if pattern == "~ALL":
-        return True
-    if pattern == "~DEFAULT_BRANCH":
-        return name == f"refs/heads/{repository.default_branch}"
-    return re.fullmatch(_expression(pattern), name) is not None
+        return "refs/heads/.+"
+    return (
+        re.escape(f"refs/heads/{repository.default_branch}") if pattern == "~DEFAULT_BRANCH" else _expression(pattern)
+    )
 
 
 def _expression(pattern: str) -> str:

@@ -60,6 +60,9 @@ def _seed_repository(store: Store, raw: dict[str, Any], *, folder: Path) -> None
             private=raw.get("private", False),
             created_at=raw.get("created_at", SEED_TIME),
             collaborators=dict(raw.get("collaborators", {})),
+            archived=raw.get("archived", False),
+            has_issues=raw.get("has_issues", True),
+            viewer_permission=raw.get("viewer_permission", "WRITE"),
         )
         repository.labels = [_label(repository, entry) for entry in raw.get("labels", [])]
         _number_labels(repository)
@@ -115,6 +118,7 @@ def _seed_issue(store: Store, raw: dict[str, Any]) -> None:
         updated_at=raw.get("updated_at", created),
         state=state,
         closed_at=created if state == "closed" else None,
+        locked=raw.get("locked", False),
         labels=list(raw.get("labels", [])),
         assignees=list(raw.get("assignees", [])),
         milestone=raw.get("milestone"),

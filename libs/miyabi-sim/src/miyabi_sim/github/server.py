@@ -16,6 +16,7 @@ from aiohttp import web
 from miyabi_core.edge import HttpDoor, ServedHosts, parse_authority
 from miyabi_sim.github.apps import Apps, SimulatedApp
 from miyabi_sim.github.control import Control
+from miyabi_sim.github.control_states import ControlStates
 from miyabi_sim.github.dials import Dials
 from miyabi_sim.github.forge import Forge
 from miyabi_sim.github.git_http import GitHttp
@@ -166,11 +167,12 @@ class SimulatedGitHub:
             self.store, self.dials, pipeline=self._pipeline, limiter=self._limiter, webhooks=self.webhooks
         )
         application.add_routes(control.routes())
+        application.add_routes(ControlStates(self.states).routes())
         application.add_routes(GraphQLApi(self._forge, self._limiter, dials=self.dials).routes())
         application.add_routes(self.apps.routes())
         application.add_routes(RestApi(self._forge, self._limiter).routes())
         application.add_routes(PullsApi(self._forge).routes())
-        application.add_routes(GitHttp(self._forge).routes())
+        application.add_routes(GitHttp(self._forge, self.dials).routes())
         application.add_routes(Pages(self.store).routes())
         application.cleanup_ctx.append(self._sending_webhooks)
         return application

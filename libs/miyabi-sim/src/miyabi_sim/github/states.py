@@ -133,7 +133,8 @@ def _set(thing: Repository | Issue | PullRequest, changes: dict[str, Any], known
     """
     names = {entry.name for entry in fields(thing)} & known
     for name, value in changes.items():
-        if name not in names or type(value) is not type(getattr(thing, name) or value):
+        kind = str if name == "milestone" else type(getattr(thing, name, None))
+        if name not in names or type(value) is not kind:
             raise GitHubError(422, f"{name} cannot be {value!r}")
     for name, value in changes.items():
         setattr(thing, name, value)
