@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from miyabi_cli.errors import CliError
+from miyabi_core.text import shortened
 
 #: Longest issue: GitHub takes 65,536 characters.
 MAX_CHARACTERS = 65_536
@@ -39,9 +40,9 @@ def read_issue(given: str, title: str) -> TrialIssue:
     if len(text) > MAX_CHARACTERS:
         raise CliError(f"--issue: it is longer than {MAX_CHARACTERS} characters, which GitHub would not take")
     if title:
-        return TrialIssue(title[:MAX_TITLE], text)
+        return TrialIssue(shortened(title, MAX_TITLE), text)
     first, _, rest = text.strip().partition("\n")
-    return TrialIssue(first.lstrip("# ").strip()[:MAX_TITLE] or "Issue", rest.strip() or text.strip())
+    return TrialIssue(shortened(first.lstrip("# ").strip(), MAX_TITLE) or "Issue", rest.strip() or text.strip())
 
 
 def _text(given: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import yaml
 
 from miyabi_agents.inspection import Inspection, Look
+from miyabi_core.text import shortened
 
 #: What Python says of a module that is not there.
 _NO_MODULE = re.compile(r"No module named '([A-Za-z_][A-Za-z0-9_]{0,99})")
@@ -67,7 +68,7 @@ def _seen(look: Look) -> str:
 
 def _one_line(text: str) -> str:
     """Return text that stays a comment: printable, one line, short."""
-    return "".join(char if char.isprintable() else " " for char in text)[:200]
+    return shortened("".join(char if char.isprintable() else " " for char in text), 200)
 
 
 def _needed(inspection: Inspection) -> Iterator[tuple[str, dict[str, object]]]:

@@ -10,6 +10,7 @@ from aiohttp import ClientPayloadError, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from miyabi_core.edge import InvalidJsonError, strict_json
+from miyabi_core.text import shortened
 from miyabi_dashboard.intake_events import InvalidEventError
 
 #: Larger bodies are read beside the event loop.
@@ -69,4 +70,6 @@ def cursor_of(text: str) -> str:
 
 def _bad(field: str, message: str, received: str | None = None) -> InvalidEventError:
     """Say what is wrong with a field."""
-    return InvalidEventError([{"field": field, "message": message, "received": received and received[:_SHOWN]}])
+    return InvalidEventError(
+        [{"field": field, "message": message, "received": received and shortened(received, _SHOWN)}]
+    )

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from miyabi.coordinator.v1.event_pb2 import BatchEvent
 from miyabi_core.edge import strict_json
+from miyabi_core.text import shortened
 
 #: Names that the page knows from us: the coordinator's events have them, and what the dashboard adds. An event from
 #: outside that had one could pass for ours, with an outcome or a link that nobody vouches for.
@@ -146,7 +147,7 @@ def _problem(entry: Any, prefix: str) -> dict[str, Any]:
     received = entry.get("input")
     shown = received if isinstance(received, str | int | float | bool | None) else type(received).__name__
     if isinstance(shown, str):
-        shown = shown[:_SHOWN]
+        shown = shortened(shown, _SHOWN)
     return {"field": (prefix + ".".join(path)).removesuffix(".") or "body", "message": entry["msg"], "received": shown}
 
 

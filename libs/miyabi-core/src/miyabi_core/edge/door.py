@@ -11,6 +11,7 @@ from prometheus_client import Counter
 from miyabi_core.edge.hosts import Authority, BadHostError, ServedHosts, parse_authority, parse_origin
 from miyabi_core.logging import get_logger
 from miyabi_core.metrics import REGISTRY
+from miyabi_core.text import shortened
 
 #: Methods that change nothing here.
 SAFE_METHODS = frozenset({"GET", "HEAD"})
@@ -98,7 +99,7 @@ class HttpDoor:
         except BadHostError:
             return Refusal(400, "host_form", "the Host header names no host")
         if host not in self._hosts:
-            shown = host.host[:_SHOWN]
+            shown = shortened(host.host, _SHOWN)
             message = (
                 f"this server does not serve as {shown}; a name that is meant to be its own belongs in …_HTTP_HOSTS"
             )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from miyabi_core.errors import FailedPreconditionError
 from miyabi_core.security import is_loopback
+from miyabi_core.text import shortened
 
 #: Longer than any name (RFC 1035: 253), brackets, colon and port.
 MAX_AUTHORITY = 300
@@ -137,7 +138,8 @@ class ServedHosts:
             pattern = name.strip().lower().removesuffix(".")
             if _PATTERN.fullmatch(pattern) is None:
                 raise FailedPreconditionError(
-                    f"HTTP_HOSTS: {name[:100]!r} is no name of a host (no scheme, no port)", reason="BAD_SETTING"
+                    f"HTTP_HOSTS: {shortened(name, 100)!r} is no name of a host (no scheme, no port)",
+                    reason="BAD_SETTING",
                 )
             if pattern.startswith("*."):
                 suffixes.append(pattern[1:])

@@ -25,6 +25,7 @@ from miyabi_agents.sandbox.removal import remove_tree
 from miyabi_agents.toolchains.port import BaseFiles
 from miyabi_agents.workspace.pulls.comparison import ChangedFile, Comparison, diff_of
 from miyabi_agents.workspace.pulls.refs import PullRequestRefs
+from miyabi_core.text import shortened
 
 TOOL = tool(
     "record_review",
@@ -99,7 +100,7 @@ class ReviewerAgent:
             return "", (f"the model made no remarks, which take no points: {error}",)
         await context.progress.text_done("review")
         remarks = "\n".join([said["summary"], *(f"- {finding}" for finding in said["findings"])]).strip()
-        return remarks[:8000], told.notes
+        return shortened(remarks, 8000), told.notes
 
 
 async def _measured(
@@ -147,7 +148,7 @@ async def _as_shown(compared: Comparison) -> ChangeSet:
 
 def _listed(sentences: Sequence[str]) -> list[str]:
     """Return as many sentences as a result takes; the last says how many are not there."""
-    kept = [sentence[:MAX_SENTENCE] for sentence in sentences]
+    kept = [shortened(sentence, MAX_SENTENCE) for sentence in sentences]
     if len(kept) <= MAX_LEFT_OUT:
         return kept
     return [*kept[: MAX_LEFT_OUT - 1], f"{len(kept) - MAX_LEFT_OUT + 1} more are not listed"]

@@ -17,6 +17,7 @@ from miyabi_agents.agents.triage_rules import by_rules
 from miyabi_agents.errors import BudgetError, ModelAnswerError, ModelUnavailableError
 from miyabi_agents.ports import TaskContext
 from miyabi_agents.verification.ground import survey
+from miyabi_core.text import shortened
 
 #: Families that triage decides.
 FAMILIES = ("type", "priority", "severity", "complexity")
@@ -104,7 +105,7 @@ class TriageAgent:
         """Set the labels; returns those that the issue carries then."""
         await context.progress.step("labelling")
         definitions = [
-            pb.LabelDefinition(name=label.name, color=label.color, description=label.description[:100])
+            pb.LabelDefinition(name=label.name, color=label.color, description=shortened(label.description, 100))
             for label in change.add
         ]
         request = pb.SetLabelsRequest(

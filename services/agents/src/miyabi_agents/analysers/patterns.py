@@ -22,6 +22,7 @@ from miyabi_agents.analysers.base import (
 from miyabi_agents.analysers.known import installed, without_known
 from miyabi_agents.analysers.languages import PATTERNS, suffix_of
 from miyabi_agents.analysers.reports import json_lines_of
+from miyabi_core.text import ending
 
 #: Our rules.
 RULES = Path(__file__).with_name("patterns.yaml")
@@ -59,7 +60,7 @@ class Patterns:
         command = [str(program), *arguments, *(f"./{name}" for name in files)]
         said = await runner.program(command, cwd=root, name=self.name)
         if said.exit_code not in _RAN:
-            raise AnalyserError(f"ast-grep ended with {said.exit_code}: {said.output.strip()[-300:]}")
+            raise AnalyserError(f"ast-grep ended with {said.exit_code}: {ending(said.output.strip(), 300)}")
         lines = [line for line in said.output.split("\n") if line.startswith("{")]
         return [_finding(entry, root) for entry in json_lines_of("\n".join(lines), self.name)]
 

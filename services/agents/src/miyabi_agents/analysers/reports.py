@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from miyabi_agents.analysers.base import AnalyserError
+from miyabi_core.text import ending
 
 
 def json_of(text: str, tool: str) -> Any:
@@ -17,7 +18,7 @@ def json_of(text: str, tool: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise AnalyserError(f"{tool} printed no JSON: {text.strip()[-200:]}") from error
+        raise AnalyserError(f"{tool} printed no JSON: {ending(text.strip(), 200)}") from error
 
 
 def json_lines_of(text: str, tool: str) -> list[Any]:

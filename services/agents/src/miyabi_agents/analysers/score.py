@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from miyabi.coordinator.v1.result_pb2 import AnalyserRun, Finding, FindingSeverity, ReviewResult
 from miyabi_agents.analysers.base import RawFinding
+from miyabi_core.text import shortened
 
 #: Least score that passes.
 PASS_SCORE = 80
@@ -56,9 +57,9 @@ def score(
         not_analysed=not analysed and not incomplete,
         findings=rendered[:MAX_FINDINGS],
         analysers=runs,
-        remarks=remarks[:8000],
+        remarks=shortened(remarks, 8000),
     )
-    result.verdict_reason = _why_not(result, critical=critical, remedy=remedy)[:MAX_REASON]
+    result.verdict_reason = shortened(_why_not(result, critical=critical, remedy=remedy), MAX_REASON)
     return result
 
 
@@ -79,14 +80,14 @@ def _why_not(result: ReviewResult, *, critical: bool, remedy: str) -> str:
         return ""
     if result.incomplete:
         silent = [run for run in result.analysers if not run.completed and not run.not_applicable]
-        causes = [f"{run.analyser}: {run.error[:MAX_ERROR] or 'it did not end'}" for run in silent[:NAMED]]
+        causes = [f"{run.analyser}: {shortened(run.error, MAX_ERROR) or 'it did not end'}" for run in silent[:NAMED]]
         more = f" and {len(silent) - NAMED} more" if len(silent) > NAMED else ""
         return " ".join([f"{'; '.join(causes)}{more}.", *([remedy] if remedy else [])])
     worst = result.findings[0]
     what = "a critical security finding" if critical else f"{result.score} of 100, of which {PASS_SCORE} pass"
     place = f"{worst.path}:{worst.line}" if worst.line else worst.path
     said = f"{what}; the worst of {len(result.findings)} findings is {worst.analyser} {worst.rule} in {place}"
-    return f"{said}: {worst.message[:MAX_ERROR].rstrip('.')}. {MEND}"
+    return f"{said}: {shortened(worst.message, MAX_ERROR).rstrip('.')}. {MEND}"
 
 
 def _finding(analyser: str, entry: RawFinding, penalty: int) -> Finding:
@@ -97,7 +98,7 @@ def _finding(analyser: str, entry: RawFinding, penalty: int) -> Finding:
         path=entry.path,
         line=entry.line,
         severity=entry.severity,
-        message=entry.message[:2000],
+        message=shortened(entry.message, 2000),
         penalty=penalty,
         security=entry.security,
     )

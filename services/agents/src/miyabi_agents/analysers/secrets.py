@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from miyabi_agents.analysers.base import CRITICAL, AnalyserError, RawFinding, Report, Subject, ToolRunner, relative
 from miyabi_agents.analysers.known import installed
 from miyabi_agents.analysers.reports import json_of
+from miyabi_core.text import ending
 
 #: Comments that allow a secret have no say: what the change adds is a finding, and the line is looked at all the same.
 _NO_ALLOWLIST = "detect_secrets.filters.allowlist.is_line_allowlisted"
@@ -31,7 +32,7 @@ class DetectSecrets:
         arguments = ("scan", "--no-verify", "--force-use-all-plugins", "--disable-filter", _NO_ALLOWLIST)
         said = await runner.module("detect_secrets", *arguments, files=files, cwd=subject.root)
         if said.exit_code:
-            raise AnalyserError(f"detect-secrets ended with {said.exit_code}: {said.output.strip()[-300:]}")
+            raise AnalyserError(f"detect-secrets ended with {said.exit_code}: {ending(said.output.strip(), 300)}")
         found = [
             RawFinding(
                 entry["type"].replace(" ", "-").lower(),

@@ -22,7 +22,7 @@ from miyabi_agents.analysers.python.ruff import Ruff
 from miyabi_agents.analysers.secrets import DetectSecrets
 from miyabi_agents.errors import SandboxError
 from miyabi_core.proto_time import to_duration
-from miyabi_core.text import enumerated
+from miyabi_core.text import enumerated, shortened
 
 if TYPE_CHECKING:
     from miyabi_agents.ports import ProgressSink
@@ -124,7 +124,7 @@ async def _run(analyser: Analyser, subject: Subject, progress: ProgressSink, run
             one.report = await in_parts(analyser, subject, files, runner)
         except (AnalyserError, SandboxError) as error:
             one.report, one.failed = Report(remedy=getattr(error, "remedy", "")), True
-            one.run.error = str(error)[:MAX_SENTENCE]
+            one.run.error = shortened(str(error), MAX_SENTENCE)
         if one.run.error or one.report.unread:
             invocation.failed(one.run.error or next(iter(one.report.unread.values())))
     one.run.duration.CopyFrom(to_duration(timedelta(seconds=time.monotonic() - began)))
@@ -138,10 +138,10 @@ def _conclude(one: _One, subject: Subject, broken: set[str]) -> None:
     if broken & one.report.unread.keys():
         names = _names(broken & one.report.unread.keys(), subject)
         notes.append(f"{names}: not looked at, since it cannot be parsed, which is a finding")
-    one.run.notes.extend(note[:MAX_SENTENCE] for note in notes[:NOTES])
+    one.run.notes.extend(shortened(note, MAX_SENTENCE) for note in notes[:NOTES])
     if silent:
         why = next(iter(silent.values()))
-        one.run.error = f"no verdict on {_names(silent, subject)}: {why}"[:MAX_SENTENCE]
+        one.run.error = shortened(f"no verdict on {_names(silent, subject)}: {why}", MAX_SENTENCE)
     one.run.completed = not one.run.error and not one.run.not_applicable
 
 
@@ -155,7 +155,7 @@ def _unseen(
     words += [f"{enumerated(sorted(paths), NAMED)}: {reason}" for reason, paths in sorted(left_out.items())]
     if not words:
         return [], ""
-    return [AnalyserRun(analyser=COVERAGE, error="; ".join(words)[:MAX_SENTENCE])], BY_HAND
+    return [AnalyserRun(analyser=COVERAGE, error=shortened("; ".join(words), MAX_SENTENCE))], BY_HAND
 
 
 def _should_be_read(path: str, analysers: Sequence[Analyser]) -> bool:

@@ -13,9 +13,9 @@ from miyabi.coordinator.v1.dispatch_service_pb2 import LeaseReference, Progress
 from miyabi.coordinator.v1.event_pb2 import StepChanged, TextDelta, TextRecorded, ToolInvocation
 from miyabi_core.logging import redact_text
 from miyabi_core.proto_time import now, to_duration, to_timestamp
-from miyabi_core.text import without_surrogates
+from miyabi_core.text import shortened, without_surrogates
 
-#: Longest text that is kept whole.
+#: Longest text of a step that is committed; what is left out of it is said in it.
 MAX_TEXT_CHARACTERS = 100_000
 #: Longest error and detail.
 MAX_DETAIL_CHARACTERS = 500
@@ -34,13 +34,13 @@ class TimedInvocation:
             tool=tool,
             start_time=to_timestamp(now()),
             succeeded=True,
-            detail=redact_text(without_surrogates(detail))[:MAX_DETAIL_CHARACTERS],
+            detail=shortened(redact_text(without_surrogates(detail)), MAX_DETAIL_CHARACTERS),
         )
 
     def failed(self, error: str) -> None:
         """Report the call as failed."""
         self.message.succeeded = False
-        self.message.error = redact_text(without_surrogates(error))[:MAX_DETAIL_CHARACTERS]
+        self.message.error = shortened(redact_text(without_surrogates(error)), MAX_DETAIL_CHARACTERS)
 
     def first_text(self) -> None:
         """Note when the first text came."""
@@ -89,8 +89,7 @@ class TaskProgress:
         delta = without_surrogates(delta)
         offset = self._offsets[step]
         self._offsets[step] += len(delta.encode())
-        if len(self._texts[step]) < MAX_TEXT_CHARACTERS:
-            self._texts[step] += delta
+        self._texts[step] += delta
         self._emit(droppable=True, text_delta=TextDelta(step=step, byte_offset=offset, text=delta))
 
     async def text_done(self, step: str) -> None:
@@ -98,7 +97,7 @@ class TaskProgress:
         text = self._texts.pop(step, "")
         self._offsets.pop(step, None)
         if text:
-            self._emit(droppable=False, text=TextRecorded(step=step, text=text[:MAX_TEXT_CHARACTERS]))
+            self._emit(droppable=False, text=TextRecorded(step=step, text=shortened(text, MAX_TEXT_CHARACTERS)))
 
     @asynccontextmanager
     async def invocation(self, tool: str, *, detail: str = "") -> AsyncIterator[TimedInvocation]:

@@ -24,7 +24,7 @@ from miyabi_core.grants import bind_grant
 from miyabi_core.interceptors.validation import violations_of
 from miyabi_core.logging import get_logger, redact_text
 from miyabi_core.proto_time import from_timestamp, now, to_duration
-from miyabi_core.text import without_surrogates
+from miyabi_core.text import shortened, without_surrogates
 from miyabi_core.tracing import continue_trace, start_span
 
 if TYPE_CHECKING:
@@ -129,19 +129,19 @@ def _checked(outcome: Outcome) -> Outcome:
     if not problem:
         return outcome
     reason = FailureReason.FAILURE_REASON_AGENT_ERROR
-    message = f"the task's outcome breaks the interface: {problem}"[:2000]
+    message = shortened(f"the task's outcome breaks the interface: {problem}", 2000)
     return Outcome(failure=TaskFailure(reason=reason, message=message, retryable=True))
 
 
 def _failed(error: AgentError) -> Outcome:
     """Return the outcome of a foreseen error."""
-    _LOG.info("task.failed", reason=FailureReason.Name(error.reason), message=redact_text(str(error))[:300])
+    _LOG.info("task.failed", reason=FailureReason.Name(error.reason), message=shortened(redact_text(str(error)), 300))
     return Outcome(failure=_failure(error))
 
 
 def _failure(error: AgentError) -> TaskFailure:
     """Render an error."""
-    message = without_surrogates(redact_text(str(error)))[:2000]
+    message = shortened(without_surrogates(redact_text(str(error))), 2000)
     failure = TaskFailure(reason=error.reason, message=message, retryable=error.retryable)
     if error.retry_after is not None:
         failure.retry_after.CopyFrom(to_duration(error.retry_after))

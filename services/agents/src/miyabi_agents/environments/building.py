@@ -16,7 +16,7 @@ from miyabi_agents.environments.surroundings import Surroundings
 from miyabi_agents.errors import EnvironmentBuildError
 from miyabi_agents.ports import Network, Sandbox, SandboxJob, SandboxLimits, SandboxResult
 from miyabi_agents.toolchains.port import Phase, Recipe, Step
-from miyabi_core.text import readable
+from miyabi_core.text import ending, readable
 
 #: What one step may use: a scientific stack from source fits, a fork bomb and a full disk do not.
 STEP_LIMITS = SandboxLimits(
@@ -204,4 +204,4 @@ def _may_pass(result: SandboxResult, session: FetchSession, words: str) -> bool:
 def tail_of(output: str) -> str:
     """Return the end of what a step said, without what a terminal would act on."""
     text = _ESCAPES.sub("", output[-8 * TAIL_CHARACTERS :])
-    return readable(text).strip()[-TAIL_CHARACTERS:]
+    return ending(readable(text).strip(), TAIL_CHARACTERS)

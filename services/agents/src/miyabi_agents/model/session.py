@@ -142,7 +142,7 @@ class ModelSession:
             uses = _uses(answer)
             silent = 0 if uses else silent + 1
             if silent > REPAIRS:
-                raise ModelAnswerError(f"the model stopped without calling {finish}: {_text(answer)[:300]}")
+                raise ModelAnswerError(f"the model stopped without calling {finish}: {shortened(_text(answer), 300)}")
             results = []
             for use in uses:
                 name, given = translate(use.name, use.input)
@@ -159,7 +159,7 @@ class ModelSession:
         """Run one tool; returns the result's text and whether it is an error."""
         if problem:
             return problem, True
-        async with self._progress.invocation(name, detail=json.dumps(given)[:500]) as invocation:
+        async with self._progress.invocation(name, detail=shortened(json.dumps(given), 500)) as invocation:
             try:
                 return shortened(await handlers[name](given), MAX_RESULT_CHARACTERS), False
             except ValueError as error:

@@ -23,6 +23,7 @@ from miyabi_agents.sandbox.probe import Layers, make_private, probe_layers
 from miyabi_agents.sandbox.removal import remove_tree
 from miyabi_agents.sandbox.report import read_report
 from miyabi_agents.sandbox.zygote import ZYGOTE
+from miyabi_core.text import shortened
 
 #: A keeper that was told to end has this long, then its processes are killed from here.
 END_PATIENCE = timedelta(seconds=5)
@@ -89,7 +90,7 @@ class ProcessSandbox:
             # What forks keepers was just being ended; nothing ran yet.
             command = await _attempt(wanted, limits)
         if command.failed or (not command.started and not command.timed_out):
-            raise SandboxError(command.failed[:500] or "the launcher ended early", code="START_FAILED")
+            raise SandboxError(shortened(command.failed, 500) or "the launcher ended early", code="START_FAILED")
         return self._result(command, timedelta(seconds=time.monotonic() - began))
 
     def _result(self, command: _Command, duration: timedelta) -> SandboxResult:

@@ -13,6 +13,7 @@ from typing import Any
 
 from miyabi_agents.errors import SandboxError
 from miyabi_agents.ports import Network, SandboxJob, SandboxLimits, SandboxResult
+from miyabi_core.text import shortened
 
 #: Longest request: a command with thousands of targets fits.
 MAX_REQUEST_BYTES = 1 << 20
@@ -87,7 +88,7 @@ def decode_answer(line: bytes) -> SandboxResult:
     try:
         body = json.loads(line)
         if "error" in body:
-            raise SandboxError(str(body["error"]["message"])[:500], code=str(body["error"]["code"]))
+            raise SandboxError(shortened(str(body["error"]["message"]), 500), code=str(body["error"]["code"]))
         fields = dict(body["result"])
         fields["duration"] = timedelta(seconds=float(fields["duration"]))
         fields["layers"] = _texts(fields["layers"])

@@ -11,6 +11,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from miyabi_agents.errors import ConfigError
+from miyabi_core.text import shortened
 
 #: Name of the file at the root of a repository.
 FILE_NAME = ".miyabi.yaml"
@@ -140,10 +141,10 @@ def parse(text: str, *, where: str) -> RepositoryConfig:
     try:
         return RepositoryConfig.model_validate(_loaded(text) or {})
     except yaml.YAMLError as error:
-        raise ConfigError(f"{where} is no YAML: {str(error)[:300]}") from error
+        raise ConfigError(f"{where} is no YAML: {shortened(str(error), 300)}") from error
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, entry['loc']))}: {entry['msg']}" for entry in error.errors()[:10])
-        raise ConfigError(f"{where}: {problems[:1500]}") from error
+        raise ConfigError(f"{where}: {shortened(problems, 1500)}") from error
     except (RecursionError, MemoryError, ValueError, OverflowError, TypeError) as error:
         raise ConfigError(f"{where} cannot be read: {type(error).__name__}") from error
 

@@ -16,6 +16,7 @@ from miyabi_agents.toolchains.port import Environment, Project, RunVerdicts, Tes
 from miyabi_agents.verification.config import RepositoryConfig
 from miyabi_agents.verification.laying import copy_tree, lay
 from miyabi_core.proto_time import to_duration
+from miyabi_core.text import shortened
 
 #: End of a run's output that is kept for a person.
 TAIL_CHARACTERS = 8000
@@ -139,7 +140,7 @@ class Execution:
         self, run: TestRun, result: SandboxResult, *, name: str, command: Sequence[str], may_not_build: bool
     ) -> Ran:
         """Report a build that failed before the tests."""
-        words = f"`{' '.join(command)[:200]}` failed: {_tail(result.output, 600)}"
+        words = f"`{shortened(' '.join(command), 200)}` failed: {_tail(result.output, 600)}"
         clean = may_not_build and result.exit_code > 0 and not result.timed_out
         unbuilt = {self.part.project.root: words} if clean else {}
         return _ran(name, run, result, RunVerdicts(complete=clean, problem=words, unbuilt=unbuilt))
@@ -150,13 +151,13 @@ def _ran(name: str, run: TestRun, result: SandboxResult, verdicts: RunVerdicts) 
     report = TestRunReport(
         name=name,
         complete=verdicts.complete,
-        problem=(verdicts.problem or verdicts.gate)[:2000],
+        problem=shortened(verdicts.problem or verdicts.gate, 2000),
         exit_code=result.exit_code,
         duration=to_duration(result.duration),
         total=len(verdicts.verdicts),
         output_tail=_tail(result.output, TAIL_CHARACTERS),
         output_cut=result.output_cut or len(result.output) > TAIL_CHARACTERS,
-        command=run.shown[:4000],
+        command=shortened(run.shown, 4000),
     )
     return Ran(verdicts, report, tuple(result.layers), tuple(result.missing_layers), result.timed_out)
 

@@ -25,6 +25,7 @@ from miyabi_agents.verification.judge import (
     why_not,
 )
 from miyabi_core.proto_time import to_duration
+from miyabi_core.text import shortened
 
 #: How often what looks broken is run again alone.
 AGAIN = 2
@@ -255,7 +256,7 @@ class Gate:
             runner=project.runner,
             origin=recipe.origin or project.origin,
             project=project.root,
-            notes=[note[:1000] for note in (*recipe.notes, *environment.notes, *self.footing.notes)][:100],
+            notes=[shortened(note, 1000) for note in (*recipe.notes, *environment.notes, *self.footing.notes)][:100],
             duration=to_duration(timedelta(seconds=built)),
             of_change=environment is not self.footing.environment,
         )
@@ -275,8 +276,8 @@ class Gate:
             forms.append(
                 ExpectationForms(
                     test=group,
-                    before=toolchain.code_of(path, before, group)[:4000],
-                    after=toolchain.code_of(path, after, group)[:4000],
+                    before=shortened(toolchain.code_of(path, before, group), 4000),
+                    after=shortened(toolchain.code_of(path, after, group), 4000),
                     declared=declared,
                 )
             )

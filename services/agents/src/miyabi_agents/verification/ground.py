@@ -19,6 +19,7 @@ from miyabi_agents.verification.config import RepositoryConfig
 from miyabi_agents.verification.execution import Execution, Part, Ran
 from miyabi_agents.verification.judge import PASSED
 from miyabi_agents.verification.targets import configured
+from miyabi_core.text import shortened
 
 #: How often what base cannot import is added to its environment.
 MAX_REPAIRS = 3
@@ -235,9 +236,11 @@ def _refuse_dead(ran: Ran) -> None:
     if verdicts.unbuilt and PASSED not in verdicts.verdicts.values():
         file, reason = next(iter(sorted(verdicts.unbuilt.items())))
         words = next((line.strip() for line in reversed(reason.splitlines()) if line.strip()), "")
-        raise EnvironmentBuildError(f"base's own tests cannot be loaded: {file}: {words[:600]}")
+        raise EnvironmentBuildError(f"base's own tests cannot be loaded: {file}: {shortened(words, 600)}")
     if not verdicts.complete and not ran.timed_out:
-        raise EnvironmentBuildError(f"base's own tests come to no end: {verdicts.problem[:600] or 'no end marker'}")
+        raise EnvironmentBuildError(
+            f"base's own tests come to no end: {shortened(verdicts.problem, 600) or 'no end marker'}"
+        )
 
 
 async def _base_runs(

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 from miyabi.coordinator.v1.result_pb2 import TestComparison, TestVerdict, VerifyResult
 from miyabi_agents.toolchains.port import OwnTests, RunVerdicts
+from miyabi_core.text import enumerated, shortened
 
 PASSED, FAILED = TestVerdict.TEST_VERDICT_PASSED, TestVerdict.TEST_VERDICT_FAILED
 SKIPPED, BLOCKED = TestVerdict.TEST_VERDICT_SKIPPED, TestVerdict.TEST_VERDICT_BLOCKED
@@ -205,7 +206,7 @@ def result_of(verdict: Verdict, runs: Runs) -> VerifyResult:
     listed = sorted((case for case in cases if _worth(case)), key=_weight)
     result.comparisons.extend(_comparison(case, runs) for case in listed[:MAX_LISTED])
     result.comparisons_left_out = max(0, len(listed) - MAX_LISTED)
-    result.verdict_reason = why_not(verdict, runs)[:MAX_REASON]
+    result.verdict_reason = shortened(why_not(verdict, runs), MAX_REASON)
     result.passed = not result.verdict_reason
     return result
 
@@ -236,7 +237,7 @@ def _comparison(case: _Case, runs: Runs) -> TestComparison:
         proof=case.proof,
         deleted=case.deleted,
         flaky=case.flaky,
-        reason=next(filter(None, found), "")[:MAX_REASON],
+        reason=shortened(next(filter(None, found), ""), MAX_REASON),
     )
 
 
@@ -284,7 +285,7 @@ def _reason(test: str, *runs: RunVerdicts | None) -> str:
 
 def _first_line(text: str) -> str:
     """Return the first line that says something, not too long."""
-    return next((line.strip() for line in text.splitlines() if line.strip()), "")[:300]
+    return shortened(next((line.strip() for line in text.splitlines() if line.strip()), ""), 300)
 
 
 def _tests(number: int) -> str:
@@ -294,8 +295,7 @@ def _tests(number: int) -> str:
 
 def _names(tests: list[str]) -> str:
     """Return some names, and how many more there are."""
-    more = f" and {len(tests) - NAMED} more" if len(tests) > NAMED else ""
-    return ", ".join(test[:200] for test in tests[:NAMED]) + more
+    return enumerated([shortened(test, 200) for test in tests], NAMED)
 
 
 def approval_reasons(verdict: Verdict, *, harness: Mapping[str, str]) -> list[str]:

@@ -9,6 +9,7 @@ from miyabi.coordinator.v1.result_pb2 import VerifyResult
 from miyabi_agents.verification.gate import Gated
 from miyabi_agents.verification.judge import MAX_LISTED, MAX_REASON, against, result_of, unproved
 from miyabi_core.proto_time import to_duration
+from miyabi_core.text import ending, shortened
 
 #: End of the run of the change that is shown.
 TAIL_CHARACTERS = 20_000
@@ -37,7 +38,7 @@ def merged(gated: Sequence[Gated]) -> VerifyResult:
         whole.environments.extend(entry.environments)
         whole.expectations.extend(entry.expectations)
         whole.approval_reasons.extend(entry.approvals)
-        whole.notes.extend(note[:1000] for note in entry.notes)
+        whole.notes.extend(shortened(note, 1000) for note in entry.notes)
     _say_what_ran(whole, gated)
     whole.verdict_reason = _reason(gated)
     whole.passed = bool(results) and not whole.verdict_reason
@@ -49,9 +50,9 @@ def _reason(gated: Sequence[Gated]) -> str:
     """Return why the whole is no pass: what speaks against any project, else that nothing proves one."""
     speaking = list(filter(None, (against(entry.verdict, entry.runs) for entry in gated)))
     if speaking:
-        return "; ".join(speaking)[:MAX_REASON]
+        return shortened("; ".join(speaking), MAX_REASON)
     silent = [unproved(entry.verdict, entry.runs) for entry in gated]
-    return "" if "" in silent else "; ".join(dict.fromkeys(silent))[:MAX_REASON] or "no test was run"
+    return "" if "" in silent else shortened("; ".join(dict.fromkeys(silent)), MAX_REASON) or "no test was run"
 
 
 def _say_what_ran(whole: VerifyResult, gated: Sequence[Gated]) -> None:
@@ -65,10 +66,10 @@ def _say_what_ran(whole: VerifyResult, gated: Sequence[Gated]) -> None:
         if ran is None:
             continue
         whole.command.extend(ran.report.command.split("\0"))
-        whole.output_tail = (whole.output_tail + ran.report.output_tail)[-TAIL_CHARACTERS:]
+        whole.output_tail = ending(whole.output_tail + ran.report.output_tail, TAIL_CHARACTERS)
         whole.sandbox_layers[:] = ran.layers
         whole.missing_sandbox_layers[:] = ran.missing_layers
-        whole.runtime = ", ".join(filter(None, (whole.runtime, entry.runtime[:200])))
+        whole.runtime = ", ".join(filter(None, (whole.runtime, shortened(entry.runtime, 200))))
 
 
 def _bound(whole: VerifyResult) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from miyabi_agents.errors import WorkspaceError
 from miyabi_agents.workspace.git import SAFE, environment
 from miyabi_agents.workspace.listing import Listing, listing_of
+from miyabi_core.text import ending
 
 #: Bytes of one file that are returned; what is larger is no manifest and no test.
 MAX_FILE_BYTES = 1 << 20
@@ -194,7 +195,7 @@ class CommitFiles:
             timeout=120,
         )
         if done.returncode:
-            words = done.stderr.decode(errors="replace")[-300:]
+            words = ending(done.stderr.decode(errors="replace"), 300)
             raise WorkspaceError(f"git {arguments[0]} failed: {words}", code="GIT_FAILED")
         return done.stdout
 

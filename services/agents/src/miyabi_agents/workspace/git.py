@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from miyabi_agents.errors import WorkspaceError
+from miyabi_core.text import ending
 
 #: A clone of a large repository through the proxy.
 NETWORK_TIMEOUT = timedelta(minutes=10)
@@ -136,4 +137,4 @@ def _failure(arguments: tuple[str, ...], text: str) -> WorkspaceError:
         code = "DISK_FULL"
     elif any(words in text for words in _UNAVAILABLE):
         code = "REMOTE_UNAVAILABLE"
-    return WorkspaceError(f"git {arguments[0]} failed: {text[-500:]}", code=code)
+    return WorkspaceError(f"git {arguments[0]} failed: {ending(text, 500)}", code=code)

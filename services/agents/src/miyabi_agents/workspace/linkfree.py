@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from miyabi_agents.errors import WorkspaceError
+from miyabi_core.text import shortened
 
 #: Larger files are no source code; reading one must not fill the memory.
 MAX_FILE_BYTES = 16 << 20
@@ -32,7 +33,9 @@ def parts_of(path: str) -> tuple[str, ...]:
     parts = PurePosixPath(path).parts
     problem = _problem(path, parts)
     if problem:
-        raise WorkspaceError(f"{ascii(path)[:300]} is not a path that may be used: {problem}", code="PATH_REFUSED")
+        raise WorkspaceError(
+            f"{shortened(ascii(path), 300)} is not a path that may be used: {problem}", code="PATH_REFUSED"
+        )
     return parts
 
 

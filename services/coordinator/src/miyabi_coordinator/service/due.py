@@ -11,6 +11,7 @@ from prometheus_client import Counter
 from miyabi_coordinator.ports.store import DUE_PAGE, Store
 from miyabi_core.logging import get_logger
 from miyabi_core.metrics import REGISTRY
+from miyabi_core.text import shortened
 
 UNKNOWN_TIMERS = Counter(
     "miyabi_timers_unknown_total",
@@ -96,4 +97,4 @@ class DueTimers:
             kind = name.split("|")[0][:_SHOWN]
             if kind not in self._said and len(self._said) < DUE_PAGE:
                 self._said.add(kind)
-                _LOG.warning("sweep.timer_unknown", kind=kind, name=name[:_SHOWN])
+                _LOG.warning("sweep.timer_unknown", kind=kind, name=shortened(name, _SHOWN))

@@ -15,6 +15,7 @@ from miyabi.keda.v1 import external_scaler_pb2_grpc
 from miyabi_coordinator import errors
 from miyabi_coordinator.models import TaskKind
 from miyabi_coordinator.service.shard import ShardTable
+from miyabi_core.text import shortened
 
 #: Name of the one metric.
 METRIC = "miyabi-tasks"
@@ -43,7 +44,9 @@ class Wanted:
         names = [name.strip().upper() for name in metadata.get("capabilities", "").split(",") if name.strip()]
         unknown = [name for name in names if name not in TaskKind.__members__]
         if unknown:
-            raise errors.invalid_field("scaler_metadata[capabilities]", f"there is no task kind {unknown[0][:40]!r}")
+            raise errors.invalid_field(
+                "scaler_metadata[capabilities]", f"there is no task kind {shortened(unknown[0], 40)!r}"
+            )
         text = metadata.get("tasksPerAgent", str(DEFAULT_TASKS_PER_AGENT))
         if not text.isdecimal() or not 1 <= int(text) <= MOST_TASKS_PER_AGENT:
             raise errors.invalid_field("scaler_metadata[tasksPerAgent]", f"must be 1 to {MOST_TASKS_PER_AGENT}")

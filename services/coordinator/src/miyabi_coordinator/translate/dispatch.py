@@ -23,6 +23,7 @@ from miyabi_coordinator.models import (
 )
 from miyabi_coordinator.translate import values
 from miyabi_coordinator.translate.events import header
+from miyabi_core.text import shortened
 
 
 def reference_of(message: dispatch_service_pb2.LeaseReference) -> LeaseReference:
@@ -85,7 +86,7 @@ def _why_of(review: result_pb2.ReviewResult) -> str:
     """Return why a review is no pass: what it says itself, else who came to no verdict, or the worst finding."""
     if review.verdict_reason:
         return review.verdict_reason
-    silent = [f"{run.analyser} ({run.error[:200]})" for run in review.analysers if run.error]
+    silent = [f"{run.analyser} ({shortened(run.error, 200)})" for run in review.analysers if run.error]
     if review.incomplete and silent:
         return "no verdict by " + ", ".join(silent[:5])
     if review.findings and not review.passed:

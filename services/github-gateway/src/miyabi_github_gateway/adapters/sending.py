@@ -13,6 +13,7 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 import httpx
 
 from miyabi_core.logging import get_logger
+from miyabi_core.text import shortened
 from miyabi_github_gateway.adapters.answers import (
     TOO_LONG,
     Limited,
@@ -115,7 +116,7 @@ class Sender:
                 final = answer
                 credential = await self._next(request, answer, principal, credential)
                 continue
-            _LOG.warning("github.failed", what=request.what, verdict=verdict.value, answer=str(answer)[:200])
+            _LOG.warning("github.failed", what=request.what, verdict=verdict.value, answer=shortened(str(answer), 200))
             error = _error(request, answer, verdict, limited, time_scale=governor.time_scale)
             if not request.may_repeat and verdict in {Verdict.FAILED, Verdict.MALFORMED}:
                 raise MayHaveActedError(error.message) from error

@@ -10,6 +10,8 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
+from miyabi_core.text import shortened
+
 #: Pause after a secondary limit without `retry-after`, as GitHub documents it; each further one in a row doubles it.
 SECONDARY_PAUSE_SECONDS = 60.0
 #: Longest pause that is kept: no window of GitHub's limits is longer than an hour, and a second for cut clocks.
@@ -41,7 +43,7 @@ def pause_of(seconds: float, said: str) -> Pause:
     """Return a pause within the bounds; *said* is GitHub's own word for it."""
     if math.isnan(seconds):
         return Pause(SECONDARY_PAUSE_SECONDS, is_guess=True)
-    beyond = said[:_SHOWN] if seconds > LONGEST_SECONDS else ""
+    beyond = shortened(said, _SHOWN) if seconds > LONGEST_SECONDS else ""
     return Pause(min(LONGEST_SECONDS, max(SHORTEST_SECONDS, seconds)), beyond)
 
 

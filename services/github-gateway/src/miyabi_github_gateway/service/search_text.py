@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from miyabi_core.errors import FieldViolation, InvalidArgumentError
+from miyabi_core.text import shortened
 from miyabi_github_gateway.models import IssueSearch
 
 #: Qualifiers that narrow a search within its repository. All others are refused: GitHub adds new ones, several `repo:`
@@ -58,7 +59,9 @@ def _check_words(text: str) -> None:
         raise _bad("text", "AND, OR, NOT and parentheses are not passed on; quote what is meant as words")
     for name, value in _QUALIFIER.findall(bare):
         if name.casefold() in NAMING or (value and name.casefold() not in NARROWING):
-            raise _bad("text", f"the qualifier {name[:40]}: is not passed on; quote it where it is meant as words")
+            raise _bad(
+                "text", f"the qualifier {shortened(name, 40)}: is not passed on; quote it where it is meant as words"
+            )
 
 
 def _check_quotable(field: str, value: str) -> None:

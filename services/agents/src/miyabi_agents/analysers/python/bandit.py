@@ -11,6 +11,7 @@ from miyabi_agents.analysers.known import installed
 from miyabi_agents.analysers.languages import PYTHON, suffix_of
 from miyabi_agents.analysers.reports import json_of
 from miyabi_agents.verification.targets import is_test
+from miyabi_core.text import shortened
 
 #: Findings that let input run as code.
 CRITICAL_RULES = frozenset({"B102", "B307", "B602", "B604", "B605"})
@@ -37,7 +38,9 @@ class Bandit:
         report = json_of(said.output, "bandit")
         found = [made for entry in report["results"] if (made := _finding(entry, subject.root)) is not None]
         errors = report["errors"]
-        unread = {relative(str(entry["filename"]), subject.root): str(entry["reason"])[:100] for entry in errors}
+        unread = {
+            relative(str(entry["filename"]), subject.root): shortened(str(entry["reason"]), 100) for entry in errors
+        }
         return Report(found, unread)
 
 

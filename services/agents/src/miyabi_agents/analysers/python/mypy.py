@@ -13,6 +13,7 @@ from miyabi_agents.analysers.base import HIGH, AnalyserError, RawFinding, Report
 from miyabi_agents.analysers.known import installed, without_known
 from miyabi_agents.analysers.languages import PYTHON, suffix_of
 from miyabi_agents.analysers.reports import json_lines_of
+from miyabi_core.text import ending, shortened
 
 #: What mypy says of a type that it could not find out, since what is imported is not there: no error of the change's.
 _UNKNOWN = re.compile(r"\bAny\b")
@@ -126,8 +127,8 @@ def _ended(said: Tool) -> Exception:
     """Return what an end without a verdict means."""
     words = said.output.strip()
     if any(clash in words for clash in _CLASHES):
-        return _ClashError(words[:300])
-    return AnalyserError(f"mypy ended with {said.exit_code}: {words[-300:]}")
+        return _ClashError(shortened(words, 300))
+    return AnalyserError(f"mypy ended with {said.exit_code}: {ending(words, 300)}")
 
 
 def _entries(said: Tool) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from miyabi_agents.analysers.base import HIGH, MEDIUM, AnalyserError, RawFinding
 from miyabi_agents.analysers.known import installed, without_known
 from miyabi_agents.analysers.languages import PYTHON, suffix_of
 from miyabi_agents.analysers.reports import json_lines_of
-from miyabi_core.text import shortened
+from miyabi_core.text import ending, shortened
 
 #: Rules that count where a repository chooses none: errors, undefined names, likely bugs.
 RULES = "E4,E7,E9,F,W6,B"
@@ -79,7 +79,7 @@ class Ruff:
             cause = " ".join(said.output.rpartition(_CAUSE)[2].split())
             raise _BadConfigurationError(shortened(cause, MAX_CAUSE))
         if said.exit_code:
-            raise AnalyserError(f"ruff ended with {said.exit_code}: {said.output.strip()[-300:]}")
+            raise AnalyserError(f"ruff ended with {said.exit_code}: {ending(said.output.strip(), 300)}")
         # Warnings stand among the findings: of rules that are deprecated, of files that cannot be read.
         lines = [line for line in said.output.split("\n") if line.startswith("{")]
         found = []

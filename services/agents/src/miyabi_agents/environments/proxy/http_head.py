@@ -9,6 +9,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from miyabi_core.text import shortened
+
 #: Longest head that is read; package clients send well below 1 KiB.
 MAX_HEAD_BYTES = 16 * 1024
 #: Most header fields; package clients send about ten.
@@ -154,4 +156,4 @@ def _authority(text: str, *, default: int | None) -> tuple[str, int]:
 
 def _shown(target: str) -> str:
     """Return a target that could not be read, short and in plain characters, for logs and notes."""
-    return re.sub(r"[^A-Za-z0-9.:_/\[\]-]", "?", target[:100])
+    return shortened(re.sub(r"[^A-Za-z0-9.:_/\[\]-]", "?", target), 100)

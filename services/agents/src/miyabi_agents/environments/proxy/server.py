@@ -19,6 +19,7 @@ from miyabi_agents.environments.proxy.http_head import MAX_HEAD_BYTES, HeadRefus
 from miyabi_agents.environments.proxy.relay import relay
 from miyabi_core.logging import get_logger
 from miyabi_core.metrics import REGISTRY
+from miyabi_core.text import shortened
 
 REFUSED = Counter(
     "miyabi_agents_fetch_refused_total",
@@ -278,7 +279,7 @@ class FetchProxy:
 
 def _plain_name(name: str) -> str:
     """Return a server's name as it may be shown."""
-    return "".join(char if char.isalnum() or char in ".-_" else "?" for char in name[:100]) or "no server"
+    return shortened("".join(char if char.isalnum() or char in ".-_" else "?" for char in name), 100) or "no server"
 
 
 def _answer(writer: asyncio.StreamWriter, status: int, text: str) -> None:

@@ -13,6 +13,7 @@ from miyabi_agents.ports import SandboxResult
 from miyabi_agents.toolchains.ending import broke
 from miyabi_agents.toolchains.go.modules import join
 from miyabi_agents.toolchains.port import Project, RunVerdicts
+from miyabi_core.text import shortened
 
 #: Name of the report.
 NAME = "go.jsonl"
@@ -189,7 +190,7 @@ def _build_output(path: str, package: _Package, found: _Read) -> str:
 
 def _clean(text: str, tree: Path) -> str:
     """Return a text without the checkout's path, times and addresses left as they are."""
-    return text[: 4 * MAX_REASON].replace(f"{tree}/", "")[:MAX_REASON].strip()
+    return shortened(text[: 4 * MAX_REASON].replace(f"{tree}/", ""), MAX_REASON).strip()
 
 
 def _number(value: object) -> int:
@@ -216,7 +217,7 @@ def _disagreements(
     if found.end is None:
         yield f"go test never came to its end: its report has no end mark (exit status {result.exit_code})."
     if not found.packages:
-        said = " ".join("".join(found.text).split())[:300]
+        said = shortened(" ".join("".join(found.text).split()), 300)
         yield f"go test found no packages (exit status {result.exit_code}){f': {said}' if said else '.'}"
     for path, package in found.packages.items():
         if not package.end:

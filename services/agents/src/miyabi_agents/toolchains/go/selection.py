@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from miyabi_agents.toolchains.go.modules import ASIDE, join
 from miyabi_agents.toolchains.go.source import Declaration, declarations, imports
 from miyabi_agents.toolchains.port import BaseFiles, OwnTests, Project, Selection
+from miyabi_core.text import shortened
 
 #: Most files whose imports are followed.
 MAX_FILES = 10_000
@@ -140,5 +141,5 @@ def code_of(path: str, content: bytes, group: str) -> str:
     text = content.decode("utf-8", "replace")
     for entry in declarations(text):
         if entry.is_test and group in _named(_folder(path), [entry.name]):
-            return text[entry.start : entry.end][:4000]
+            return shortened(text[entry.start : entry.end], 4000)
     return ""

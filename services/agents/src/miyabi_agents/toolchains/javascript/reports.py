@@ -14,6 +14,7 @@ from miyabi_agents.ports import SandboxResult
 from miyabi_agents.toolchains.ending import broke
 from miyabi_agents.toolchains.javascript.manifest import join
 from miyabi_agents.toolchains.port import Project, RunVerdicts
+from miyabi_core.text import shortened
 
 #: Longest line of a report that is read: a title, a path and two thousand characters of message.
 MAX_LINE = 64 * 1024
@@ -113,7 +114,7 @@ def _take(event: Mapping[str, Any], found: _Read, project: Project, tree: Path) 
     elif kind == "process":
         found.processes.append(event)
     elif kind == "problem":
-        found.problems.append(str(event.get("problem", ""))[:500])
+        found.problems.append(shortened(str(event.get("problem", "")), 500))
     elif kind == "end":
         found.ends += 1
         found.claimed += _number(event.get("tests"))
@@ -156,7 +157,7 @@ def _clean(message: object, found: _Read, tree: Path) -> str:
     for known in (str(tree), found.cwd):
         if len(known) > 1:
             text = text.replace(f"{known}/", "").replace(known, ".")
-    return text[:MAX_REASON]
+    return shortened(text, MAX_REASON)
 
 
 def _number(value: object) -> int:
@@ -197,7 +198,7 @@ def _of(process: Mapping[str, Any]) -> str:
 def _outside(output: str) -> str:
     """Return the line of a runner's output that tells most of an error outside of its tests; empty where none does."""
     there = [line.strip() for line in output[-_SEARCHED:].split("\n") if _ERROR.search(line)]
-    return there[0][:MAX_REASON] if there else ""
+    return shortened(there[0], MAX_REASON) if there else ""
 
 
 def _status(found: _Read, result: SandboxResult, project: Project) -> str:

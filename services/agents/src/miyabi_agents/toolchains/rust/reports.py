@@ -12,6 +12,7 @@ from miyabi.coordinator.v1.result_pb2 import TestVerdict
 from miyabi_agents.ports import SandboxResult
 from miyabi_agents.toolchains.ending import broke
 from miyabi_agents.toolchains.port import RunVerdicts
+from miyabi_core.text import shortened
 
 #: Name of the report.
 NAME = "cargo.jsonl"
@@ -34,7 +35,7 @@ def read(result: SandboxResult, *, tree: Path) -> RunVerdicts:
     end: int | None = None
     for event in _events(result.report.get(NAME, b""), problems):
         kind, name = event.get("kind"), str(event.get("name", ""))[:1500]
-        text = str(event.get("message", "")).replace(f"{tree}/", "")[:MAX_REASON]
+        text = shortened(str(event.get("message", "")).replace(f"{tree}/", ""), MAX_REASON)
         if kind == "test" and not name:
             problems.append("the report holds a test without a name")
         elif kind == "test" and event.get("status") in _STATUS:
@@ -46,7 +47,7 @@ def read(result: SandboxResult, *, tree: Path) -> RunVerdicts:
         elif kind == "unbuilt":
             unbuilt[name] = text
         elif kind == "problem":
-            problems.append(str(event.get("problem"))[:500])
+            problems.append(shortened(str(event.get("problem")), 500))
         elif kind == "binary":
             problems += _disagreement(event)
         elif kind == "end":

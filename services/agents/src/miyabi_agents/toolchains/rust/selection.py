@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from miyabi_agents.toolchains.port import BaseFiles, OwnTests, Project, Selection
 from miyabi_agents.toolchains.rust.crates import Crate, all_crates, inside
 from miyabi_agents.toolchains.rust.source import parse
+from miyabi_core.text import shortened
 
 #: Most packages that are named as near.
 MAX_NEAR = 60
@@ -99,5 +100,5 @@ def code_of(path: str, content: bytes, group: str) -> str:
     found = parse(text)
     for test in found.tests if found is not None else ():
         if _name(path, test.path) == group:
-            return text[test.start : test.end][:4000]
+            return shortened(text[test.start : test.end], 4000)
     return ""

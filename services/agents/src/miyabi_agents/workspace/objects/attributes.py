@@ -9,6 +9,7 @@ from pathlib import Path
 
 from miyabi_agents.errors import WorkspaceError
 from miyabi_agents.workspace.git import LOCAL_TIMEOUT, SAFE, environment
+from miyabi_core.text import ending
 
 #: What is asked: how line ends and encoding differ between git and a checkout, and whether the content is elsewhere.
 ATTRIBUTES = ("text", "eol", "working-tree-encoding", "filter")
@@ -54,6 +55,6 @@ class BaseAttributes:
             timeout=LOCAL_TIMEOUT.total_seconds(),
         )
         if done.returncode:
-            words = done.stderr.decode(errors="replace").strip()[-300:]
+            words = ending(done.stderr.decode(errors="replace").strip(), 300)
             raise WorkspaceError(f"git {arguments[0]} failed: {words}", code="GIT_FAILED")
         return done.stdout

@@ -9,6 +9,8 @@ from contextlib import suppress
 
 from aiohttp import web
 
+from miyabi_core.text import shortened
+
 #: Bytes that travel at a time; also the most that decompressing makes of one step.
 CHUNK = 64 << 10
 #: zlib's window size for a gzip header.
@@ -35,7 +37,7 @@ async def decoded(request: web.Request) -> AsyncGenerator[bytes, None]:
     """
     encoding = request.headers.get("content-encoding", "").lower()
     if encoding not in ENCODINGS:
-        raise BodyError(f"the gateway does not read {encoding[:20]!r}")
+        raise BodyError(f"the gateway does not read {shortened(encoding, 20)!r}")
     chunks = request.content.iter_chunked(CHUNK)
     if "gzip" not in encoding:
         async for chunk in chunks:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from miyabi_core.text import shortened
 from miyabi_github_gateway.adapters.git.pktline import (
     FLUSH,
     MalformedPktLineError,
@@ -143,13 +144,13 @@ def report(head: PushHead, reasons: Mapping[str, str]) -> bytes:
     status = encode(b"unpack ok\n")
     for update in head.updates:
         reason = reasons.get(update.ref, "refused together with another ref of the same push")
-        status += encode(f"ng {update.ref[:_SHOWN]} {reason}\n".encode())
+        status += encode(f"ng {shortened(update.ref, _SHOWN)} {reason}\n".encode())
     status += FLUSH
     if not {"report-status", "report-status-v2"} & head.capabilities:
         return b""
     if "side-band-64k" not in head.capabilities:
         return status
-    said = "".join(f"miyabi: {ref[:_SHOWN]}: {reason}\n" for ref, reason in reasons.items())
+    said = "".join(f"miyabi: {shortened(ref, _SHOWN)}: {reason}\n" for ref, reason in reasons.items())
     return band(2, said.encode()) + band(1, status) + FLUSH
 
 

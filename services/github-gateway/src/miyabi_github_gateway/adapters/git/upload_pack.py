@@ -10,6 +10,7 @@ from pathlib import Path
 from aiohttp import web
 
 from miyabi_core.logging import get_logger
+from miyabi_core.text import shortened
 from miyabi_github_gateway.adapters.git.asked import is_v2
 from miyabi_github_gateway.adapters.git.bodies import CHUNK, BodyError
 from miyabi_github_gateway.adapters.git.pktline import FLUSH, encode
@@ -59,7 +60,7 @@ class UploadPack:
             first = await process.stdout.read(CHUNK)
             if not first and await process.wait():
                 feeding.cancel()
-                _LOG.warning("upload_pack.failed", error=(await complaining)[:500])
+                _LOG.warning("upload_pack.failed", error=shortened(await complaining, 500))
                 return web.Response(status=500, text="the mirror cannot be read\n")
             await response.prepare(request)
             await response.write(prefix + first)

@@ -12,6 +12,7 @@ from urllib.parse import urljoin, urlsplit
 import aiohttp
 
 from miyabi_core.logging import get_logger
+from miyabi_core.text import shortened
 from miyabi_github_gateway.adapters.git import metrics, pktline
 from miyabi_github_gateway.errors import GitHubForbiddenError, GitHubUnavailableError, RepositoryNotFoundError
 from miyabi_github_gateway.models import Credential
@@ -216,7 +217,7 @@ class GitUpstream:
             raise RepositoryNotFoundError(repository)
         if answer.status == 403:
             said = (await answer.content.read(_REASON_BYTES)).decode("utf-8", "replace").strip()
-            raise GitHubForbiddenError(repository, " ".join(said.split())[:200] or "HTTP 403")
+            raise GitHubForbiddenError(repository, shortened(" ".join(said.split()), 200) or "HTTP 403")
         raise GitHubUnavailableError(f"HTTP {answer.status}", status=answer.status)
 
 

@@ -11,6 +11,7 @@ from miyabi_agents.toolchains.javascript.code.names import CODE, is_test
 from miyabi_agents.toolchains.javascript.manifest import parent, relative
 from miyabi_agents.toolchains.javascript.reports import JOINT
 from miyabi_agents.toolchains.port import BaseFiles, OwnTests, Project, Selection
+from miyabi_core.text import shortened
 
 #: Most tests that are named as near; those with the shortest way come first.
 MAX_NEAR = 200
@@ -90,7 +91,7 @@ def code_of(path: str, content: bytes, group: str) -> str:
     source = parse(text)
     for test in source.blocks if source is not None else ():
         if not test.group and test.exact and _name(path, test) == group:
-            return text[test.start : test.end][:4000]
+            return shortened(text[test.start : test.end], 4000)
     return ""
 
 

@@ -13,6 +13,7 @@ from miyabi_agents.toolchains.javascript.install.steps import SCRIPTS, Effort, S
 from miyabi_agents.toolchains.javascript.manifest import NAME, Manifest, relative
 from miyabi_agents.toolchains.javascript.manifest import read as read_manifest
 from miyabi_agents.toolchains.port import BaseFiles, Machine, Project, Recipe, Step
+from miyabi_core.text import shortened
 
 #: What makes npm give up at once on a package from a git repository: there is no way to one.
 _NO_GIT = "--git=/bin/false"
@@ -60,7 +61,7 @@ def _recipe(site: Site, manager: Callable[[Site], list[Step]]) -> Recipe:
     named = site.manifest.needs.get("devDependencies", {})
     if site.effort is not Effort.WHOLE:
         site.keep = sorted(named) if site.effort is Effort.AVAILABLE else needed(site.base, site.manifest, site.project)
-        gone = ", ".join(sorted(set(named) - set(site.keep)))[:500]
+        gone = shortened(", ".join(sorted(set(named) - set(site.keep))), 500)
         said = f"Left out, since no test, source or configuration names it: {gone}." if gone else ""
         site.notes += ["Packages that cannot be had were left out.", *filter(None, [said])]
     made = manager(site)

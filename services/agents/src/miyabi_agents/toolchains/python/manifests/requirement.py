@@ -9,6 +9,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from miyabi_agents.errors import EnvironmentBuildError
 from miyabi_agents.toolchains.python.manifests.names import TEST_TOOLS, normal
+from miyabi_core.text import shortened
 
 #: Longest requirement that is read; the longest honest ones have some markers.
 MAX_LENGTH = 1000
@@ -91,7 +92,7 @@ def left_out(text: str, into: Gathered, *, where: str, needed: bool) -> None:
     Raises:
         EnvironmentBuildError: the project itself needs it.
     """
-    what = f"`{text[:200]}` of {where}"
+    what = f"`{shortened(text, 200)}` of {where}"
     if needed:
         raise EnvironmentBuildError(
             f"{what} is no package of an index, and the project itself needs it; name what stands in for it in "

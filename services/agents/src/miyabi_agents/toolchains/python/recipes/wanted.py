@@ -18,6 +18,7 @@ from miyabi_agents.toolchains.python.manifests.task_runners import path_in
 from miyabi_agents.toolchains.python.manifests.tree import Tree, joined, strings, table
 from miyabi_agents.toolchains.python.manifests.uv_lock import UvLock
 from miyabi_agents.toolchains.python.recipes.backends import backend_name
+from miyabi_core.text import shortened
 
 #: Manifests of a project whose content its environment depends on, wherever they are there.
 _MANIFESTS = ("pyproject.toml", "setup.py", "setup.cfg", "MANIFEST.in", "hatch.toml", "tox.ini", "pytest.ini")
@@ -133,8 +134,8 @@ def _of_uv(project: Project, tree: Tree, pyproject: Pyproject, lock: UvLock) -> 
     for text in pyproject.dependencies:
         if name_of(text) in lock.remote:
             raise EnvironmentBuildError(
-                f"`{text[:200]}` comes from {lock.remote[name_of(text)]} in {lock.path}, which cannot be reached, and "
-                "the project itself needs it"
+                f"`{shortened(text, 200)}` comes from {lock.remote[name_of(text)]} in {lock.path}, which cannot be "
+                "reached, and the project itself needs it"
             )
     groups = list(listed(project, "env_groups")) or _usual_of_uv(pyproject)
     if lock.folder != project.root and not listed(project, "env_groups"):

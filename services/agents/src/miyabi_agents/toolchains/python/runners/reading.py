@@ -12,6 +12,7 @@ from miyabi_agents.ports import SandboxResult
 from miyabi_agents.toolchains.port import Project, RunVerdicts, TestRun
 from miyabi_agents.toolchains.python.runners.records import ForgedError, Report, parse
 from miyabi_agents.toolchains.python.runners.report.miyabi_report import variables
+from miyabi_core.text import shortened
 
 #: Verdicts by the words of a report.
 VERDICTS: Mapping[str, TestVerdict.ValueType] = {
@@ -69,7 +70,7 @@ def _reports(files: Mapping[str, bytes], run: TestRun) -> list[Report]:
         raise ForgedError("the run has no key")
     for name in files:
         if not (name.startswith(("pytest-", "unittest-")) and name.endswith(".jsonl")):
-            raise ForgedError(f"{name[:100]!r} lies beside it, which the runner did not write")
+            raise ForgedError(f"{shortened(name, 100)!r} lies beside it, which the runner did not write")
     return [report for name in sorted(files) if (report := parse(files[name], key)).runner]
 
 
@@ -125,20 +126,20 @@ def _signal(number: int) -> str:
 def _while_running(reports: Sequence[Report]) -> str:
     """Return the test that ran when the run ended."""
     names = [name for report in reports if report.summary is None and (name := report.last_running())]
-    return f" while {names[-1][:300]} ran" if names else ""
+    return f" while {shortened(names[-1], 300)} ran" if names else ""
 
 
 def _unfinished(result: SandboxResult, reports: Sequence[Report]) -> str:
     """Return why there is no end in the reports; empty where each has one."""
     if not reports:
         last = next((line for line in reversed(result.output[-4_000:].splitlines()) if line.strip()), "")
-        said = f"; its last words: {last.strip()[:200]}" if last else ""
+        said = f"; its last words: {shortened(last.strip(), 200)}" if last else ""
         how = "was not started" if result.exit_code == EXIT_NOT_STARTED else f"ended with status {result.exit_code}"
         return f"the runner {how} and wrote no report{said}"
     for report in reports:
         if report.summary is None:
             if report.stuck:
-                return f"{report.last_running()[:300] or 'a test'} cannot be ended: it goes on after its time"
+                return f"{shortened(report.last_running(), 300) or 'a test'} cannot be ended: it goes on after its time"
             return f"the runner ended with status {result.exit_code} before its end{_while_running(reports)}"
     return ""
 
@@ -161,7 +162,9 @@ def _miscounted(report: Report) -> str:
         return f"the report counts {said} tests, ended and failed, its lines {lines}"
     if len(report.ended) < len(report.names):
         first = next(name for number, name in enumerate(report.names) if number not in report.ended)
-        return f"{len(report.names) - len(report.ended)} collected tests did not run, the first is {first[:300]}"
+        return (
+            f"{len(report.names) - len(report.ended)} collected tests did not run, the first is {shortened(first, 300)}"
+        )
     return ""
 
 
