@@ -203,3 +203,19 @@ async def test_a_batch_too_small_for_any_issue_spends_nothing(stack, operators):
     finished = events[-1].batch_finished
     assert [result.failure_reason for result in finished.results] == [EXHAUSTED] * 3
     assert (finished.state, finished.spent.cost_usd_micros) == (state_pb2.BATCH_STATE_FAILED, 0)
+
+
+async def test_warning_comes_before_the_end_where_one_outcome_brings_both(stack, operators):
+    """The last outcome of a batch may spend most of its budget too: the warning is told, and the end is the last event."""
+
+    def dear(lease):
+        outcome = succeed(lease)
+        outcome.usage.cost_usd_micros = 900_000
+        return outcome
+
+    async with stack.coordinator() as channel, stack.coordinator(), stack.agent(channel, answer=dear):
+        request = submit(1, pipeline=TRIAGE, budget=Budget(usd_micros=DOLLAR))
+        events = await events_of(operators(channel).SubmitBatch(request))
+    told = [event.WhichOneof("payload") for event in events if event.sequence]
+    assert told.count("budget_warning") == 1
+    assert told[-1] == "batch_finished"

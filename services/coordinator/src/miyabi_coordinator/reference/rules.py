@@ -379,6 +379,8 @@ class Shard:
         done = facts is None or facts.ended != 0
         if facts is not None and not done and facts.state is not before:
             return False
+        if facts is not None and not done and facts.warned == 1:
+            return False
         mine = self.timers.remove(f"close|{batch}")
         if facts is None or done or not mine or facts.open:
             return False

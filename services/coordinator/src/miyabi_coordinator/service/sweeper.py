@@ -99,9 +99,12 @@ class Sweeper:
     async def _do_due(self) -> None:
         """Do what timers and outbox entries ask for by now."""
         timers = await self._due.read(self._clock())
-        async with asyncio.TaskGroup() as group:
-            for timer in timers:
-                group.create_task(self._guarded(self._do(timer), timer.name))
+        # A warning is told before its batch is closed.
+        first = [timer for timer in timers if timer.kind == "warn"]
+        for chosen in (first, [timer for timer in timers if timer.kind != "warn"]):
+            async with asyncio.TaskGroup() as group:
+                for timer in chosen:
+                    group.create_task(self._guarded(self._do(timer), timer.name))
 
     async def _guarded(self, work: Coroutine[object, object, None], name: str) -> None:
         """Do one thing; its failure must not hold the others up."""

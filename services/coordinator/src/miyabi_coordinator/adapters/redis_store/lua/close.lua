@@ -3,6 +3,8 @@
 local facts = facts_of(ARGV[1])
 local done = not facts or redis.call('HGET', batch_key(ARGV[1]), 'end') ~= '0'
 if facts and not done and facts.state ~= tonumber(ARGV[4]) then return 0 end
+-- That most of the budget is spent is told before the end, which is the last event.
+if facts and not done and facts.warned == 1 then return 0 end
 local mine = redis.call('ZREM', P .. 'timers', 'close|' .. ARGV[1]) == 1
 if done or not mine or facts.pending + facts.running + facts.awaiting_approval > 0 then return 0 end
 set(facts, 'state', tonumber(ARGV[2]))
