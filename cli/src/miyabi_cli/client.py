@@ -13,6 +13,7 @@ import grpc
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.coordinator_service_pb2_grpc import CoordinatorServiceStub
 from miyabi_cli.errors import CliError, StreamEndedError, from_service
+from miyabi_cli.problems import from_refusal
 from miyabi_cli.settings import CliSettings
 from miyabi_core.channel import open_channel
 from miyabi_core.errors import MiyabiError
@@ -123,7 +124,8 @@ class CoordinatorClient:
                         return
         except grpc.aio.AioRpcError as error:
             if not name or not _is_broken(error):
-                raise from_service(from_rpc_error(error)) from error
+                refused = from_rpc_error(error)
+                raise (from_refusal(refused) or from_service(refused)) from error
         async for event in self.watch(name, after=sequence):
             yield event
 

@@ -11,6 +11,7 @@ from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.batch_pb2 import IssueQuery
 from miyabi.coordinator.v1.state_pb2 import Pipeline
 from miyabi_cli.errors import CliError, from_service
+from miyabi_cli.problems import kinds_of
 from miyabi_cli.results import USD_MICROS
 from miyabi_core.ids import new_ulid
 from miyabi_core.interceptors.validation import invalid_request, violations_of
@@ -34,6 +35,7 @@ class BatchOptions:
     require_approval: bool = False
     base_branch: str = ""
     request_id: str = ""
+    force: list[str] = field(default_factory=list)
 
 
 def parse_issues(text: str) -> list[int]:
@@ -67,6 +69,7 @@ def build_request(repository: str, options: BatchOptions) -> pb.SubmitBatchReque
         require_approval=options.require_approval,
         base_branch=options.base_branch,
         request_id=options.request_id or new_ulid(),
+        overrule=kinds_of(options.force),  # type: ignore[arg-type]
     )
     if options.query or options.labels:
         request.query.CopyFrom(IssueQuery(text=options.query, labels=options.labels))

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from miyabi_cli.errors import EXIT_INTERRUPTED, EXIT_REFUSED, CliError
+from miyabi_cli.problems import ProblemsError
 from miyabi_cli.settings import CliSettings
 from miyabi_cli.terminal import lines, ours, say
 from miyabi_cli.triage_view import TriageView
@@ -77,6 +78,9 @@ async def _awaited(main: Callable[[Runtime], Awaitable[int]], runtime: Runtime) 
 
 def show_error(error: CliError, console: Console) -> None:
     """Print an error, and what may help."""
+    if isinstance(error, ProblemsError):
+        error.show(console)
+        return
     say(console, ours("error:", style="red"), ours(" "), lines(Untrusted(str(error))))
     if error.hint:
         say(console, lines(Untrusted(error.hint)))

@@ -14,14 +14,23 @@ from miyabi.coordinator.v1.batch_pb2 import Batch
 from miyabi.coordinator.v1.state_pb2 import BatchState
 from miyabi_cli.client import CALL_TIMEOUT, batch_name, coordinator
 from miyabi_cli.following import follow
+from miyabi_cli.problems import AGAIN, ProblemsError, complete_kinds, overrulable
 from miyabi_cli.request import BatchOptions, build_request
 from miyabi_cli.results import USD_MICROS
 from miyabi_cli.runtime import Runtime, run
 from miyabi_cli.terminal import json_line, ours, row, say, say_table, shown
-from miyabi_cli.views import choose_view
+from miyabi_cli.views import BatchView, choose_view
 from miyabi_core.text import Untrusted
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line, for machines.")]
+Force = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="KIND",
+        autocompletion=complete_kinds,
+        help=f"Go on although a problem of this kind stands; repeat for more. KIND is {', '.join(overrulable())}.",
+    ),
+]
 Repository = Annotated[str, typer.Argument(metavar="OWNER/REPO", help="Repository on GitHub.")]
 
 
@@ -43,7 +52,11 @@ def submit(  # noqa: PLR0917 - typer reads the parameters as options
     priority: Annotated[int, typer.Option(help="-100 (last) to 100 (first).")] = 0,
     base: Annotated[str, typer.Option(help="Branch that changes start from; default: the repository's.")] = "",
     request_id: Annotated[str, typer.Option(help="ULID or UUID; the same id re-attaches to the same batch.")] = "",
+    force: Force = None,
     *,
+    again: Annotated[
+        bool, typer.Option("--again", help="The same as --force pull-request-open --force issue-in-batch.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Do everything but write; says what it would do.")] = False,
     approve: Annotated[bool, typer.Option("--approve", help="Wait for a person before each pull request.")] = False,
     as_json: Json = False,
@@ -52,16 +65,30 @@ def submit(  # noqa: PLR0917 - typer reads the parameters as options
     options = BatchOptions(
         issues, query, label or [], pipeline, concurrency, budget_usd, issue_budget_usd,
         task_budget_usd, budget_tokens, priority, dry_run, approve, base, request_id,
+        force=[*(force or []), *(AGAIN if again else ())],
     )  # fmt: skip
     request = build_request(repository, options)
 
     async def main(runtime: Runtime) -> int:
-        async with coordinator(runtime.settings) as client:
-            return await follow(
-                client.submit(request), choose_view(runtime.output, as_json=as_json), errors=runtime.errors
-            )
+        return await _submitted(runtime, request, choose_view(runtime.output, as_json=as_json), as_json=as_json)
 
     run(main)
+
+
+async def _submitted(runtime: Runtime, request: pb.SubmitBatchRequest, view: BatchView, *, as_json: bool) -> int:
+    """Submit and follow to the end; returns the exit code.
+
+    Raises:
+        CliError: the batch was refused, or the coordinator is out of reach; machines get a refusal as an object.
+    """
+    async with coordinator(runtime.settings) as client:
+        try:
+            return await follow(client.submit(request), view, errors=runtime.errors)
+        except ProblemsError as error:
+            if not as_json:
+                raise
+            runtime.print_line(json_line(error.as_dict()))
+            return error.exit_code
 
 
 def watch(
@@ -122,17 +149,17 @@ def label(
     repository: Annotated[str, typer.Argument(metavar="REPO", help="Its name.")],
     number: Annotated[int, typer.Argument(min=1, help="Number of the issue.")],
     *,
+    force: Force = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say the labels, set none.")] = False,
     as_json: Json = False,
 ) -> None:
     """Triage one issue and label it; the analysis streams while it is written."""
-    options = BatchOptions(issues=str(number), pipeline="triage", dry_run=dry_run)
+    options = BatchOptions(issues=str(number), pipeline="triage", dry_run=dry_run, force=force or [])
     request = build_request(f"{owner}/{repository}", options)
 
     async def main(runtime: Runtime) -> int:
-        async with coordinator(runtime.settings) as client:
-            view = choose_view(runtime.output, as_json=True) if as_json else runtime.triage_view()
-            return await follow(client.submit(request), view, errors=runtime.errors)
+        view = choose_view(runtime.output, as_json=True) if as_json else runtime.triage_view()
+        return await _submitted(runtime, request, view, as_json=as_json)
 
     run(main)
 

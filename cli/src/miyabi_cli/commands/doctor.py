@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import platform
 import shutil
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Annotated, Any
 
+import typer
 from rich.table import Table
 
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi_cli.client import coordinator
 from miyabi_cli.errors import EXIT_ISSUE_FAILED, EXIT_OK, EXIT_UNAVAILABLE, CliError
 from miyabi_cli.machine import Finding, sandbox_findings, toolchain_findings
+from miyabi_cli.repository_check import repository_findings
 from miyabi_cli.runtime import Runtime, run
 from miyabi_cli.terminal import ours, row, say_table, shown
+from miyabi_cli.trial.remote import ON_GITHUB
 from miyabi_core.logging import configure_logging
 from miyabi_core.text import Untrusted
 from miyabi_core.valkey import binary_version
@@ -100,24 +103,39 @@ async def _toolchains(runtime: Runtime) -> list[Finding]:
         return [Finding("toolchains", good=False, detail=f"cannot be asked: {error.strerror}", required=False)]
 
 
-def doctor() -> None:
-    """Say what this machine has, what it lacks and how to get it, what the sandbox keeps apart, what is simulated."""
+def doctor(
+    repository: Annotated[
+        str, typer.Argument(metavar="[OWNER/REPO]", help="Repository on GitHub; default: this machine is looked at.")
+    ] = "",
+) -> None:
+    """Say what this machine has and lacks, or what stands in the way of work on a repository.
+
+    Ends with 0 where nothing that is needed is missing and nothing stands in the way, with 1 otherwise.
+    """
+    if repository and ON_GITHUB.fullmatch(repository) is None:
+        raise CliError(f"{repository!r} is no OWNER/REPO")
 
     async def main(runtime: Runtime) -> int:
         configure_logging(service="miyabi", level="ERROR")
+        if repository:
+            return _show(runtime, await repository_findings(runtime, repository))
         async with asyncio.TaskGroup() as tasks:
             looks = [tasks.create_task(check(runtime)) for check in CHECKS]
             layers = tasks.create_task(sandbox_findings())
             toolchains = tasks.create_task(_toolchains(runtime))
-        findings = [*(look.result() for look in looks), *layers.result(), *toolchains.result()]
-        table = Table(header_style="bold")
-        for name in ("what", "", "detail"):
-            table.add_column(name, overflow="fold")
-        for finding in findings:
-            bad = ours("bad", style="red") if finding.required else ours("note", style="yellow")
-            mark = ours("ok", style="green") if finding.good else bad
-            row(table, shown(Untrusted(finding.subject)), mark, shown(Untrusted(finding.detail)))
-        say_table(runtime.output, table)
-        return EXIT_OK if all(finding.good or not finding.required for finding in findings) else EXIT_ISSUE_FAILED
+        return _show(runtime, [*(look.result() for look in looks), *layers.result(), *toolchains.result()])
 
     run(main)
+
+
+def _show(runtime: Runtime, findings: Sequence[Finding]) -> int:
+    """Print what was found; returns the exit code."""
+    table = Table(header_style="bold")
+    for name in ("what", "", "detail"):
+        table.add_column(name, overflow="fold")
+    for finding in findings:
+        bad = ours("bad", style="red") if finding.required else ours("note", style="yellow")
+        mark = ours("ok", style="green") if finding.good else bad
+        row(table, shown(Untrusted(finding.subject)), mark, shown(Untrusted(finding.detail)))
+    say_table(runtime.output, table)
+    return EXIT_OK if all(finding.good or not finding.required for finding in findings) else EXIT_ISSUE_FAILED

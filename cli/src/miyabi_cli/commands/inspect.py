@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,9 +10,7 @@ from typing import Annotated
 
 import typer
 
-from miyabi_agents.errors import AgentError
 from miyabi_agents.inspection import Inspection
-from miyabi_agents.inspection import inspect as look_at
 from miyabi_agents.verification.config import FILE_NAME
 from miyabi_cli.errors import EXIT_ISSUE_FAILED, EXIT_OK, CliError
 from miyabi_cli.runtime import Runtime, run
@@ -21,14 +18,12 @@ from miyabi_cli.terminal import json_line, ours, say, shown
 from miyabi_cli.trial.checkout import find
 from miyabi_cli.trial.inspection_view import as_json as line_of
 from miyabi_cli.trial.inspection_view import show_inspection
-from miyabi_cli.trial.place import Place, set_up
-from miyabi_cli.trial.remote import from_github
+from miyabi_cli.trial.looking import look
+from miyabi_cli.trial.place import Place
+from miyabi_cli.trial.remote import ON_GITHUB, from_github
 from miyabi_cli.trial.repository_file import render
 from miyabi_core.logging import configure_logging
 from miyabi_core.text import Untrusted
-
-#: How a repository of GitHub is written.
-_ON_GITHUB = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}")
 
 
 def inspect(
@@ -51,7 +46,7 @@ def inspect(
         configure_logging(service="miyabi", level="ERROR")
         async with _place(runtime, repository) as place:
             target = _target(place, write=write, force=force)
-            found = await _look(runtime, place, root=project, build=not no_build)
+            found = await look(runtime, place, root=project, build=not no_build)
         _show(runtime, place, found, as_json=as_json)
         if target is not None:
             target.write_text(render(found), encoding="utf-8")
@@ -69,7 +64,7 @@ async def _place(runtime: Runtime, repository: str) -> AsyncIterator[Place]:
         CliError: it is neither a checkout nor a repository of GitHub that can be read.
     """
     path = Path(repository)
-    if await asyncio.to_thread(path.exists) or _ON_GITHUB.fullmatch(repository) is None:
+    if await asyncio.to_thread(path.exists) or ON_GITHUB.fullmatch(repository) is None:
         checkout = await find(path)
         yield Place(checkout.repository, checkout.sha, checkout=checkout)
         return
@@ -95,28 +90,11 @@ def _target(place: Place, *, write: bool, force: bool) -> Path | None:
     return target
 
 
-async def _look(runtime: Runtime, place: Place, *, root: str, build: bool) -> Inspection:
-    """Look at it.
-
-    Raises:
-        CliError: the commit cannot be read, the sandbox cannot be used, or the disk is full.
-    """
-
-    def announce(text: str) -> None:
-        say(runtime.errors, shown(Untrusted(text), style="dim"))
-
-    try:
-        async with set_up(place, runtime.settings.data_dir, announce=announce) as context:
-            return await look_at(context, place, run=build, root=root)
-    except (AgentError, OSError) as error:
-        raise CliError(str(error), exit_code=EXIT_ISSUE_FAILED) from error
-
-
 def _show(runtime: Runtime, place: Place, found: Inspection, *, as_json: bool) -> None:
     """Print what was seen."""
     if not as_json:
         uncommitted = len(place.checkout.uncommitted) if place.checkout else 0
         show_inspection(runtime.output, found, uncommitted=uncommitted)
         return
-    for look in found.looks or (None,):
-        runtime.print_line(json_line(line_of(found, look)))
+    for entry in found.looks or (None,):
+        runtime.print_line(json_line(line_of(found, entry)))

@@ -15,6 +15,7 @@ import typer
 from miyabi_cli.client import coordinator
 from miyabi_cli.errors import EXIT_OK, EXIT_UNAVAILABLE, CliError
 from miyabi_cli.following import follow
+from miyabi_cli.problems import AGAIN
 from miyabi_cli.request import BatchOptions, build_request
 from miyabi_cli.runtime import Runtime, run
 from miyabi_cli.stack.local import LocalStack, StackOptions, local_stack
@@ -91,7 +92,7 @@ async def _demo_batch(runtime: Runtime, stack: LocalStack, *, dry_run: bool, as_
     files = await _demo_files(runtime)
     issues = ",".join(map(str, files.issue_numbers))
     request = build_request(
-        files.repository, BatchOptions(issues=issues, concurrency=DEMO_CONCURRENCY, dry_run=dry_run)
+        files.repository, BatchOptions(issues=issues, concurrency=DEMO_CONCURRENCY, dry_run=dry_run, force=list(AGAIN))
     )
     async with coordinator(runtime.settings, target=stack.coordinator_target) as client:
         return await follow(client.submit(request), choose_view(runtime.output, as_json=as_json), errors=runtime.errors)

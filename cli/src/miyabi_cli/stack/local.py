@@ -212,11 +212,20 @@ async def local_stack(
         yield running
 
 
+@dataclass(frozen=True)
+class OwnGateway:
+    """Where a gateway of one command listens, and the secret that its git proxy asks for."""
+
+    target: str
+    git_url: str
+    git_secret: str = field(repr=False)
+
+
 @asynccontextmanager
 async def gateway_only(
     settings: CliSettings, data_dir: Path, *, inherited: Mapping[str, str]
-) -> AsyncIterator[tuple[str, str]]:
-    """Run a gateway alone, which reads GitHub for one command; gives its git URL and the secret that it asks for.
+) -> AsyncIterator[OwnGateway]:
+    """Run a gateway alone, which reads GitHub for one command.
 
     Raises:
         StackError: it ended or was not ready in time.
@@ -232,7 +241,8 @@ async def gateway_only(
         )  # fmt: skip
         try:
             await running.start_service("github-gateway", spec, port=options.ports.gateway)
-            yield f"http://127.0.0.1:{options.ports.gateway_http}/git", environments.secrets.git_secret
+            git_url = f"http://127.0.0.1:{options.ports.gateway_http}/git"
+            yield OwnGateway(f"127.0.0.1:{options.ports.gateway}", git_url, environments.secrets.git_secret)
         finally:
             await _stop_all(running)
 
