@@ -103,7 +103,7 @@ class Published:
 def _pattern(template: str) -> re.Pattern[str]:
     """Return what the paths of a template look like."""
     parts = [
-        ".+" if part == "{path}" else "[^/]+" if part.startswith("{") else re.escape(part)
+        ".+" if part in {"{path}", "{branch}"} else "[^/]+" if part.startswith("{") else re.escape(part)
         for part in template.split("/")
     ]
     return re.compile("/".join(parts))
@@ -136,11 +136,16 @@ def _all_of(
     """Check against each part; a field that any part has is published."""
     if instance is None and schema.get("nullable"):
         return
-    known = {name for option in options for name in option.get("properties", {})}
-    for index, option in enumerate(options):
-        for error in validator.descend(instance, option, schema_path=index):
-            if error.path or error.message.removesuffix(" is not published") not in known:
-                yield error
+    found = [list(validator.descend(instance, option, schema_path=index)) for index, option in enumerate(options)]
+    unknown = [{error.message for error in errors if _is_unknown(error)} for errors in found]
+    nowhere = set.intersection(*unknown) if unknown else set()
+    for errors in found:
+        yield from (error for error in errors if not _is_unknown(error) or error.message in nowhere)
+
+
+def _is_unknown(error: ValidationError) -> bool:
+    """Tell whether an error says that a field of the value itself is not published."""
+    return not error.path and error.message.endswith(" is not published")
 
 
 def _properties(

@@ -72,6 +72,10 @@ async def use_everything(gateway: Running, folder: Path) -> None:
         )  # fmt: skip
         await stub.CreatePullRequest(request)
     await stub.GetPullRequest(pb.GetPullRequestRequest(repository=REPOSITORY, head_branch="miyabi/issue-1"))
+    gateway.github.states.rule(REPOSITORY, "creation")
+    await stub.CheckTarget(
+        pb.CheckTargetRequest(repository=REPOSITORY, numbers=[1, 999], writes_issues=True, writes_changes=True)
+    )
     relations = pb.BatchGetIssuesRequest(repository=REPOSITORY, numbers=[1], fields=[pb.ISSUE_FIELD_RELATIONS])
     assert [answer async for answer in stub.BatchGetIssues(relations)]
 
@@ -90,7 +94,9 @@ async def test_every_rest_call_is_published(running_gateway: Running, tmp_path: 
         ("GET", issues), ("POST", issues),
         ("GET", f"{issues}/{{issue_number}}/comments"), ("POST", f"{issues}/{{issue_number}}/comments"),
         ("PATCH", f"{issues}/comments/{{comment_id}}"), ("GET", f"{issues}/{{issue_number}}/dependencies/blocked_by"),
-        ("POST", "/repos/{owner}/{repo}/labels"),
+        ("POST", "/repos/{owner}/{repo}/labels"), ("GET", "/repos/{owner}/{repo}"),
+        ("GET", "/repos/{owner}/{repo}/rules/branches/{branch}"),
+        ("GET", "/repos/{owner}/{repo}/rulesets/{ruleset_id}"), ("GET", f"{issues}/{{issue_number}}"),
     }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from miyabi_github_gateway.adapters import label_queries, queries
 from miyabi_github_gateway.adapters.graphql_request import PreparedRequest
 from miyabi_github_gateway.adapters.open_pull_requests import open_pull_requests
 from miyabi_github_gateway.adapters.query_cost import query_points
+from miyabi_github_gateway.adapters.target import target_queries
 from miyabi_github_gateway.models import IssueField, Kind, Shape
 
 ALL = frozenset(IssueField)
@@ -48,6 +49,15 @@ def every_query() -> dict[str, str]:
         found[f"labels and {count} by name"] = label_queries.find_labels(count)
     for add, remove in ((True, False), (False, True), (True, True)):
         found[f"labels set, add {add}, remove {remove}"] = label_queries.set_labels(add=add, remove=remove)
+    lacking: list[frozenset[str]] = [frozenset(), frozenset(target_queries.OF_REPOSITORY)]
+    for without in lacking:
+        for branch in (True, False):
+            found[f"target without {len(without)}, branch {branch}"] = target_queries.check_repository(
+                branch=branch, without=without
+            )
+    found["our branches"] = target_queries.OUR_BRANCHES
+    found["numbers"] = target_queries.check_numbers(2, without=frozenset())
+    found["numbers by mentions"] = target_queries.check_numbers(2, without=frozenset({target_queries.CLOSED_BY}))
     found["more pages"] = queries.more_pages(tuple(queries.CONNECTIONS))
     return found
 
@@ -62,12 +72,12 @@ def test_no_query_is_left_out() -> None:
     """Every function and constant of the modules that makes a query is among those that are checked."""
     makers = {
         name
-        for name, value in {**vars(queries), **vars(label_queries)}.items()
+        for name, value in {**vars(queries), **vars(label_queries), **vars(target_queries)}.items()
         if (callable(value) and hasattr(value, "cache_info")) or (isinstance(value, str) and value.startswith("query "))
     }
     assert makers == {
         "batch_by_number", "batch_of_repositories", "more_pages", "FIND_REPOSITORY", "list_issues", "search_issues",
-        "find_labels", "set_labels",
+        "find_labels", "set_labels", "check_repository", "OUR_BRANCHES", "check_numbers",
     }  # fmt: skip
 
 
@@ -89,6 +99,16 @@ def test_labels_cost_a_point() -> None:
     """What the looking query and the mutation say that they cost is what counting their connections gives."""
     for text in (label_queries.find_labels(50), label_queries.set_labels(add=True, remove=True)):
         assert query_points(parse(text)) == PreparedRequest(text, {}, requests=label_queries.CONNECTIONS).points == 1
+
+
+def test_numbers_of_a_target_cost_what_they_say() -> None:
+    """What a query on a hundred numbers says that it costs is what counting its connections gives, either way."""
+    for without in (frozenset[str](), frozenset({target_queries.CLOSED_BY})):
+        text = target_queries.check_numbers(100, without=without)
+        said = PreparedRequest(text, {}, requests=target_queries.CONNECTIONS * 100).points
+        assert query_points(parse(text)) == said
+    ours = PreparedRequest(target_queries.OUR_BRANCHES, {}, requests=1 + target_queries.PAGE).points
+    assert query_points(parse(target_queries.OUR_BRANCHES)) == ours
 
 
 def test_names_and_numbers_are_variables() -> None:
