@@ -14,6 +14,7 @@ from miyabi_agents.ports import TaskContext
 from miyabi_agents.toolchains.port import Selection
 from miyabi_agents.toolchains.registry import Recognised, by_project
 from miyabi_agents.verification.changes import Sorted, sort
+from miyabi_agents.verification.config import FILE_NAME
 from miyabi_agents.verification.gate import Gate, Gated
 from miyabi_agents.verification.ground import Repository, stand, survey
 from miyabi_agents.verification.results import merged
@@ -41,7 +42,10 @@ class VerifierAgent:
             repository = await survey(context, base)
             parts = by_project([file.path for file in inputs.change_set.files], repository.recognised)
             if not parts:
-                raise ConfigError("no file of the change belongs to a project whose tests are recognised")
+                raise ConfigError(
+                    "no file of the change belongs to a project whose tests are recognised. Say in "
+                    f"{FILE_NAME} how they are run (`test.command`), or have a person review the change"
+                )
             gated = [await _gated(context, repository, part, paths) for part, paths in parts]
         return Outcome(verification=merged(gated))
 
@@ -61,7 +65,8 @@ async def _gated(context: TaskContext, repository: Repository, recognised: Recog
         footing = await stand(context, repository, recognised, targets=there, held=held, least=own)
         if footing.base.timed_out:
             raise EnvironmentBuildError(
-                f"base's own tests take too long for a verdict: {footing.base.verdicts.problem}"
+                f"base's own tests take too long for a verdict: {footing.base.verdicts.problem}. Give them more time "
+                f"in {FILE_NAME} (`test.timeout`), or name fewer (`test.targets`)"
             )
         return await Gate(context, repository, footing, change, ordered, selection, held).judge()
 

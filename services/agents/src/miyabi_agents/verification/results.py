@@ -8,6 +8,7 @@ from datetime import timedelta
 from miyabi.coordinator.v1.result_pb2 import VerifyResult
 from miyabi_agents.verification.gate import Gated
 from miyabi_agents.verification.judge import MAX_LISTED, MAX_REASON, against, result_of, unproved
+from miyabi_agents.verification.remedies import NO_TEST, remedy
 from miyabi_core.proto_time import to_duration
 from miyabi_core.text import ending, shortened
 
@@ -47,12 +48,17 @@ def merged(gated: Sequence[Gated]) -> VerifyResult:
 
 
 def _reason(gated: Sequence[Gated]) -> str:
-    """Return why the whole is no pass: what speaks against any project, else that nothing proves one."""
-    speaking = list(filter(None, (against(entry.verdict, entry.runs) for entry in gated)))
-    if speaking:
-        return shortened("; ".join(speaking), MAX_REASON)
-    silent = [unproved(entry.verdict, entry.runs) for entry in gated]
-    return "" if "" in silent else shortened("; ".join(dict.fromkeys(silent)), MAX_REASON) or "no test was run"
+    """Return why the whole is no pass: what speaks against a project, else that nothing proves one; what helps."""
+    speaking = {cause: entry for entry in gated if (cause := against(entry.verdict, entry.runs))}
+    if not speaking:
+        speaking = {unproved(entry.verdict, entry.runs): entry for entry in gated}
+        if "" in speaking:
+            return ""
+    if not speaking:
+        return f"no test was run. {NO_TEST}"
+    first = next(iter(speaking.values()))
+    helps = remedy(first.verdict, first.runs)
+    return f"{shortened('; '.join(speaking), MAX_REASON - len(helps) - len('. '))}. {helps}"
 
 
 def _say_what_ran(whole: VerifyResult, gated: Sequence[Gated]) -> None:
