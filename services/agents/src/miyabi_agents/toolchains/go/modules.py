@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
-from miyabi_agents.toolchains.port import BaseFiles, Project
+from miyabi_agents.toolchains.port import BaseFiles, Project, limited
 from miyabi_agents.verification.config import RepositoryConfig
+from miyabi_core.text import first
 
 #: Most modules of one repository.
 MAX_MODULES = 50
@@ -32,7 +33,8 @@ def recognise(base: BaseFiles, config: RepositoryConfig | None) -> list[Project]
         return []
     manifests = [path for path in base.paths() if PurePosixPath(path).name == "go.mod" and not ASIDE.search(path)]
     manifests.sort(key=lambda path: (path.count("/"), path))
-    return [_project(base, path, config) for path in manifests[:MAX_MODULES]]
+    taken, rest = first(manifests, MAX_MODULES)
+    return limited([_project(base, path, config) for path in taken], MAX_MODULES, beyond=rest)
 
 
 def _project(base: BaseFiles, path: str, config: RepositoryConfig | None) -> Project:

@@ -31,7 +31,7 @@ def select(project: Project, base: BaseFiles, changed: Mapping[str, bytes | None
     note = f"{len(near)} packages hold what changes or import it"
     if len(near) > MAX_NEAR or len(files) > MAX_FILES:
         note += f"; the nearest {MAX_NEAR} of at most {MAX_FILES} files are taken"
-    return Selection(tuple(sorted(own)), tuple(sorted(near[:MAX_NEAR])), note)
+    return Selection(tuple(sorted(own)), tuple(near[:MAX_NEAR]), note)
 
 
 def is_test(path: str) -> bool:

@@ -18,8 +18,9 @@ from miyabi_agents.toolchains.javascript.manifest import (
     read,
     relative,
 )
-from miyabi_agents.toolchains.port import BaseFiles, Project
+from miyabi_agents.toolchains.port import BaseFiles, Project, limited
 from miyabi_agents.verification.config import RepositoryConfig
+from miyabi_core.text import first
 
 #: Most packages that are looked at.
 MAX_PACKAGES = 400
@@ -50,7 +51,8 @@ _FORMATS = {"vitest", "jest", "mocha", "tap", "node"}
 def recognise(base: BaseFiles, config: RepositoryConfig | None) -> list[Project]:
     """Return the projects, outermost first; the configuration's command wins over what is recognised."""
     paths = base.paths()
-    folders = sorted((parent(path) for path in paths if PurePosixPath(path).name == NAME), key=_depth)[:MAX_PACKAGES]
+    every = sorted((parent(path) for path in paths if PurePosixPath(path).name == NAME), key=_depth)
+    folders, rest = first(every, MAX_PACKAGES)
     manifests = {folder: found for folder in folders if (found := read(base, folder)) is not None}
     told = _told(base, config, manifests)
     if told is not None:
@@ -66,7 +68,7 @@ def recognise(base: BaseFiles, config: RepositoryConfig | None) -> list[Project]
         project = _project(base, manifest, manifests[root or folder], paths)
         if project is not None and not _covered(base, project, projects):
             projects.append(project)
-    return projects[:MAX_PROJECTS]
+    return limited(projects, MAX_PROJECTS, beyond=rest)
 
 
 def _told(base: BaseFiles, config: RepositoryConfig | None, manifests: dict[str, Manifest]) -> Project | None:

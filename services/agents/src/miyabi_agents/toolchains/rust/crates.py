@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from miyabi_agents.toolchains import toml
-from miyabi_agents.toolchains.port import BaseFiles, Project
+from miyabi_agents.toolchains.port import BaseFiles, Project, limited
 from miyabi_agents.verification.config import RepositoryConfig
 
 #: Name of the manifest, and of the lock file.
@@ -80,9 +80,13 @@ def _table(table: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 def all_crates(base: BaseFiles) -> list[Crate]:
     """Return every package of a repository, outermost first."""
+    return [crate for folder in _folders(base)[:MAX_CRATES] if (crate := read(base, folder)) is not None]
+
+
+def _folders(base: BaseFiles) -> list[str]:
+    """Return the folders of all manifests, outermost first."""
     folders = [str(PurePosixPath(path).parent) for path in base.paths() if PurePosixPath(path).name == NAME]
-    folders = sorted((folder for folder in folders if not _ASIDE & set(PurePosixPath(folder).parts)), key=_depth)
-    return [crate for folder in folders[:MAX_CRATES] if (crate := read(base, folder)) is not None]
+    return sorted((folder for folder in folders if not _ASIDE & set(PurePosixPath(folder).parts)), key=_depth)
 
 
 def recognise(base: BaseFiles, config: RepositoryConfig | None) -> list[Project]:
@@ -98,7 +102,8 @@ def recognise(base: BaseFiles, config: RepositoryConfig | None) -> list[Project]
         above = next((root for root in roots if inside(crate.folder, root.folder)), None)
         if above is None or crate.workspace:
             roots.append(crate)
-    return [_project(base, root) for root in roots]
+    beyond = max(0, len(_folders(base)) - MAX_CRATES)
+    return limited([_project(base, root) for root in roots], MAX_CRATES, beyond=beyond)
 
 
 def _project(base: BaseFiles, root: Crate) -> Project:

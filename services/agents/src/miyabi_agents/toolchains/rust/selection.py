@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from miyabi_agents.toolchains.port import BaseFiles, OwnTests, Project, Selection
 from miyabi_agents.toolchains.rust.crates import Crate, all_crates, inside
 from miyabi_agents.toolchains.rust.source import parse
-from miyabi_core.text import shortened
+from miyabi_core.text import first, shortened
 
 #: Most packages that are named as near.
 MAX_NEAR = 60
@@ -53,9 +53,10 @@ def select(project: Project, base: BaseFiles, changed: Mapping[str, bytes | None
         level = {crate.folder for crate in crates if set(crate.needs) & level} - distance.keys()
         distance |= dict.fromkeys(level, max(distance.values()) + 1)
     near = sorted(distance.keys() - own, key=lambda folder: (distance[folder], folder))
-    return Selection(
-        tuple(sorted(own)), tuple(sorted(near[:MAX_NEAR])), f"{len(near)} packages hold what changes or depend on it"
-    )
+    taken, rest = first(near, MAX_NEAR)
+    note = f"{len(near)} packages hold what changes or depend on it"
+    note += f"; {rest} of them are too many and were left out" if rest else ""
+    return Selection(tuple(sorted(own)), tuple(sorted(taken)), note)
 
 
 def _tests_changed(path: str, before: bytes | None, after: bytes | None) -> bool:

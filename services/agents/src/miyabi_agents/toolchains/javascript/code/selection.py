@@ -10,6 +10,7 @@ from miyabi_agents.toolchains.javascript.code.graph import MAX_FILES, importers_
 from miyabi_agents.toolchains.javascript.code.names import CODE, is_test
 from miyabi_agents.toolchains.javascript.manifest import parent, relative
 from miyabi_agents.toolchains.javascript.reports import JOINT
+from miyabi_agents.toolchains.nearness import nearest
 from miyabi_agents.toolchains.port import BaseFiles, OwnTests, Project, Selection
 from miyabi_core.text import shortened
 
@@ -32,15 +33,14 @@ def select(
     distance = _reach(touched, importers)
     tests = [path for path in files if path not in changed and is_test(path, projects)]
     named = {path for path in tests if _bare(path) in {_bare(entry) for entry in touched}}
-    reached = sorted(
-        (path for path in tests if path in distance or path in named), key=lambda path: (distance.get(path, 1), path)
-    )
+    steps = {path: 0 if path in named else distance[path] for path in tests if path in distance or path in named}
+    reached = nearest(steps, sorted(touched))
     note = f"{len(reached)} of {len(tests)} test files import what changes or bear its name"
     if len(reached) > MAX_NEAR:
         note += f"; the nearest {MAX_NEAR} are run"
     if cut or len(files) > MAX_FILES:
         note += "; the project is too large to follow every import"
-    return Selection(tuple(own), tuple(sorted(reached[:MAX_NEAR])), note)
+    return Selection(tuple(own), tuple(reached[:MAX_NEAR]), note)
 
 
 def _bare(path: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from posixpath import basename, dirname
 
+from miyabi_agents.toolchains.nearness import nearest
 from miyabi_agents.toolchains.port import BaseFiles, Project, Selection
 from miyabi_agents.toolchains.python.manifests.tree import within
 from miyabi_agents.toolchains.python.runners.discovery import Rules
@@ -52,7 +53,7 @@ def select(project: Project, base: BaseFiles, changed: Mapping[str, bytes | None
     tests = [path for path, content in contents.items() if path not in own and rules.is_test(path, content)]
     touched = [path for path in changed if path not in own]
     closeness = _closeness(project, contents, tests, touched)
-    near = sorted(closeness, key=lambda path: (closeness[path], path))
+    near = nearest(closeness, touched)
     return Selection(own=own, near=near[:MAX_NEAR], note=_note(near, touched, cut=cut))
 
 

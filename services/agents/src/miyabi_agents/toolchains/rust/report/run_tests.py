@@ -153,7 +153,7 @@ def listed(executable: str, folder: str) -> list[str] | None:
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    lines = ended.stdout.decode("utf-8", "replace").splitlines()
+    lines = ended.stdout.decode("utf-8", "replace").split("\n")
     if ended.returncode or not any(re.fullmatch(r"\d+ tests?, \d+ benchmarks?", line) for line in lines):
         return None
     return [line[: -len(": test")] for line in lines if line.endswith(": test")]
@@ -171,7 +171,7 @@ def logged(command: list[str], rest: list[str]) -> tuple[dict[str, str], str, in
         )
         text = log.read_text("utf-8", "replace") if log.is_file() else ""
     verdicts: dict[str, str] = {}
-    for line in text.splitlines():
+    for line in text.split("\n"):
         word, _, name = line.partition(" ")
         if word in {"ok", "failed", "ignored"} and name:
             verdicts[name.removesuffix(" - should panic")] = {"ok": "passed", "failed": "failed", "ignored": "skipped"}[
@@ -247,7 +247,7 @@ def documents(report: Report, artifact: dict[str, Any]) -> None:
     sys.stdout.write(output)
     reasons, planned, count, failed, left = failures(output), 0, 0, 0, 0
     package = Path(artifact["manifest_path"]).parent
-    for line in output.splitlines():
+    for line in output.split("\n"):
         begun = re.fullmatch(r"running (\d+) tests?", line)
         found = (
             re.fullmatch(r"test (.+?) - (.*?) ?\(line \d+\)(?: - [a-z ]+)? \.\.\. (ok|FAILED|ignored.*)", line)
