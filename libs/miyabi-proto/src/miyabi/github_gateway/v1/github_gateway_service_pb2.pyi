@@ -501,6 +501,9 @@ class SearchIssuesResponse(_message.Message):
 
     ISSUES_FIELD_NUMBER: _builtins.int
     FRESHNESS_FIELD_NUMBER: _builtins.int
+    MORE_FIELD_NUMBER: _builtins.int
+    more: _builtins.bool
+    """True in the last answer where `limit` is reached and further issues match, or may."""
     @_builtins.property
     def issues(self) -> _containers.RepeatedCompositeFieldContainer[Global___Issue]:
         """Issues."""
@@ -514,10 +517,11 @@ class SearchIssuesResponse(_message.Message):
         *,
         issues: _abc.Iterable[Global___Issue] | None = ...,
         freshness: Global___Freshness | None = ...,
+        more: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["freshness", b"freshness"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["freshness", b"freshness", "issues", b"issues"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["freshness", b"freshness", "issues", b"issues", "more", b"more"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1004,6 +1008,7 @@ class CreatePullRequestRequest(_message.Message):
     LABELS_FIELD_NUMBER: _builtins.int
     REVIEWERS_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ONLY_ONE_FIELD_NUMBER: _builtins.int
     repository: _builtins.str
     """`owner/name`."""
     head_branch: _builtins.str
@@ -1018,6 +1023,10 @@ class CreatePullRequestRequest(_message.Message):
     """Ready for review at once rather than a draft. Default false: a draft."""
     request_id: _builtins.str
     """Identifies the caller's intent in logs. At most 64 characters."""
+    only_one: _builtins.bool
+    """Refuse with `GITHUB_REFUSED` where a branch of ours of another batch has an open pull request for the same issue, which
+    the branch's name tells (`miyabi/issue-N-…`). Default false: it is opened, and `notes` say so.
+    """
     @_builtins.property
     def labels(self) -> _containers.RepeatedCompositeFieldContainer[Global___LabelDefinition]:
         """Labels to set on it."""
@@ -1038,10 +1047,11 @@ class CreatePullRequestRequest(_message.Message):
         labels: _abc.Iterable[Global___LabelDefinition] | None = ...,
         reviewers: _abc.Iterable[_builtins.str] | None = ...,
         request_id: _builtins.str = ...,
+        only_one: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_branch", b"base_branch", "body", b"body", "head_branch", b"head_branch", "labels", b"labels", "ready_for_review", b"ready_for_review", "repository", b"repository", "request_id", b"request_id", "reviewers", b"reviewers", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_branch", b"base_branch", "body", b"body", "head_branch", b"head_branch", "labels", b"labels", "only_one", b"only_one", "ready_for_review", b"ready_for_review", "repository", b"repository", "request_id", b"request_id", "reviewers", b"reviewers", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1055,21 +1065,29 @@ class CreatePullRequestResponse(_message.Message):
 
     PULL_REQUEST_FIELD_NUMBER: _builtins.int
     CREATED_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
     created: _builtins.bool
     """False where the head branch had one already."""
     @_builtins.property
     def pull_request(self) -> Global___PullRequest:
         """The pull request."""
 
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What is to be known of it, a sentence each: a reviewer whom GitHub does not take, another open pull request of ours for
+        the same issue.
+        """
+
     def __init__(
         self,
         *,
         pull_request: Global___PullRequest | None = ...,
         created: _builtins.bool = ...,
+        notes: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["pull_request", b"pull_request"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created", b"created", "pull_request", b"pull_request"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created", b"created", "notes", b"notes", "pull_request", b"pull_request"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
