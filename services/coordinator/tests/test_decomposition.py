@@ -104,6 +104,15 @@ def test_declared_order(body, expected):
     assert [step.depends_on for step in listed_steps(body)] == expected
 
 
+def test_what_ends_no_line_shifts_no_step():
+    """A form feed or U+2028 in the text above the list leaves each description what was written below its step."""
+    body = "Intro\u2028one\x0ctwo\x85three\n\n- [ ] First\n\n  More of it.\n- [ ] Second\n"
+    plain = body.replace("\u2028", " ").replace("\x0c", " ").replace("\x85", " ")
+    assert [(step.title, step.description) for step in listed_steps(body)] == [
+        (step.title, step.description) for step in listed_steps(plain)
+    ]
+
+
 def test_circle_is_noted_and_nested_items_are_kept():
     """The step whose wish was left out says so; a parent's step holds what is nested in it."""
     steps = listed_steps("- [ ] a (after 2)\n- [ ] b (after 1)\n  - [ ] with a test")

@@ -15,7 +15,7 @@ from miyabi_agents.workspace.git import git
 from miyabi_cli.run_view import show_run
 from miyabi_cli.terminal import lines, ours, say, shown
 from miyabi_cli.trial.stage import Stage
-from miyabi_core.text import Untrusted, first
+from miyabi_core.text import Untrusted, first, split_lines
 
 #: Lines of a diff that are printed; the file has all.
 MOST_DIFF_LINES = 200
@@ -86,7 +86,7 @@ def show_outcome(console: Console, run: IssueRun, outcome: Outcome) -> None:
     say(console)
     if outcome.diff is not None:
         text = outcome.diff.read_text(encoding="utf-8", errors="replace")
-        there, rest = first(text.splitlines(), MOST_DIFF_LINES)
+        there, rest = first(split_lines(text), MOST_DIFF_LINES)
         say(console, lines(Untrusted("\n".join(there))))
         if rest:
             say(console, ours("and {} lines more", rest))

@@ -73,7 +73,7 @@ def new_workflow(new: str) -> str:
     if not new.strip("0"):
         return ""
     names = git("log", "--format=", "--name-only", "--no-renames", new, "--not", "--all", "--", ".github/workflows")
-    return next((name for name in names.splitlines() if name), "")
+    return next((name for name in names.split("\n") if name), "")
 
 
 def main(ref: str, old: str, new: str) -> int:

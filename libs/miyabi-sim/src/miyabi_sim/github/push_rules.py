@@ -95,7 +95,7 @@ def with_reasons(answer: bytes, environment: Mapping[str, str]) -> bytes:
     path = Path(environment.get(push_hook.REASONS, ""))
     if not path.is_file():
         return answer
-    reasons = dict(map(json.loads, path.read_text("utf-8").splitlines()))
+    reasons = dict(map(json.loads, filter(None, path.read_text("utf-8").split("\n"))))
     band = b"".join(data[1:] for data in _lines(answer) if data[:1] == b"\x01")
     if not band:
         return _rewritten(answer, reasons)

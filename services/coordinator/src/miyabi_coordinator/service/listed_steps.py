@@ -20,6 +20,7 @@ from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
 from miyabi_coordinator.models import ListedStep
+from miyabi_core.text import split_lines
 
 #: Most steps of an issue; a plan holds no more.
 MAX_STEPS = 50
@@ -212,7 +213,7 @@ def listed_steps(body: str) -> tuple[ListedStep, ...]:
     after the one above where they name none. What would close a circle is left out, and the description says so.
     """
     text = plain(body)
-    reader = _Reader(text.splitlines())
+    reader = _Reader(split_lines(text))
     reader.read(SyntaxTreeNode(_PARSER.parse(text)))
     items = reader.items if reader.total > 1 else []
     found = (items or (reader.headings if len(reader.headings) > 1 else []))[:MAX_STEPS]

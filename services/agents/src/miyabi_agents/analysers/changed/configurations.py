@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 from miyabi_agents.analysers.base import MEDIUM, RawFinding
+from miyabi_core.text import split_lines
 
 #: Points for an edit of what decides what analysers say.
 POINTS = 10
@@ -43,7 +44,7 @@ def find(path: str, before: bytes | None, after: bytes | None) -> list[RawFindin
 def _parts(name: str, content: bytes | None) -> list[bytes]:
     """Return the lines of the parts that concern analysers."""
     kept, inside = [], False
-    for line in (content or b"").splitlines():
+    for line in split_lines(content or b""):
         begins = line.lstrip()
         if name == "package.json":
             inside = inside or begins.startswith(SECTIONS[name])

@@ -93,6 +93,9 @@ def test_code_of_a_test():
     assert code_of(BEFORE, "t.py::test_listed") == '@pytest.mark.parametrize("x", [1])\ndef test_listed(x): pass'
     assert code_of(BEFORE, "t.py::TestC::test_inherited").strip() == "def test_inherited(self): assert self.x == 1"
     assert code_of(BEFORE, "t.py::test_nothing") == ""
+    assert (
+        code_of(b"# a\x0cb\rx = 1\r\ndef test_a(): pass\rdef test_b(): pass\n", "t.py::test_a") == "def test_a(): pass"
+    )
     assert len(code_of(b"def test_a():\n" + b"    x = 1\n" * 2_000, "t.py::test_a")) == 4_000
 
 

@@ -229,7 +229,7 @@ class Mirrors:
             return []
         feed = "".join(f"{commit}\n" for commit in unsure).encode()
         said = await output_of("cat-file", "--batch-check", git_dir=mirror.path, feed=feed)
-        return [line.split(" ")[0] for line in said.splitlines() if line.endswith(" missing")][:MOST]
+        return [line.split(" ")[0] for line in said.split("\n") if line.endswith(" missing")][:MOST]
 
     async def _fetched(self, repository: str, mirror: _Mirror, *options: str, what: tuple[str, ...]) -> bool:
         """Fetch with git from our own address; returns False where GitHub has nothing of that name.
@@ -311,7 +311,7 @@ async def _local_refs(path: Path) -> Refs:
         await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
         await output_of("init", "--quiet", "--bare", str(path), git_dir=path)
         return Refs()
-    pairs = (line.split(" ", 1) for line in listed.splitlines())
+    pairs = (line.split(" ", 1) for line in listed.split("\n") if line)
     return Refs({ref: oid for oid, ref in pairs}, head)
 
 

@@ -9,6 +9,7 @@ from posixpath import basename, dirname
 
 from miyabi_agents.toolchains.python.manifests.task_runners import path_in
 from miyabi_agents.toolchains.python.manifests.tree import Table, Tree, strings, table, text_of
+from miyabi_core.text import split_lines
 
 #: What pytest takes for a file of tests where nothing is configured.
 DEFAULT_FILES = ("test_*.py", "*_test.py")
@@ -54,7 +55,7 @@ class PytestOptions:
         value = self.values.get("addopts")
         if isinstance(value, list):
             return " ".join(strings(value))
-        return " ".join(re.sub(r"(^|\s)#.*$", "", line).strip() for line in text_of(value).splitlines()).strip()
+        return " ".join(re.sub(r"(^|\s)#.*$", "", line).strip() for line in split_lines(text_of(value))).strip()
 
 
 def read(tree: Tree, project: str) -> PytestOptions:

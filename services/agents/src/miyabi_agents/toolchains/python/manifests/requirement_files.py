@@ -9,6 +9,7 @@ from posixpath import basename, dirname
 from miyabi_agents.errors import EnvironmentBuildError
 from miyabi_agents.toolchains.python.manifests.requirement import Gathered, left_out, take
 from miyabi_agents.toolchains.python.manifests.tree import Tree, joined
+from miyabi_core.text import split_lines
 
 #: Files that one file may bring in by `-r` and `-c`, itself among them.
 MAX_FILES = 50
@@ -112,7 +113,7 @@ def _requirement(text: str, into: Gathered, path: str, project: str, *, constrai
 def _lines(text: str) -> Iterator[str]:
     """Return logical lines without comments; continued ones joined."""
     held = ""
-    for line in text.splitlines()[:MAX_LINES]:
+    for line in split_lines(text)[:MAX_LINES]:
         if line.rstrip().endswith("\\"):
             held += line.rstrip()[:-1] + " "
             continue

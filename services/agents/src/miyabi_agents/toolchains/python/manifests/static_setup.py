@@ -10,6 +10,7 @@ from miyabi_agents.toolchains.python.manifests.names import normal
 from miyabi_agents.toolchains.python.manifests.requirement import parse
 from miyabi_agents.toolchains.python.manifests.task_runners import path_in
 from miyabi_agents.toolchains.python.manifests.tree import Tree
+from miyabi_core.text import split_lines
 
 #: How deep a name is followed to the list that it stands for.
 _MAX_DEPTH = 10
@@ -52,20 +53,20 @@ class StaticSetup:
     def classifiers(self) -> Sequence[str]:
         """Classifiers; empty where they cannot be read."""
         value = self._argument("classifiers")
-        listed = self._cfg.get("metadata", {}).get("classifiers", "").splitlines()
+        listed = split_lines(self._cfg.get("metadata", {}).get("classifiers", ""))
         return [*listed, *(item for item in value if isinstance(item, str))] if isinstance(value, list) else listed
 
     @property
     def dependencies(self) -> Sequence[str]:
         """What the project itself needs, as far as it can be read."""
-        lines = self._cfg.get("options", {}).get("install_requires", "").splitlines()
+        lines = split_lines(self._cfg.get("options", {}).get("install_requires", ""))
         return _valid([*lines, *_list(self._argument("install_requires"))])
 
     @property
     def extras(self) -> Mapping[str, Sequence[str]]:
         """Extras with their requirements, by normal name, as far as they can be read."""
         found = {
-            normal(name): _valid(value.splitlines())
+            normal(name): _valid(split_lines(value))
             for name, value in self._cfg.get("options.extras_require", {}).items()
         }
         extras = self._argument("extras_require")
@@ -76,7 +77,7 @@ class StaticSetup:
     @property
     def tests_require(self) -> Sequence[str]:
         """The old list of what tests need."""
-        lines = self._cfg.get("options", {}).get("tests_require", "").splitlines()
+        lines = split_lines(self._cfg.get("options", {}).get("tests_require", ""))
         return _valid([*lines, *_list(self._argument("tests_require"))])
 
     @property

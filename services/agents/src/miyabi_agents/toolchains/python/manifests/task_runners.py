@@ -11,6 +11,7 @@ from miyabi_agents.toolchains.python.manifests.names import TEST_NAMES, normal
 from miyabi_agents.toolchains.python.manifests.requirement import Gathered, take
 from miyabi_agents.toolchains.python.manifests.requirement_files import read as read_file
 from miyabi_agents.toolchains.python.manifests.tree import Tree, ini, joined, strings, table, text_of
+from miyabi_core.text import split_lines
 
 #: Environments of tox that are for tests, by a part of the name.
 _TOX = ("testenv", "testenv:test", "testenv:tests", "testenv:py", "testenv:py3", "testenv:unit", "testenv:pytest")
@@ -45,7 +46,7 @@ def tox(tree: Tree, project: str) -> Gathered:
     sections = tox_sections(tree, project)
     for name in _TOX:
         section = sections.get(name, {})
-        lines = section.get("deps", "").splitlines()
+        lines = split_lines(section.get("deps", ""))
         extras = re.split(r"[\s,]+", section.get("extras", "").strip())
         groups = re.split(r"[\s,]+", section.get("dependency_groups", "").strip())
         _take(
@@ -74,7 +75,7 @@ def tox(tree: Tree, project: str) -> Gathered:
 
 def strings_of_list(value: object) -> tuple[str, ...]:
     """Return the strings of a list; text alone counts as its lines."""
-    return tuple(value.splitlines()) if isinstance(value, str) else strings(value)
+    return tuple(split_lines(value)) if isinstance(value, str) else strings(value)
 
 
 def hatch(tree: Tree, project: str) -> Gathered:

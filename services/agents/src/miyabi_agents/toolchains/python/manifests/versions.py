@@ -8,6 +8,7 @@ from posixpath import basename, dirname
 from packaging.version import InvalidVersion, Version
 
 from miyabi_agents.toolchains.python.manifests.tree import Tree, within
+from miyabi_core.text import split_lines
 
 #: Files that list releases, newest first.
 _CHANGES = re.compile(
@@ -35,7 +36,7 @@ def plausible(tree: Tree, project: str) -> str:
     for path in sorted(files, key=lambda path: (path.count("/"), path))[:6]:
         found = [
             match[1]
-            for line in tree.head(path, limit=_HEAD_BYTES).splitlines()[:600]
+            for line in split_lines(tree.head(path, limit=_HEAD_BYTES))[:600]
             if (match := _HEADING.match(line))
         ]
         versions = [version for text in found[:3] if (version := _version(text))]

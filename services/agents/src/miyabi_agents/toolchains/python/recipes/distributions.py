@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 
+from miyabi_core.text import split_lines
+
 #: The list: a module's name, then the distribution's where that is another one.
 _LIST = "modules.txt"
 #: Parts of a module's dotted name that are looked up: `google.cloud.storage`.
@@ -16,7 +18,7 @@ _MAX_PARTS = 4
 def _known() -> Mapping[str, str]:
     """Read the list."""
     text = files("miyabi_agents.toolchains.python.recipes").joinpath(_LIST).read_text(encoding="utf-8")
-    pairs = (line.split() for line in text.splitlines() if line and not line.startswith("#"))
+    pairs = (line.split() for line in split_lines(text) if line and not line.startswith("#"))
     return {pair[0]: pair[-1] for pair in pairs}
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 from miyabi_agents.toolchains.port import OwnTests
+from miyabi_core.text import split_lines
 
 #: Longest program that is parsed; the longest known test files have some ten thousand lines.
 MAX_BYTES = 1 << 20
@@ -78,7 +79,7 @@ def code_of(content: bytes | None, group: str) -> str:
     if node is None:
         return ""
     first = min([node.lineno, *(one.lineno for one in getattr(node, "decorator_list", ()))])
-    lines = (content or b"").replace(b"\r\n", b"\n").split(b"\n")[first - 1 : node.end_lineno]
+    lines = split_lines(content or b"")[first - 1 : node.end_lineno]
     return b"\n".join(lines).decode("utf-8", "replace")[:MAX_SHOWN]
 
 
