@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from miyabi_core.text import both_ends, ending, enumerated, first, last, shortened
+from miyabi_core.text import both_ends, ending, enumerated, first, last, listed, shortened
 
 WAYS = [shortened, ending, both_ends]
 TEXTS = st.text(max_size=400)
@@ -50,6 +50,17 @@ def test_the_rest_of_a_list_is_counted(items: list[int], most: int) -> None:
         assert (len(shown) + rest, len(shown) <= most) == (len(items), True)
     assert [*first(items, most)[0]] == items[:most]
     assert [*last(items, most)[0]] == items[max(0, len(items) - most) :]
+
+
+@given(st.lists(st.text(max_size=90), max_size=12), st.integers(1, 8))
+def test_sentences_stay_within_a_messages_limits(sentences: list[str], most: int) -> None:
+    """As many as it takes, as long as it takes; the last says how many there are besides."""
+    kept = listed(sentences, most, longest=60)
+    assert (len(kept) <= most, max(map(len, kept), default=0) <= 60) == (True, True)
+    if len(sentences) > most:
+        assert kept[-1] == f"… {len(sentences) - most + 1} more left out"
+    else:
+        assert len(kept) == len(sentences)
 
 
 def test_names_in_a_row() -> None:

@@ -9,13 +9,15 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from miyabi.coordinator.v1.event_pb2 import BatchEvent
 from miyabi_core.edge import strict_json
-from miyabi_core.text import shortened
+from miyabi_core.text import first, shortened
 
 #: Names that the page knows from us: the coordinator's events have them, and what the dashboard adds. An event from
 #: outside that had one could pass for ours, with an outcome or a link that nobody vouches for.
 OWN_NAMES = frozenset({"id", "source", "sequence", "epoch", "coordinator", *BatchEvent.DESCRIPTOR.fields_by_name})
 #: Of one event as JSON: it is kept, sent to every page, and answered with a thousand others.
 MAX_EVENT_BYTES = 64 << 10
+#: Problems of one event that an answer lists; the others are counted.
+MOST_PROBLEMS = 20
 #: Numbers of issues are 32 bits wide.
 MAX_NUMBER = 2**31 - 1
 #: What is shown of a value that is wrong.
@@ -115,7 +117,12 @@ def check(event: Any, *, prefix: str = "") -> dict[str, Any]:
     try:
         _ADAPTER.validate_python(event)
     except ValidationError as error:
-        raise InvalidEventError([_problem(entry, prefix) for entry in error.errors()[:20]]) from error
+        found, rest = first(error.errors(), MOST_PROBLEMS)
+        problems = [_problem(entry, prefix) for entry in found]
+        if rest:
+            message = f"{rest} more problems are not listed"
+            problems.append({"field": prefix.removesuffix(".") or "body", "message": message, "received": None})
+        raise InvalidEventError(problems) from error
     if len(strict_json.dumps(event)) > MAX_EVENT_BYTES:
         message = f"is larger than {MAX_EVENT_BYTES} bytes"
         raise InvalidEventError([{"field": prefix.removesuffix(".") or "body", "message": message, "received": None}])

@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 from miyabi_core.errors import FieldViolation, InvalidArgumentError
 from miyabi_core.interceptors.calls import Call, CallInterceptor
 from miyabi_core.interceptors.errors import abort
+from miyabi_core.text import first
 
 #: Most violations that one answer lists; a request with 10,000 bad numbers is not answered with 10,000 lines.
 MOST_VIOLATIONS = 20
@@ -38,9 +39,10 @@ class ValidationInterceptor(CallInterceptor):
 
 
 def violations_of(validator: protovalidate.Validator, message: Message) -> list[FieldViolation]:
-    """Return what *message* breaks, at most MOST_VIOLATIONS of it."""
-    found = validator.collect_violations(message)[:MOST_VIOLATIONS]
-    return [FieldViolation(_field_of(entry.proto), entry.proto.message, entry.proto.rule_id) for entry in found]
+    """Return what *message* breaks, at most MOST_VIOLATIONS of it; the last one says how many more there are."""
+    found, rest = first(validator.collect_violations(message), MOST_VIOLATIONS)
+    shown = [FieldViolation(_field_of(entry.proto), entry.proto.message, entry.proto.rule_id) for entry in found]
+    return [*shown, FieldViolation("", f"{rest:,} more are not listed")] if rest else shown
 
 
 def invalid_request(violations: list[FieldViolation]) -> InvalidArgumentError:

@@ -71,6 +71,20 @@ def last(items: Sequence[_T], most: int) -> tuple[Sequence[_T], int]:
     return items[max(0, len(items) - most) :], max(0, len(items) - most)
 
 
+def listed(sentences: Sequence[str], most: int, *, longest: int) -> list[str]:
+    """Return at most *most* sentences of at most *longest* characters; the last says how many are not there.
+
+    Args:
+        sentences: Of any number and length.
+        most: At least 1.
+        longest: At least 1; 40 is enough for the last one.
+    """
+    if len(sentences) <= most:
+        return [shortened(sentence, longest) for sentence in sentences]
+    shown, rest = first(sentences, most - 1)
+    return [*(shortened(sentence, longest) for sentence in shown), shortened(left_out(rest, "more"), longest)]
+
+
 def enumerated(names: Sequence[str], most: int, *, by: str = ", ") -> str:
     """Return names in a row, and the number of those beyond *most*: `a, b and 3 more`."""
     shown, rest = first(names, most)

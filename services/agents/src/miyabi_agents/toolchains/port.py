@@ -7,7 +7,7 @@ run it in the sandbox. It reads base's files only, never the change's, except wh
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Protocol
 from miyabi.coordinator.v1.result_pb2 import TestVerdict
 from miyabi_agents.ports import SandboxResult
 from miyabi_agents.verification.config import RepositoryConfig
+from miyabi_core.text import first
 
 
 class BaseFiles(Protocol):
@@ -54,6 +55,25 @@ class Project:
     origin: str  #: where the environment is described, for a person: `uv.lock`, `pyproject.toml, extra "test"`
     #: What the toolchain noted while it looked; plain values only, so that it can be shown and hashed.
     facts: Mapping[str, str | bool | int | Sequence[str]] = field(default_factory=dict)
+
+
+#: Fact of an ecosystem's first project: a sentence on the projects that its toolchain did not look at.
+UNSEEN = "unseen"
+
+
+def limited(projects: Sequence[Project], most: int, *, beyond: int = 0) -> list[Project]:
+    """Return the first projects; what there is besides is a fact of the first of them, which people are shown.
+
+    Args:
+        projects: Outermost first.
+        most: How many are told apart.
+        beyond: How many more were not even looked at.
+    """
+    kept, rest = first(projects, most)
+    if not kept or not rest + beyond:
+        return list(kept)
+    words = f"only the first {len(kept):,} projects were looked at; {rest + beyond:,} more were left out"
+    return [replace(kept[0], facts={**kept[0].facts, UNSEEN: words}), *kept[1:]]
 
 
 class Phase(Enum):

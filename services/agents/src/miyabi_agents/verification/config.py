@@ -11,7 +11,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from miyabi_agents.errors import ConfigError
-from miyabi_core.text import shortened
+from miyabi_core.text import enumerated, shortened
 
 #: Name of the file at the root of a repository.
 FILE_NAME = ".miyabi.yaml"
@@ -130,6 +130,10 @@ class RepositoryConfig(_Strict):
     env: EnvConfig = Field(default_factory=EnvConfig)
 
 
+#: Problems of one file that are named; the others are counted.
+MOST_PROBLEMS = 10
+
+
 def parse(text: str, *, where: str) -> RepositoryConfig:
     """Read a configuration.
 
@@ -143,8 +147,8 @@ def parse(text: str, *, where: str) -> RepositoryConfig:
     except yaml.YAMLError as error:
         raise ConfigError(f"{where} is no YAML: {shortened(str(error), 300)}") from error
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, entry['loc']))}: {entry['msg']}" for entry in error.errors()[:10])
-        raise ConfigError(f"{where}: {shortened(problems, 1500)}") from error
+        problems = [f"{'.'.join(map(str, entry['loc']))}: {entry['msg']}" for entry in error.errors()]
+        raise ConfigError(f"{where}: {shortened(enumerated(problems, MOST_PROBLEMS, by='; '), 1500)}") from error
     except (RecursionError, MemoryError, ValueError, OverflowError, TypeError) as error:
         raise ConfigError(f"{where} cannot be read: {type(error).__name__}") from error
 

@@ -24,8 +24,9 @@ from miyabi_agents.verification.judge import (
     judge,
     why_not,
 )
+from miyabi_agents.verification.remedies import GATE
 from miyabi_core.proto_time import to_duration
-from miyabi_core.text import shortened
+from miyabi_core.text import enumerated, first, listed, shortened
 
 #: How often what looks broken is run again alone.
 AGAIN = 2
@@ -33,6 +34,8 @@ AGAIN = 2
 MAX_AGAIN = 20
 #: Edited files of that kind that are named.
 MAX_HARNESS = 20
+#: Sentences on an environment, and their longest (result.proto).
+MAX_NOTES, MAX_NOTE = 100, 1000
 #: Existing tests that are shown in both forms.
 MAX_EXPECTATIONS = 50
 
@@ -95,7 +98,7 @@ class Gate:
         else:
             gated = await self._judge(self.change, harness=harness)
             what = "the verdict rests on an edit of what decides how tests are run"
-        gated.approvals += [f"{what}: {path}" for path in harness[:MAX_HARNESS]]
+        gated.approvals += listed([f"{what}: {path}" for path in harness], MAX_HARNESS, longest=MAX_NOTE)
         return gated
 
     async def _judge(self, change: ChangeSet, *, harness: Sequence[str]) -> Gated:
@@ -111,9 +114,10 @@ class Gate:
             verdict = judge(runs, replace(tests, flaky=frozenset(flaky)))
         gated = Gated(verdict, runs, [*reports, *again], ran=ran)
         gated.environments = [self._environment_report(environment)]
-        gated.expectations = self._expectations(verdict)
+        gated.expectations, unseen = self._expectations(verdict)
         gated.approvals = approval_reasons(verdict, harness={})
         gated.notes = self._notes(runs)
+        gated.notes += [f"{unseen} more edited expectations are not shown in both forms"] if unseen else []
         gated.runtime = environment.recipe.runtime
         return gated
 
@@ -256,20 +260,21 @@ class Gate:
             runner=project.runner,
             origin=recipe.origin or project.origin,
             project=project.root,
-            notes=[shortened(note, 1000) for note in (*recipe.notes, *environment.notes, *self.footing.notes)][:100],
+            notes=listed((*recipe.notes, *environment.notes, *self.footing.notes), MAX_NOTES, longest=MAX_NOTE),
             duration=to_duration(timedelta(seconds=built)),
             of_change=environment is not self.footing.environment,
         )
 
-    def _expectations(self, verdict: Verdict) -> list[ExpectationForms]:
-        """Show the tests whose expectation the change edits, in both forms."""
+    def _expectations(self, verdict: Verdict) -> tuple[list[ExpectationForms], int]:
+        """Return the tests whose expectation the change edits, in both forms, and how many more there are."""
         toolchain = self.footing.part.toolchain
         groups: dict[str, tuple[str, bool]] = {}
         for case in verdict.cases:
             if case.expectation or (case.edited and case.proof and not case.added):
                 groups.setdefault(case.group, (toolchain.file_of(case.test), case.declared))
         forms = []
-        for group, (path, declared) in sorted(groups.items())[:MAX_EXPECTATIONS]:
+        taken, rest = first(sorted(groups.items()), MAX_EXPECTATIONS)
+        for group, (path, declared) in taken:
             file = self.sorted.tests.get(path)
             before = self.repository.base.read(path) or b""
             after = b"" if file is None or file.deleted else file.content
@@ -281,7 +286,7 @@ class Gate:
                     declared=declared,
                 )
             )
-        return forms
+        return forms, rest
 
     def _notes(self, runs: Runs) -> list[str]:
         """Say what was not run or could not be judged."""
@@ -292,11 +297,10 @@ class Gate:
             left_out = len(self.selection.near) - len(self._near())
             notes.append("only the change's own tests and those near to it were run, not the whole suite")
             notes += [f"{left_out} files of tests that are near were not run: they take too long"] if left_out else []
-        notes += [f"{gate} (on the change)" for gate in [runs.change.gate] if gate]
+        notes += [f"{gate} (on the change): {GATE}" for gate in [runs.change.gate] if gate]
         return notes
 
 
 def _names(paths: Sequence[str]) -> str:
     """Return some paths, and how many more there are."""
-    more = f" and {len(paths) - 5} more" if len(paths) > 5 else ""
-    return ", ".join(paths[:5]) + more
+    return enumerated(paths, 5)

@@ -11,13 +11,14 @@ from datetime import timedelta
 from miyabi.coordinator.v1.result_pb2 import ChangeSet
 from miyabi_agents.errors import ConfigError, EnvironmentBuildError, ToolchainMissingError
 from miyabi_agents.ports import TaskContext
-from miyabi_agents.toolchains.port import BaseFiles, Environment, Project, Recipe
+from miyabi_agents.toolchains.port import UNSEEN, BaseFiles, Environment, Project, Recipe
 from miyabi_agents.toolchains.registry import Recognised, by_project, recognise
 from miyabi_agents.verification import config as configuration
 from miyabi_agents.verification.base_runs import BaseRuns
 from miyabi_agents.verification.config import RepositoryConfig
 from miyabi_agents.verification.execution import Execution, Part, Ran
 from miyabi_agents.verification.judge import PASSED
+from miyabi_agents.verification.remedies import BASE_ENDS
 from miyabi_agents.verification.targets import configured
 from miyabi_core.text import shortened
 
@@ -75,7 +76,7 @@ def _survey(base: BaseFiles, name: str, context: TaskContext) -> Repository:
     if not recognised:
         raise ConfigError(
             f"{name} has no tests that are recognised (Python, JavaScript, TypeScript, Go, Rust), and no "
-            f"{configuration.FILE_NAME} that says how they are run"
+            f"{configuration.FILE_NAME} that says how they are run. Add one to the repository (`test.command`)"
         )
     return Repository(base, config or RepositoryConfig(), recognised)
 
@@ -143,6 +144,8 @@ async def prepare(
         added = sorted(set(repaired.notes) - set(recipe.notes))
         notes.append("; ".join(added) or "what base could not import was added to its environment")
         recipe = repaired
+    if unseen := project.facts.get(UNSEEN):
+        notes.append(str(unseen))
     return Footing(part, environment, ran, None if chosen is None else tuple(chosen), tuple(notes))
 
 
@@ -180,7 +183,14 @@ def _near(repository: Repository, recognised: Recognised, paths: Sequence[str]) 
     if not found:
         contents = {path: repository.base.read(path) for path in paths}
         found = list(toolchain.select(project, repository.base, contents).near)
-    return found[:MOST_LIKELY]
+    return _sample(found)
+
+
+def _sample(near: Sequence[str]) -> list[str]:
+    """Return the nearest tests and some from farther off: one package that cannot be loaded is not taken for all."""
+    if len(near) <= MOST_LIKELY:
+        return list(near)
+    return [*near[: MOST_LIKELY - 2], near[len(near) // 2], near[-1]]
 
 
 async def build(
@@ -236,10 +246,13 @@ def _refuse_dead(ran: Ran) -> None:
     if verdicts.unbuilt and PASSED not in verdicts.verdicts.values():
         file, reason = next(iter(sorted(verdicts.unbuilt.items())))
         words = next((line.strip() for line in reversed(reason.splitlines()) if line.strip()), "")
-        raise EnvironmentBuildError(f"base's own tests cannot be loaded: {file}: {shortened(words, 600)}")
+        raise EnvironmentBuildError(
+            f"base's own tests cannot be loaded: {file}: {shortened(words, 600)}. Name what they need in the project's "
+            f"manifest, or in {configuration.FILE_NAME} (`env.requirements`)"
+        )
     if not verdicts.complete and not ran.timed_out:
         raise EnvironmentBuildError(
-            f"base's own tests come to no end: {shortened(verdicts.problem, 600) or 'no end marker'}"
+            f"base's own tests come to no end: {shortened(verdicts.problem, 600) or 'no end marker'}. {BASE_ENDS}"
         )
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from posixpath import basename, dirname
 
-from miyabi_agents.toolchains.port import Project
+from miyabi_agents.toolchains.port import Project, limited
 from miyabi_agents.toolchains.python.layout import django, plugins, runner, sources, tests
 from miyabi_agents.toolchains.python.layout.pytest_options import PytestOptions
 from miyabi_agents.toolchains.python.layout.pytest_options import read as read_options
@@ -15,6 +15,7 @@ from miyabi_agents.toolchains.python.manifests.static_setup import StaticSetup
 from miyabi_agents.toolchains.python.manifests.task_runners import path_in
 from miyabi_agents.toolchains.python.manifests.tree import Tree, table
 from miyabi_agents.verification.config import RepositoryConfig
+from miyabi_core.text import first
 
 #: Projects of one repository that are told apart; the rest belongs to those around it.
 MAX_PROJECTS = 200
@@ -30,21 +31,25 @@ _RUNNERS = frozenset({"pytest", "unittest", "django"})
 
 def find(tree: Tree, config: RepositoryConfig | None) -> Sequence[Project]:
     """Return the projects of a repository, outermost first."""
-    owned = _owned(tree)
-    return [_project(tree, root, files, config) for root, files in owned.items()]
+    owned, rest = _owned(tree)
+    return limited([_project(tree, root, files, config) for root, files in owned.items()], MAX_PROJECTS, beyond=rest)
 
 
-def _owned(tree: Tree) -> Mapping[str, Sequence[str]]:
-    """Return the Python files of each project; those of a folder without tests count to the project around it."""
+def _owned(tree: Tree) -> tuple[Mapping[str, Sequence[str]], int]:
+    """Return the Python files of each project, and how many more projects there are.
+
+    Files of a folder without tests count to the project around it.
+    """
     programs = [path for path in tree.paths if path.endswith(".py")]
-    roots = sorted(_roots(tree, programs), key=lambda root: (root != ".", root.count("/"), root))[:MAX_PROJECTS]
+    every = sorted(_roots(tree, programs), key=lambda root: (root != ".", root.count("/"), root))
+    roots, rest = first(every, MAX_PROJECTS)
     files = _shared_out(programs, roots)
     tested = {root for root in roots if tests.test_files(files[root], read_options(tree, root))}
     kept = [root for root in roots if root in tested or not any(_above(root, other) for other in tested)]
     if tested:
         kept = [root for root in kept if root in tested or files[root]]
     shared = _shared_out(programs, kept)
-    return {root: shared[root][:MAX_FILES] for root in kept if shared[root] or root in tested}
+    return {root: shared[root][:MAX_FILES] for root in kept if shared[root] or root in tested}, rest
 
 
 def _above(root: str, other: str) -> bool:
