@@ -14,9 +14,8 @@ from miyabi.common.v1 import problem_pb2 as problems_pb
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1 import state_pb2
 from miyabi_coordinator import shards
-from miyabi_coordinator.errors import PROBLEMS_BYTES, problems_found
 from miyabi_coordinator.models import Findings, Problem, ProblemKind
-from miyabi_coordinator.service.obstacles import MOST_TOLD, refusing, told
+from miyabi_coordinator.service.obstacles import MOST_TOLD, PROBLEMS_BYTES, refusal_of, refusing, told
 from miyabi_coordinator.testing import REPOSITORY, succeed
 from miyabi_core.channel import open_channel
 from miyabi_core.errors import ResourceExhaustedError, UnavailableError
@@ -271,7 +270,7 @@ async def test_of_one_request_many_times_at_once_all_come_to_one_batch(stack, op
 def test_long_list_is_cut_by_its_bytes_and_says_so():
     """An error lists as many problems as its trailers carry, and counts the others."""
     many = [Problem(int(ProblemKind.ISSUE_CLOSED), "m" * 150, "r" * 50, number, may_be_overruled=True) for number in range(1, 10_001)]  # fmt: skip
-    error = problems_found(REPOSITORY, many)
+    error = refusal_of(REPOSITORY, many)
     assert int(error.metadata["more"]) == 10_000 - len(error.unmet)
     assert len(error.unmet) > 300
     assert PROBLEMS_BYTES < len(to_proto(error, domain="x").SerializeToString()) * 4 / 3 < 256 << 10

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from miyabi_coordinator.models import Problem
 from miyabi_core.errors import (
     AlreadyExistsError,
     FailedPreconditionError,
@@ -21,8 +20,6 @@ from miyabi_core.errors import (
 
 #: Most issue numbers that one error names.
 MOST_ISSUES_NAMED = 20
-#: Bytes of the problems that one error lists: it travels in the trailers of a call, of which our channels take 256 KB.
-PROBLEMS_BYTES = 96 << 10
 #: When to ask again while the store is full: somebody has to make room first.
 STORE_FULL_RETRY = timedelta(seconds=30)
 
@@ -71,22 +68,16 @@ def no_issues_matched(repository: str) -> FailedPreconditionError:
     return FailedPreconditionError(message, reason="NO_ISSUES_MATCHED", metadata={"repository": repository})
 
 
-def problems_found(repository: str, problems: Sequence[Problem]) -> FailedPreconditionError:
+def problems_found(
+    repository: str, *, unmet: Sequence[UnmetCondition], more: int, overrulable: Sequence[str]
+) -> FailedPreconditionError:
     """Something stands in the way; nothing was written or spent."""
-    unmet: list[UnmetCondition] = []
-    room = PROBLEMS_BYTES
-    for problem in problems:
-        subject = f"{repository}#{problem.issue}" if problem.issue else repository
-        condition = UnmetCondition(problem.name, subject, f"{problem.message} {problem.remedy}".strip())
-        room -= len(condition.description.encode()) + len(subject) + len(condition.kind)
-        if room < 0:
-            break
-        unmet.append(condition)
-    more = len(problems) - len(unmet)
-    overrulable = ",".join(dict.fromkeys(problem.name for problem in problems if problem.may_be_overruled))
-    metadata = {"overrulable": overrulable} | ({"more": str(more)} if more else {})
-    count = "one problem stands" if len(problems) == 1 else f"{len(problems)} problems stand"
-    message = f"{count[0].upper()}{count[1:]} in the way of a batch for {repository}; nothing was written or spent."
+    count = len(unmet) + more
+    message = (
+        f"{count} {'problem stands' if count == 1 else 'problems stand'} in the way of a batch for {repository}; "
+        "nothing was written or spent."
+    )
+    metadata = {"overrulable": ",".join(overrulable)} | ({"more": str(more)} if more else {})
     return FailedPreconditionError(message, reason="PROBLEMS_FOUND", metadata=metadata, unmet=unmet)
 
 

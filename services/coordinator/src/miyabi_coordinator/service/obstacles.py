@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from miyabi_coordinator import errors
 from miyabi_coordinator.models import Findings, Pipeline, Problem, ProblemKind, Spec, Target
+from miyabi_core.errors import FailedPreconditionError, UnmetCondition
 
 #: What is in the way of writing alone: a dry run goes on, and says it.
 _OF_WRITING = frozenset(
@@ -18,6 +20,9 @@ _OF_WRITING = frozenset(
 )
 #: Problems that an event tells: more would be megabytes for every watcher.
 MOST_TOLD = 500
+
+#: Bytes of the problems that one error lists: it travels in the trailers of a call, of which our channels take 256 KB.
+PROBLEMS_BYTES = 96 << 10
 
 
 def target_of(spec: Spec) -> Target:
@@ -61,6 +66,23 @@ def taken_problems(taken: Mapping[int, Iterable[str]]) -> list[Problem]:
         )
         for issue, batches in sorted(taken.items())
     ]
+
+
+def refusal_of(repository: str, problems: Sequence[Problem]) -> FailedPreconditionError:
+    """Return the error that lists problems, as many as travel with one."""
+    unmet: list[UnmetCondition] = []
+    room = PROBLEMS_BYTES
+    for problem in problems:
+        subject = f"{repository}#{problem.issue}" if problem.issue else repository
+        condition = UnmetCondition(problem.name, subject, f"{problem.message} {problem.remedy}".strip())
+        room -= len(condition.description.encode()) + len(subject) + len(condition.kind)
+        if room < 0:
+            break
+        unmet.append(condition)
+    overrulable = dict.fromkeys(problem.name for problem in problems if problem.may_be_overruled)
+    return errors.problems_found(
+        repository, unmet=unmet, more=len(problems) - len(unmet), overrulable=list(overrulable)
+    )
 
 
 def told(findings: Findings) -> Findings:

@@ -28,7 +28,7 @@ from miyabi_coordinator.ports.gateway import Gateway
 from miyabi_coordinator.ports.store import Created, Store
 from miyabi_coordinator.service.dependencies import dependencies_of, dependents_of, find_cycle
 from miyabi_coordinator.service.listed_steps import listed_steps
-from miyabi_coordinator.service.obstacles import refusing, taken_problems, target_of, told
+from miyabi_coordinator.service.obstacles import refusal_of, refusing, taken_problems, target_of, told
 from miyabi_core.errors import MiyabiError, UnavailableError, first_of
 
 #: Longest wait for what another shard says of open batches: one that is away must not keep batches of others out.
@@ -110,7 +110,7 @@ class Submit:
         # The batch that an issue is in may be the request's own: its first call was under way when this one came.
         if made := await self._made_before(submission):
             return made
-        raise errors.problems_found(spec.repository, refused)
+        raise refusal_of(spec.repository, refused)
 
     async def _findings(self, spec: Spec) -> Findings:
         """Ask the gateway and the stores what stands in the way."""
