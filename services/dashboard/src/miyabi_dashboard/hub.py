@@ -26,7 +26,7 @@ class Client:
         self.lost = False
 
     def offer(self, message: str) -> None:
-        """Queue a message; a client that cannot keep up loses the queue and is told to start over."""
+        """Queue a message; a client that cannot keep up gets no more, until whoever sends has started it over."""
         if self.lost:
             return
         try:

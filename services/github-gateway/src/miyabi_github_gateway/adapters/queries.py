@@ -1,4 +1,6 @@
-"""Every GraphQL query that the gateway sends; a test checks each against GitHub's published schema.
+"""GraphQL queries that read issues, pull requests and repositories; a test checks each against GitHub's schema.
+
+Those of labels, of open pull requests and of what stands in the way have modules of their own.
 
 Everything that differs from call to call is a variable, so the text of a query depends only on its shape and on how
 many things it asks for: it is built, parsed and printed once.
