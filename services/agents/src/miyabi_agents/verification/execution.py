@@ -16,7 +16,7 @@ from miyabi_agents.toolchains.port import Environment, Project, RunVerdicts, Tes
 from miyabi_agents.verification.config import RepositoryConfig
 from miyabi_agents.verification.laying import copy_tree, lay
 from miyabi_core.proto_time import to_duration
-from miyabi_core.text import shortened
+from miyabi_core.text import ending, shortened
 
 #: End of a run's output that is kept for a person.
 TAIL_CHARACTERS = 8000
@@ -175,8 +175,7 @@ def how_it_ended(result: SandboxResult) -> str:
 
 def _tail(text: str, longest: int) -> str:
     """Return the end of what strangers printed, without what a terminal obeys."""
-    kept = text[-longest:]
-    return "".join(char for char in kept if char in "\n\t" or char.isprintable())
+    return ending("".join(char for char in text if char in "\n\t" or char.isprintable()), longest)
 
 
 def _filled(text: str, places: Mapping[str, str]) -> str:
