@@ -17,6 +17,7 @@ from miyabi_core.errors import (
     UnimplementedError,
     UnmetCondition,
 )
+from miyabi_core.text import enumerated, first
 
 #: Most issue numbers that one error names.
 MOST_ISSUES_NAMED = 20
@@ -50,14 +51,16 @@ def repository_not_found(repository: str) -> NotFoundError:
 
 def issues_not_found(repository: str, numbers: Sequence[int]) -> NotFoundError:
     """At least one issue does not exist."""
-    named = ",".join(str(number) for number in numbers[:MOST_ISSUES_NAMED])
-    message = f"{repository} has no issue {named.replace(',', ', ')}."
-    return NotFoundError(message, reason="ISSUE_NOT_FOUND", metadata={"repository": repository, "issues": named})
+    named = enumerated([str(number) for number in numbers], MOST_ISSUES_NAMED)
+    # Machines read numbers only.
+    listed = ",".join(str(number) for number in first(numbers, MOST_ISSUES_NAMED)[0])
+    message = f"{repository} has no issue {named}."
+    return NotFoundError(message, reason="ISSUE_NOT_FOUND", metadata={"repository": repository, "issues": listed})
 
 
 def issues_unread(repository: str, numbers: Sequence[int]) -> UnavailableError:
     """GitHub did not answer for at least one issue."""
-    named = ", ".join(str(number) for number in numbers[:MOST_ISSUES_NAMED])
+    named = enumerated([str(number) for number in numbers], MOST_ISSUES_NAMED)
     message = f"GitHub did not answer for issue {named} of {repository}; nothing was accepted, try again."
     return UnavailableError(message, reason="GITHUB_UNAVAILABLE")
 

@@ -23,7 +23,7 @@ from miyabi_coordinator.models import (
 )
 from miyabi_coordinator.translate import values
 from miyabi_coordinator.translate.events import header
-from miyabi_core.text import shortened
+from miyabi_core.text import enumerated, shortened
 
 
 def reference_of(message: dispatch_service_pb2.LeaseReference) -> LeaseReference:
@@ -88,7 +88,7 @@ def _why_of(review: result_pb2.ReviewResult) -> str:
         return review.verdict_reason
     silent = [f"{run.analyser} ({shortened(run.error, 200)})" for run in review.analysers if run.error]
     if review.incomplete and silent:
-        return "no verdict by " + ", ".join(silent[:5])
+        return "no verdict by " + enumerated(silent, 5)
     if review.findings and not review.passed:
         worst = review.findings[0]
         return f"{review.score} of 100, {worst.path}:{worst.line} {worst.analyser} {worst.rule}"
