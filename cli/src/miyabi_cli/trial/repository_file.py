@@ -8,14 +8,13 @@ from collections.abc import Iterator
 import yaml
 
 from miyabi_agents.inspection import Inspection, Look
+from miyabi_agents.verification.config import MAX_ENTRIES
 from miyabi_core.text import shortened
 
 #: What Python says of a module that is not there.
 _NO_MODULE = re.compile(r"No module named '([A-Za-z_][A-Za-z0-9_]{0,99})")
 #: A suite that took this share of its time gets twice as much.
 _NEARLY = 0.8
-#: Modules that are named.
-_MOST_MODULES = 20
 
 _HEAD = """\
 # How Miyabi tests this repository. Every field, with examples: docs/repository-file.md of Miyabi.
@@ -77,7 +76,7 @@ def _needed(inspection: Inspection) -> Iterator[tuple[str, dict[str, object]]]:
     longest = max((look.seconds.tests for look in inspection.looks), default=0.0)
     if longest >= _NEARLY * test.timeout and test.timeout < _LONGEST:
         yield "test", {"timeout": min(_LONGEST, 2 * test.timeout)}
-    modules = sorted({name for look in inspection.looks for name in _missing(look)})[:_MOST_MODULES]
+    modules = sorted({name for look in inspection.looks for name in _missing(look)})[:MAX_ENTRIES]
     if modules:
         yield "env", {"requirements": modules}
 
