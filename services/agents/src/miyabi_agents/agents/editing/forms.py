@@ -39,8 +39,9 @@ def translated(name: str, given: Mapping[str, Any]) -> tuple[str, Mapping[str, A
 
     Source: Anthropic's text editor tool, `text_editor_20250728`.
     """
-    if name in _COMMANDED and given.get("command") in _COMMANDS:
-        name = _COMMANDS[given["command"]]
+    command = str(given.get("command"))
+    if name in _COMMANDED and command in _COMMANDS:
+        name = _COMMANDS[command]
         given = {key: value for key, value in given.items() if key != "command"}
     name = _TOOLS.get(name, name)
     given = _renamed(name, given)

@@ -68,7 +68,8 @@ def usable(query: Query) -> tuple[Query, str]:
     except re2.error as error:
         words = error.args[0] if error.args else ""
         said = words.decode("utf-8", "replace") if isinstance(words, bytes) else str(words)
-        note = f"query is no regular expression ({shortened(said, 200)}), so it was searched for as plain text"
+        said = shortened(said.replace("(?m)", ""), 200)
+        note = f"query is no regular expression ({said}), so it was searched for as plain text"
         return Query(query.text, literal=True, ignore_case=query.ignore_case), note
     return query, ""
 
