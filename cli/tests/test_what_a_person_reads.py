@@ -144,7 +144,7 @@ def test_a_review_without_a_verdict_says_cause_and_remedy() -> None:
     for words in (
         "review: incomplete, so there is no verdict", "mypy ended with status 2", "Mend its configuration.",
         "mypy 1.18: no verdict: cannot find module 'x'", "ruff: -3 points", "By our rules", "bandit: nothing to look at",
-        "not analysed: data.bin is binary.", "a0.py:0", "and 10 findings more", "Look at\n      the lock.", "bbbbbbbbbbbb with aaaaaaaaaaaa",
+        "left out: data.bin is binary.", "a0.py:0", "and 10 findings more", "Look at\n      the lock.", "bbbbbbbbbbbb with aaaaaaaaaaaa",
     ):  # fmt: skip
         assert words in text, text
     assert " of 100" not in text

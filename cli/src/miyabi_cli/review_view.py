@@ -26,7 +26,7 @@ def show_review(console: Console, review: ReviewResult) -> None:
     for run in review.analysers:
         _analyser(console, run)
     for entry in review.left_out:
-        say(console, ours("    not analysed: "), shown(Untrusted(entry), style="yellow"))
+        say(console, ours("    left out: "), shown(Untrusted(entry), style="yellow"))
     _findings(console, review.findings)
     if review.remarks:
         say(console, ours("    remarks of the model, which take no points:"))

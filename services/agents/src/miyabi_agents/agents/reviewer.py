@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from miyabi.common.v1.task_kind_pb2 import TaskKind
 from miyabi.coordinator.v1.dispatch_service_pb2 import Lease, Outcome
@@ -17,12 +18,13 @@ from miyabi_agents.agents.gateway_calls import CALL_SECONDS, answered
 from miyabi_agents.analysers.base import ToolRunner
 from miyabi_agents.analysers.changed.change_set import of_change_set
 from miyabi_agents.analysers.changed.exhibits import Exhibits, lay_out
+from miyabi_agents.analysers.native.running import Head, lint
 from miyabi_agents.analysers.score import score
-from miyabi_agents.analysers.suite import ALL, run_all
+from miyabi_agents.analysers.suite import AGAIN, ALL, run_all
 from miyabi_agents.errors import AgentError, BudgetError, ModelAnswerError, ModelUnavailableError
-from miyabi_agents.ports import TaskContext
+from miyabi_agents.ports import TaskContext, Worktree
 from miyabi_agents.sandbox.removal import remove_tree
-from miyabi_agents.toolchains.port import BaseFiles
+from miyabi_agents.workspace.commit_files import CommitFiles
 from miyabi_agents.workspace.pulls.comparison import ChangedFile, Comparison, diff_of
 from miyabi_agents.workspace.pulls.refs import PullRequestRefs
 from miyabi_core.text import shortened
@@ -57,7 +59,9 @@ class ReviewerAgent:
         if inputs.pipeline != Pipeline.PIPELINE_REVIEW and inputs.HasField("change_set"):
             change = inputs.change_set
             async with context.workspaces.files(repository=inputs.repository, sha=change.base_sha) as base:
-                laid, result = await _measured(context, of_change_set(change.files, base), base)
+                laid, result = await _measured(
+                    context, of_change_set(change.files, base), base, lambda: _applied(context, change)
+                )
             return Outcome(review=await self._finished(context, laid, result, change))
         pull = await _pull_request(context)
         async with context.workspaces.compare(pull) as compared:
@@ -67,7 +71,7 @@ class ReviewerAgent:
                     "Push a change to it, or close it"
                 )
                 raise AgentError(message, reason=FailureReason.FAILURE_REASON_NO_CHANGE)
-            laid, result = await _measured(context, compared.files, compared.base)
+            laid, result = await _measured(context, compared.files, compared.base, lambda: _head(context, compared))
             change = await _as_shown(compared)
         laid.notes += compared.notes
         result = await self._finished(context, laid, result, change)
@@ -81,7 +85,8 @@ class ReviewerAgent:
         """Return the result with the model's remarks and with what was left out."""
         result.remarks, unseen = await self._remarks(context.lease, context, change)
         result.files = laid.count
-        result.left_out.extend(_listed([*laid.left_out, *unseen]))
+        left_out = _listed([*result.left_out, *laid.left_out, *unseen])
+        result.left_out[:] = left_out
         return result
 
     async def _remarks(self, task: Lease, context: TaskContext, change: ChangeSet) -> tuple[str, Sequence[str]]:
@@ -103,8 +108,23 @@ class ReviewerAgent:
         return shortened(remarks, 8000), told.notes
 
 
+@asynccontextmanager
+async def _applied(context: TaskContext, change: ChangeSet) -> AsyncIterator[Worktree]:
+    """Give a checkout of base with a change set over it."""
+    repository = context.lease.inputs.repository
+    async with context.workspaces.open(repository=repository, sha=change.base_sha, label="review") as tree:
+        await tree.apply(change)
+        yield tree
+
+
+def _head(context: TaskContext, compared: Comparison) -> AbstractAsyncContextManager[Worktree]:
+    """Give a checkout of a pull request's head."""
+    repository = context.lease.inputs.repository
+    return context.workspaces.open(repository=repository, sha=compared.head, label="review")
+
+
 async def _measured(
-    context: TaskContext, files: Iterable[ChangedFile], base: BaseFiles
+    context: TaskContext, files: Iterable[ChangedFile], base: CommitFiles, head: Head
 ) -> tuple[Exhibits, ReviewResult]:
     """Lay the files out, have all analysers look at them, and compute the score."""
     await context.progress.step("analysing the change")
@@ -115,12 +135,15 @@ async def _measured(
         await asyncio.to_thread((folder / "scratch").mkdir)
         runner = ToolRunner(context.sandbox, folder / "scratch")
         looked = await run_all(ALL, laid.subject, context.progress, runner, left_out=laid.unread)
+        linted = await lint(context, laid.subject, base, head)
     finally:
         await asyncio.shield(asyncio.to_thread(remove_tree, folder))
     own = [(OWN, finding) for finding in laid.findings]
-    runs = [*looked.runs, AnalyserRun(analyser=OWN, version=OWN_VERSION, completed=True)]
+    runs = [*looked.runs, *linted.runs, AnalyserRun(analyser=OWN, version=OWN_VERSION, completed=True)]
     analysed = bool(laid.subject.files)
-    return laid, score([*own, *looked.findings], runs, analysed=analysed, remedy=looked.remedy)
+    return laid, score(
+        [*own, *looked.findings, *linted.findings], runs, analysed=analysed, remedy=looked.remedy or AGAIN
+    )
 
 
 async def _pull_request(context: TaskContext) -> PullRequestRefs:

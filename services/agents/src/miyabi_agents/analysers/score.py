@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from miyabi.coordinator.v1.result_pb2 import AnalyserRun, Finding, FindingSeverity, ReviewResult
 from miyabi_agents.analysers.base import RawFinding
-from miyabi_core.text import shortened
+from miyabi_core.text import first, shortened
 
 #: Least score that passes.
 PASS_SCORE = 80
@@ -49,13 +49,15 @@ def score(
     rendered.sort(key=lambda entry: (-entry.severity, entry.path, entry.line))
     for run in runs:
         run.penalty = sum(entry.penalty for entry in rendered if entry.analyser == run.analyser)
+    named, rest = first(rendered, MAX_FINDINGS)
     result = ReviewResult(
         score=total,
         passed=total >= PASS_SCORE and not critical and not incomplete,
         incomplete=incomplete,
         escalated=critical or total < ESCALATION_SCORE,
         not_analysed=not analysed and not incomplete,
-        findings=rendered[:MAX_FINDINGS],
+        findings=named,
+        left_out=[f"{rest} more findings, which count, are not listed"] if rest else [],
         analysers=runs,
         remarks=shortened(remarks, 8000),
     )

@@ -22,7 +22,7 @@ from miyabi_agents.analysers.python.ruff import Ruff
 from miyabi_agents.analysers.secrets import DetectSecrets
 from miyabi_agents.errors import SandboxError
 from miyabi_core.proto_time import to_duration
-from miyabi_core.text import enumerated, shortened
+from miyabi_core.text import enumerated, listed, shortened
 
 if TYPE_CHECKING:
     from miyabi_agents.ports import ProgressSink
@@ -138,7 +138,7 @@ def _conclude(one: _One, subject: Subject, broken: set[str]) -> None:
     if broken & one.report.unread.keys():
         names = _names(broken & one.report.unread.keys(), subject)
         notes.append(f"{names}: not looked at, since it cannot be parsed, which is a finding")
-    one.run.notes.extend(shortened(note, MAX_SENTENCE) for note in notes[:NOTES])
+    one.run.notes.extend(listed(notes, NOTES, longest=MAX_SENTENCE))
     if silent:
         why = next(iter(silent.values()))
         one.run.error = shortened(f"no verdict on {_names(silent, subject)}: {why}", MAX_SENTENCE)
