@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from graphql import GraphQLSchema, OperationDefinitionNode, build_schema, parse, validate
 
-from miyabi_github_gateway.adapters import label_queries, queries
+from miyabi_github_gateway.adapters import label_queries, our_branches, queries
 from miyabi_github_gateway.adapters.graphql_request import PreparedRequest
 from miyabi_github_gateway.adapters.open_pull_requests import open_pull_requests
 from miyabi_github_gateway.adapters.query_cost import query_points
@@ -55,7 +55,7 @@ def every_query() -> dict[str, str]:
             found[f"target without {len(without)}, branch {branch}"] = target_queries.check_repository(
                 branch=branch, without=without
             )
-    found["our branches"] = target_queries.OUR_BRANCHES
+    found["our branches"] = our_branches.OUR_BRANCHES
     found["numbers"] = target_queries.check_numbers(2, without=frozenset())
     found["numbers by mentions"] = target_queries.check_numbers(2, without=frozenset({target_queries.CLOSED_BY}))
     found["more pages"] = queries.more_pages(tuple(queries.CONNECTIONS))
@@ -72,7 +72,8 @@ def test_no_query_is_left_out() -> None:
     """Every function and constant of the modules that makes a query is among those that are checked."""
     makers = {
         name
-        for name, value in {**vars(queries), **vars(label_queries), **vars(target_queries)}.items()
+        for module in (queries, label_queries, target_queries, our_branches)
+        for name, value in vars(module).items()
         if (callable(value) and hasattr(value, "cache_info")) or (isinstance(value, str) and value.startswith("query "))
     }
     assert makers == {
@@ -107,8 +108,8 @@ def test_numbers_of_a_target_cost_what_they_say() -> None:
         text = target_queries.check_numbers(100, without=without)
         said = PreparedRequest(text, {}, requests=target_queries.CONNECTIONS * 100).points
         assert query_points(parse(text)) == said
-    ours = PreparedRequest(target_queries.OUR_BRANCHES, {}, requests=1 + target_queries.PAGE).points
-    assert query_points(parse(target_queries.OUR_BRANCHES)) == ours
+    ours = PreparedRequest(our_branches.OUR_BRANCHES, {}, requests=1 + our_branches.PAGE).points
+    assert query_points(parse(our_branches.OUR_BRANCHES)) == ours
 
 
 def test_names_and_numbers_are_variables() -> None:

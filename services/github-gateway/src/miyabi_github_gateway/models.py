@@ -181,6 +181,16 @@ class NewPullRequest:
     draft: bool = True
     labels: tuple[Label, ...] = ()
     reviewers: tuple[str, ...] = ()
+    only_one: bool = False  #: refuse it where another branch of ours has one for the same issue
+
+
+@dataclass(frozen=True)
+class WrittenPullRequest:
+    """A pull request after it was written."""
+
+    pull_request: PullRequest
+    created: bool
+    notes: tuple[str, ...] = ()  #: what is to be known of it, a sentence each
 
 
 @dataclass(frozen=True)
@@ -194,6 +204,14 @@ class IssueSearch:
     text: str = ""
     limit: int = 100
     fields: frozenset[IssueField] = frozenset()
+
+
+@dataclass(frozen=True)
+class IssuePage:
+    """Some of the issues that were looked for."""
+
+    issues: tuple[Issue, ...]
+    more: bool = False  #: the limit is reached, and further issues match, or may
 
 
 #: What can be read by itself and is kept; a standing is only read.

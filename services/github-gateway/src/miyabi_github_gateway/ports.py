@@ -14,6 +14,7 @@ from miyabi_github_gateway.models import (
     Credential,
     Entry,
     Issue,
+    IssuePage,
     IssueSearch,
     Kind,
     Label,
@@ -22,6 +23,7 @@ from miyabi_github_gateway.models import (
     Read,
     Shape,
     Value,
+    WrittenPullRequest,
 )
 from miyabi_github_gateway.target_facts import RepositoryFacts, Standing, Target
 
@@ -127,8 +129,8 @@ class SharedCache(Protocol):
 class GitHubReader(Protocol):
     """Reads. Every method may raise the errors of `miyabi_github_gateway.errors`."""
 
-    def search(self, repository: str, wanted: IssueSearch) -> AsyncIterator[list[Issue]]:
-        """List issues page by page."""
+    def search(self, repository: str, wanted: IssueSearch) -> AsyncIterator[IssuePage]:
+        """List issues page by page; the last page says whether there are more than were asked for."""
 
     async def pull_request_of(self, repository: str, head_branch: str) -> PullRequest | None:
         """Read the open pull request of a head branch, or None."""
@@ -145,8 +147,8 @@ class GitHubWriter(Protocol):
     async def upsert_comment(self, repository: str, number: int, *, marker: str, body: str) -> tuple[str, bool]:
         """Write the comment of a marker; returns its page and whether it is new."""
 
-    async def create_pull_request(self, repository: str, wanted: NewPullRequest) -> tuple[PullRequest, bool]:
-        """Open or update the pull request of a head branch; returns it and whether it is new."""
+    async def create_pull_request(self, repository: str, wanted: NewPullRequest) -> WrittenPullRequest:
+        """Open or update the pull request of a head branch."""
 
     async def create_issue(
         self, repository: str, *, title: str, body: str, labels: Sequence[Label], marker: str

@@ -88,7 +88,7 @@ class GitHubGatewayServicer(GitHubGatewayServiceServicer):
             fields=_fields(request.fields),
         )
         async for page in self._reader.search(request.repository, wanted):
-            yield pb.SearchIssuesResponse(issues=map(_issue, page), freshness=pb.Freshness())
+            yield pb.SearchIssuesResponse(issues=map(_issue, page.issues), freshness=pb.Freshness(), more=page.more)
 
     async def GetRepository(self, request: pb.GetRepositoryRequest, context: Any) -> pb.GetRepositoryResponse:  # noqa: N802
         """Answer a repository."""
@@ -152,15 +152,18 @@ class GitHubGatewayServicer(GitHubGatewayServiceServicer):
             draft=not request.ready_for_review,
             labels=tuple(_labels(request.labels)),
             reviewers=tuple(request.reviewers),
+            only_one=request.only_one,
         )
 
         async def exists() -> bool:
             return await self._reader.pull_request_of(request.repository, request.head_branch) is not None
 
         async with self._limits.caps.opening(request.repository, request.head_branch, exists=exists) as opening:
-            found, created = await self._writer.create_pull_request(request.repository, wanted)
-            opening.is_new = created
-        return pb.CreatePullRequestResponse(pull_request=_pull_request(found), created=created)
+            written = await self._writer.create_pull_request(request.repository, wanted)
+            opening.is_new = written.created
+        return pb.CreatePullRequestResponse(
+            pull_request=_pull_request(written.pull_request), created=written.created, notes=written.notes
+        )
 
     async def CreateIssue(self, request: pb.CreateIssueRequest, context: Any) -> pb.CreateIssueResponse:  # noqa: N802
         """Open an issue."""

@@ -16,7 +16,7 @@ from miyabi_github_gateway.adapters.issue_assembly import IssueAssembly
 from miyabi_github_gateway.adapters.rest_reads import RestReads
 from miyabi_github_gateway.adapters.transport import GitHubTransport
 from miyabi_github_gateway.errors import GitHubRefusedError, RepositoryNotFoundError
-from miyabi_github_gateway.models import Issue, IssueField, IssueSearch, Kind, PullRequest, Read, Shape
+from miyabi_github_gateway.models import Issue, IssueField, IssuePage, IssueSearch, Kind, PullRequest, Read, Shape
 from miyabi_github_gateway.service.search_text import search_text
 
 #: GitHub hands out no more results of one search (docs.github.com, "About search").
@@ -38,8 +38,10 @@ class GitHubApiReader:
         request = PreparedRequest(text, variables, requests=requests)
         return await self._transport.execute(request, owner=repository.partition("/")[0])
 
-    async def search(self, repository: str, wanted: IssueSearch) -> AsyncIterator[list[Issue]]:
+    async def search(self, repository: str, wanted: IssueSearch) -> AsyncIterator[IssuePage]:
         """List issues page by page; without free text the repository's own list is used, which has no cap of 1,000.
+
+        What stands on a page beyond the limit is left out, which that page says.
 
         Raises:
             RepositoryNotFoundError: there is no such repository to be seen.
@@ -47,15 +49,16 @@ class GitHubApiReader:
         plain = not (wanted.text or wanted.milestone or wanted.assignee)
         pages = self._listed(repository, wanted) if plain else self._searched(repository, wanted)
         left = wanted.limit
-        async for page in pages:
-            if page:
-                yield page[:left]
+        async for page, is_last in pages:
+            more = len(page) > left or (len(page) == left and not is_last)
+            if page or more:
+                yield IssuePage(tuple(page[:left]), more=more)
             left -= len(page)
             if left <= 0:
                 return
 
-    async def _listed(self, repository: str, wanted: IssueSearch) -> AsyncIterator[list[Issue]]:
-        """List a repository's issues, oldest first.
+    async def _listed(self, repository: str, wanted: IssueSearch) -> AsyncIterator[tuple[list[Issue], bool]]:
+        """List a repository's issues, oldest first, each page with whether it is the last.
 
         GitHub's list takes issues with any of several labels; those that carry all are chosen here.
         """
@@ -76,11 +79,13 @@ class GitHubApiReader:
             page = await self._built(repository, found["nodes"], fields)
             if several:
                 page = [_without_labels(issue, wanted) for issue in page if _carries(issue, wanted.labels)]
-            yield page
             more, cursor = found["pageInfo"]["hasNextPage"], found["pageInfo"]["endCursor"]
+            yield page, not more
 
-    async def _searched(self, repository: str, wanted: IssueSearch) -> AsyncIterator[list[Issue]]:
+    async def _searched(self, repository: str, wanted: IssueSearch) -> AsyncIterator[tuple[list[Issue], bool]]:
         """Search, oldest first; beyond what GitHub hands out of one search, from the moment where that ends.
+
+        Each page comes with whether it is the last.
 
         Raises:
             GitHubRefusedError: more match than can be told apart by when they were opened.
@@ -96,11 +101,11 @@ class GitHubApiReader:
         since = ""
         while True:
             count, last = 0, ""
-            async for nodes in self._results(repository, text + since, wanted.fields):
+            async for nodes, is_last in self._results(repository, text + since, wanted.fields):
                 page = await self._built(repository, [node for node in nodes if _is_of(node, home)], wanted.fields)
                 count += len(nodes)
                 last = nodes[-1]["createdAt"] if nodes else last
-                yield [issue for issue in page if issue.number not in seen]
+                yield [issue for issue in page if issue.number not in seen], is_last and count < MOST_RESULTS
                 seen |= {issue.number for issue in page}
             if count < MOST_RESULTS:
                 return
@@ -110,8 +115,8 @@ class GitHubApiReader:
 
     async def _results(
         self, repository: str, text: str, fields: frozenset[IssueField]
-    ) -> AsyncIterator[list[Mapping[str, Any]]]:
-        """Search once, page by page."""
+    ) -> AsyncIterator[tuple[list[Mapping[str, Any]], bool]]:
+        """Search once, page by page, each with whether it is the last."""
         requests = queries.requests_of_page(fields)
         cursor: str | None = None
         more = True
@@ -124,8 +129,8 @@ class GitHubApiReader:
                 raise GitHubRefusedError(_messages(result))
             _refuse_holes(result, repository)
             page = result.data["search"]
-            yield [node for node in page["nodes"] if node]
             more, cursor = page["pageInfo"]["hasNextPage"], page["pageInfo"]["endCursor"]
+            yield [node for node in page["nodes"] if node], not more
 
     async def _built(
         self, repository: str, nodes: Sequence[Mapping[str, Any] | None], fields: frozenset[IssueField]

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from miyabi_core.errors import MiyabiError
 from miyabi_core.logging import get_logger
-from miyabi_core.text import shortened
 from miyabi_github_gateway.adapters.answers import json_of
 from miyabi_github_gateway.adapters.http import GitHubHttp
 from miyabi_github_gateway.adapters.once import once
+from miyabi_github_gateway.adapters.our_branches import OurBranches, issue_of
 from miyabi_github_gateway.adapters.rest_values import pull_request
 from miyabi_github_gateway.adapters.written import Written
 from miyabi_github_gateway.errors import GitHubRefusedError, GitHubUnavailableError, RepositoryNotFoundError
-from miyabi_github_gateway.models import NewPullRequest, PullRequest
+from miyabi_github_gateway.models import NewPullRequest, PullRequest, WrittenPullRequest
 from miyabi_github_gateway.service.governor import Cost
 
 _LOG = get_logger(__name__)
@@ -21,25 +22,56 @@ _LOG = get_logger(__name__)
 class PullRequestWriter:
     """Makes a head branch's pull request; the branch is the marker."""
 
-    def __init__(self, http: GitHubHttp, written: Written) -> None:
+    def __init__(self, http: GitHubHttp, written: Written, branches: OurBranches) -> None:
         self._http = http
         self._written = written
+        self._branches = branches
 
-    async def create(self, repository: str, wanted: NewPullRequest) -> tuple[PullRequest, bool]:
+    async def create(self, repository: str, wanted: NewPullRequest) -> WrittenPullRequest:
         """Open the pull request, or change title and body of the open one where they differ.
 
         Raises:
-            GitHubRefusedError: no such head, or nothing between head and base.
+            GitHubRefusedError: no such head, nothing between head and base, or there is another one of ours for the
+                issue and only one is wanted.
             RepositoryNotFoundError: there is no such repository, or the credential may not open pull requests there.
         """
-        found, is_new = await once(
-            lambda: self._open_one(repository, wanted.head_branch), lambda: self._open(repository, wanted)
-        )
+        notes: list[str] = []
+
+        async def write() -> PullRequest:
+            notes.extend(await self._beside(repository, wanted))
+            return await self._open(repository, wanted)
+
+        found, is_new = await once(lambda: self._open_one(repository, wanted.head_branch), write)
         if not is_new:
             found = await self._update(repository, found, wanted)
         if wanted.reviewers:
-            await self._ask(repository, found.number, wanted.reviewers)
-        return found, is_new
+            notes += await self._ask(repository, found.number, wanted.reviewers)
+        return WrittenPullRequest(found, is_new, tuple(dict.fromkeys(notes)))
+
+    async def _beside(self, repository: str, wanted: NewPullRequest) -> list[str]:
+        """Say which other branches of ours have an open pull request for the same issue.
+
+        Raises:
+            GitHubRefusedError: one has, and only one is wanted.
+            MiyabiError: only one is wanted, and it cannot be found out.
+        """
+        issue = issue_of(wanted.head_branch)
+        if issue is None:
+            return []
+        try:
+            found = [entry async for entry in self._branches.open(repository, issue=issue)]
+        except MiyabiError as error:
+            if wanted.only_one:
+                raise
+            return [f"Whether another pull request of ours is open for #{issue} is not known: {error.message}."]
+        said = [
+            f"Issue #{issue} has another open pull request of ours, #{pull.number} from {branch}."
+            for branch, _, pull in found
+            if branch != wanted.head_branch
+        ]
+        if said and wanted.only_one:
+            raise GitHubRefusedError(" ".join(said))
+        return said
 
     async def _open_one(self, repository: str, head_branch: str) -> PullRequest | None:
         """Look for the open pull request of a head branch; not through any cache."""
@@ -83,14 +115,17 @@ class PullRequestWriter:
             raise RepositoryNotFoundError(repository)
         return pull_request(json_of(answer))
 
-    async def _ask(self, repository: str, number: int, reviewers: Sequence[str]) -> None:
+    async def _ask(self, repository: str, number: int, reviewers: Sequence[str]) -> list[str]:
         """Ask for reviews, once: whoever has answered is not asked again. Nobody's absence fails the pull request."""
         name = f"reviewers:{repository}:{number}"
         if await self._written.where(name):
-            return
+            return []
         path = f"/repos/{repository}/pulls/{number}/requested_reviewers"
+        notes = []
         try:
             await self._http.rest("POST", path, cost=Cost.NOTIFY, json={"reviewers": list(reviewers)})
         except GitHubRefusedError as error:
-            _LOG.warning("reviewers.refused", repository=repository, number=number, error=shortened(error.message, 200))
+            _LOG.warning("reviewers.refused", repository=repository, number=number, error=error.message[:200])
+            notes = [f"{', '.join(reviewers)} could not be asked for a review: {error.message}."]
         await self._written.note(name, "asked")
+        return notes

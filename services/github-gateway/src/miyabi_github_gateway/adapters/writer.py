@@ -8,13 +8,14 @@ from dataclasses import replace
 
 from miyabi_github_gateway.adapters.accounts import Accounts
 from miyabi_github_gateway.adapters.http import GitHubHttp
+from miyabi_github_gateway.adapters.our_branches import OurBranches, issue_of
 from miyabi_github_gateway.adapters.transport import GitHubTransport
 from miyabi_github_gateway.adapters.write_comments import CommentWriter
 from miyabi_github_gateway.adapters.write_issues import IssueWriter
 from miyabi_github_gateway.adapters.write_labels import LabelWriter
 from miyabi_github_gateway.adapters.write_pulls import PullRequestWriter
 from miyabi_github_gateway.adapters.written import Written
-from miyabi_github_gateway.models import Issue, Label, NewPullRequest, PullRequest
+from miyabi_github_gateway.models import Issue, Label, NewPullRequest, WrittenPullRequest
 from miyabi_github_gateway.ports import Credentials, Invalidator, Locks
 
 
@@ -36,7 +37,7 @@ class GitHubApiWriter:
         accounts = Accounts(http, credentials)
         self._comments = CommentWriter(http, accounts, written)
         self._issues = IssueWriter(http, accounts, written)
-        self._pulls = PullRequestWriter(http, written)
+        self._pulls = PullRequestWriter(http, written, OurBranches(GitHubTransport(http)))
         self._locks = locks
         self._invalidator = invalidator
 
@@ -69,20 +70,22 @@ class GitHubApiWriter:
         async with self._writing(repository, f"comment:{number}:{marker}", number=number):
             return await self._comments.upsert(repository, number, marker=marker, body=body)
 
-    async def create_pull_request(self, repository: str, wanted: NewPullRequest) -> tuple[PullRequest, bool]:
+    async def create_pull_request(self, repository: str, wanted: NewPullRequest) -> WrittenPullRequest:
         """Open the pull request of a head branch, or bring the open one up to date.
 
         Raises:
             GitHubRefusedError: no such head, or nothing between head and base.
             RepositoryNotFoundError: there is no such repository.
         """
-        async with self._writing(repository, f"pull:{wanted.head_branch}"):
-            found, is_new = await self._pulls.create(repository, wanted)
+        # Of one issue by one replica at a time, so that two batches see each other's.
+        async with self._writing(repository, f"pull:{issue_of(wanted.head_branch) or wanted.head_branch}"):
+            written = await self._pulls.create(repository, wanted)
+        found = written.pull_request
         await self._invalidator.invalidate(repository, number=found.number)
         labels = list(found.labels)
         if wanted.labels:
             labels, _ = await self.set_labels(repository, found.number, add=wanted.labels, remove=())
-        return replace(found, labels=tuple(labels)), is_new
+        return replace(written, pull_request=replace(found, labels=tuple(labels)))
 
     async def create_issue(
         self, repository: str, *, title: str, body: str, labels: Sequence[Label], marker: str

@@ -62,6 +62,8 @@ class WarmUp:
         """Return what is to be warmed."""
         if self.repositories:
             named = self.repositories[:MOST_REPOSITORIES]
+            if left := self.repositories[MOST_REPOSITORIES:]:
+                _LOG.warning("cache.not_warmed", repositories=list(left), reason=f"more than {MOST_REPOSITORIES}")
             return [(name, shape) for name in named for shape in (Shape(Kind.REPOSITORY), NAMED_SHAPE)]
         return await self.shared.recent(MOST_REPOSITORIES)
 
@@ -77,7 +79,7 @@ class WarmUp:
                 reads = [
                     Read(repository, shape, issue.number)
                     async for page in self.reader.search(repository, wanted)
-                    for issue in page
+                    for issue in page.issues
                 ]
             async for found in self.reads.load(reads, timeout=self.timeout):
                 self._warmed += sum(not isinstance(outcome, MiyabiError) for outcome in found.values())

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from miyabi_github_gateway.adapters.git.bodies import BodyError
 from miyabi_github_gateway.adapters.git.pktline import MalformedPktLineError, lines
 
 #: What of a request is looked at: a list of prefixes takes some 100 bytes, a thousand wants 50 KB.
 LOOKED_AT_BYTES = 64 << 10
-#: Names and ids that one request may have brought; git asks for one pull request at a time.
+#: Heads of pull requests that one request may have brought; agents ask for one at a time.
 MOST = 20
 #: A pull request's head by its whole name; a prefix of many is not followed: a large repository has tens of thousands.
 _PULL = re.compile(rb"ref-prefix (refs/pull/[1-9][0-9]{0,8}/head)")
@@ -46,7 +47,11 @@ def is_v2(request: web.Request) -> bool:
 
 
 async def asked_of(body: AsyncIterator[bytes]) -> Asked:
-    """Read the beginning of a request (gitprotocol-v2); what cannot be read asks for nothing."""
+    """Read the beginning of a request (gitprotocol-v2); what cannot be read asks for nothing.
+
+    Raises:
+        BodyError: it names more pull requests than are brought at once.
+    """
     head = b""
     async for chunk in body:
         head += chunk
@@ -60,5 +65,8 @@ async def asked_of(body: AsyncIterator[bytes]) -> Asked:
     pulls = [match[1].decode() for data in found if (match := _PULL.fullmatch(data))]
     wants = [match[1].decode() for data in found if (match := _WANT.fullmatch(data))]
     if b"command=ls-refs" in found:
-        return Asked(head, pulls=tuple(dict.fromkeys(pulls))[:MOST])
+        named = tuple(dict.fromkeys(pulls))
+        if len(named) > MOST:
+            raise BodyError(f"the gateway brings at most {MOST} heads of pull requests at once, not {len(named)}")
+        return Asked(head, pulls=named)
     return Asked(head, commits=tuple(dict.fromkeys(wants)))

@@ -17,7 +17,7 @@ from pathlib import Path
 from miyabi_core.errors import ResourceExhaustedError, UnavailableError
 from miyabi_core.logging import get_logger
 from miyabi_github_gateway.adapters.git import metrics
-from miyabi_github_gateway.adapters.git.asked import MOST, Asked
+from miyabi_github_gateway.adapters.git.asked import Asked
 from miyabi_github_gateway.adapters.git.process import GitFailedError, output_of
 from miyabi_github_gateway.adapters.git.upstream import GitUpstream, Refs
 from miyabi_github_gateway.errors import GitHubUnavailableError, RepositoryNotFoundError
@@ -229,7 +229,7 @@ class Mirrors:
             return []
         feed = "".join(f"{commit}\n" for commit in unsure).encode()
         said = await output_of("cat-file", "--batch-check", git_dir=mirror.path, feed=feed)
-        return [line.split(" ")[0] for line in said.split("\n") if line.endswith(" missing")][:MOST]
+        return [line.split(" ")[0] for line in said.split("\n") if line.endswith(" missing")]
 
     async def _fetched(self, repository: str, mirror: _Mirror, *options: str, what: tuple[str, ...]) -> bool:
         """Fetch with git from our own address; returns False where GitHub has nothing of that name.

@@ -12,12 +12,12 @@ from miyabi_github_gateway.adapters.accounts import Accounts
 from miyabi_github_gateway.adapters.graphql_reply import reply_of
 from miyabi_github_gateway.adapters.graphql_request import PreparedRequest
 from miyabi_github_gateway.adapters.graphql_values import meaning
+from miyabi_github_gateway.adapters.our_branches import OurBranches
 from miyabi_github_gateway.adapters.rest_reads import RestReads
 from miyabi_github_gateway.adapters.target.branch_rules import BranchRules
 from miyabi_github_gateway.adapters.target.credential_rights import CredentialRights
 from miyabi_github_gateway.adapters.target.target_queries import (
     OF_REPOSITORY,
-    OUR_BRANCHES,
     check_repository,
     lacking,
     unknown_fields,
@@ -28,8 +28,6 @@ from miyabi_github_gateway.target_facts import OpenPullRequest, RepositoryFacts,
 
 #: Missing numbers that are looked up one by one, since only REST tells of a transfer: a request each.
 LOOKED_UP = 100
-#: The number of the issue in the name of a branch of ours, below `miyabi/`.
-_ISSUE = re.compile(r"issue-(\d{1,9})-")
 #: The end of an issue's address.
 _ADDRESS = re.compile(r"/repos/([^/]+/[^/]+)$")
 
@@ -52,6 +50,7 @@ class GitHubTargetSource:
         self._accounts = accounts
         self._rights = rights
         self._rules = BranchRules(rest)
+        self._branches = OurBranches(transport)
         self._without: frozenset[str] = frozenset()
 
     async def repository(self, target: Target) -> RepositoryFacts:
@@ -108,24 +107,8 @@ class GitHubTargetSource:
         return dict(raw)
 
     async def _ours(self, repository: str) -> dict[int, OpenPullRequest]:
-        """Read which issues have an open pull request of ours, told by the names of our branches, all pages."""
-        owner, _, name = repository.partition("/")
-        found: dict[int, OpenPullRequest] = {}
-        cursor: str | None = None
-        more = True
-        while more:
-            variables = {"owner": owner, "name": name, "after": cursor}
-            reply = reply_of(
-                await self._transport.execute(PreparedRequest(OUR_BRANCHES, variables, requests=101), owner=owner)
-            )
-            page = reply.at("repository", "refs")
-            if page is None:
-                raise MalformedAnswerError
-            for node in page["nodes"]:
-                if issue := _ISSUE.match(node["name"]):
-                    found |= {int(issue[1]): pull for pull in _of_branch(node)}
-            more, cursor = page["pageInfo"]["hasNextPage"], page["pageInfo"]["endCursor"]
-        return found
+        """Read which issues have an open pull request of ours."""
+        return {issue: pull async for _, issue, pull in self._branches.open(repository)}
 
     async def account(self, repository: str) -> str:
         """Return our account's login; see the port."""
@@ -155,11 +138,3 @@ class GitHubTargetSource:
         return Standing(
             number, "", is_pull_request=False, closed=False, locked=False, moved_to=f"{home[1]}#{raw['number']}"
         )
-
-
-def _of_branch(node: Mapping[str, Any]) -> list[OpenPullRequest]:
-    """Return the open pull request of a branch of ours; a fork's branch of the same name is not ours."""
-    pulls = node["associatedPullRequests"]["nodes"]
-    return [
-        OpenPullRequest(pull["number"], pull["url"], "", ours=True) for pull in pulls if not pull["isCrossRepository"]
-    ]

@@ -58,16 +58,6 @@ def check_repository(*, branch: bool, without: frozenset[str]) -> str:
     )
 
 
-#: Our branches, each with its open pull request: `$owner`, `$name`, `$after`.
-OUR_BRANCHES = (
-    "query OurBranches($owner: String!, $name: String!, $after: String) { "
-    "repository(owner: $owner, name: $name) { "
-    f'refs(refPrefix: "refs/heads/miyabi/", first: {PAGE}, after: $after) {{ '
-    "nodes { name associatedPullRequests(first: 1, states: [OPEN]) { nodes { number url isCrossRepository } } } "
-    "pageInfo { hasNextPage endCursor } } } }"
-)
-
-
 @lru_cache(maxsize=TEXTS)
 def check_numbers(count: int, *, without: frozenset[str]) -> str:
     """Return one query on numbers of a repository: number j is alias `ij`, variable `$ij`."""
