@@ -127,7 +127,7 @@ async def _batch(
         issue_numbers=numbers,
         pipeline=Pipeline.PIPELINE_FIX,
         concurrency=CONCURRENCY,
-        overrule=[ProblemKind.PROBLEM_KIND_ISSUE_IN_BATCH],
+        overrule=[ProblemKind.PROBLEM_KIND_ISSUE_IN_BATCH, ProblemKind.PROBLEM_KIND_PULL_REQUEST_OPEN],
         request_id=new_ulid(),
     )
     name = await watchers.submit(system.coordinators(index), request)

@@ -12,6 +12,7 @@ import pytest_asyncio
 from running_system import System, running_system
 from toy_repository import REPOSITORY
 
+from miyabi.common.v1.problem_pb2 import ProblemKind
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.event_pb2 import BatchEvent
 from miyabi.coordinator.v1.state_pb2 import RunState, TaskState
@@ -42,7 +43,10 @@ def kill(system: System, name: str) -> None:
 
 def request(*issues: int) -> pb.SubmitBatchRequest:
     """Return a request for the toy repository."""
-    return pb.SubmitBatchRequest(repository=REPOSITORY, issue_numbers=issues, concurrency=2, request_id=new_ulid())
+    again = [ProblemKind.PROBLEM_KIND_PULL_REQUEST_OPEN, ProblemKind.PROBLEM_KIND_ISSUE_IN_BATCH]
+    return pb.SubmitBatchRequest(
+        repository=REPOSITORY, issue_numbers=issues, concurrency=2, request_id=new_ulid(), overrule=again
+    )
 
 
 def is_leased(event: BatchEvent) -> bool:

@@ -10,17 +10,21 @@ import pytest
 from running_system import System
 from toy_repository import REPOSITORY
 
+from miyabi.common.v1.problem_pb2 import ProblemKind
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.event_pb2 import BatchEvent
 from miyabi.coordinator.v1.state_pb2 import Pipeline, RunState
 from miyabi_cli.errors import CliError
 from miyabi_core.ids import new_ulid
 
+#: Tests share one system: an issue may have a pull request of another test.
+AGAIN = [ProblemKind.PROBLEM_KIND_PULL_REQUEST_OPEN, ProblemKind.PROBLEM_KIND_ISSUE_IN_BATCH]
+
 
 def request(*issues: int, **more: object) -> pb.SubmitBatchRequest:
     """Return a request for the toy repository."""
     return pb.SubmitBatchRequest(
-        repository=REPOSITORY, issue_numbers=issues, concurrency=2, request_id=new_ulid(), **more
+        repository=REPOSITORY, issue_numbers=issues, concurrency=2, request_id=new_ulid(), overrule=AGAIN, **more
     )  # type: ignore[arg-type]
 
 

@@ -24,6 +24,8 @@ async def grpcurl(*arguments: str) -> subprocess.CompletedProcess[str]:
 async def test_submit_streams_to_the_end(system: System) -> None:
     """A batch that is handed over without any proto file streams its events until the last."""
     body = {"repository": REPOSITORY, "issue_numbers": [1, 2], "pipeline": "PIPELINE_FIX", "concurrency": 2}
+    # Tests share one system.
+    body["overrule"] = ["PROBLEM_KIND_PULL_REQUEST_OPEN", "PROBLEM_KIND_ISSUE_IN_BATCH"]
     done = await grpcurl("-d", json.dumps(body), system.target, "miyabi.coordinator.v1.CoordinatorService/SubmitBatch")
     assert done.returncode == 0, done.stderr
     assert '"batch_accepted"' in done.stdout

@@ -8,11 +8,13 @@ import grpc
 import pytest
 import redis.asyncio
 from google.protobuf.descriptor import EnumDescriptor
+from google.protobuf.duration_pb2 import Duration
 from test_service import collect, submit
 
 from miyabi.common.v1 import problem_pb2 as problems_pb
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1 import state_pb2
+from miyabi.github_gateway.v1 import github_gateway_service_pb2 as gateway_pb
 from miyabi_coordinator import shards
 from miyabi_coordinator.models import Findings, Problem, ProblemKind
 from miyabi_coordinator.service.obstacles import MOST_TOLD, PROBLEMS_BYTES, refusal_of, refusing, told
@@ -187,6 +189,17 @@ async def test_check_that_fails_ends_the_submit_as_other_reads_do(stack, operato
     stack.gateway.unavailable = failure
     async with stack.coordinator() as channel:
         assert (await refusal(operators(channel).SubmitBatch(submit(1)))).reason == reason
+
+
+async def test_check_that_fails_is_not_known_where_the_issues_are_old_too(stack, operators):
+    """Where GitHub's limit made the gateway hand out older data the batch starts with them, and says what is not known."""
+    stack.gateway.unavailable = ResourceExhaustedError("The limit was reached.", reason="GITHUB_RATE_LIMITED")
+    stack.gateway.freshness = {1: gateway_pb.Freshness(stale=True, age=Duration(seconds=720))}
+    async with stack.coordinator() as channel:
+        event = await accepted(operators(channel).SubmitBatch(submit(1, 2)))
+        assert list(event.batch_accepted.not_known) == ["What stands in the way at GitHub: The limit was reached."]
+        stack.gateway.unavailable = UnavailableError("away", reason="SHUTTING_DOWN")
+        assert (await refusal(operators(channel).SubmitBatch(submit(1, 2)))).reason == "SHUTTING_DOWN"
 
 
 @pytest.mark.parametrize("count", [1, 2, 4, 6])

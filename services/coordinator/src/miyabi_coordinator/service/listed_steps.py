@@ -13,14 +13,14 @@ A list of fewer than two items is no decomposition, and neither is a template's 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
 from miyabi_coordinator.models import ListedStep
-from miyabi_core.text import split_lines
+from miyabi_core.text import first, shortened, split_lines
 
 #: Most steps of an issue; a plan holds no more.
 MAX_STEPS = 50
@@ -216,13 +216,17 @@ def listed_steps(body: str) -> tuple[ListedStep, ...]:
     reader = _Reader(split_lines(text))
     reader.read(SyntaxTreeNode(_PARSER.parse(text)))
     items = reader.items if reader.total > 1 else []
-    found = (items or (reader.headings if len(reader.headings) > 1 else []))[:MAX_STEPS]
+    found, rest = first(items or (reader.headings if len(reader.headings) > 1 else []), MAX_STEPS)
     positions = {(entry.group, entry.number): position for position, entry in enumerate(found)}
     wanted = [
         [positions[key] for number in entry.after if (key := (entry.group, number)) in positions] for entry in found
     ]
     before, dropped = _acyclic(wanted)
-    return tuple(_bounded(found, before, dropped))
+    steps = list(_bounded(found, before, dropped))
+    if rest:
+        words = f"{steps[-1].description}\n\nThe issue lists {rest} more steps, which are beyond what a plan holds."
+        steps[-1] = ListedStep(steps[-1].title, words.strip(), steps[-1].depends_on)
+    return tuple(steps)
 
 
 def plain(body: str) -> str:
@@ -300,7 +304,7 @@ def _reaches(chosen: list[list[int]], start: int, goal: int) -> bool:
     return False
 
 
-def _bounded(found: list[_Found], before: list[list[int]], dropped: list[list[int]]) -> Iterator[ListedStep]:
+def _bounded(found: Sequence[_Found], before: list[list[int]], dropped: list[list[int]]) -> Iterator[ListedStep]:
     """Yield the steps within their limits."""
     left = MAX_DESCRIPTIONS
     for entry, others, ignored in zip(found, before, dropped, strict=True):
@@ -308,6 +312,6 @@ def _bounded(found: list[_Found], before: list[list[int]], dropped: list[list[in
         if ignored:
             named = ", ".join(str(found[other].number) for other in ignored)
             description = f"{description}\n\nThe issue also puts {named} before this step, which is a circle.".strip()
-        description = description[:left]
+        description = shortened(description, left) if left else ""
         left -= len(description)
-        yield ListedStep(entry.title[:MAX_TITLE], description, tuple(sorted(others)))
+        yield ListedStep(shortened(entry.title, MAX_TITLE), description, tuple(sorted(others)))

@@ -42,10 +42,12 @@ class Quotas:
 
     def watch(self, repository: str) -> None:
         """Ask for the caps of a repository too."""
-        if repository not in self._wanted:
-            self._wanted[repository] = None
-            while len(self._wanted) > MOST_REPOSITORIES:
-                self._wanted.pop(next(iter(self._wanted)))
+        known = repository in self._wanted
+        self._wanted.pop(repository, None)
+        self._wanted[repository] = None
+        while len(self._wanted) > MOST_REPOSITORIES:
+            self._wanted.pop(next(iter(self._wanted)))
+        if not known:
             self._more.set()
 
     def pull_requests(self) -> Mapping[str, int]:

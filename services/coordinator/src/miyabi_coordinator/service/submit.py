@@ -34,6 +34,9 @@ from miyabi_core.errors import MiyabiError, UnavailableError, first_of
 #: Longest wait for what another shard says of open batches: one that is away must not keep batches of others out.
 OTHER_SHARD_SECONDS = 2.0
 
+#: Why GitHub cannot be asked for a while.
+OUT_OF_REACH = frozenset({"GITHUB_RATE_LIMITED", "GITHUB_UNAVAILABLE"})
+
 
 @dataclass(frozen=True, slots=True)
 class Submission:
@@ -96,7 +99,7 @@ class Submit:
     async def _make(self, submission: Submission, batch: Batch, runs: list[Run]) -> Created:
         """Write the batch, unless something stands in its way."""
         spec = batch.spec
-        findings = await self._findings(spec)
+        findings = await self._findings(spec, stale=any(run.stale for run in runs))
         in_the_way = partial(refusing, overruled=submission.overruled, dry_run=spec.dry_run)
         refused = in_the_way(findings.problems)
         if not refused:
@@ -112,11 +115,11 @@ class Submit:
             return made
         raise refusal_of(spec.repository, refused)
 
-    async def _findings(self, spec: Spec) -> Findings:
+    async def _findings(self, spec: Spec, *, stale: bool) -> Findings:
         """Ask the gateway and the stores what stands in the way."""
         try:
             async with asyncio.TaskGroup() as group:
-                checked = group.create_task(self._gateway.check(target_of(spec)))
+                checked = group.create_task(self._checked(spec, stale=stale))
                 asked = [group.create_task(self._open_batches(store, spec)) for store in self._stores]
         except* MiyabiError as failures:
             raise first_of(failures) from None
@@ -129,6 +132,23 @@ class Submit:
         if any(task.result() is None for task in asked):
             not_known.append("Whether an issue is in another batch: a part of the state store did not answer.")
         return Findings((*found.problems, *taken_problems(taken)), tuple(not_known))
+
+    async def _checked(self, spec: Spec, *, stale: bool) -> Findings:
+        """Ask the gateway what stands in the way.
+
+        Args:
+            spec: What is asked for.
+            stale: GitHub was out of reach for the issues, and older data were taken: then they are for this too.
+
+        Raises:
+            MiyabiError: the gateway could not find out.
+        """
+        try:
+            return await self._gateway.check(target_of(spec))
+        except MiyabiError as error:
+            if not (stale and error.reason in OUT_OF_REACH):
+                raise
+            return Findings((), (f"What stands in the way at GitHub: {error.message}",))
 
     async def _open_batches(self, store: Store, spec: Spec) -> dict[int, tuple[str, ...]] | None:
         """Return which issues are in open batches of a shard; None where it does not answer soon: others go on."""
