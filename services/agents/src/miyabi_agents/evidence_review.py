@@ -51,8 +51,10 @@ def _analyser(run: AnalyserRun) -> GitHubMarkdown:
     name = inline(Untrusted(f"{run.analyser} {run.version}".strip()), most=100)
     notes = inline(Untrusted("; ".join(run.notes)), most=SENTENCE)
     noted = ours(" ({notes})", notes=notes) if notes else notes
+    if run.not_applicable and notes:
+        return ours("{name}: {notes}", name=name, notes=notes)
     if run.not_applicable:
-        return ours("{name}: nothing to look at{noted}", name=name, noted=noted)
+        return ours("{name}: nothing to look at", name=name)
     if run.completed:
         return ours("{name}: -{points} points{noted}", name=name, points=run.penalty, noted=noted)
     why = inline(Untrusted(run.error), most=SENTENCE) or ours("not said")

@@ -95,7 +95,7 @@ class Execution:
         await asyncio.to_thread(lay, laid, source=self.environment.tree, target=tree.path)
         scratch = tree.path.parent / f"{tree.path.name}.scratch"
         try:
-            await asyncio.to_thread(_prepare, scratch, run.copies)
+            await asyncio.to_thread(prepare_scratch, scratch, run.copies)
             limits = SandboxLimits(wall=wall or timedelta(seconds=self.part.config.test.timeout))
             limits = replace(limits, cpu=4 * limits.wall)
             async with _PLACES:
@@ -122,11 +122,11 @@ class Execution:
         """Run one command of a run."""
         places = {"tree": str(tree.path), "env": str(self.environment.path), "scratch": str(scratch)}
         job = SandboxJob(
-            [_filled(argument, places) for argument in command],
+            [filled(argument, places) for argument in command],
             cwd=tree.path / run.cwd,
             writable=[tree.path, scratch],
             readable=[self.environment.path, *self.environment.recipe.readable, *run.readable],
-            environment={key: _filled(value, places) for key, value in run.environment.items()},
+            environment={key: filled(value, places) for key, value in run.environment.items()},
             limits=limits,
             network=Network.LOOPBACK,
         )
@@ -178,14 +178,14 @@ def _tail(text: str, longest: int) -> str:
     return ending("".join(char for char in text if char in "\n\t" or char.isprintable()), longest)
 
 
-def _filled(text: str, places: Mapping[str, str]) -> str:
+def filled(text: str, places: Mapping[str, str]) -> str:
     """Fill placeholders in; other braces stay as they are."""
     for name, value in places.items():
         text = text.replace(f"{{{name}}}", value)
     return text
 
 
-def _prepare(scratch: Path, copies: Mapping[str, Path]) -> None:
+def prepare_scratch(scratch: Path, copies: Mapping[str, Path]) -> None:
     """Make the run's private folder, with the writable copies that it needs."""
     scratch.mkdir(parents=True)
     for name, source in copies.items():

@@ -131,7 +131,7 @@ class _Laying:
                 continue
             self._names.use(name, path)
             if before is not None:
-                _write_where_free(self._base_root, name, before)
+                write_where_free(self._base_root, name, before)
             return name
         raise AssertionError("a name of our own is always free")
 
@@ -144,7 +144,7 @@ class _Laying:
             content = base.read(path)
             if content is not None:
                 for place in (self._root, self._base_root):
-                    _write_where_free(place, path, content)
+                    write_where_free(place, path, content)
         self._exhibits.subject = Subject(
             self._root.resolve(),
             self._base_root.resolve(),
@@ -182,7 +182,7 @@ def _why_out(file: ChangedFile, after: bytes | str | None) -> str:
     return obstacle(after) or (RENAMED if file.same_content else "")
 
 
-def _write_where_free(place: Path, path: str, content: bytes) -> None:
+def write_where_free(place: Path, path: str, content: bytes) -> None:
     """Write what stands beside the changed files, unless one of them is where it should be."""
     try:
         linkfree.write(place, path, content)

@@ -1,0 +1,1 @@
+"""Analysers that other toolchains bring themselves, run in the environment of the project."""
