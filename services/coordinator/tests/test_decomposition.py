@@ -134,11 +134,13 @@ def test_any_text_gives_steps_within_their_limits(body):
 
 
 def test_limits_are_kept():
-    """A huge list is cut to what a plan may hold and a run should store."""
+    """A huge list is cut to what a plan may hold and a run should store, and each cut is said."""
     steps = listed_steps("\n".join(f"- [ ] {'x' * 400}{number}\n  - {'y' * 600}" for number in range(60)))
     assert len(steps) == MAX_STEPS
-    assert {len(step.title) for step in steps} == {MAX_TITLE}
-    assert sum(len(step.description) for step in steps) <= MAX_DESCRIPTIONS
+    assert all(len(step.title) <= MAX_TITLE and "left out" in step.title for step in steps)
+    said = "The issue lists 10 more steps, which are beyond what a plan holds."
+    assert steps[-1].description.endswith(said)
+    assert sum(len(step.description) for step in steps) <= MAX_DESCRIPTIONS + len(said)
 
 
 def test_issues_that_come_first():

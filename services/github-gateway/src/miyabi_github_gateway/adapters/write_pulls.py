@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from miyabi_core.errors import MiyabiError
 from miyabi_core.logging import get_logger
+from miyabi_core.text import shortened
 from miyabi_github_gateway.adapters.answers import json_of
 from miyabi_github_gateway.adapters.http import GitHubHttp
 from miyabi_github_gateway.adapters.once import once
@@ -125,7 +126,7 @@ class PullRequestWriter:
         try:
             await self._http.rest("POST", path, cost=Cost.NOTIFY, json={"reviewers": list(reviewers)})
         except GitHubRefusedError as error:
-            _LOG.warning("reviewers.refused", repository=repository, number=number, error=error.message[:200])
+            _LOG.warning("reviewers.refused", repository=repository, number=number, error=shortened(error.message, 200))
             notes = [f"{', '.join(reviewers)} could not be asked for a review: {error.message}."]
         await self._written.note(name, "asked")
         return notes

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from miyabi_core.errors import ResourceExhaustedError, UnavailableError
 from miyabi_core.logging import get_logger
+from miyabi_core.text import shortened
 from miyabi_github_gateway.adapters.git import metrics
 from miyabi_github_gateway.adapters.git.asked import Asked
 from miyabi_github_gateway.adapters.git.process import GitFailedError, output_of
@@ -248,7 +249,7 @@ class Mirrors:
             if any(text in str(error) for text in _FULL):
                 metrics.MIRROR_FETCHES.labels("full").inc()
                 raise MirrorsFullError(repository, limit_bytes=self._limit_bytes) from error
-            _LOG.warning("mirror.failed", repository=repository, error=str(error).replace(url, "(url)")[:500])
+            _LOG.warning("mirror.failed", repository=repository, error=shortened(str(error).replace(url, "(url)"), 500))
             raise GitHubUnavailableError("a fetch failed") from error
         return True
 
@@ -307,7 +308,7 @@ async def _local_refs(path: Path) -> Refs:
         head = await output_of("symbolic-ref", "HEAD", git_dir=path)
     except GitFailedError as error:
         # A mirror that was half removed, or written by a disk that was full: begin again.
-        _LOG.warning("mirror.broken", mirror=path.name, error=str(error)[:200])
+        _LOG.warning("mirror.broken", mirror=path.name, error=shortened(str(error), 200))
         await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
         await output_of("init", "--quiet", "--bare", str(path), git_dir=path)
         return Refs()

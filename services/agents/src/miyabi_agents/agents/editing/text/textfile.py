@@ -12,7 +12,7 @@ from itertools import accumulate
 
 from miyabi_agents.agents.editing.text.alignment import aligned
 from miyabi_agents.agents.editing.text.encodings import Encoding, UnknownEncodingError, cookie_of
-from miyabi_core.text import split_lines
+from miyabi_core.text import shortened, split_lines
 
 
 @dataclass(frozen=True)
@@ -192,7 +192,7 @@ def _refuse_foreign(path: str, name: str, text: str) -> None:
         if char == "\0" or not _holds(name, char):
             code = f"U+{ord(char):04X} {unicodedata.name(char, '')}".strip()
             raise ValueError(f"{path} is {name}, which cannot hold {char!a} ({code}); nothing was written")
-    raise ValueError(f"{path} is {name}, which cannot hold {text[:100]!a}; nothing was written")
+    raise ValueError(f"{path} is {name}, which cannot hold {shortened(text, 100)!a}; nothing was written")
 
 
 def _holds(name: str, char: str) -> bool:

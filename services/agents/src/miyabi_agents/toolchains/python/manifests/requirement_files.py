@@ -9,7 +9,7 @@ from posixpath import basename, dirname
 from miyabi_agents.errors import EnvironmentBuildError
 from miyabi_agents.toolchains.python.manifests.requirement import Gathered, left_out, take
 from miyabi_agents.toolchains.python.manifests.tree import Tree, joined
-from miyabi_core.text import split_lines
+from miyabi_core.text import shortened, split_lines
 
 #: Files that one file may bring in by `-r` and `-c`, itself among them.
 MAX_FILES = 50
@@ -68,7 +68,7 @@ def _read(tree: Tree, path: str, into: Gathered, project: str, *, constraint: bo
         if option in _FILES:
             target = joined(dirname(path), value)
             if target is None:
-                raise EnvironmentBuildError(f"{path}: `{line[:200]}` leads out of the repository")
+                raise EnvironmentBuildError(f"{path}: `{shortened(line, 200)}` leads out of the repository")
             _read(tree, target, into, project, constraint=constraint or _FILES[option] == "-c")
         elif option in ("-e", "--editable"):
             _requirement(value, into, path, project, constraint=False)
@@ -85,8 +85,8 @@ def _option(option: str, value: str, path: str) -> None:
     if option in _HARMLESS or (option in ("-i", "--index-url") and _COMMON_INDEX.fullmatch(value)):
         return
     raise EnvironmentBuildError(
-        f"{path}: option `{option[:200]}` is refused: packages come from the operator's indexes alone; name what is "
-        "needed in .miyabi.yaml, `env.requirements` with `env.only`"
+        f"{path}: option `{shortened(option, 200)}` is refused: packages come from the operator's indexes alone; name "
+        "what is needed in .miyabi.yaml, `env.requirements` with `env.only`"
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 from miyabi_agents.toolchains.port import OwnTests
-from miyabi_core.text import split_lines
+from miyabi_core.text import shortened, split_lines
 
 #: Longest program that is parsed; the longest known test files have some ten thousand lines.
 MAX_BYTES = 1 << 20
@@ -80,7 +80,7 @@ def code_of(content: bytes | None, group: str) -> str:
         return ""
     first = min([node.lineno, *(one.lineno for one in getattr(node, "decorator_list", ()))])
     lines = split_lines(content or b"")[first - 1 : node.end_lineno]
-    return b"\n".join(lines).decode("utf-8", "replace")[:MAX_SHOWN]
+    return shortened(b"\n".join(lines).decode("utf-8", "replace"), MAX_SHOWN)
 
 
 def parsed(content: bytes) -> ast.Module:

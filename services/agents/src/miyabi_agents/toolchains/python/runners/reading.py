@@ -12,7 +12,7 @@ from miyabi_agents.ports import SandboxResult
 from miyabi_agents.toolchains.port import Project, RunVerdicts, TestRun
 from miyabi_agents.toolchains.python.runners.records import ForgedError, Report, parse
 from miyabi_agents.toolchains.python.runners.report.miyabi_report import variables
-from miyabi_core.text import shortened
+from miyabi_core.text import enumerated, shortened
 
 #: Verdicts by the words of a report.
 VERDICTS: Mapping[str, TestVerdict.ValueType] = {
@@ -176,7 +176,7 @@ def _not_whole(report: Report) -> str:
     assert report.summary is not None
     replaced = report.summary.get("replaced")
     if isinstance(replaced, list) and replaced:
-        return f"the tests replaced {', '.join(map(str, replaced[:3]))}, which decides verdicts"
+        return f"the tests replaced {enumerated([*map(str, replaced)], 3)}, which decides verdicts"
     return ""
 
 
