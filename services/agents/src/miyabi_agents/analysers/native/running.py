@@ -74,9 +74,9 @@ async def lint(context: TaskContext, subject: Subject, base: CommitFiles, head: 
         _not_run(linted, LINTERS, wanted, str(error))
         return linted
     parts = [
-        (recognised, own)
+        (recognised, theirs)
         for recognised, paths in by_project(wanted, repository.recognised)
-        if (own := [path for path in paths if _linters(recognised, path)])
+        if (theirs := [path for path in paths if _linters(recognised, path)])
     ]
     seen = {path for _, paths in parts for path in paths}
     _not_run(linted, LINTERS, [path for path in wanted if path not in seen], "no project holds the files")
