@@ -236,3 +236,34 @@ async def test_a_file_of_any_size_is_read_piece_by_piece(remote: Path) -> None:
         begun.close()  # type: ignore[attr-defined]
     assert max(map(len, pieces)) <= 1 << 20
     assert b"".join(pieces) == content
+
+
+#: A path that some attribute turns, what is written, and what a checkout has of it.
+TURNED = {
+    "CRLF in checkouts": ("run.bat", b"a\nb\n", b"a\r\nb\r\n"),
+    "UTF-16 in checkouts": ("a/words.strings", "é\n".encode(), "é\n".encode("utf-16-le")),
+    "a keyword": ("version.txt", b"$Id$\n", b"$Id: 055c8729cdcc372500a08db659c045e16c4409fb $\n"),
+    "nothing": ("plain.py", b"a\nb\n", b"a\nb\n"),
+    "nothing, with CRLF": ("plain.txt", b"a\r\nb\r\n", b"a\r\nb\r\n"),
+}
+
+
+@pytest.mark.parametrize(("path", "content", "there"), TURNED.values(), ids=TURNED)
+async def test_a_change_is_laid_as_a_checkout_of_it_is(remote: Path, tmp_path: Path, path, content, there) -> None:
+    """What tests see of a change, laid over base, is what they see of the pushed commit: by `lay`, and by a run."""
+    rules = b"*.bat eol=crlf\n*.strings text working-tree-encoding=UTF-16LE\nversion.txt ident\n"
+    blob = git(remote, "hash-object", "-w", "--stdin", stdin=rules)
+    git(remote, "update-index", "--add", "--cacheinfo", f"100644,{blob},.gitattributes")
+    tree_id = git(remote, "write-tree")
+    git(remote, "update-ref", "refs/heads/main", git(remote, "commit-tree", "-m", "rules", "-p", "main", tree_id))
+    async with edited(remote) as (tree, workspaces, sha):
+        tree.write(path, content)
+        change = await tree.change_set()
+        pushed = await tree.commit_and_push(branch="miyabi/x", message="x")
+        await workspaces.lay(repository="acme/toy", sha=sha, path=tmp_path / "laid", change=change)
+        await workspaces.lay(repository="acme/toy", sha=pushed, path=tmp_path / "pushed")
+        async with workspaces.open(repository="acme/toy", sha=sha, label="x") as worktree:
+            await worktree.apply(change)
+            assert (worktree.path / path).read_bytes() == (tmp_path / "pushed" / path).read_bytes()
+    assert (tmp_path / "laid" / path).read_bytes() == (tmp_path / "pushed" / path).read_bytes()
+    assert (tmp_path / "laid" / path).read_bytes() == there

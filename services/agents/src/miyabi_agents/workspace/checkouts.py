@@ -25,7 +25,7 @@ CHECKOUTS = Counter("miyabi_agents_checkouts_total", "Checkouts given to runs, b
 
 
 @dataclass
-class _Slot:
+class Slot:
     """One kept checkout."""
 
     repository: str
@@ -46,11 +46,11 @@ class CheckoutPool:
 
     def __init__(self, folder: Path, git_dirs: Path) -> None:
         self._folder, self._git_dirs = folder, git_dirs
-        self._idle: list[_Slot] = []
+        self._idle: list[Slot] = []
         self._made = 0
 
     @asynccontextmanager
-    async def lend(self, repository: str, commit: CommitFiles, *, name: str) -> AsyncIterator[Path]:
+    async def lend(self, repository: str, commit: CommitFiles, *, name: str) -> AsyncIterator[Slot]:
         """Lend a checkout of a commit, exactly as the commit has it; what is left in it is removed before the next.
 
         A checkout whose preparation or use was broken off is given up.
@@ -62,7 +62,7 @@ class CheckoutPool:
         kept = False
         try:
             await self._prepare(slot, commit)
-            yield slot.path
+            yield slot
             kept = True
         finally:
             if kept:
@@ -72,7 +72,7 @@ class CheckoutPool:
             while len(self._idle) > MAX_IDLE:
                 await asyncio.shield(asyncio.to_thread(_give_up, self._idle.pop(0)))
 
-    def _take(self, repository: str, sha: str, name: str) -> _Slot:
+    def _take(self, repository: str, sha: str, name: str) -> Slot:
         """Take an idle checkout of the repository, of the same commit where there is one, or begin another."""
         own = [slot for slot in self._idle if slot.repository == repository]
         chosen = next((slot for slot in own if slot.sha == sha), own[0] if own else None)
@@ -81,9 +81,9 @@ class CheckoutPool:
             return chosen
         self._made += 1
         name = f"{name}-{self._made}"
-        return _Slot(repository, self._folder / name, self._git_dirs / name)
+        return Slot(repository, self._folder / name, self._git_dirs / name)
 
-    async def _prepare(self, slot: _Slot, commit: CommitFiles) -> None:
+    async def _prepare(self, slot: Slot, commit: CommitFiles) -> None:
         """Make a checkout hold exactly the commit's files."""
         listing = await asyncio.to_thread(commit.listing)
         if slot.listing is None:
@@ -109,7 +109,7 @@ def _other(path: str, blob: str, before: Listing, after: Listing) -> bool:
     return before.blobs.get(path) != blob or (path in before.executable) != (path in after.executable)
 
 
-async def _begin(slot: _Slot, commit: CommitFiles) -> None:
+async def _begin(slot: Slot, commit: CommitFiles) -> None:
     """Make the folders of a checkout, and a git directory that borrows the mirror's objects."""
     await asyncio.to_thread(_make, slot)
     await git("init", "--quiet", "--bare", str(slot.git_dir))
@@ -117,14 +117,14 @@ async def _begin(slot: _Slot, commit: CommitFiles) -> None:
     await asyncio.to_thread(borrowed.write_text, f"{commit.mirror / 'objects'}\n")
 
 
-def _make(slot: _Slot) -> None:
+def _make(slot: Slot) -> None:
     """Make the folders."""
     slot.path.mkdir(parents=True)
     slot.path.chmod(FOLDER_MODE)
     slot.git_dir.parent.mkdir(parents=True, exist_ok=True)
 
 
-async def _lay(slot: _Slot, commit: CommitFiles, *, gone: list[str], wanted: list[str]) -> None:
+async def _lay(slot: Slot, commit: CommitFiles, *, gone: list[str], wanted: list[str]) -> None:
     """Remove and write files, with the commit's time on all that is written."""
     await asyncio.to_thread(_remove_files, slot, gone)
     if wanted:
@@ -135,7 +135,7 @@ async def _lay(slot: _Slot, commit: CommitFiles, *, gone: list[str], wanted: lis
     await asyncio.to_thread(_note, slot, commit, wanted)
 
 
-def _remove_files(slot: _Slot, gone: list[str]) -> None:
+def _remove_files(slot: Slot, gone: list[str]) -> None:
     """Remove files that the commit does not have."""
     before = set(slot.snapshot.folders)
     for path in gone:
@@ -145,7 +145,7 @@ def _remove_files(slot: _Slot, gone: list[str]) -> None:
         remove_tree(slot.path / folder)
 
 
-def _note(slot: _Slot, commit: CommitFiles, wanted: Iterable[str]) -> None:
+def _note(slot: Slot, commit: CommitFiles, wanted: Iterable[str]) -> None:
     """Give files the commit's time, and remember how they are."""
     written = list(wanted)
     for path in written:
@@ -161,7 +161,7 @@ def _set_time(place: Path, commit: CommitFiles) -> None:
     os.utime(place, ns=(moment, moment), follow_symlinks=False)
 
 
-def _link(slot: _Slot, commit: CommitFiles, listing: Listing) -> None:
+def _link(slot: Slot, commit: CommitFiles, listing: Listing) -> None:
     """Make the commit's symbolic links, where they stay inside; others are left out."""
     for path in sorted(listing.links):
         target = commit.link_target(path)
@@ -194,7 +194,7 @@ def _stays_inside(path: str, target: str) -> bool:
     return resolved != ".." and not resolved.startswith("../")
 
 
-def _give_up(slot: _Slot) -> None:
+def _give_up(slot: Slot) -> None:
     """Remove a checkout."""
     remove_tree(slot.path)
     remove_tree(slot.git_dir)

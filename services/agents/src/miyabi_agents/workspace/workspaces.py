@@ -21,7 +21,7 @@ from miyabi_agents.workspace.git import git, git_network
 from miyabi_agents.workspace.objects import ObjectTree
 from miyabi_agents.workspace.pulls.comparison import Comparison, changed_files, merge_base
 from miyabi_agents.workspace.pulls.refs import PullRequestRefs, fetched_refs
-from miyabi_agents.workspace.worktree import GitWorktree, apply_files
+from miyabi_agents.workspace.worktree import GitWorktree, lay_files
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}")
 _SHA = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
@@ -62,9 +62,9 @@ class GitWorkspaces:
         """
         async with (
             self.files(repository=repository, sha=sha) as commit,
-            self._pool.lend(repository, commit, name=_named(label)) as path,
+            self._pool.lend(repository, commit, name=_named(label)) as lent,
         ):
-            yield GitWorktree(path=path, base_sha=sha)
+            yield GitWorktree(path=lent.path, base_sha=sha, git_dir=lent.git_dir)
 
     @asynccontextmanager
     async def files(self, *, repository: str, sha: str) -> AsyncIterator[CommitFiles]:
@@ -134,7 +134,7 @@ class GitWorkspaces:
         try:
             await _check_out(mirror, sha, path=path, git_dir=git_dir)
             if change is not None:
-                await asyncio.to_thread(apply_files, path, change.files)
+                await lay_files(path, change.files, base_sha=sha, git_dir=git_dir)
         finally:
             await asyncio.shield(asyncio.to_thread(remove_tree, git_dir))
 

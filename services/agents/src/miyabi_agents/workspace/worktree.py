@@ -10,6 +10,7 @@ from pathlib import Path
 from miyabi.coordinator.v1.result_pb2 import ChangeSet, FileChange
 from miyabi_agents.errors import WorkspaceError
 from miyabi_agents.workspace import linkfree
+from miyabi_agents.workspace.conversion import as_checked_out
 
 
 class GitWorktree:
@@ -18,10 +19,11 @@ class GitWorktree:
     Args:
         path: Root of the checkout.
         base_sha: The commit that was checked out.
+        git_dir: A git directory that has the commit, out of the sandbox's reach.
     """
 
-    def __init__(self, *, path: Path, base_sha: str) -> None:
-        self._path = path
+    def __init__(self, *, path: Path, base_sha: str, git_dir: Path) -> None:
+        self._path, self._git_dir = path, git_dir
         self._base_sha = base_sha
 
     @property
@@ -56,7 +58,17 @@ class GitWorktree:
         if change.base_sha != self._base_sha:
             message = f"the change starts from {change.base_sha[:12]}, the checkout from {self._base_sha[:12]}"
             raise WorkspaceError(message, code="BASE_DIFFERS")
-        await asyncio.to_thread(apply_files, self._path, change.files)
+        await lay_files(self._path, change.files, base_sha=self._base_sha, git_dir=self._git_dir)
+
+
+async def lay_files(root: Path, files: Sequence[FileChange], *, base_sha: str, git_dir: Path) -> None:
+    """Lay files of a change over a checkout of its base, with the line ends and encodings that a checkout has.
+
+    Raises:
+        WorkspaceError: a path is refused, or leads through a link; git failed; the disk is full.
+    """
+    there = await as_checked_out(files, base_sha=base_sha, git_dir=git_dir)
+    await asyncio.to_thread(apply_files, root, there)
 
 
 def apply_files(root: Path, files: Sequence[FileChange]) -> None:
