@@ -131,3 +131,21 @@ async def test_a_pull_request_without_a_change_says_what_to_do(workshop: Any) ->
     with pytest.raises(AgentError, match="Push a change to it, or close it") as caught:
         await review(workshop)
     assert caught.value.reason == FailureReason.FAILURE_REASON_NO_CHANGE
+
+
+@pytest.mark.slow("detect-secrets reads more than a megabyte")
+@pytest.mark.timeout(240)
+async def test_a_huge_change_is_looked_at_to_its_last_file(workshop: Any) -> None:
+    """Of more than a megabyte no line is cut away: the one defect stands at its end."""
+
+    def edit(path: Path) -> None:
+        filler = "// word word, another = 3 and more\n" * 1500
+        for number in range(22):
+            (path / f"m{number:02}.go").write_text(f"package m\n\n{filler}")
+        last = "module.exports = (x) => eval(x)\n"
+        (path / "z.js").write_text(filler + last)
+
+    open_pull(workshop, edit)
+    result = await review(workshop)
+    assert [(entry.path, entry.line, entry.rule) for entry in result.findings] == [("z.js", 1501, "eval-javascript")]
+    assert (result.files, result.incomplete) == (23, False)
