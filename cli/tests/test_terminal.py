@@ -8,7 +8,7 @@ import json
 import pytest
 from rich.console import Console
 from scripted_coordinator import ScriptedCoordinator, story
-from test_commands import run_against
+from test_commands import miyabi, run_against
 
 from miyabi.coordinator.v1.event_pb2 import BatchEvent, StepChanged
 from miyabi.coordinator.v1.state_pb2 import RunState
@@ -101,3 +101,20 @@ async def test_json_holds_nothing_that_a_terminal_obeys() -> None:
     assert "日本語" in lines[-1]
     assert all(char.isprintable() for line in lines for char in line)
     assert json.loads(lines[-1])["labels"] == [name]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("watch", "[/b]"),
+        ("submit", "a/b", "--issues", "[/7]"),
+        ("submit", "a/b", "--issues", "7", "--pipeline", "[/tmp/x]"),
+        ("inspect", "/nowhere/[/div]"),
+        ("audit", "--limit", "[/x]"),
+    ],
+)
+async def test_what_a_person_typed_is_no_markup(arguments: tuple[str, ...]) -> None:
+    """Brackets in arguments end no command but by its own refusal."""
+    code, output, errors = await miyabi(*arguments)
+    assert (code, output, "Traceback" in errors, "MarkupError" in errors) == (2, "", False, False)
+    assert "error" in errors.lower()
