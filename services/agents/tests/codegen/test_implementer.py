@@ -10,6 +10,7 @@ from miyabi.coordinator.v1.state_pb2 import FailureReason
 from miyabi_agents.agents.implementer import ImplementerAgent
 from miyabi_agents.errors import AgentError, ModelUnavailableError
 from miyabi_agents.localisation import Locator
+from miyabi_agents.workspace import GitWorkspaces
 from miyabi_sim.model.scenarios import Scenario
 
 PLAN = PlanResult(tasks=[PlannedTask(title="Mend double")], files=["toy/numbers.py"])
@@ -164,6 +165,34 @@ async def test_a_fix_round_shows_the_evidence_and_may_mend_the_tests_alone(works
     assert any(b"double(4)" in file.content for file in outcome.change_set.files)
     assert all("fix round 1" in text for text in workshop.first_messages)
     assert all("AssertionError: 4 != 5" in text for text in workshop.first_messages)
+
+
+async def test_moves_and_deletions_travel_through_change_and_commit(workshop, agent) -> None:
+    """A model that works in forms it knows elsewhere moves, deletes and edits; the change of it can be laid and built on."""
+    known = "str_replace_based_edit_tool"
+    numbers = "toy/numbers.py"
+    mend = [
+        [{"tool": known, "input": {"command": "view", "path": numbers, "view_range": [1, -1]}}],
+        [{"tool": known, "input": {"command": "str_replace", "path": numbers, "old_str": "+ 2", "new_str": "* 2"}}],
+        [{"tool": "move_file", "input": {"path": numbers, "new_path": "toy/sums.py"}}],
+        [{"tool": "delete_file", "input": {"path": "toy/words.py"}}],
+        [finish()],
+    ]
+    tests = written_for("toy/sums.py", [finish("finish_tests")])
+    inputs = {"plan": PLAN}
+    change = (await workshop.run(agent, Scenario("move", mend, tool="finish_change"), tests, inputs=inputs)).change_set
+    assert [(file.path, file.deleted, file.added) for file in change.files] == [
+        ("toy/numbers.py", True, False),
+        ("toy/sums.py", False, True),
+        ("toy/words.py", True, False),
+    ]
+    workspaces = GitWorkspaces(f"file://{workshop.folder / 'remote'}", workshop.folder / "data")
+    async with workspaces.open(repository="acme/toy", sha=workshop.base_sha, label="x") as worktree:
+        await worktree.apply(change)
+        assert [path for path in worktree.list_files() if path.startswith("toy/")] == ["toy/sums.py"]
+    async with workspaces.edit(repository="acme/toy", sha=workshop.base_sha) as tree:
+        await tree.apply(change)
+        assert (await tree.change_set()).digest == change.digest
 
 
 async def test_a_path_outside_the_checkout_is_the_models_mistake(workshop, agent) -> None:

@@ -111,6 +111,31 @@ async def test_an_answer_that_stays_unusable_is_an_error() -> None:
             await seen.session.call_tool(**PROMPT, tool=TOOL)
 
 
+async def test_what_is_cut_or_called_otherwise_is_said() -> None:
+    """A result that is too long says how much is left out; a foreign argument is named with those that there are."""
+    strict = {**READ, "input_schema": {**READ["input_schema"], "additionalProperties": False}}
+    turns = [
+        [{"tool": "look", "input": {"path": "long"}}, {"tool": "read", "input": {"path": "x", "lines": 3}}],
+        [GOOD],
+    ]
+
+    async def read(given) -> str:
+        return given["path"] * 20_000
+
+    async with talk(*turns) as seen:
+        await seen.session.run_tools(
+            **PROMPT,
+            tools=[strict, TOOL],
+            handlers={"read": read},
+            finish="record",
+            translate=lambda name, given: ("read" if name == "look" else name, given),
+        )
+        last = seen.model.requests[-1]["messages"][-1]["content"]
+        assert [(entry["is_error"], len(entry["content"]) <= 40_000) for entry in last] == [(False, True), (True, True)]
+        assert last[0]["content"].endswith("characters left out)")
+        assert last[1]["content"] == "lines: is no argument of this tool; it takes path"
+
+
 async def test_tools_run_until_the_finish() -> None:
     """Each call is answered, a failed one as an error the model can mend, and the finish ends the conversation."""
     turns = [

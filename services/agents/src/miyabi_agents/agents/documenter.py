@@ -22,6 +22,8 @@ FINISH = tool(
 )
 #: Characters of the summary: the interface's own limit.
 MAX_SUMMARY = 8_000
+#: What is documented is added to what is there: nothing is moved or deleted.
+_TOOLS = [entry for entry in TOOLS if entry["name"] not in {"move_file", "delete_file"}]
 #: Files that documentation may touch: prose, never code.
 PROSE = frozenset({".md", ".rst", ".adoc"})
 #: Folders in which a `.txt` file is prose.
@@ -56,7 +58,7 @@ class DocumenterAgent:
                 step="documentation",
                 system=prompts.SYSTEM,
                 prompt=_prompt(task, seen.text),
-                tools=[*TOOLS, FINISH],
+                tools=[*_TOOLS, FINISH],
                 handlers=EditingTools(tree).handlers(),
                 translate=translated,
                 finish="finish_documentation",

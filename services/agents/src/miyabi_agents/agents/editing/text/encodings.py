@@ -118,7 +118,8 @@ def encoding_of(content: bytes, declared: Declared) -> Encoding:
     """
     for mark, name in _MARKS:
         if content.startswith(mark):
-            return _checked(content[len(mark) :], Encoding(name, mark, "its byte order mark"))
+            checkout = declared.checkout if name == "utf-8" else ""
+            return _checked(content[len(mark) :], Encoding(name, mark, "its byte order mark", checkout))
     wide = _CHARSETS.get(declared.properties.get("charset", ""), "")
     if wide in _WIDE and b"\0" in content and len(content) % 2 == 0:
         return _checked(content, Encoding(wide, by=".editorconfig"))
