@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from miyabi_core.text import both_ends, ending, enumerated, first, last, listed, shortened
@@ -16,6 +16,7 @@ TEXTS = st.text(max_size=400)
 
 
 @pytest.mark.parametrize("cut", WAYS)
+@settings(deadline=None)
 @given(text=TEXTS, most=st.integers(1, 300))
 def test_a_text_fits_and_a_cut_is_marked(cut: Callable[[str, int], str], text: str, most: int) -> None:
     """What fits is whole; what does not is as long as it may be at most, with a mark."""
@@ -26,6 +27,7 @@ def test_a_text_fits_and_a_cut_is_marked(cut: Callable[[str, int], str], text: s
 
 
 @pytest.mark.parametrize("cut", WAYS)
+@settings(deadline=None)
 @given(length=st.integers(301, 100_000), most=st.integers(80, 300))
 def test_what_is_left_out_is_counted(cut: Callable[[str, int], str], length: int, most: int) -> None:
     """The number in the mark and the characters that are shown are all that there were."""
@@ -42,6 +44,7 @@ def test_begin_end_or_both_are_kept() -> None:
     assert [shortened("abcdef", 3), ending("abcdef", 3)] == ["ab…", "…ef"]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(), max_size=20), st.integers(0, 20))
 def test_the_rest_of_a_list_is_counted(items: list[int], most: int) -> None:
     """What is shown and what is not are the list."""
@@ -52,6 +55,7 @@ def test_the_rest_of_a_list_is_counted(items: list[int], most: int) -> None:
     assert [*last(items, most)[0]] == items[max(0, len(items) - most) :]
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=90), max_size=12), st.integers(1, 8))
 def test_sentences_stay_within_a_messages_limits(sentences: list[str], most: int) -> None:
     """As many as it takes, as long as it takes; the last says how many there are besides."""

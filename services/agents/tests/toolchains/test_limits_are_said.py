@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from miyabi_agents.toolchains.go import modules
@@ -73,6 +73,7 @@ def test_python_projects_beyond_the_limit_are_counted() -> None:
     assert f"{MORE} more were left out" in str(found[0].facts[UNSEEN])
 
 
+@settings(deadline=None)
 @given(st.integers(0, 12), st.integers(1, 12), st.integers(0, 5))
 def test_nothing_is_left_out_without_a_word(count: int, most: int, beyond: int) -> None:
     """Whatever the numbers."""
