@@ -212,6 +212,22 @@ async def test_a_link_is_deleted_itself(remote: Path, tmp_path: Path) -> None:
     assert not os.path.lexists(tmp_path / "laid/link")
 
 
+async def test_a_mode_alone_is_a_change(remote: Path, tmp_path: Path) -> None:
+    """It is told, committed and laid; content and every other kind of entry stay as they were."""
+    async with edited(remote) as (tree, workspaces, sha):
+        tree.write("a/deep/one.py", tree.read("a/deep/one.py"), executable=True)
+        change = await tree.change_set()
+        await tree.commit_and_push(branch="miyabi/x", message="x")
+        await workspaces.lay(repository="acme/toy", sha=sha, path=tmp_path / "laid", change=change)
+    assert [(file.path, file.executable, file.added) for file in change.files] == [("a/deep/one.py", True, False)]
+    assert "old mode 100644\nnew mode 100755" in change.diff
+    raw = git(remote, "diff", "--raw", "--abbrev=4", sha, "miyabi/x")
+    assert [line.split()[:2] for line in raw.split("\n")] == [[":100644", "100755"]]
+    assert (tmp_path / "laid/a/deep/one.py").stat().st_mode & 0o111 == 0o111
+    modes = {line.split()[0] for line in git(remote, "ls-tree", "-r", "miyabi/x").split("\n")}
+    assert modes == {"100644", "100755", "120000", "160000"}
+
+
 async def test_lines_of_a_diff_are_counted_by_its_hunks(remote: Path) -> None:
     """Lines that look like a diff's own, or hold what ends no line for git, count once each."""
     text = "++ a\n-- b\n@@ -1 +1 @@\nx\u2028y\fz\n"

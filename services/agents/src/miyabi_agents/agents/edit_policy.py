@@ -8,6 +8,7 @@ from miyabi.coordinator.v1.result_pb2 import FileChange
 from miyabi_agents.toolchains.registry import TOOLCHAINS
 from miyabi_agents.verification.targets import matches
 from miyabi_agents.workspace.linkfree import alike
+from miyabi_core.text import exact
 
 #: What runs with a repository's own credentials as soon as it is pushed, or decides what git does with other files.
 REFUSED = (
@@ -29,7 +30,7 @@ _REFUSED_FOLDED = tuple(alike(pattern) for pattern in REFUSED)
 def refusal_of(path: str) -> str:
     """Return why a change may not touch a path, for the model; empty where it may."""
     if any(matches(pattern, alike(path)) for pattern in _REFUSED_FOLDED):
-        return f"{path} may not be changed: it is run, or obeyed, with the repository's own rights"
+        return f"{exact(path)} may not be changed: it is run, or obeyed, with the repository's own rights"
     return ""
 
 
@@ -48,7 +49,7 @@ def harness_note(path: str, before: bytes | None, after: bytes | None) -> str:
 
 def size_refusal(path: str, size: int) -> str:
     """Return why a file's new content is not taken; empty where it is."""
-    return f"{path} would have {size} bytes; at most {MAX_FILE_BYTES} are taken" if size > MAX_FILE_BYTES else ""
+    return f"{exact(path)} would have {size} bytes; at most {MAX_FILE_BYTES} are taken" if size > MAX_FILE_BYTES else ""
 
 
 def twin_of(path: str, others: Iterable[str]) -> str:

@@ -46,6 +46,15 @@ async def test_every_occurrence_is_replaced_where_it_is_asked_for(on_files) -> N
     )
 
 
+async def test_ten_thousand_occurrences_in_a_large_file_are_replaced_in_time(on_files) -> None:
+    """A file just below the limit, with ends by turns: every line keeps its own."""
+    base = b"".join(
+        b"value %d of a line that is long enough to count" % n + (b"\r\n", b"\n")[n % 2] for n in range(30_000)
+    )
+    made = await edited(on_files, {"old_str": "value", "new_str": "item", "replace_all": True}, base)
+    assert made == base.replace(b"value", b"item")
+
+
 #: What is asked, and words of why not.
 REFUSED = {
     "one of several": (

@@ -58,9 +58,17 @@ async def test_a_file_is_created_once(tools) -> None:
         await tools.create({"path": "toy/new/deep.py", "content": "x = 2\n"})
 
 
-@pytest.mark.parametrize("path", ["../x.py", "/etc/passwd", ".git/config", "toy/../../x", "a\0b"])
-async def test_paths_outside_the_checkout_are_refused(tools, path: str) -> None:
-    """No tool reads or writes anywhere else."""
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../x.py", "/etc/passwd", ".git/config", "toy/../../x", "a\0b", "a\nb.py", "a\r.py", "a\x1b[2Jb.py", "a\u202eb.py",
+        "a\u2066b.py", "a\u200bb.py", "a\ufeff.py", ".GIT/config", "toy/.git./x", "git~1/x", ".g\u200cit/x", ".git::$DATA/x",
+        "\uff0egit/x", "a\u2028b.py", "a\\b.py", "-rf", "toy/--help", "a/" * 70 + "b", "n" * 1100, "\ue000.py",
+    ],
+    ids=lambda path: ascii(path)[:30],
+)  # fmt: skip
+async def test_names_that_lead_outside_or_deceive_are_refused_by_every_tool(tools, path: str) -> None:
+    """No tool reads, writes, moves, deletes, lists or searches there, and the sentence shows the name as it is."""
     for attempt in (
         tools.read({"path": path}),
         tools.create({"path": path, "content": "x"}),
@@ -71,8 +79,9 @@ async def test_paths_outside_the_checkout_are_refused(tools, path: str) -> None:
         tools.list({"path": path}),
         tools.search({"query": "x", "path": path}),
     ):
-        with pytest.raises(ValueError, match="path"):
+        with pytest.raises(ValueError, match=r"^(new_)?path: .* is not a path that may be used: ") as refused:
             await attempt
+        assert str(refused.value).isprintable()
 
 
 async def test_edits_of_one_file_at_the_same_time_all_count(tools) -> None:

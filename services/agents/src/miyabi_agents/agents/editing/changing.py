@@ -93,10 +93,9 @@ def _replaced(file: TextFile, old: str, new: str, *, everywhere: bool) -> TextFi
         lines = enumerated([str(file.line_of(at)) for at in places], MAX_PLACES)
         message = f"old_str: occurs {len(places)} times in {file.path} (lines {lines}); it must occur exactly once"
         raise ValueError(f"{message}, so add text around it, or set replace_all")
-    # From the end, so that the places before stay where they are.
-    for at in reversed(places):
-        file = file.replaced(at, at + len(old), new)
-    return file
+    # All at once: a file of many lines is put together anew for each part that is replaced.
+    stop = places[-1] + len(old)
+    return file.replaced(places[0], stop, file.text[places[0] : stop].replace(old, new))
 
 
 def _places(text: str, old: str, *, overlapping: bool) -> list[int]:
