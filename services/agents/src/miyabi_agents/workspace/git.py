@@ -97,6 +97,35 @@ async def git(
     return output
 
 
+async def git_beginning(*arguments: str, most: int, variables: Mapping[str, str]) -> bytes:
+    """Run git and return the first bytes of its output; it is ended where it says more, which is never held.
+
+    Raises:
+        WorkspaceError: it took longer than is allowed on this machine (`GIT_FAILED`).
+    """
+    process = await asyncio.create_subprocess_exec(
+        "git",
+        *SAFE,
+        *arguments,
+        env=environment(**variables),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    assert process.stdout is not None
+    found = bytearray()
+    try:
+        async with asyncio.timeout(LOCAL_TIMEOUT.total_seconds()):
+            while len(found) < most and (piece := await process.stdout.read(most - len(found))):
+                found += piece
+    except TimeoutError as error:
+        raise WorkspaceError(f"git {arguments[0]} took longer than {LOCAL_TIMEOUT}", code="GIT_FAILED") from error
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+    return bytes(found)
+
+
 async def git_network(
     *arguments: str,
     cwd: Path | None = None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -11,7 +10,7 @@ from pathlib import Path
 from miyabi_agents.errors import WorkspaceError
 from miyabi_agents.workspace.changes import MAX_DIFF_BYTES, cut_at_line
 from miyabi_agents.workspace.commit_files import CommitFiles
-from miyabi_agents.workspace.git import LOCAL_TIMEOUT, SAFE, environment, git
+from miyabi_agents.workspace.git import git, git_beginning
 
 
 class Mode(Enum):
@@ -145,33 +144,11 @@ async def diff_of(compared: Comparison) -> str:
         WorkspaceError: git failed.
     """
     arguments = ("diff-tree", "-p", "-M", "-U3", "--no-color", "--no-ext-diff", "--no-textconv")
-    process = await asyncio.create_subprocess_exec(
-        "git",
-        *SAFE,
+    begun = await git_beginning(
         *arguments,
         compared.base.sha,
         compared.head,
-        env=environment(GIT_DIR=str(compared.base.mirror)),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
+        most=MAX_DIFF_BYTES + 1,
+        variables={"GIT_DIR": str(compared.base.mirror)},
     )
-    assert process.stdout is not None
-    try:
-        async with asyncio.timeout(LOCAL_TIMEOUT.total_seconds()):
-            begun = await _read(process.stdout, MAX_DIFF_BYTES + 1)
-    except TimeoutError as error:
-        raise WorkspaceError(f"git diff-tree took longer than {LOCAL_TIMEOUT}", code="GIT_FAILED") from error
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
     return cut_at_line(begun).decode("utf-8", "replace")
-
-
-async def _read(stream: asyncio.StreamReader, most: int) -> bytes:
-    """Read so many bytes, or to the end."""
-    pieces, size = [], 0
-    while size < most and (piece := await stream.read(most - size)):
-        pieces.append(piece)
-        size += len(piece)
-    return b"".join(pieces)
