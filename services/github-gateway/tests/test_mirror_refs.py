@@ -56,6 +56,16 @@ async def test_branch_in_the_place_of_a_folder_of_branches(
     assert await branches(running_gateway, tmp_path / "after") == [then, "main"]
 
 
+@pytest.mark.parametrize("name", ["a\u2028b", "a\x85b", "日本語"], ids=ascii)
+async def test_branch_whose_name_holds_what_is_no_line_end(running_gateway: Running, tmp_path: Path, name: str) -> None:
+    """Names of branches are told apart by line feeds only, which none can hold."""
+    push_branches(running_gateway, name)
+    for folder in ("first", "again"):
+        await done("clone", "--quiet", "--bare", f"{running_gateway.git}/{REPOSITORY}.git", str(tmp_path / folder))
+        listed = await done("for-each-ref", "--format=%(refname:short)", "refs/heads/", cwd=tmp_path / folder)
+        assert listed.rstrip("\n").split("\n") == sorted([name, "main"])
+
+
 async def test_rewritten_base_is_served_as_it_is_now(running_gateway: Running, tmp_path: Path) -> None:
     """After a force push the mirror has the new history; the commit that is on no branch any more is to be had by id."""
     folder = tmp_path / "clone"
