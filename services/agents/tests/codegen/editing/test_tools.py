@@ -68,7 +68,7 @@ async def test_a_file_is_created_once(tools) -> None:
     ids=lambda path: ascii(path)[:30],
 )  # fmt: skip
 async def test_names_that_lead_outside_or_deceive_are_refused_by_every_tool(tools, path: str) -> None:
-    """No tool reads, writes, moves, deletes, lists or searches there, and the sentence shows the name as it is."""
+    """No tool reads, writes, moves, deletes, lists or searches there, and the sentence holds nothing that cannot be seen."""
     for attempt in (
         tools.read({"path": path}),
         tools.create({"path": path, "content": "x"}),
