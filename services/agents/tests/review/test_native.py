@@ -109,6 +109,21 @@ async def test_code_of_no_project_is_said_to_be_unchecked(workshop: Any) -> None
     assert "eslint: not run: no project holds the files" in workshop.gateway.comments["review"]
 
 
+async def test_a_change_of_what_the_environment_holds_is_not_checked_in_base_s(workshop: Any) -> None:
+    """What the change newly imports is not there, and that is no finding: the tools were not run, and that is said."""
+    base_has(workshop, {"go.mod": "module x\n\ngo 1.22\n", "a.go": "package x\n"})
+
+    def edit(path: Path) -> None:
+        (path / "go.mod").write_text("module x\n\ngo 1.22\n\nrequire example.com/new v1.0.0\n")
+        (path / "a.go").write_text('package x\n\nimport _ "example.com/new"\n')
+
+    open_pull(workshop, edit)
+    result = await review(workshop)
+    why = "not run: the change edits go.mod, and the environment at hand is base's"
+    assert [list(run_of(result, name).notes) for name in ("go vet", "staticcheck")] == [[why]] * 2
+    assert (list(result.findings), result.incomplete) == ([], False)
+
+
 @pytest.mark.slow("compiles with Go")
 @pytest.mark.timeout(300)
 async def test_go_is_vetted(workshop: Any) -> None:

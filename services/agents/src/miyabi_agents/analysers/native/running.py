@@ -81,14 +81,34 @@ async def lint(context: TaskContext, subject: Subject, base: CommitFiles, head: 
     seen = {path for _, paths in parts for path in paths}
     _not_run(linted, LINTERS, [path for path in wanted if path not in seen], "no project holds the files")
     for recognised, paths in parts:
-        own = [one for one in LINTERS if one.toolchain == recognised[0].name]
-        try:
-            async with _Place.made(context, subject, base, recognised, head) as place:
-                for linter in own:
-                    await place.run(linter, [path for path in paths if suffix_of(path) in linter.suffixes], linted)
-        except (EnvironmentBuildError, ToolchainMissingError) as error:
-            _not_run(linted, own, paths, str(error))
+        await _lint_project(context, subject, base, _Part(recognised, paths, head), linted)
     return linted
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Changed files of one project."""
+
+    recognised: Recognised
+    paths: Sequence[str]
+    head: Head
+
+
+async def _lint_project(context: TaskContext, subject: Subject, base: CommitFiles, part: _Part, linted: Linted) -> None:
+    """Run the analysers of one project, unless what they need cannot be had."""
+    toolchain = part.recognised[0]
+    own = [one for one in LINTERS if one.toolchain == toolchain.name]
+    edited = next(filter(toolchain.is_manifest, subject.files), "")
+    if edited:
+        # Packages that are new are not in base's environment: each import of them would be a finding.
+        _not_run(linted, own, part.paths, f"the change edits {edited}, and the environment at hand is base's")
+        return
+    try:
+        async with _Place.made(context, subject, base, part.recognised, part.head) as place:
+            for linter in own:
+                await place.run(linter, [path for path in part.paths if suffix_of(path) in linter.suffixes], linted)
+    except (EnvironmentBuildError, ToolchainMissingError) as error:
+        _not_run(linted, own, part.paths, str(error))
 
 
 def _linters(recognised: Recognised, path: str) -> list[Linter]:
