@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from miyabi_agents.environments.proxy import AllowedHosts, Dialler, FetchProxy, FetchSession, OuterProxy, ProxyLimits
+from miyabi_agents.environments.proxy.relay import finish
 
 
 class Server:
@@ -259,6 +260,33 @@ async def test_connections_are_limited_and_wait() -> None:
         head = f"GET http://127.0.0.1:{server.port}/ HTTP/1.1"
         answers = await asyncio.gather(*(ask(session, head) for _ in range(20)))
         assert all(answer.endswith(b"hello") for answer in answers)
+
+
+async def test_last_bytes_that_go_out_late_end_well() -> None:
+    """A connection that is closed with bytes still to send ends without an error, and nothing of them is lost."""
+    near, far = socket.socketpair()
+    far.setblocking(False)
+    _, writer = await asyncio.open_connection(sock=near)
+    content = b"x" * (4 << 20)
+    writer.write(content)
+    assert writer.transport.get_write_buffer_size() > 0
+    received = bytearray()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(finish(writer, patience=timedelta(seconds=20)))
+        while chunk := await asyncio.get_running_loop().sock_recv(far, 1 << 20):
+            received += chunk
+    far.close()
+    assert received == content
+
+
+async def test_a_reader_that_stands_still_is_cut() -> None:
+    """A connection whose other side takes nothing is cut when the patience is over."""
+    near, far = socket.socketpair()
+    _, writer = await asyncio.open_connection(sock=near)
+    writer.write(b"x" * (4 << 20))
+    await finish(writer, patience=timedelta(milliseconds=50))
+    assert writer.transport.is_closing()
+    far.close()
 
 
 async def test_session_ends_its_connections() -> None:

@@ -53,3 +53,21 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, note
         except OSError:
             # Nobody wants the rest.
             return True
+
+
+async def finish(writer: asyncio.StreamWriter, *, patience: timedelta) -> None:
+    """Close a connection once what was written is out; one that takes longer than *patience* is cut."""
+    ended = False
+    try:
+        async with asyncio.timeout(patience.total_seconds()):
+            writer.close()
+            await writer.wait_closed()
+        ended = True
+    except TimeoutError:
+        pass
+    except OSError:
+        ended = True
+    finally:
+        # A transport whose last bytes went out after `close` has no event loop any more, and takes no abort.
+        if not ended:
+            writer.transport.abort()

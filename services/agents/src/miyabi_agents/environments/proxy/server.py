@@ -16,7 +16,7 @@ from miyabi_agents.environments.proxy.client_hello import MAX_HELLO_BYTES, Hello
 from miyabi_agents.environments.proxy.dialling import DialFailedError, Dialler, DialRefusedError, Streams
 from miyabi_agents.environments.proxy.hosts import AllowedHost, AllowedHosts, is_address
 from miyabi_agents.environments.proxy.http_head import MAX_HEAD_BYTES, HeadRefusedError, RequestHead, parse_head
-from miyabi_agents.environments.proxy.relay import relay
+from miyabi_agents.environments.proxy.relay import finish, relay
 from miyabi_core.logging import get_logger
 from miyabi_core.metrics import REGISTRY
 from miyabi_core.text import shortened
@@ -144,6 +144,9 @@ class FetchProxy:
         async def serve_one(accepted: socket.socket) -> None:
             try:
                 await self._connected(accepted, session)
+            except Exception:  # noqa: BLE001 - what one connection meets must not end the build and all others
+                session.network_trouble = True
+                _LOG.exception("fetch.connection_crashed", label=session.label)
             finally:
                 places.release()
 
@@ -175,18 +178,7 @@ class FetchProxy:
             # The client went away, or kept a connection that it does not use; it says so itself where that matters.
             pass
         finally:
-            await self._close(writer)
-
-    async def _close(self, writer: asyncio.StreamWriter) -> None:
-        """Close a connection once what was written is out; one that takes too long, or a session that ends, cuts it."""
-        try:
-            async with asyncio.timeout(self._limits.head.total_seconds()):
-                writer.close()
-                await writer.wait_closed()
-        except (OSError, TimeoutError):
-            pass
-        finally:
-            writer.transport.abort()
+            await finish(writer, patience=self._limits.head)
 
     async def _request(self, client: Streams, session: FetchSession) -> None:
         """Read what is wanted, and pass it on where it may be.
@@ -215,7 +207,8 @@ class FetchProxy:
             if not await relay(client, server, idle=self._limits.idle, count=session.count):
                 session.network_trouble = True
         finally:
-            server[1].transport.abort()
+            if not server[1].transport.is_closing():
+                server[1].transport.abort()
 
     async def _head(self, reader: asyncio.StreamReader) -> RequestHead | None:
         """Read a head; None where the client hung up without one.
