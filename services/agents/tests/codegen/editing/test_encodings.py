@@ -6,6 +6,8 @@ import codecs
 
 import pytest
 
+from miyabi_agents.agents.editing.text.detection import CANDIDATES, detected
+
 FRENCH = "# Calcule la différence, arrondie à l'entier\nvalue = 1\n# été\n"
 JAPANESE = "# これは日本語のコメントです。値を二倍にして返します。\nvalue = 1\n# 終わり\n"
 LATIN = "latin-1"
@@ -58,6 +60,36 @@ async def test_every_byte_outside_the_edit_is_kept(on_files, content: bytes, rul
         await opened.tools.edit({"path": "a.py", "old_str": "value = 1", "new_str": "value = 2"})
         assert opened.tree.read("a.py") == content.replace("value = 1".encode(name), "value = 2".encode(name))
     assert content.decode(name).split("\n")[0].lstrip("\ufeff") in shown
+
+
+#: Comments as they stand in source code of each language.
+COMMENTS = {
+    "French": "Calcule la différence entre deux valeurs et renvoie le résultat arrondi, déjà traité où c'est nécessaire",
+    "German": "Prüft die Größe der Übergabe und gibt zurück, ob sie für die Ausführung genügt; läuft nur außerhalb",
+    "Spanish": "Devuelve el número de líneas de la función; también añade el tamaño máximo según la configuración",
+    "Polish": "Zwraca różnicę między dwiema wartościami; jeżeli są równe, zgłasza błąd i kończy działanie pętli",
+    "Czech": "Vrátí počet řádků souboru; když žádný není, skončí s chybou a uloží poslední změny do paměti",
+    "Russian": "Возвращает разницу между двумя значениями; если они равны, сообщает про ошибку и завершает цикл",
+    "Japanese": "二つの値の差を計算して返します。値が等しいときはエラーを報告し、ループを終了します。",
+    "Korean": "두 값의 차이를 계산하여 반환합니다. 값이 같으면 오류를 보고하고 반복을 끝냅니다.",
+    "Chinese": "计算两个值的差并返回结果。如果两个值相等则报告错误并结束循环。函数说明如下。",
+}
+STORED = [
+    (language, name, size)
+    for language, words in COMMENTS.items()
+    for name in CANDIDATES
+    for size in (12, 40, len(words))
+    if words.encode(name, "replace").decode(name) == words
+]
+
+
+@pytest.mark.parametrize(("language", "name", "size"), STORED, ids=str)
+def test_an_encoding_is_told_rightly_or_not_at_all(language: str, name: str, size: int) -> None:
+    """Short or long, in every encoding that has the language's letters: never another text than was written."""
+    text = f"# {COMMENTS[language][:size]}\ndef run(value):\n    return value\n"
+    content = text.encode(name)
+    told = detected(content)
+    assert told == "" or content.decode(told) == text
 
 
 #: An encoding, and a character that it cannot hold.
