@@ -82,3 +82,12 @@ async def test_the_model_sees_the_issue_as_data_without_what_readers_do_not_see(
     mark = first.partition("<data ")[2].partition(">")[0]
     assert len(mark) >= 16
     assert first.count(f"</data {mark}>") == 1
+
+
+async def test_what_no_model_sees_is_on_the_run(workshop) -> None:
+    """Of an issue that is too long people are told what was left out; rules read all of it, and nothing is said."""
+    workshop.gateway.issue.body = "begin " + "x" * 60_000 + " end"
+    outcome = await workshop.run(TriageAgent(), SAYS)
+    (note,) = outcome.triage.notes
+    assert note.startswith("The issue has 60,0")
+    assert not (await workshop.run(TriageAgent(), with_model=False)).triage.notes
