@@ -23,6 +23,7 @@ REQUESTS: dict[str, Any] = {
     "BatchGetIssues": pb.BatchGetIssuesRequest(repository=OTHER, numbers=[1]),
     "SearchIssues": pb.SearchIssuesRequest(repository=OTHER),
     "GetRepository": pb.GetRepositoryRequest(repository=OTHER),
+    "CheckTarget": pb.CheckTargetRequest(repository=OTHER, numbers=[1]),
     "GetPullRequest": pb.GetPullRequestRequest(repository=OTHER, head_branch="miyabi/x"),
     "SetLabels": pb.SetLabelsRequest(repository=OTHER, number=1, remove=["x"]),
     "UpsertComment": pb.UpsertCommentRequest(repository=OTHER, number=1, marker="m", body="b"),

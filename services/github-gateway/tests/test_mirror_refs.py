@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from running_gateway import REPOSITORY, Running, push_branches
+from running_gateway import REPOSITORY, Running, gateway_before, push_branches, simulated
 from stock_git import done, failed
 
 #: The account of the fork.
@@ -127,3 +127,28 @@ async def test_heads_of_pull_requests_stay_out_of_clones(running_gateway: Runnin
     before = running_gateway.reads().count("git.upload_pack")
     assert await branches(running_gateway, tmp_path / "next") == ["main"]
     assert running_gateway.reads().count("git.upload_pack") == before + 1
+
+
+@pytest.mark.parametrize("allowed", ["acme/*", "acme/toy"])
+async def test_repository_of_a_submodule_is_served_where_it_is_admitted(
+    tmp_path: Path, redis_url: str, allowed: str
+) -> None:
+    """Its commit is to be had by its id like any other repository's; what the operator does not admit is refused."""
+    async with (
+        simulated(tmp_path) as (github, token),
+        gateway_before(github, token, redis_url, repositories=allowed) as gateway,
+    ):
+        (tmp_path / "lib").mkdir()
+        (tmp_path / "lib/lib.txt").write_text("library")
+        (tmp_path / "lib.json").write_text('{"repositories": [{"owner": "acme", "name": "lib", "source": "lib"}]}')
+        github.load_seed(tmp_path / "lib.json")
+        pinned = at_github(gateway, "rev-parse", "main", name="acme/lib")
+        github.states.rewrite("acme/lib", "main")
+        await done("init", "--quiet", "--bare", str(tmp_path / "clone"))
+        fetch = ("fetch", "--quiet", f"{gateway.git}/acme/lib.git", pinned)
+        if allowed == "acme/*":
+            await done(*fetch, cwd=tmp_path / "clone")
+            assert await done("show", f"{pinned}:lib.txt", cwd=tmp_path / "clone") == "library"
+        else:
+            said = await failed(*fetch, cwd=tmp_path / "clone")
+            assert "acme/lib is not among the repositories that this gateway serves" in said

@@ -145,3 +145,52 @@ async def test_push_that_rules_refuse_is_told_in_githubs_words(running_gateway: 
     said = await failed("push", "origin", f"HEAD:refs/heads/{FIRST}", cwd=clone)
     assert "Cannot create ref due to creations being restricted." in said
     assert "(push declined due to repository rule violations)" in said
+
+
+async def test_label_too_many_is_refused_in_githubs_words(running_gateway: Running) -> None:
+    """An issue has at most a hundred: one more is refused, and the hundred are there, all of them."""
+    names = [f"label {number}" for number in range(100)]
+    await running_gateway.gateway.http.rest("PUT", f"/repos/{REPOSITORY}/issues/2/labels", json={"labels": names})
+    request = pb.SetLabelsRequest(repository=REPOSITORY, number=2, add=[pb.LabelDefinition(name="one more")])
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await running_gateway.stub.SetLabels(request)
+    error = from_rpc_error(caught.value)
+    assert (error.reason, error.message) == (
+        "GITHUB_REFUSED",
+        "GitHub refuses: Issues cannot have more than 100 labels",
+    )
+    request = pb.SetLabelsRequest(repository=REPOSITORY, number=2, remove=["label 0"])
+    assert len((await running_gateway.stub.SetLabels(request)).labels) == 99
+
+
+async def test_comment_on_a_locked_conversation_is_refused_in_githubs_words(running_gateway: Running) -> None:
+    """The refusal says what is locked, as GitHub says it."""
+    running_gateway.github.states.issue(REPOSITORY, 2, locked=True)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await running_gateway.stub.UpsertComment(
+            pb.UpsertCommentRequest(repository=REPOSITORY, number=2, marker="m", body="b")
+        )
+    error = from_rpc_error(caught.value)
+    assert (error.code, error.reason) == (grpc.StatusCode.PERMISSION_DENIED, "GITHUB_FORBIDDEN")
+    assert "Unable to create comment because issue is locked." in error.message
+
+
+async def test_write_to_a_transferred_issue_is_not_found(running_gateway: Running) -> None:
+    """Nothing is written to the issue's new place, which no grant names."""
+    states = running_gateway.github.states
+    states.fork(REPOSITORY, owner="beta")
+    states.repository("beta/toy", has_issues=True)
+    moved = states.transfer(REPOSITORY, 2, to="beta/toy")
+    calls = (
+        running_gateway.stub.UpsertComment(
+            pb.UpsertCommentRequest(repository=REPOSITORY, number=2, marker="m", body="b")
+        ),
+        running_gateway.stub.SetLabels(
+            pb.SetLabelsRequest(repository=REPOSITORY, number=2, add=[pb.LabelDefinition(name="x")])
+        ),
+    )
+    for call in calls:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call
+        assert from_rpc_error(caught.value).reason == "ISSUE_NOT_FOUND"
+    assert (moved.comments, moved.labels) == ([], [])

@@ -16,8 +16,8 @@ from miyabi_sim.github.dials import Dials
 from miyabi_sim.github.errors import not_found
 from miyabi_sim.github.forge import Forge
 from miyabi_sim.github.models import Repository
-from miyabi_sim.github.push_rules import check_pushable, hooked, with_reasons
 from miyabi_sim.github.rest import VIEWER, VIEWER_KEY, viewer_of
+from miyabi_sim.github.rules.pushes import check_pushable, hooked, with_reasons
 
 #: Bytes that travel at a time.
 CHUNK = 65_536

@@ -12,7 +12,7 @@ from miyabi_sim.github.errors import GitHubError, MovedError, archived, not_foun
 from miyabi_sim.github.forge import Forge, check_texts
 from miyabi_sim.github.limits import RateLimiter
 from miyabi_sim.github.models import Issue, PullRequest, Repository, node_id
-from miyabi_sim.github.rulesets import rules_of, shape_of
+from miyabi_sim.github.rules.branches import rules_of, shape_of
 from miyabi_sim.github.store import Store
 from miyabi_sim.github.wire import READ_METHODS, number_in_path, page_response, read_json, text_of, texts_of
 

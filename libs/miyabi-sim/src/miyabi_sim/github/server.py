@@ -16,7 +16,6 @@ from aiohttp import web
 from miyabi_core.edge import HttpDoor, ServedHosts, parse_authority
 from miyabi_sim.github.apps import Apps, SimulatedApp
 from miyabi_sim.github.control import Control
-from miyabi_sim.github.control_states import ControlStates
 from miyabi_sim.github.dials import Dials
 from miyabi_sim.github.forge import Forge
 from miyabi_sim.github.git_http import GitHttp
@@ -28,7 +27,7 @@ from miyabi_sim.github.rest import RestApi
 from miyabi_sim.github.rest_pulls import PullsApi
 from miyabi_sim.github.seed import load_seed
 from miyabi_sim.github.shapes import Shapes
-from miyabi_sim.github.states import States
+from miyabi_sim.github.states import ControlStates, States
 from miyabi_sim.github.store import Store
 from miyabi_sim.github.webhooks import Webhooks, WebhookTarget
 

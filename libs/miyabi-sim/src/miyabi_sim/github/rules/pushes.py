@@ -12,10 +12,10 @@ from tempfile import TemporaryDirectory
 
 from aiohttp import web
 
-from miyabi_sim.github import push_hook
 from miyabi_sim.github.errors import GitHubError
 from miyabi_sim.github.models import Repository, Ruleset
-from miyabi_sim.github.rulesets import branches_of
+from miyabi_sim.github.rules import push_hook
+from miyabi_sim.github.rules.branches import branches_of
 
 #: Roles that may push.
 _PUSHING = frozenset({"ADMIN", "MAINTAIN", "WRITE"})

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from miyabi_sim.github.errors import GitHubError
 from miyabi_sim.github.gitrepo import GitFailedError
-from miyabi_sim.github.states import States
+from miyabi_sim.github.states.setting import States
 from miyabi_sim.github.wire import number_in_path, read_json
 
 _REPO = "/_sim/repos/{owner}/{repo}"
