@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 
 from miyabi.common.v1.usage_pb2 import Budget
@@ -51,6 +52,7 @@ class Gateway(GitHubGatewayServiceServicer):
         self.label_calls: list[pb.SetLabelsRequest] = []
         self.pull_request = pb.PullRequest(number=7, base_branch="main")
         self.comments: dict[str, str] = {}
+        self.is_locked = False
 
     async def BatchGetIssues(self, request: Any, context: Any) -> AsyncIterator[pb.BatchGetIssuesResponse]:  # noqa: N802
         """Return the issue, or say that it is missing."""
@@ -65,7 +67,9 @@ class Gateway(GitHubGatewayServiceServicer):
         return pb.GetPullRequestResponse(pull_request=self.pull_request)
 
     async def UpsertComment(self, request: Any, context: Any) -> pb.UpsertCommentResponse:  # noqa: N802
-        """Keep the one comment of a marker."""
+        """Keep the one comment of a marker; a conversation that is locked takes none."""
+        if self.is_locked:
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "GitHub refused: the conversation is locked")
         created = request.marker not in self.comments
         self.comments[request.marker] = request.body
         return pb.UpsertCommentResponse(url=f"https://example.test/{request.number}#{request.marker}", created=created)

@@ -81,6 +81,15 @@ async def test_a_dry_run_writes_no_comment(workshop: Any) -> None:
     assert (result.score, result.comment_url, workshop.gateway.comments) == (80, "", {})
 
 
+async def test_a_locked_conversation_loses_no_review(workshop: Any) -> None:
+    """What was measured is kept, and says that nobody was told on the pull request, and why."""
+    open_pull(workshop, mixed)
+    workshop.gateway.is_locked = True
+    result = await review(workshop)
+    assert (result.score, result.comment_url) == (80, "")
+    assert "the conversation is locked" in result.left_out[0]
+
+
 #: Changes that hold nothing to read, with what is said of each.
 UNREADABLE: dict[str, tuple[Callable[[Path], object], str]] = {
     "deletion": (lambda path: (path / "toy/numbers.py").unlink(), "toy/numbers.py: deleted"),

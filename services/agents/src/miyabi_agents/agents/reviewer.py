@@ -21,7 +21,7 @@ from miyabi_agents.analysers.changed.exhibits import Exhibits, lay_out
 from miyabi_agents.analysers.native.running import Head, lint
 from miyabi_agents.analysers.score import score
 from miyabi_agents.analysers.suite import AGAIN, ALL, run_all
-from miyabi_agents.errors import AgentError, BudgetError, ModelAnswerError, ModelUnavailableError
+from miyabi_agents.errors import AgentError, BudgetError, GitHubError, ModelAnswerError, ModelUnavailableError
 from miyabi_agents.ports import TaskContext, Worktree
 from miyabi_agents.sandbox.removal import remove_tree
 from miyabi_agents.workspace.commit_files import CommitFiles
@@ -52,7 +52,7 @@ class ReviewerAgent:
 
         Raises:
             WorkspaceError: base or head cannot be had, or have nothing in common.
-            GitHubError: the pull request cannot be read, or not be written to.
+            GitHubError: the pull request cannot be read.
             AgentError: the pull request changes nothing.
         """
         inputs = task.inputs
@@ -76,7 +76,7 @@ class ReviewerAgent:
         laid.notes += compared.notes
         result = await self._finished(context, laid, result, change)
         result.compared_sha, result.head_sha = compared.base.sha, compared.head
-        result.comment_url = await review_comment.post(context, result)
+        await _told(context, result)
         return Outcome(review=result)
 
     async def _finished(
@@ -144,6 +144,21 @@ async def _measured(
     return laid, score(
         [*own, *looked.findings, *linted.findings], runs, analysed=analysed, remedy=looked.remedy or AGAIN
     )
+
+
+async def _told(context: TaskContext, result: ReviewResult) -> None:
+    """Write the comment; where GitHub does not take it, what was measured is kept and says so.
+
+    Raises:
+        GitHubError: a repeat may help.
+    """
+    try:
+        result.comment_url = await review_comment.post(context, result)
+    except GitHubError as error:
+        if error.retryable:
+            raise
+        note = f"no comment was written on the pull request: {error}"
+        result.left_out[:] = _listed([note, *result.left_out])
 
 
 async def _pull_request(context: TaskContext) -> PullRequestRefs:
