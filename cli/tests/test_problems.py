@@ -72,6 +72,18 @@ async def test_options_that_are_named_let_the_batch_begin() -> None:
     assert (code, errors) == (0, "")
 
 
+async def test_what_was_overruled_is_said_with_the_batch() -> None:
+    """Whoever watches reads what stood in the way of the batch, and what could not be found out."""
+    events = story()
+    accepted = events[0].batch_accepted
+    accepted.problems.add(kind=ProblemKind.PROBLEM_KIND_ISSUE_CLOSED, issue_number=7, message="Issue #7 is closed.")
+    accepted.not_known.append("The rights of the token [bold].")
+    code, output, errors = await run_against(ScriptedCoordinator(events), "submit", "a/b", "--issues", "7")
+    assert (code, errors) == (0, "")
+    assert "despite: #7 Issue #7 is closed." in output
+    assert "not known: The rights of the token [bold]." in output
+
+
 async def test_again_is_said_and_taken() -> None:
     """Where only a former batch or its pull request is in the way, one word overrules both."""
     refusing = Refusing(OPEN, overrulable="PULL_REQUEST_OPEN")

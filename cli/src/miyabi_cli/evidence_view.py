@@ -9,6 +9,7 @@ from rich.console import Console
 from miyabi.coordinator.v1.event_pb2 import BatchEvent
 from miyabi.coordinator.v1.result_pb2 import TestComparison, TestRunReport, TestVerdict, VerifyResult
 from miyabi.coordinator.v1.state_pb2 import RunState
+from miyabi_cli.problems import show_overruled
 from miyabi_cli.results import failure_name
 from miyabi_cli.review_view import show_review
 from miyabi_cli.terminal import TerminalText, lines, ours, say, shown
@@ -41,7 +42,9 @@ class Attention:
     def note(self, event: BatchEvent) -> None:
         """Look at an event."""
         payload = event.WhichOneof("payload")
-        if payload == "verification_recorded":
+        if payload == "batch_accepted":
+            show_overruled(self._console, event.batch_accepted)
+        elif payload == "verification_recorded":
             self._reasons[event.issue_number] = list(event.verification_recorded.approval_reasons)
             if not event.verification_recorded.passed:
                 self._refuted(event.issue_number, event.verification_recorded)

@@ -10,12 +10,15 @@ from rich.table import Table
 
 from miyabi.common.v1.problem_pb2 import ProblemKind
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
+from miyabi.coordinator.v1.event_pb2 import BatchAccepted
 from miyabi_cli.errors import CliError
 from miyabi_cli.terminal import ours, row, say, say_table, shown
 from miyabi_core.errors import MiyabiError
-from miyabi_core.text import Untrusted
+from miyabi_core.text import Untrusted, first
 
 _PREFIX = "PROBLEM_KIND_"
+#: Problems of an accepted batch that are named; the rest is counted.
+MOST_TOLD = 20
 #: What `--again` overrules: what a batch for an issue that had one before meets.
 AGAIN = ("pull-request-open", "issue-in-batch")
 
@@ -110,6 +113,18 @@ class ProblemsError(CliError):
         if self.options:
             words = ours("once that is mended, go on despite the rest with: ") if self.final else ours("go on with: ")
             say(console, words, shown(Untrusted(self.options)))
+
+
+def show_overruled(console: Console, accepted: BatchAccepted) -> None:
+    """Print what stood in the way of a batch that was accepted all the same, and what could not be found out."""
+    told, rest = first(list(accepted.problems), MOST_TOLD)
+    for problem in told:
+        about = ours("#{} ", problem.issue_number, style="yellow") if problem.issue_number else ours("")
+        say(console, ours("despite: ", style="yellow"), about, shown(Untrusted(problem.message)))
+    if rest:
+        say(console, ours("and {} more", rest))
+    for words in accepted.not_known:
+        say(console, ours("not known: ", style="yellow"), shown(Untrusted(words)))
 
 
 def from_refusal(error: MiyabiError) -> CliError | None:
