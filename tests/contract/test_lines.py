@@ -18,6 +18,7 @@ ALLOWED = {
     "libs/miyabi-core/src/miyabi_core/cluster_keeper.py": "answers of the store, which are ASCII",
     "libs/miyabi-core/src/miyabi_core/text/lines.py": "of bytes, which know the three ends only",
     "libs/miyabi-core/src/miyabi_core/valkey.py": "the end of the store's log, for an error's text",
+    "services/agents/src/miyabi_agents/analysers/native/running.py": "the version that a program printed",
     "services/agents/src/miyabi_agents/sandbox/launch/syscalls.py": "a table of ours; imports nothing by design",
     "services/agents/src/miyabi_agents/sandbox/probe.py": "what a probe of ours printed",
     "services/agents/src/miyabi_agents/toolchains/python/runners/reading.py": "the last line printed, for a reason",

@@ -7,6 +7,7 @@ import pytest
 from miyabi.common.v1.usage_pb2 import Budget
 from miyabi.coordinator.v1.result_pb2 import PlannedTask, PlanResult, ReviewResult, VerifyResult
 from miyabi.coordinator.v1.state_pb2 import FailureReason
+from miyabi_agents.agents.change_prompt import change_prompt
 from miyabi_agents.agents.implementer import ImplementerAgent
 from miyabi_agents.errors import AgentError, ModelUnavailableError
 from miyabi_agents.localisation import Locator
@@ -186,6 +187,7 @@ async def test_moves_and_deletions_travel_through_change_and_commit(workshop, ag
         ("toy/sums.py", False, True),
         ("toy/words.py", True, False),
     ]
+    assert ("rename from toy/numbers.py" in change.diff, change_prompt(change).notes) == (True, ())
     workspaces = GitWorkspaces(f"file://{workshop.folder / 'remote'}", workshop.folder / "data")
     async with workspaces.open(repository="acme/toy", sha=workshop.base_sha, label="x") as worktree:
         await worktree.apply(change)

@@ -65,7 +65,9 @@ def _note(template: str, parts: Sequence[str]) -> list[str]:
 
 def _beyond_the_diff(change: ChangeSet, parts: Sequence[str]) -> list[str]:
     """Say how many files the recorded diff does not reach: it ends at a size of its own."""
-    beyond = len(change.files) - len(parts)
+    # A file that was moved has one part and is two files: one that goes, one that comes.
+    moved = sum("\nrename from " in part.partition("\n@@ ")[0] for part in parts)
+    beyond = len(change.files) - len(parts) - moved
     return (
         [f"models do not see {beyond:,} of its files, which the recorded diff is too long for"]
         if parts and beyond > 0
