@@ -176,6 +176,7 @@ async def test_moves_and_deletions_travel_through_change_and_commit(workshop, ag
         [{"tool": known, "input": {"command": "view", "path": numbers, "view_range": [1, -1]}}],
         [{"tool": known, "input": {"command": "str_replace", "path": numbers, "old_str": "+ 2", "new_str": "* 2"}}],
         [{"tool": "move_file", "input": {"path": numbers, "new_path": "toy/sums.py"}}],
+        [{"tool": "move_file", "input": {"path": "docs/changes.md", "new_path": "docs/news.md"}}],
         [{"tool": "delete_file", "input": {"path": "toy/words.py"}}],
         [finish()],
     ]
@@ -183,11 +184,13 @@ async def test_moves_and_deletions_travel_through_change_and_commit(workshop, ag
     inputs = {"plan": PLAN}
     change = (await workshop.run(agent, Scenario("move", mend, tool="finish_change"), tests, inputs=inputs)).change_set
     assert [(file.path, file.deleted, file.added) for file in change.files] == [
+        ("docs/changes.md", True, False),
+        ("docs/news.md", False, True),
         ("toy/numbers.py", True, False),
         ("toy/sums.py", False, True),
         ("toy/words.py", True, False),
     ]
-    assert ("rename from toy/numbers.py" in change.diff, change_prompt(change).notes) == (True, ())
+    assert ("rename from docs/changes.md" in change.diff, change_prompt(change).notes) == (True, ())
     workspaces = GitWorkspaces(f"file://{workshop.folder / 'remote'}", workshop.folder / "data")
     async with workspaces.open(repository="acme/toy", sha=workshop.base_sha, label="x") as worktree:
         await worktree.apply(change)
