@@ -31,6 +31,9 @@ IDLE_SECONDS = 180.0
 #: The demo: real issues of Django, told in our own words.
 DEMO = ("django/django", (13933, 14155, 14534, 14752, 15347))
 
+#: A cluster is tried more than once: an issue may have a pull request, or be in a batch, of the time before.
+AGAIN = ["PROBLEM_KIND_PULL_REQUEST_OPEN", "PROBLEM_KIND_ISSUE_IN_BATCH"]
+
 
 def start(figures: Figures) -> None:
     """From a cluster without us to everything ready, with images present; then the first event of a batch."""
@@ -53,6 +56,7 @@ def start(figures: Figures) -> None:
 def _first_event(port: int) -> float:
     """Submit a dry run of triage and return when its first event came."""
     body = {"repository": DEMO[0], "issue_numbers": [DEMO[1][0]], "pipeline": "PIPELINE_TRIAGE", "dry_run": True}
+    body["overrule"] = AGAIN
     command = [grpcurl(), "-plaintext", "-d", json.dumps(body), f"127.0.0.1:{port}", f"{COORDINATOR}/SubmitBatch"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -81,6 +85,7 @@ def demo(figures: Figures) -> None:
     """The demo batch by grpcurl through the service to its end, with draft pull requests in the simulated GitHub."""
     repository, issues = DEMO
     body = {"repository": repository, "issue_numbers": list(issues), "pipeline": "PIPELINE_FIX", "concurrency": 3}
+    body["overrule"] = AGAIN
     with forward("coordinator", 50051) as port, forward("simulators", 8080) as github:
         began = time.monotonic()
         command = [grpcurl(), "-plaintext", "-d", json.dumps(body), f"127.0.0.1:{port}", f"{COORDINATOR}/SubmitBatch"]
