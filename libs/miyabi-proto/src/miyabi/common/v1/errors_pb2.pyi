@@ -111,6 +111,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     listed, where all of them would be too much for the trailers of a call. Thirty take more than the 8 KB of trailers that
     gRPC accepts by default: `grpc.max_metadata_size`.
     """
+    ERROR_REASON_OTHER_PULL_REQUEST_OPEN: _ErrorReason.ValueType  # 38
+    """FAILED_PRECONDITION: another branch of ours has an open pull request for the issue, and only one is wanted; no pull request
+    was written. Metadata: `repository`, `issue`, `url` of the pull request.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused. The name without its prefix is `google.rpc.ErrorInfo.reason`; the domain is the
@@ -206,5 +210,9 @@ ERROR_REASON_PROBLEMS_FOUND: ErrorReason.ValueType  # 37
 Metadata: `overrulable`, the kinds among them that the request may accept (comma-separated); `more`, how many are not
 listed, where all of them would be too much for the trailers of a call. Thirty take more than the 8 KB of trailers that
 gRPC accepts by default: `grpc.max_metadata_size`.
+"""
+ERROR_REASON_OTHER_PULL_REQUEST_OPEN: ErrorReason.ValueType  # 38
+"""FAILED_PRECONDITION: another branch of ours has an open pull request for the issue, and only one is wanted; no pull request
+was written. Metadata: `repository`, `issue`, `url` of the pull request.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -11,6 +11,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from miyabi.common.v1 import freshness_pb2 as _freshness_pb2
+from miyabi.common.v1 import problem_pb2 as _problem_pb2
 from miyabi.common.v1 import task_kind_pb2 as _task_kind_pb2
 from miyabi.common.v1 import usage_pb2 as _usage_pb2
 from miyabi.coordinator.v1 import result_pb2 as _result_pb2
@@ -121,6 +122,7 @@ class BatchSpec(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
     TASK_BUDGET_FIELD_NUMBER: _builtins.int
+    OVERRULED_FIELD_NUMBER: _builtins.int
     repository: _builtins.str
     """`owner/name`."""
     pipeline: _state_pb2.Pipeline.ValueType
@@ -163,6 +165,10 @@ class BatchSpec(_message.Message):
     def task_budget(self) -> _usage_pb2.Budget:
         """For each attempt of a task."""
 
+    @_builtins.property
+    def overruled(self) -> _containers.RepeatedScalarFieldContainer[_problem_pb2.ProblemKind.ValueType]:
+        """Kinds of problem that the request accepted, in order of their numbers."""
+
     def __init__(
         self,
         *,
@@ -183,10 +189,11 @@ class BatchSpec(_message.Message):
         request_id: _builtins.str = ...,
         requester: _builtins.str = ...,
         task_budget: _usage_pb2.Budget | None = ...,
+        overruled: _abc.Iterable[_problem_pb2.ProblemKind.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "issue_budget", b"issue_budget", "task_budget", b"task_budget"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_branch", b"base_branch", "base_sha", b"base_sha", "budget", b"budget", "concurrency", b"concurrency", "dry_run", b"dry_run", "issue_budget", b"issue_budget", "issue_numbers", b"issue_numbers", "max_fix_rounds", b"max_fix_rounds", "max_parallel_tasks", b"max_parallel_tasks", "pipeline", b"pipeline", "priority", b"priority", "repository", b"repository", "request_id", b"request_id", "requester", b"requester", "require_approval", b"require_approval", "task_budget", b"task_budget", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_branch", b"base_branch", "base_sha", b"base_sha", "budget", b"budget", "concurrency", b"concurrency", "dry_run", b"dry_run", "issue_budget", b"issue_budget", "issue_numbers", b"issue_numbers", "max_fix_rounds", b"max_fix_rounds", "max_parallel_tasks", b"max_parallel_tasks", "overruled", b"overruled", "pipeline", b"pipeline", "priority", b"priority", "repository", b"repository", "request_id", b"request_id", "requester", b"requester", "require_approval", b"require_approval", "task_budget", b"task_budget", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

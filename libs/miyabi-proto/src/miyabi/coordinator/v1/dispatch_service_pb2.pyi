@@ -9,6 +9,7 @@ from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from miyabi.common.v1 import problem_pb2 as _problem_pb2
 from miyabi.common.v1 import task_kind_pb2 as _task_kind_pb2
 from miyabi.common.v1 import usage_pb2 as _usage_pb2
 from miyabi.coordinator.v1 import event_pb2 as _event_pb2
@@ -339,6 +340,7 @@ class TaskInputs(_message.Message):
     SPENT_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
     LISTED_STEPS_FIELD_NUMBER: _builtins.int
+    OVERRULED_FIELD_NUMBER: _builtins.int
     repository: _builtins.str
     """`owner/name`."""
     issue_number: _builtins.int
@@ -391,6 +393,12 @@ class TaskInputs(_message.Message):
         Empty where the issue lists none.
         """
 
+    @_builtins.property
+    def overruled(self) -> _containers.RepeatedScalarFieldContainer[_problem_pb2.ProblemKind.ValueType]:
+        """Kinds of problem that the batch's request accepted: without PROBLEM_KIND_PULL_REQUEST_OPEN, no second pull request of
+        ours is opened for an issue.
+        """
+
     def __init__(
         self,
         *,
@@ -411,10 +419,11 @@ class TaskInputs(_message.Message):
         spent: _usage_pb2.Usage | None = ...,
         requester: _builtins.str = ...,
         listed_steps: _abc.Iterable[_result_pb2.PlannedTask] | None = ...,
+        overruled: _abc.Iterable[_problem_pb2.ProblemKind.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["change_set", b"change_set", "documentation", b"documentation", "plan", b"plan", "review", b"review", "spent", b"spent", "triage", b"triage", "verification", b"verification"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_branch", b"base_branch", "base_sha", b"base_sha", "change_set", b"change_set", "documentation", b"documentation", "dry_run", b"dry_run", "issue_number", b"issue_number", "issue_title", b"issue_title", "listed_steps", b"listed_steps", "pipeline", b"pipeline", "plan", b"plan", "plan_step", b"plan_step", "repository", b"repository", "requester", b"requester", "review", b"review", "spent", b"spent", "triage", b"triage", "verification", b"verification"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_branch", b"base_branch", "base_sha", b"base_sha", "change_set", b"change_set", "documentation", b"documentation", "dry_run", b"dry_run", "issue_number", b"issue_number", "issue_title", b"issue_title", "listed_steps", b"listed_steps", "overruled", b"overruled", "pipeline", b"pipeline", "plan", b"plan", "plan_step", b"plan_step", "repository", b"repository", "requester", b"requester", "review", b"review", "spent", b"spent", "triage", b"triage", "verification", b"verification"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -240,7 +240,9 @@ class BatchAccepted(_message.Message):
 
     @_builtins.property
     def not_known(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What could not be found out about the repository and its issues, a sentence each."""
+        """What could not be found out about the repository and its issues, and what was left out, a sentence each: so that a query
+        matched more issues than were taken.
+        """
 
     def __init__(
         self,

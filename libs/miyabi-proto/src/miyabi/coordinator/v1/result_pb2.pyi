@@ -931,6 +931,7 @@ class PullRequestResult(_message.Message):
     TITLE_FIELD_NUMBER: _builtins.int
     BODY_FIELD_NUMBER: _builtins.int
     DRY_RUN_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Its number; 0 in a dry run."""
     url: _builtins.str
@@ -945,6 +946,10 @@ class PullRequestResult(_message.Message):
     """Body with the evidence block."""
     dry_run: _builtins.bool
     """True where nothing was written."""
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What is to be known of it, a sentence each, as `CreatePullRequestResponse.notes`. At most 100 of at most 1,000 characters."""
+
     def __init__(
         self,
         *,
@@ -955,10 +960,11 @@ class PullRequestResult(_message.Message):
         title: _builtins.str = ...,
         body: _builtins.str = ...,
         dry_run: _builtins.bool = ...,
+        notes: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "dry_run", b"dry_run", "head_branch", b"head_branch", "head_sha", b"head_sha", "number", b"number", "title", b"title", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "dry_run", b"dry_run", "head_branch", b"head_branch", "head_sha", b"head_sha", "notes", b"notes", "number", b"number", "title", b"title", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1024,7 +1024,7 @@ class CreatePullRequestRequest(_message.Message):
     request_id: _builtins.str
     """Identifies the caller's intent in logs. At most 64 characters."""
     only_one: _builtins.bool
-    """Refuse with `GITHUB_REFUSED` where a branch of ours of another batch has an open pull request for the same issue, which
+    """Refuse with `OTHER_PULL_REQUEST_OPEN` where a branch of ours of another batch has an open pull request for the same issue, which
     the branch's name tells (`miyabi/issue-N-…`). Default false: it is opened, and `notes` say so.
     """
     @_builtins.property

@@ -185,7 +185,8 @@ class GitHubGatewayServiceServicer:
 
         Idempotency: where the head branch has an open pull request it is updated and returned, with `created` false.
         Our caps of a repository are kept: RESOURCE_EXHAUSTED `GITHUB_RATE_LIMITED` with RetryInfo; a repeat counts once.
-        Errors: FAILED_PRECONDITION `GITHUB_REFUSED` (no such head, no commits between); NOT_FOUND `REPOSITORY_NOT_FOUND`.
+        Errors: FAILED_PRECONDITION `GITHUB_REFUSED` (no such head, no commits between), `OTHER_PULL_REQUEST_OPEN` (`only_one`,
+        and there is one: nothing was written); NOT_FOUND `REPOSITORY_NOT_FOUND`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -85,7 +85,8 @@ class GitHubGatewayServiceStub:
 
     Idempotency: where the head branch has an open pull request it is updated and returned, with `created` false.
     Our caps of a repository are kept: RESOURCE_EXHAUSTED `GITHUB_RATE_LIMITED` with RetryInfo; a repeat counts once.
-    Errors: FAILED_PRECONDITION `GITHUB_REFUSED` (no such head, no commits between); NOT_FOUND `REPOSITORY_NOT_FOUND`.
+    Errors: FAILED_PRECONDITION `GITHUB_REFUSED` (no such head, no commits between), `OTHER_PULL_REQUEST_OPEN` (`only_one`,
+    and there is one: nothing was written); NOT_FOUND `REPOSITORY_NOT_FOUND`.
     """
     CreateIssue: _grpc.UnaryUnaryMultiCallable[_github_gateway_service_pb2.CreateIssueRequest, _github_gateway_service_pb2.CreateIssueResponse]
     """CreateIssue opens an issue.
@@ -158,7 +159,8 @@ class GitHubGatewayServiceAsyncStub(GitHubGatewayServiceStub):
 
     Idempotency: where the head branch has an open pull request it is updated and returned, with `created` false.
     Our caps of a repository are kept: RESOURCE_EXHAUSTED `GITHUB_RATE_LIMITED` with RetryInfo; a repeat counts once.
-    Errors: FAILED_PRECONDITION `GITHUB_REFUSED` (no such head, no commits between); NOT_FOUND `REPOSITORY_NOT_FOUND`.
+    Errors: FAILED_PRECONDITION `GITHUB_REFUSED` (no such head, no commits between), `OTHER_PULL_REQUEST_OPEN` (`only_one`,
+    and there is one: nothing was written); NOT_FOUND `REPOSITORY_NOT_FOUND`.
     """
     CreateIssue: _aio.UnaryUnaryMultiCallable[_github_gateway_service_pb2.CreateIssueRequest, _github_gateway_service_pb2.CreateIssueResponse]  # type: ignore[assignment]
     """CreateIssue opens an issue.
@@ -276,7 +278,8 @@ class GitHubGatewayServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Idempotency: where the head branch has an open pull request it is updated and returned, with `created` false.
         Our caps of a repository are kept: RESOURCE_EXHAUSTED `GITHUB_RATE_LIMITED` with RetryInfo; a repeat counts once.
-        Errors: FAILED_PRECONDITION `GITHUB_REFUSED` (no such head, no commits between); NOT_FOUND `REPOSITORY_NOT_FOUND`.
+        Errors: FAILED_PRECONDITION `GITHUB_REFUSED` (no such head, no commits between), `OTHER_PULL_REQUEST_OPEN` (`only_one`,
+        and there is one: nothing was written); NOT_FOUND `REPOSITORY_NOT_FOUND`.
         """
 
     @_abc_1.abstractmethod
