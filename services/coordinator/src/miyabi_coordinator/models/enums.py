@@ -119,3 +119,4 @@ class FailureReason(IntEnum):
     GIT = 18
     ENVIRONMENT = 19
     TOOLCHAIN_MISSING = 20
+    NO_PROGRESS = 21

@@ -228,6 +228,8 @@ class _FailureReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Failure
     """The environment that the tests need could not be built."""
     FAILURE_REASON_TOOLCHAIN_MISSING: _FailureReason.ValueType  # 20
     """A program that the repository's tests need (a runtime, a package manager) is not on the agents' machine."""
+    FAILURE_REASON_NO_PROGRESS: _FailureReason.ValueType  # 21
+    """The model went in circles or came no further, and was stopped; the message says what repeated and what was spent."""
 
 class FailureReason(_FailureReason, metaclass=_FailureReasonEnumTypeWrapper):
     """Why a task, run or batch ended other than well."""
@@ -274,4 +276,6 @@ FAILURE_REASON_ENVIRONMENT: FailureReason.ValueType  # 19
 """The environment that the tests need could not be built."""
 FAILURE_REASON_TOOLCHAIN_MISSING: FailureReason.ValueType  # 20
 """A program that the repository's tests need (a runtime, a package manager) is not on the agents' machine."""
+FAILURE_REASON_NO_PROGRESS: FailureReason.ValueType  # 21
+"""The model went in circles or came no further, and was stopped; the message says what repeated and what was spent."""
 Global___FailureReason: _TypeAlias = FailureReason  # noqa: Y015
