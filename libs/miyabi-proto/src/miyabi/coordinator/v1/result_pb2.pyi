@@ -304,6 +304,7 @@ class ChangeSet(_message.Message):
     DIFF_FIELD_NUMBER: _builtins.int
     ADDITIONS_FIELD_NUMBER: _builtins.int
     DELETIONS_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_REFUSED_FIELD_NUMBER: _builtins.int
     base_sha: _builtins.str
     """The commit that it applies to: 40 or 64 hexadecimal digits."""
     digest: _builtins.str
@@ -324,6 +325,12 @@ class ChangeSet(_message.Message):
     def changed_expectations(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChangedExpectation]:
         """Existing tests that the change edits on purpose."""
 
+    @_builtins.property
+    def attempts_refused(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What the model tried on the way and was refused, one sentence each: paths outside the checkout, files that no change may
+        touch, tools that there are not. At most 50 of 500 characters; the last one says how many are not listed.
+        """
+
     def __init__(
         self,
         *,
@@ -335,10 +342,11 @@ class ChangeSet(_message.Message):
         diff: _builtins.str = ...,
         additions: _builtins.int = ...,
         deletions: _builtins.int = ...,
+        attempts_refused: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["additions", b"additions", "base_sha", b"base_sha", "changed_expectations", b"changed_expectations", "deletions", b"deletions", "diff", b"diff", "digest", b"digest", "files", b"files", "summary", b"summary"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["additions", b"additions", "attempts_refused", b"attempts_refused", "base_sha", b"base_sha", "changed_expectations", b"changed_expectations", "deletions", b"deletions", "diff", b"diff", "digest", b"digest", "files", b"files", "summary", b"summary"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -895,6 +903,7 @@ class DocumentResult(_message.Message):
     NOTHING_TO_DOCUMENT_FIELD_NUMBER: _builtins.int
     SUMMARY_FIELD_NUMBER: _builtins.int
     CHANGE_SET_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_REFUSED_FIELD_NUMBER: _builtins.int
     nothing_to_document: _builtins.bool
     """True where the change needs no documentation."""
     summary: _builtins.str
@@ -903,16 +912,21 @@ class DocumentResult(_message.Message):
     def change_set(self) -> Global___ChangeSet:
         """The change with documentation added; unset where there was nothing to document."""
 
+    @_builtins.property
+    def attempts_refused(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What the model tried while it documented and was refused, as `ChangeSet.attempts_refused`."""
+
     def __init__(
         self,
         *,
         nothing_to_document: _builtins.bool = ...,
         summary: _builtins.str = ...,
         change_set: Global___ChangeSet | None = ...,
+        attempts_refused: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["change_set", b"change_set"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["change_set", b"change_set", "nothing_to_document", b"nothing_to_document", "summary", b"summary"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts_refused", b"attempts_refused", "change_set", b"change_set", "nothing_to_document", b"nothing_to_document", "summary", b"summary"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
