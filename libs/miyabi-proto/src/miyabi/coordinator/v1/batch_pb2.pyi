@@ -123,6 +123,7 @@ class BatchSpec(_message.Message):
     REQUESTER_FIELD_NUMBER: _builtins.int
     TASK_BUDGET_FIELD_NUMBER: _builtins.int
     OVERRULED_FIELD_NUMBER: _builtins.int
+    GROUPING_FIELD_NUMBER: _builtins.int
     repository: _builtins.str
     """`owner/name`."""
     pipeline: _state_pb2.Pipeline.ValueType
@@ -149,6 +150,8 @@ class BatchSpec(_message.Message):
     """The request id, given or made."""
     requester: _builtins.str
     """Who submitted it: an identity's name, or `local` where identity is off."""
+    grouping: _builtins.bool
+    """Issues that ask for the same are worked on once, and those that touch the same files one after the other."""
     @_builtins.property
     def issue_numbers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Chosen issues, in the order asked for."""
@@ -190,10 +193,11 @@ class BatchSpec(_message.Message):
         requester: _builtins.str = ...,
         task_budget: _usage_pb2.Budget | None = ...,
         overruled: _abc.Iterable[_problem_pb2.ProblemKind.ValueType] | None = ...,
+        grouping: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "issue_budget", b"issue_budget", "task_budget", b"task_budget"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_branch", b"base_branch", "base_sha", b"base_sha", "budget", b"budget", "concurrency", b"concurrency", "dry_run", b"dry_run", "issue_budget", b"issue_budget", "issue_numbers", b"issue_numbers", "max_fix_rounds", b"max_fix_rounds", "max_parallel_tasks", b"max_parallel_tasks", "overruled", b"overruled", "pipeline", b"pipeline", "priority", b"priority", "repository", b"repository", "request_id", b"request_id", "requester", b"requester", "require_approval", b"require_approval", "task_budget", b"task_budget", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_branch", b"base_branch", "base_sha", b"base_sha", "budget", b"budget", "concurrency", b"concurrency", "dry_run", b"dry_run", "grouping", b"grouping", "issue_budget", b"issue_budget", "issue_numbers", b"issue_numbers", "max_fix_rounds", b"max_fix_rounds", "max_parallel_tasks", b"max_parallel_tasks", "overruled", b"overruled", "pipeline", b"pipeline", "priority", b"priority", "repository", b"repository", "request_id", b"request_id", "requester", b"requester", "require_approval", b"require_approval", "task_budget", b"task_budget", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -435,6 +439,10 @@ class IssueRun(_message.Message):
     END_TIME_FIELD_NUMBER: _builtins.int
     FIX_ROUNDS_FIELD_NUMBER: _builtins.int
     STALE_DATA_FIELD_NUMBER: _builtins.int
+    DUPLICATE_OF_FIELD_NUMBER: _builtins.int
+    SHARES_FIELD_NUMBER: _builtins.int
+    BASE_BRANCH_FIELD_NUMBER: _builtins.int
+    BASE_SHA_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`batches/{ulid}/runs/{issue}`."""
     issue_number: _builtins.int
@@ -453,6 +461,12 @@ class IssueRun(_message.Message):
     """One sentence on the failure."""
     fix_rounds: _builtins.int
     """Fix rounds used."""
+    duplicate_of: _builtins.int
+    """Issue of the same batch that asks for the same and is worked on in place of this one; 0 where there is none."""
+    base_branch: _builtins.str
+    """Branch that the change starts from, where it is that of another issue's pull request; empty: the batch's base."""
+    base_sha: _builtins.str
+    """Its commit; empty where `base_branch` is."""
     @_builtins.property
     def tasks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Task]:
         """Steps in order of creation."""
@@ -505,6 +519,10 @@ class IssueRun(_message.Message):
     def stale_data(self) -> _freshness_pb2.StaleData:
         """Set where the batch was accepted with data of the issue that were older than they should be."""
 
+    @_builtins.property
+    def shares(self) -> _containers.RepeatedCompositeFieldContainer[Global___SharedFiles]:
+        """Issues of the same batch that this run waits for now, since their changes touch the same files."""
+
     def __init__(
         self,
         *,
@@ -530,14 +548,46 @@ class IssueRun(_message.Message):
         end_time: _timestamp_pb2.Timestamp | None = ...,
         fix_rounds: _builtins.int = ...,
         stale_data: _freshness_pb2.StaleData | None = ...,
+        duplicate_of: _builtins.int = ...,
+        shares: _abc.Iterable[Global___SharedFiles] | None = ...,
+        base_branch: _builtins.str = ...,
+        base_sha: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["change_set", b"change_set", "documentation", b"documentation", "end_time", b"end_time", "plan", b"plan", "pull_request", b"pull_request", "review", b"review", "spent", b"spent", "stale_data", b"stale_data", "start_time", b"start_time", "triage", b"triage", "verification", b"verification"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["change_set", b"change_set", "depends_on", b"depends_on", "documentation", b"documentation", "end_time", b"end_time", "failure_message", b"failure_message", "failure_reason", b"failure_reason", "fix_rounds", b"fix_rounds", "issue_number", b"issue_number", "name", b"name", "plan", b"plan", "pull_request", b"pull_request", "review", b"review", "spent", b"spent", "stale_data", b"stale_data", "start_time", b"start_time", "state", b"state", "tasks", b"tasks", "title", b"title", "triage", b"triage", "url", b"url", "verification", b"verification", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_branch", b"base_branch", "base_sha", b"base_sha", "change_set", b"change_set", "depends_on", b"depends_on", "documentation", b"documentation", "duplicate_of", b"duplicate_of", "end_time", b"end_time", "failure_message", b"failure_message", "failure_reason", b"failure_reason", "fix_rounds", b"fix_rounds", "issue_number", b"issue_number", "name", b"name", "plan", b"plan", "pull_request", b"pull_request", "review", b"review", "shares", b"shares", "spent", b"spent", "stale_data", b"stale_data", "start_time", b"start_time", "state", b"state", "tasks", b"tasks", "title", b"title", "triage", b"triage", "url", b"url", "verification", b"verification", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___IssueRun: _TypeAlias = IssueRun  # noqa: Y015
+
+@_typing.final
+class SharedFiles(_message.Message):
+    """Another issue of the batch whose change is likely to touch the same files, by the plans of both."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ISSUE_NUMBER_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
+    issue_number: _builtins.int
+    """That issue."""
+    @_builtins.property
+    def files(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The files that both touch, sorted."""
+
+    def __init__(
+        self,
+        *,
+        issue_number: _builtins.int = ...,
+        files: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files", "issue_number", b"issue_number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SharedFiles: _TypeAlias = SharedFiles  # noqa: Y015
 
 @_typing.final
 class Agent(_message.Message):

@@ -48,6 +48,7 @@ class SubmitBatchRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     TASK_BUDGET_FIELD_NUMBER: _builtins.int
     OVERRULE_FIELD_NUMBER: _builtins.int
+    NO_GROUPING_FIELD_NUMBER: _builtins.int
     repository: _builtins.str
     """`owner/name`, as GitHub spells it. Required."""
     pipeline: _state_pb2.Pipeline.ValueType
@@ -70,6 +71,10 @@ class SubmitBatchRequest(_message.Message):
     """Branch that changes start from. Default: the repository's default branch. At most 255 characters."""
     request_id: _builtins.str
     """A ULID (26 characters of Crockford's base 32) or a UUID. Default: the server makes a ULID and returns it in the batch's spec."""
+    no_grouping: _builtins.bool
+    """Work on every issue by itself: on those that ask for the same as another one too, and without waiting for those that touch
+    the same files. Default false: PIPELINE_FIX groups its issues; the other pipelines never do.
+    """
     @_builtins.property
     def issue_numbers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Issues by number, 1 to 10,000 of them, each once. In PIPELINE_REVIEW they are pull requests."""
@@ -116,10 +121,11 @@ class SubmitBatchRequest(_message.Message):
         request_id: _builtins.str = ...,
         task_budget: _usage_pb2.Budget | None = ...,
         overrule: _abc.Iterable[_problem_pb2.ProblemKind.ValueType] | None = ...,
+        no_grouping: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_max_fix_rounds", b"_max_fix_rounds", "budget", b"budget", "issue_budget", b"issue_budget", "max_fix_rounds", b"max_fix_rounds", "query", b"query", "task_budget", b"task_budget"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_fix_rounds", b"_max_fix_rounds", "base_branch", b"base_branch", "budget", b"budget", "concurrency", b"concurrency", "dry_run", b"dry_run", "issue_budget", b"issue_budget", "issue_numbers", b"issue_numbers", "max_fix_rounds", b"max_fix_rounds", "max_parallel_tasks", b"max_parallel_tasks", "overrule", b"overrule", "pipeline", b"pipeline", "priority", b"priority", "query", b"query", "repository", b"repository", "request_id", b"request_id", "require_approval", b"require_approval", "task_budget", b"task_budget", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_fix_rounds", b"_max_fix_rounds", "base_branch", b"base_branch", "budget", b"budget", "concurrency", b"concurrency", "dry_run", b"dry_run", "issue_budget", b"issue_budget", "issue_numbers", b"issue_numbers", "max_fix_rounds", b"max_fix_rounds", "max_parallel_tasks", b"max_parallel_tasks", "no_grouping", b"no_grouping", "overrule", b"overrule", "pipeline", b"pipeline", "priority", b"priority", "query", b"query", "repository", b"repository", "request_id", b"request_id", "require_approval", b"require_approval", "task_budget", b"task_budget", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_fix_rounds: _TypeAlias = _typing.Literal["max_fix_rounds"]  # noqa: Y015
     _WhichOneofArgType__max_fix_rounds: _TypeAlias = _typing.Literal["_max_fix_rounds", b"_max_fix_rounds"]  # noqa: Y015

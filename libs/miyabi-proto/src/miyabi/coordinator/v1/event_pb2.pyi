@@ -65,6 +65,7 @@ class BatchEvent(_message.Message):
     STEP_CHANGED_FIELD_NUMBER: _builtins.int
     APPROVAL_RESOLVED_FIELD_NUMBER: _builtins.int
     UNRECOGNISED_FIELD_NUMBER: _builtins.int
+    RUN_ORDERED_FIELD_NUMBER: _builtins.int
     batch: _builtins.str
     """`batches/{ulid}`."""
     sequence: _builtins.int
@@ -169,6 +170,10 @@ class BatchEvent(_message.Message):
     def unrecognised(self) -> Global___Unrecognised:
         """Something happened that the server has no words for; it keeps its place in the sequence."""
 
+    @_builtins.property
+    def run_ordered(self) -> Global___RunOrdered:
+        """An issue waits for others that touch the same files, or goes on."""
+
     def __init__(
         self,
         *,
@@ -202,12 +207,13 @@ class BatchEvent(_message.Message):
         step_changed: Global___StepChanged | None = ...,
         approval_resolved: Global___ApprovalResolved | None = ...,
         unrecognised: Global___Unrecognised | None = ...,
+        run_ordered: Global___RunOrdered | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["approval_resolved", b"approval_resolved", "batch_accepted", b"batch_accepted", "batch_finished", b"batch_finished", "batch_state_changed", b"batch_state_changed", "budget_warning", b"budget_warning", "change_recorded", b"change_recorded", "documentation_recorded", b"documentation_recorded", "issue_finished", b"issue_finished", "payload", b"payload", "plan_recorded", b"plan_recorded", "pull_request_recorded", b"pull_request_recorded", "review_recorded", b"review_recorded", "run_state_changed", b"run_state_changed", "step_changed", b"step_changed", "task_state_changed", b"task_state_changed", "tasks_added", b"tasks_added", "text_delta", b"text_delta", "text_recorded", b"text_recorded", "time", b"time", "tool_invocation", b"tool_invocation", "triage_recorded", b"triage_recorded", "unrecognised", b"unrecognised", "verification_recorded", b"verification_recorded"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["approval_resolved", b"approval_resolved", "batch_accepted", b"batch_accepted", "batch_finished", b"batch_finished", "batch_state_changed", b"batch_state_changed", "budget_warning", b"budget_warning", "change_recorded", b"change_recorded", "documentation_recorded", b"documentation_recorded", "issue_finished", b"issue_finished", "payload", b"payload", "plan_recorded", b"plan_recorded", "pull_request_recorded", b"pull_request_recorded", "review_recorded", b"review_recorded", "run_ordered", b"run_ordered", "run_state_changed", b"run_state_changed", "step_changed", b"step_changed", "task_state_changed", b"task_state_changed", "tasks_added", b"tasks_added", "text_delta", b"text_delta", "text_recorded", b"text_recorded", "time", b"time", "tool_invocation", b"tool_invocation", "triage_recorded", b"triage_recorded", "unrecognised", b"unrecognised", "verification_recorded", b"verification_recorded"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "approval_resolved", b"approval_resolved", "attempt", b"attempt", "batch", b"batch", "batch_accepted", b"batch_accepted", "batch_finished", b"batch_finished", "batch_state_changed", b"batch_state_changed", "budget_warning", b"budget_warning", "change_recorded", b"change_recorded", "documentation_recorded", b"documentation_recorded", "issue_finished", b"issue_finished", "issue_number", b"issue_number", "payload", b"payload", "plan_recorded", b"plan_recorded", "pull_request_recorded", b"pull_request_recorded", "review_recorded", b"review_recorded", "run_state_changed", b"run_state_changed", "sequence", b"sequence", "step_changed", b"step_changed", "task_id", b"task_id", "task_kind", b"task_kind", "task_state_changed", b"task_state_changed", "tasks_added", b"tasks_added", "text_delta", b"text_delta", "text_recorded", b"text_recorded", "time", b"time", "tool_invocation", b"tool_invocation", "traceparent", b"traceparent", "triage_recorded", b"triage_recorded", "unrecognised", b"unrecognised", "verification_recorded", b"verification_recorded"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "approval_resolved", b"approval_resolved", "attempt", b"attempt", "batch", b"batch", "batch_accepted", b"batch_accepted", "batch_finished", b"batch_finished", "batch_state_changed", b"batch_state_changed", "budget_warning", b"budget_warning", "change_recorded", b"change_recorded", "documentation_recorded", b"documentation_recorded", "issue_finished", b"issue_finished", "issue_number", b"issue_number", "payload", b"payload", "plan_recorded", b"plan_recorded", "pull_request_recorded", b"pull_request_recorded", "review_recorded", b"review_recorded", "run_ordered", b"run_ordered", "run_state_changed", b"run_state_changed", "sequence", b"sequence", "step_changed", b"step_changed", "task_id", b"task_id", "task_kind", b"task_kind", "task_state_changed", b"task_state_changed", "tasks_added", b"tasks_added", "text_delta", b"text_delta", "text_recorded", b"text_recorded", "time", b"time", "tool_invocation", b"tool_invocation", "traceparent", b"traceparent", "triage_recorded", b"triage_recorded", "unrecognised", b"unrecognised", "verification_recorded", b"verification_recorded"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["batch_accepted", "batch_state_changed", "run_state_changed", "task_state_changed", "tasks_added", "triage_recorded", "plan_recorded", "change_recorded", "verification_recorded", "review_recorded", "documentation_recorded", "pull_request_recorded", "tool_invocation", "issue_finished", "batch_finished", "budget_warning", "text_recorded", "text_delta", "step_changed", "approval_resolved", "unrecognised"]  # noqa: Y015
+    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["batch_accepted", "batch_state_changed", "run_state_changed", "task_state_changed", "tasks_added", "triage_recorded", "plan_recorded", "change_recorded", "verification_recorded", "review_recorded", "documentation_recorded", "pull_request_recorded", "tool_invocation", "issue_finished", "batch_finished", "budget_warning", "text_recorded", "text_delta", "step_changed", "approval_resolved", "unrecognised", "run_ordered"]  # noqa: Y015
     _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_payload) -> _WhichOneofReturnType_payload | None: ...
 
@@ -272,12 +278,15 @@ class IssueHeading(_message.Message):
     URL_FIELD_NUMBER: _builtins.int
     DEPENDS_ON_FIELD_NUMBER: _builtins.int
     STALE_DATA_FIELD_NUMBER: _builtins.int
+    DUPLICATE_OF_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Number."""
     title: _builtins.str
     """Title."""
     url: _builtins.str
     """Page."""
+    duplicate_of: _builtins.int
+    """Issue of the same batch that asks for the same and is worked on in place of this one; 0 where there is none."""
     @_builtins.property
     def depends_on(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Issues of the same batch that must succeed first."""
@@ -294,10 +303,11 @@ class IssueHeading(_message.Message):
         url: _builtins.str = ...,
         depends_on: _abc.Iterable[_builtins.int] | None = ...,
         stale_data: _freshness_pb2.StaleData | None = ...,
+        duplicate_of: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["stale_data", b"stale_data"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["depends_on", b"depends_on", "number", b"number", "stale_data", b"stale_data", "title", b"title", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["depends_on", b"depends_on", "duplicate_of", b"duplicate_of", "number", b"number", "stale_data", b"stale_data", "title", b"title", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -366,6 +376,42 @@ class RunStateChanged(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RunStateChanged: _TypeAlias = RunStateChanged  # noqa: Y015
+
+@_typing.final
+class RunOrdered(_message.Message):
+    """An issue waits for others whose changes touch the same files, or goes on since they do not hold it up any more."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SHARES_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    BASE_BRANCH_FIELD_NUMBER: _builtins.int
+    BASE_SHA_FIELD_NUMBER: _builtins.int
+    message: _builtins.str
+    """One sentence on it, for example: Waits for #12: both touch src/cart.py."""
+    base_branch: _builtins.str
+    """Branch that the change starts from, where it is that of another issue's pull request; empty: the batch's base."""
+    base_sha: _builtins.str
+    """Its commit; empty where `base_branch` is."""
+    @_builtins.property
+    def shares(self) -> _containers.RepeatedCompositeFieldContainer[_batch_pb2.SharedFiles]:
+        """Those that it waits for; empty where it goes on."""
+
+    def __init__(
+        self,
+        *,
+        shares: _abc.Iterable[_batch_pb2.SharedFiles] | None = ...,
+        message: _builtins.str = ...,
+        base_branch: _builtins.str = ...,
+        base_sha: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_branch", b"base_branch", "base_sha", b"base_sha", "message", b"message", "shares", b"shares"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RunOrdered: _TypeAlias = RunOrdered  # noqa: Y015
 
 @_typing.final
 class TaskStateChanged(_message.Message):

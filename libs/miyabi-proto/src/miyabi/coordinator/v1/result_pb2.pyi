@@ -1007,6 +1007,7 @@ class IssueResult(_message.Message):
     FIX_ROUNDS_FIELD_NUMBER: _builtins.int
     STALE_DATA_FIELD_NUMBER: _builtins.int
     REVIEWED_FIELD_NUMBER: _builtins.int
+    DUPLICATE_OF_FIELD_NUMBER: _builtins.int
     issue_number: _builtins.int
     """Issue number."""
     title: _builtins.str
@@ -1031,6 +1032,8 @@ class IssueResult(_message.Message):
     """Fix rounds that were used."""
     reviewed: _builtins.bool
     """True where there was a review, whatever came of it: with a score of -1 it is incomplete, or had nothing to analyse."""
+    duplicate_of: _builtins.int
+    """Issue of the same batch that asks for the same and was worked on in place of this one; 0 where there is none."""
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Labels after the run, sorted."""
@@ -1071,10 +1074,11 @@ class IssueResult(_message.Message):
         fix_rounds: _builtins.int = ...,
         stale_data: _freshness_pb2.StaleData | None = ...,
         reviewed: _builtins.bool = ...,
+        duplicate_of: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "stale_data", b"stale_data"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed_expectations", b"changed_expectations", "cost_usd_micros", b"cost_usd_micros", "duration", b"duration", "failure_message", b"failure_message", "failure_reason", b"failure_reason", "files", b"files", "fix_rounds", b"fix_rounds", "issue_number", b"issue_number", "labels", b"labels", "pull_request_url", b"pull_request_url", "review_score", b"review_score", "reviewed", b"reviewed", "stale_data", b"stale_data", "state", b"state", "tests_failed_before", b"tests_failed_before", "tests_passed_after", b"tests_passed_after", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed_expectations", b"changed_expectations", "cost_usd_micros", b"cost_usd_micros", "duplicate_of", b"duplicate_of", "duration", b"duration", "failure_message", b"failure_message", "failure_reason", b"failure_reason", "files", b"files", "fix_rounds", b"fix_rounds", "issue_number", b"issue_number", "labels", b"labels", "pull_request_url", b"pull_request_url", "review_score", b"review_score", "reviewed", b"reviewed", "stale_data", b"stale_data", "state", b"state", "tests_failed_before", b"tests_failed_before", "tests_passed_after", b"tests_passed_after", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

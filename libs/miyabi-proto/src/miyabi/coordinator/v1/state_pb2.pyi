@@ -230,6 +230,8 @@ class _FailureReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Failure
     """A program that the repository's tests need (a runtime, a package manager) is not on the agents' machine."""
     FAILURE_REASON_NO_PROGRESS: _FailureReason.ValueType  # 21
     """The model went in circles or came no further, and was stopped; the message says what repeated and what was spent."""
+    FAILURE_REASON_DUPLICATE: _FailureReason.ValueType  # 22
+    """Another issue of the same batch asks for the same; that one is worked on, and the message names it."""
 
 class FailureReason(_FailureReason, metaclass=_FailureReasonEnumTypeWrapper):
     """Why a task, run or batch ended other than well."""
@@ -278,4 +280,6 @@ FAILURE_REASON_TOOLCHAIN_MISSING: FailureReason.ValueType  # 20
 """A program that the repository's tests need (a runtime, a package manager) is not on the agents' machine."""
 FAILURE_REASON_NO_PROGRESS: FailureReason.ValueType  # 21
 """The model went in circles or came no further, and was stopped; the message says what repeated and what was spent."""
+FAILURE_REASON_DUPLICATE: FailureReason.ValueType  # 22
+"""Another issue of the same batch asks for the same; that one is worked on, and the message names it."""
 Global___FailureReason: _TypeAlias = FailureReason  # noqa: Y015
