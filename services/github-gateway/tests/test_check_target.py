@@ -12,6 +12,8 @@ from running_gateway import REPOSITORY, Running, gateway_before, push_branches, 
 
 from miyabi.common.v1.problem_pb2 import ProblemKind
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
+from miyabi_github_gateway.service.target.rules import forbidding, undecided
+from miyabi_github_gateway.target_facts import BranchRule
 
 #: What a batch that changes code does.
 WORK = {"writes_issues": True, "writes_changes": True}
@@ -111,6 +113,22 @@ async def test_rule_that_depends_on_the_change_is_not_known(running_gateway: Run
     running_gateway.github.states.rule(REPOSITORY, {"type": "commit_message_pattern", "parameters": parameters})
     answer = await check(running_gateway, **WORK)
     assert (kinds(answer), ["commit_message_pattern" in said for said in answer.not_known]) == ([], [False, True])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("^([a-z0-9/-]+)+_$", False), ("^(([a-z0-9/-]+)+)+_$", False), ("^(miyabi|feature)/", True), ("^(?!miyabi)", None),
+        ("(", None), ("^(a{1000}){1000}$", None),
+    ],
+)  # fmt: skip
+def test_any_expression_on_names_is_judged_at_once(pattern: str, expected: bool | None) -> None:
+    """Whoever owns a repository writes it: none is tried in exponentially many ways, and what is none decides nothing."""
+    rule = BranchRule("branch_name_pattern", "names", operator="regex", pattern=pattern)
+    assert (list(forbidding([rule])) == [rule], list(undecided([rule])) == [rule]) == (
+        expected is False,
+        expected is None,
+    )
 
 
 async def test_branch_named_miyabi_shadows_ours(running_gateway: Running) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
+
+import re2
 
 from miyabi_core.grants import branch_of
 from miyabi_github_gateway.target_facts import BranchRule
@@ -15,12 +16,26 @@ _REFUSING = frozenset(
 )
 #: Rules on what no push of ours does: to delete, to rewrite, to merge, to make a tag.
 _HARMLESS = frozenset({"deletion", "non_fast_forward", "required_linear_history", "tag_name_pattern"})
+#: Expressions that no one compiles are the rule's matter, not this log's.
+_QUIET = re2.Options()
+_QUIET.log_errors = False
+
+
+def _found(name: str, pattern: str) -> bool:
+    """Tell whether an expression fits, in time that grows with both lengths only: whoever owns a repository writes it.
+
+    Raises:
+        re2.error: it is none in RE2's syntax, which is GitHub's.
+    """
+    return re2.compile(pattern, _QUIET).search(name) is not None
+
+
 #: How a rule compares a name with its pattern (docs.github.com, REST API, "Rules": `operator`).
 _OPERATORS: dict[str, Callable[[str, str], bool]] = {
     "starts_with": str.startswith,
     "ends_with": str.endswith,
     "contains": str.__contains__,
-    "regex": lambda name, pattern: re.search(pattern, name) is not None,
+    "regex": _found,
 }
 
 
@@ -47,5 +62,5 @@ def _takes_name(rule: BranchRule) -> bool | None:
         return None
     try:
         return compare(sample_branch(1), rule.pattern) is not rule.negate
-    except re.error:
+    except re2.error:
         return None
