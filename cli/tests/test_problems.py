@@ -84,6 +84,15 @@ async def test_what_was_overruled_is_said_with_the_batch() -> None:
     assert "not known: The rights of the token [bold]." in output
 
 
+async def test_what_is_to_be_known_of_a_pull_request_is_said() -> None:
+    """Whoever watches reads that there is another pull request of ours for the issue."""
+    events = story()
+    said = "Issue #7 has another open pull request of ours, #3 [bold]."
+    events[1].pull_request_recorded.notes.append(said)
+    code, output, _ = await run_against(ScriptedCoordinator(events), "submit", "a/b", "--issues", "7")
+    assert (code, f"#7 {said}" in output) == (0, True)
+
+
 async def test_again_is_said_and_taken() -> None:
     """Where only a former batch or its pull request is in the way, one word overrules both."""
     refusing = Refusing(OPEN, overrulable="PULL_REQUEST_OPEN")

@@ -247,3 +247,11 @@ async def test_no_colour_where_none_is_wanted() -> None:
         )
     assert [COLOUR.search(text) is None for text in both] == [True, False]
     assert [f"  {ADDRESS}\r\n" in text for text in both] == [True, True]
+
+
+def test_show_says_what_is_to_be_known_of_a_pull_request() -> None:
+    """Below its address stand the notes, as they are."""
+    pull = result_pb2.PullRequestResult(url="https://example.test/9", notes=["Issue #7 has another one [bold], #3."])
+    text = text_of(IssueRun(issue_number=7, pull_request=pull))
+    assert "pull request: https://example.test/9\n" in text
+    assert "note: Issue #7 has another one [bold], #3.\n" in text

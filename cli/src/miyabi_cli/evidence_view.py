@@ -49,8 +49,9 @@ class Attention:
             if not event.verification_recorded.passed:
                 self._refuted(event.issue_number, event.verification_recorded)
         elif payload == "triage_recorded":
-            for note in event.triage_recorded.notes:
-                say(self._console, ours("#{} ", event.issue_number, style="yellow"), shown(Untrusted(note)))
+            self._notes(event.issue_number, event.triage_recorded.notes)
+        elif payload == "pull_request_recorded":
+            self._notes(event.issue_number, event.pull_request_recorded.notes)
         elif payload == "review_recorded" and not event.review_recorded.passed:
             say(self._console, ours("#{}", event.issue_number, style="yellow"))
             show_review(self._console, event.review_recorded)
@@ -65,6 +66,11 @@ class Attention:
         reason = verification.verdict_reason or "the tests do not prove the change"
         say(self._console, ours("#{} ", number, style="yellow"), lines(Untrusted(reason), style="yellow"))
         show_output(self._console, telling(verification.runs), most=WATCHED_LINES)
+
+    def _notes(self, number: int, notes: Iterable[str]) -> None:
+        """Print sentences on an issue's step."""
+        for note in notes:
+            say(self._console, ours("#{} ", number, style="yellow"), shown(Untrusted(note)))
 
     def _waits(self, event: BatchEvent) -> None:
         """Say that a person has to decide, why, and how."""

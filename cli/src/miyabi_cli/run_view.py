@@ -70,8 +70,10 @@ def _state(task: Task) -> str:
 
 
 def _pull_request(console: Console, pull: PullRequestResult) -> None:
-    """Print the pull request's address, in a line that nothing breaks."""
+    """Print the pull request's address, in a line that nothing breaks, and what is to be known of it."""
     field(console, ours("pull request"), shown(Untrusted(pull.url or "not written")))
+    for note in pull.notes:
+        field(console, ours("note"), shown(Untrusted(note)))
 
 
 def _triage(console: Console, triage: TriageResult) -> None:

@@ -53,6 +53,7 @@ class Gateway(GitHubGatewayServiceServicer):
         self.pull_request = pb.PullRequest(number=7, base_branch="main")
         self.comments: dict[str, str] = {}
         self.is_locked = False
+        self.opening: Any = None
 
     async def BatchGetIssues(self, request: Any, context: Any) -> AsyncIterator[pb.BatchGetIssuesResponse]:  # noqa: N802
         """Return the issue, or say that it is missing."""
@@ -65,6 +66,12 @@ class Gateway(GitHubGatewayServiceServicer):
     async def GetPullRequest(self, request: Any, context: Any) -> pb.GetPullRequestResponse:  # noqa: N802
         """Return the pull request."""
         return pb.GetPullRequestResponse(pull_request=self.pull_request)
+
+    async def CreatePullRequest(self, request: Any, context: Any) -> pb.CreatePullRequestResponse:  # noqa: N802
+        """Let `opening` open it; without one the call is not there."""
+        if self.opening is None:
+            await context.abort(grpc.StatusCode.UNIMPLEMENTED, "nothing opens pull requests here")
+        return await self.opening.create(request, context)
 
     async def UpsertComment(self, request: Any, context: Any) -> pb.UpsertCommentResponse:  # noqa: N802
         """Keep the one comment of a marker; a conversation that is locked takes none."""

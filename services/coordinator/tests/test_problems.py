@@ -108,6 +108,29 @@ async def test_overruled_problem_is_said_in_the_batch(stack, operators, name):
     assert list(event.batch_accepted.not_known) == ["The rights of the token: GitHub does not tell."]
 
 
+@pytest.mark.parametrize("kinds", [[], [11], [11, 7]])
+async def test_what_was_accepted_is_on_the_batch_and_every_lease(stack, operators, kinds):
+    """Agents learn which problems the request named, in order of their numbers, and so does whoever reads the batch."""
+    async with stack.coordinator() as channel, stack.agent(channel) as agent:
+        events = await collect(operators(channel).SubmitBatch(submit(1, overrule=kinds)))
+        batch = (await operators(channel).GetBatch(pb.GetBatchRequest(name=events[0].batch))).batch
+        told = [list(agent.leases.get_nowait().inputs.overruled) for _ in range(agent.leases.qsize())]
+    assert told == [sorted(kinds)] * 7
+    assert list(batch.spec.overruled) == list(events[0].batch_accepted.batch.spec.overruled) == sorted(kinds)
+
+
+@pytest.mark.parametrize(("limit", "left_out"), [(3, ["The query matches more issues, or may: the first 3, by number, were taken."]), (5, []), (0, [])])  # fmt: skip
+async def test_issues_that_a_query_left_out_are_told(stack, operators, limit, left_out):
+    """Where more issues match than were asked for, the batch's first event says so, on a later watch too."""
+    stack.gateway.bodies = dict.fromkeys(range(1, 6), "")
+    request = pb.SubmitBatchRequest(repository=REPOSITORY, query={"limit": limit}, pipeline=TRIAGE)
+    async with stack.coordinator() as channel:
+        stub = operators(channel)
+        event = await accepted(stub.SubmitBatch(request))
+        assert (await accepted(stub.WatchBatch(pb.WatchBatchRequest(name=event.batch)))) == event
+    assert list(event.batch_accepted.not_known) == left_out
+
+
 @pytest.mark.parametrize(
     "name",
     [

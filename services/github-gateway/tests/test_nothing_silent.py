@@ -74,19 +74,22 @@ async def test_second_pull_request_for_an_issue_is_told(running_gateway: Running
     assert (first.created, list((await opened(running_gateway, FIRST)).notes)) == (True, [])
     assert list((await opened(running_gateway, OTHER)).notes) == []
     second = await opened(running_gateway, SECOND)
-    number = first.pull_request.number
-    assert list(second.notes) == [f"Issue #2 has another open pull request of ours, #{number} from {FIRST}."]
+    pull = first.pull_request
+    said = f"Issue #2 has another open pull request of ours, #{pull.number} from {FIRST} ({pull.url})."
+    assert list(second.notes) == [said]
 
 
 async def test_second_pull_request_for_an_issue_is_refused_where_only_one_is_wanted(running_gateway: Running) -> None:
     """Nothing is opened; what is there is named, and once it is closed the next call succeeds."""
     push_branches(running_gateway, FIRST, SECOND)
-    number = (await opened(running_gateway, FIRST, only_one=True)).pull_request.number
+    first = (await opened(running_gateway, FIRST, only_one=True)).pull_request
+    number = first.number
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await opened(running_gateway, SECOND, only_one=True)
     error = from_rpc_error(caught.value)
-    assert (error.code, error.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "GITHUB_REFUSED")
-    assert f"#{number} from {FIRST}" in error.message
+    assert (error.code, error.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "OTHER_PULL_REQUEST_OPEN")
+    assert error.metadata == {"repository": REPOSITORY, "issue": "2", "url": first.url}
+    assert f"#{number} from {FIRST} ({first.url})" in error.message
     await running_gateway.gateway.http.rest("PATCH", f"/repos/{REPOSITORY}/pulls/{number}", json={"state": "closed"})
     assert (await opened(running_gateway, SECOND, only_one=True)).created is True
 

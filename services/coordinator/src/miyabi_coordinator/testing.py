@@ -92,7 +92,9 @@ class MemoryGateway(github_gateway_service_pb2_grpc.GitHubGatewayServiceServicer
         del context
         matching = [self._issue(number) for number, body in self.bodies.items() if request.text in body]
         freshness = self.freshness.get(matching[0].number) if matching else None
-        yield pb.SearchIssuesResponse(issues=matching, freshness=freshness)
+        more = 0 < request.limit < len(matching)
+        taken = matching[: request.limit] if more else matching
+        yield pb.SearchIssuesResponse(issues=taken, freshness=freshness, more=more)
 
     async def allow(self, *limits: pb.RateLimit) -> None:
         """Tell all watchers other limits."""

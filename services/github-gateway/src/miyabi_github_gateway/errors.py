@@ -78,6 +78,18 @@ class GitHubRefusedError(FailedPreconditionError):
         super().__init__(f"GitHub refuses: {message}", reason="GITHUB_REFUSED", metadata={"message": short})
 
 
+class OtherPullRequestOpenError(FailedPreconditionError):
+    """Another branch of ours has an open pull request for the issue, and only one is wanted."""
+
+    def __init__(self, repository: str, issue: int, *, url: str, said: str) -> None:
+        remedy = "Merge or close it, then try this one again, or accept a second one (PULL_REQUEST_OPEN)"
+        super().__init__(
+            f"{said} No second one was opened. {remedy}.",
+            reason="OTHER_PULL_REQUEST_OPEN",
+            metadata={"repository": repository, "issue": str(issue), "url": url},
+        )
+
+
 class GitHubUnavailableError(UnavailableError):
     """GitHub could not be reached or answered with a server error.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 
+from miyabi.common.v1.problem_pb2 import ProblemKind
 from miyabi.common.v1.task_kind_pb2 import TaskKind
 from miyabi.coordinator.v1.dispatch_service_pb2 import Lease, Outcome, TaskInputs
 from miyabi.coordinator.v1.result_pb2 import ChangeSet, PullRequestResult
@@ -24,6 +25,7 @@ from miyabi_core.text import (
     commit_message,
     folded,
     joined,
+    listed,
     ours,
     plain_line,
     quoted,
@@ -36,6 +38,8 @@ MAX_BODY = 65_536
 #: Sizes of what the model said: of the change above the evidence, whole where that is not all of it, and of its
 #: documentation. Files take what is left.
 WHAT, SUMMARY, DOCUMENTATION = 2_000, 7_000, 2_500
+#: Notes of the gateway that are kept, and characters of each: what `PullRequestResult.notes` holds.
+MAX_NOTES, MAX_NOTE = 100, 1000
 #: Commit types of triage's types.
 _PREFIXES = {
     "bug": "fix",
@@ -59,7 +63,8 @@ class PullRequestAgent:
 
         Raises:
             WorkspaceError: the change does not apply, or the push was refused.
-            GitHubError: the gateway refused.
+            GitHubError: the gateway refused, as where the issue has another open pull request of ours and the batch's
+                request does not accept that; the branch was pushed then, and nothing was opened.
         """
         inputs = task.inputs
         change = inputs.change_set
@@ -77,6 +82,7 @@ class PullRequestAgent:
             result.head_sha = await self._push(context, change, result)
             answer = await self._open(context, result)
             result.number, result.url = answer.pull_request.number, answer.pull_request.url
+            result.notes.extend(listed(answer.notes, MAX_NOTES, longest=MAX_NOTE))
         return Outcome(pull_request=result)
 
     async def _push(self, context: TaskContext, change: ChangeSet, result: PullRequestResult) -> str:
@@ -108,6 +114,7 @@ class PullRequestAgent:
                 for entry in chosen
             ],
             request_id=f"pr-{context.lease.reference.fencing_token}",
+            only_one=ProblemKind.PROBLEM_KIND_PULL_REQUEST_OPEN not in inputs.overruled,
         )
         async with context.progress.invocation("github.create_pull_request", detail=result.head_branch):
             return await answered(context.github.CreatePullRequest(request, timeout=CALL_SECONDS))

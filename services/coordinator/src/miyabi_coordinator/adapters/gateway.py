@@ -87,7 +87,7 @@ class GatewayClient:
             raise issues_not_found(repository, missing)
         return [found[number] for number in numbers]
 
-    async def search(self, repository: str, query: IssueFilter) -> list[IssueFacts]:
+    async def search(self, repository: str, query: IssueFilter) -> Matches:
         """Return matching issues by number. Raises MiyabiError: the gateway could not answer."""
         request = pb.SearchIssuesRequest(
             repository=repository,
@@ -100,12 +100,15 @@ class GatewayClient:
             fields=_FIELDS,
         )
         found: list[IssueFacts] = []
+        more = False
         try:
             async for answer in self._stub.SearchIssues(request, timeout=TIMEOUT_SECONDS):
+                more = answer.more
                 found.extend(_facts(issue, answer.freshness, now=self._clock()) for issue in answer.issues)
         except grpc.aio.AioRpcError as error:
             raise _translated(error, repository) from error
-        return sorted(found, key=lambda issue: issue.number)[: query.limit]
+        taken = sorted(found, key=lambda issue: issue.number)[: query.limit]
+        return Matches(tuple(taken), more or len(found) > query.limit)
 
     async def pull_requests(self, repository: str, numbers: Sequence[int]) -> list[IssueFacts]:
         """Return pull requests in the order asked for.

@@ -32,6 +32,7 @@ class Spec(Value, frozen=True):
     simulated: bool = False
     traceparent: str = ""
     task_budget: Budget = NO_BUDGET
+    overruled: tuple[int, ...] = ()
 
 
 class Counters(Value, frozen=True):
@@ -110,6 +111,13 @@ class RepositoryFacts(Value, frozen=True):
     branch: str
     head_sha: str
     simulated: bool = False
+
+
+class Matches(Value, frozen=True):
+    """What a query found: issues by number; `more`: further ones match, or may."""
+
+    issues: tuple[IssueFacts, ...]
+    more: bool = False
 
 
 class IssueFilter(Value, frozen=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
-from miyabi_coordinator.models import Findings, IssueFacts, IssueFilter, Quota, RepositoryFacts, Target
+from miyabi_coordinator.models import Findings, IssueFacts, IssueFilter, Matches, Quota, RepositoryFacts, Target
 
 
 class Gateway(Protocol):
@@ -27,8 +27,8 @@ class Gateway(Protocol):
         """
         ...
 
-    async def search(self, repository: str, query: IssueFilter) -> list[IssueFacts]:
-        """Return matching issues by number."""
+    async def search(self, repository: str, query: IssueFilter) -> Matches:
+        """Return matching issues by number, as many as are wanted."""
         ...
 
     async def pull_requests(self, repository: str, numbers: Sequence[int]) -> list[IssueFacts]:

@@ -85,6 +85,15 @@ def refusal_of(repository: str, problems: Sequence[Problem]) -> FailedPreconditi
     )
 
 
+def more_matched(taken: int) -> str:
+    """Return how it is said that a query matches more issues than were taken.
+
+    Args:
+        taken: How many were, at least 1.
+    """
+    return f"The query matches more issues, or may: the first {taken}, by number, were taken."
+
+
 def told(findings: Findings) -> Findings:
     """Return what the batch's first event says of its findings: the first problems, and how many more there were."""
     more = len(findings.problems) - MOST_TOLD

@@ -19,6 +19,7 @@ from miyabi_coordinator.models import (
     Findings,
     IssueFacts,
     IssueFilter,
+    Matches,
     Pipeline,
     ProblemKind,
     Run,
@@ -28,7 +29,7 @@ from miyabi_coordinator.ports.gateway import Gateway
 from miyabi_coordinator.ports.store import Created, Store
 from miyabi_coordinator.service.dependencies import dependencies_of, dependents_of, find_cycle
 from miyabi_coordinator.service.listed_steps import listed_steps
-from miyabi_coordinator.service.obstacles import refusal_of, refusing, taken_problems, target_of, told
+from miyabi_coordinator.service.obstacles import more_matched, refusal_of, refusing, taken_problems, target_of, told
 from miyabi_core.errors import MiyabiError, UnavailableError, first_of
 
 #: Longest wait for what another shard says of open batches: one that is away must not keep batches of others out.
@@ -42,8 +43,7 @@ OUT_OF_REACH = frozenset({"GITHUB_RATE_LIMITED", "GITHUB_UNAVAILABLE"})
 class Submission:
     """A batch as asked for; `spec` still lacks what the gateway knows. `digest` tells one body from another.
 
-    `repeatable`: the request id is the caller's, so the request may have come before. `overruled`: kinds of problem
-    that the caller accepts.
+    `repeatable`: the request id is the caller's, so the request may have come before.
     """
 
     batch_id: str
@@ -51,7 +51,6 @@ class Submission:
     query: IssueFilter | None
     digest: str
     repeatable: bool = True
-    overruled: frozenset[int] = frozenset()
 
 
 class Submit:
@@ -84,8 +83,8 @@ class Submit:
         """
         created = await self._made_before(submission)
         if created is None:
-            batch, runs = await self._look_up(submission)
-            created = await self._make(submission, batch, runs)
+            batch, runs, left_out = await self._look_up(submission)
+            created = await self._make(submission, batch, runs, left_out=left_out)
         if created.repeated and not created.same_body:
             raise errors.request_id_reused(submission.spec.request_id)
         return created.batch, created.repeated
@@ -96,14 +95,15 @@ class Submit:
             return None
         return await self._store.find_request(submission.spec.request_id, digest=submission.digest)
 
-    async def _make(self, submission: Submission, batch: Batch, runs: list[Run]) -> Created:
-        """Write the batch, unless something stands in its way."""
+    async def _make(self, submission: Submission, batch: Batch, runs: list[Run], *, left_out: str) -> Created:
+        """Write the batch, unless something stands in its way; its first event says what was left out."""
         spec = batch.spec
         findings = await self._findings(spec, stale=any(run.stale for run in runs))
-        in_the_way = partial(refusing, overruled=submission.overruled, dry_run=spec.dry_run)
+        findings = replace(findings, not_known=(*filter(None, [left_out]), *findings.not_known))
+        in_the_way = partial(refusing, overruled=spec.overruled, dry_run=spec.dry_run)
         refused = in_the_way(findings.problems)
         if not refused:
-            exclusive = ProblemKind.ISSUE_IN_BATCH not in submission.overruled
+            exclusive = ProblemKind.ISSUE_IN_BATCH not in spec.overruled
             created = await self._store.create(
                 batch, runs=runs, digest=submission.digest, findings=told(findings), exclusive=exclusive
             )
@@ -158,8 +158,8 @@ class Submit:
         except (TimeoutError, UnavailableError):
             return None
 
-    async def _look_up(self, submission: Submission) -> tuple[Batch, list[Run]]:
-        """Ask the gateway, and return the batch with its runs."""
+    async def _look_up(self, submission: Submission) -> tuple[Batch, list[Run], str]:
+        """Ask the gateway; returns the batch, its runs, and which issues were left out, empty where none was."""
         spec = submission.spec
         try:
             async with asyncio.TaskGroup() as group:
@@ -167,7 +167,8 @@ class Submit:
                 listed = group.create_task(self._issues(submission))
         except* MiyabiError as failures:
             raise first_of(failures) from None
-        repository, issues = asked.result(), listed.result()
+        repository, matches = asked.result(), listed.result()
+        issues = matches.issues
         if not issues:
             raise errors.no_issues_matched(spec.repository)
         spec = replace(
@@ -179,19 +180,20 @@ class Submit:
         )
         runs = _runs(submission.batch_id, spec, issues)
         counters = Counters(pending=len(runs))
-        return Batch(submission.batch_id, spec, counters=counters, created=time.time(), last_sequence=1), runs
+        batch = Batch(submission.batch_id, spec, counters=counters, created=time.time(), last_sequence=1)
+        return batch, runs, more_matched(len(issues)) if matches.more else ""
 
-    async def _issues(self, submission: Submission) -> list[IssueFacts]:
-        """Return the chosen issues."""
+    async def _issues(self, submission: Submission) -> Matches:
+        """Return the chosen issues, and whether a query matches more of them."""
         spec = submission.spec
         if submission.query is not None:
             return await self._gateway.search(spec.repository, submission.query)
         if spec.pipeline is Pipeline.REVIEW:
-            return await self._gateway.pull_requests(spec.repository, spec.issues)
-        return await self._gateway.issues(spec.repository, spec.issues)
+            return Matches(tuple(await self._gateway.pull_requests(spec.repository, spec.issues)))
+        return Matches(tuple(await self._gateway.issues(spec.repository, spec.issues)))
 
 
-def _runs(batch: str, spec: Spec, issues: list[IssueFacts]) -> list[Run]:
+def _runs(batch: str, spec: Spec, issues: Sequence[IssueFacts]) -> list[Run]:
     """Return the runs of a new batch.
 
     Raises:

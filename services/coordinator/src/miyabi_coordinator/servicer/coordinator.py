@@ -55,7 +55,6 @@ class CoordinatorServicer(coordinator_service_pb2_grpc.CoordinatorServiceService
             requests.filter_of(request),
             digest,
             repeatable=bool(request.request_id),
-            overruled=requests.overruled_of(request),
         )
         batch, repeated = await shard.submit.submit(submission)
         shard.dispatcher.wake()

@@ -111,6 +111,7 @@ def lease(run: Run, task: Task, *, spec: Spec) -> dispatch_service_pb2.Lease:
     inputs.base_branch, inputs.base_sha, inputs.dry_run = spec.base_branch, spec.base_sha, spec.dry_run
     inputs.plan_step, inputs.pipeline = task.plan_step, int(spec.pipeline)  # type: ignore[assignment]
     inputs.requester = spec.requester
+    inputs.overruled.extend(spec.overruled)  # type: ignore[arg-type]
     inputs.spent.CopyFrom(values.usage(run.spent))
     for step in run.listed if task.kind is TaskKind.PLAN else ():
         inputs.listed_steps.add(title=step.title, description=step.description, depends_on=step.depends_on)

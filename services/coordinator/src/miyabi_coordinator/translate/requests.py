@@ -68,12 +68,8 @@ def spec_of(
         request_id=request_id,
         requester=requester,
         traceparent=traceparent,
+        overruled=tuple(sorted(int(kind) for kind in request.overrule)),
     )
-
-
-def overruled_of(request: coordinator_service_pb2.SubmitBatchRequest) -> frozenset[int]:
-    """Return the kinds of problem that are accepted."""
-    return frozenset(int(kind) for kind in request.overrule)
 
 
 def filter_of(request: coordinator_service_pb2.SubmitBatchRequest) -> IssueFilter | None:

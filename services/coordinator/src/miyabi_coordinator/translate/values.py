@@ -110,6 +110,7 @@ def spec(value: Spec) -> batch_pb2.BatchSpec:
         request_id=value.request_id,
         requester=value.requester,
         task_budget=budget(value.task_budget),
+        overruled=value.overruled,  # type: ignore[arg-type]
     )
 
 

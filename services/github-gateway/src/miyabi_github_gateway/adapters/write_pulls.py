@@ -13,7 +13,12 @@ from miyabi_github_gateway.adapters.once import once
 from miyabi_github_gateway.adapters.our_branches import OurBranches, issue_of
 from miyabi_github_gateway.adapters.rest_values import pull_request
 from miyabi_github_gateway.adapters.written import Written
-from miyabi_github_gateway.errors import GitHubRefusedError, GitHubUnavailableError, RepositoryNotFoundError
+from miyabi_github_gateway.errors import (
+    GitHubRefusedError,
+    GitHubUnavailableError,
+    OtherPullRequestOpenError,
+    RepositoryNotFoundError,
+)
 from miyabi_github_gateway.models import NewPullRequest, PullRequest, WrittenPullRequest
 from miyabi_github_gateway.service.governor import Cost
 
@@ -32,8 +37,8 @@ class PullRequestWriter:
         """Open the pull request, or change title and body of the open one where they differ.
 
         Raises:
-            GitHubRefusedError: no such head, nothing between head and base, or there is another one of ours for the
-                issue and only one is wanted.
+            GitHubRefusedError: no such head, or nothing between head and base.
+            OtherPullRequestOpenError: there is another one of ours for the issue, and only one is wanted.
             RepositoryNotFoundError: there is no such repository, or the credential may not open pull requests there.
         """
         notes: list[str] = []
@@ -53,25 +58,25 @@ class PullRequestWriter:
         """Say which other branches of ours have an open pull request for the same issue.
 
         Raises:
-            GitHubRefusedError: one has, and only one is wanted.
+            OtherPullRequestOpenError: one has, and only one is wanted.
             MiyabiError: only one is wanted, and it cannot be found out.
         """
         issue = issue_of(wanted.head_branch)
         if issue is None:
             return []
         try:
-            found = [entry async for entry in self._branches.open(repository, issue=issue)]
+            there = [(branch, pull) async for branch, _, pull in self._branches.open(repository, issue=issue)]
         except MiyabiError as error:
             if wanted.only_one:
                 raise
             return [f"Whether another pull request of ours is open for #{issue} is not known: {error.message}."]
+        others = [(branch, pull) for branch, pull in there if branch != wanted.head_branch]
         said = [
-            f"Issue #{issue} has another open pull request of ours, #{pull.number} from {branch}."
-            for branch, _, pull in found
-            if branch != wanted.head_branch
+            f"Issue #{issue} has another open pull request of ours, #{pull.number} from {branch} ({pull.url})."
+            for branch, pull in others
         ]
-        if said and wanted.only_one:
-            raise GitHubRefusedError(" ".join(said))
+        if others and wanted.only_one:
+            raise OtherPullRequestOpenError(repository, issue, url=others[0][1].url, said=" ".join(said))
         return said
 
     async def _open_one(self, repository: str, head_branch: str) -> PullRequest | None:
