@@ -7,6 +7,10 @@ from datetime import timedelta
 from miyabi.coordinator.v1.state_pb2 import FailureReason
 
 
+class CallRefusedError(ValueError):
+    """A model's call asks for what no change may do; the sentence is for the model, and for people who see the run."""
+
+
 class AgentError(Exception):
     """Base of what ends a task; becomes a `TaskFailure`.
 
@@ -65,6 +69,19 @@ class ModelAnswerError(AgentError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, reason=FailureReason.FAILURE_REASON_MODEL_ANSWER, retryable=True)
+
+
+class NoProgressError(AgentError):
+    """The model went in circles or came no further, and was stopped; the message says what repeated and what it cost.
+
+    Args:
+        message: For a person.
+        learnt: For the next attempt: what repeated, the last error, the tests that were red.
+    """
+
+    def __init__(self, message: str, *, learnt: str = "") -> None:
+        super().__init__(message, reason=FailureReason.FAILURE_REASON_NO_PROGRESS)
+        self.learnt = learnt
 
 
 class BudgetError(AgentError):

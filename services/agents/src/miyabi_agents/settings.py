@@ -7,12 +7,17 @@ import secrets
 import socket
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from miyabi_core.environment import EnvironmentSettings
 from miyabi_core.settings import CallerSettings, ServiceSettings
+
+
+#: The deep model where nobody chose one: the deepest that is neither deprecated nor dearer than it is better.
+_DEEP_MODEL = "claude-opus-4-8"
 
 
 def _default_id() -> str:
@@ -67,6 +72,10 @@ class AgentsSettings(ServiceSettings, CallerSettings, PackageSettings):
     gateway: str = "127.0.0.1:50053"
     #: Base of the gateway's git proxy.
     git_url: str = "http://127.0.0.1:50063/git"
+    #: Base of GitHub, as the gateway has it: submodules of other hosts are not fetched. Nothing is sent there.
+    github_url: str = Field(default="https://github.com", pattern=r"^https?://[^/@\s]+/?$")
+    #: `.git/modules` of a checkout on this machine: submodules that are there are not fetched. Unset: all are.
+    local_submodules_dir: Path | None = None
     #: What git shows to the proxy where identity is off: a secret of this machine's system. Default: nothing.
     git_secret: SecretStr | None = None
     #: Mirrors, worktrees, test environments.
@@ -93,12 +102,33 @@ class AgentsSettings(ServiceSettings, CallerSettings, PackageSettings):
     model_key_file: Path | None = None
     #: Any server with the Messages API.
     anthropic_base_url: str | None = Field(default=None, validation_alias="ANTHROPIC_BASE_URL")
-    #: Model for triage, plan, documentation, remarks.
+    #: Model for triage, plan, documentation, remarks, and the first round of small changes; empty: `cheap_model`.
+    fast_model: str = ""
+    #: Model for changes and tests; empty: `strong_model`.
+    standard_model: str = ""
+    #: Model for what the others did not bring about: fix rounds, and work that was stopped.
+    #: Empty: Claude Opus 4.8 where the others are this program's own choice, else `standard_model`.
+    deep_model: str = ""
+    #: Earlier name of `fast_model`.
     cheap_model: str = "claude-haiku-4-5"
-    #: Model for changes and tests.
+    #: Earlier name of `standard_model`.
     strong_model: str = "claude-sonnet-4-6"
+    #: Tokens of a conversation at most, for servers that take less than the models' own windows; 0: their own.
+    model_window_tokens: int = Field(default=0, ge=0)
     #: How long a task may go on after SIGTERM before it is handed back.
     drain: timedelta = Field(default=timedelta(seconds=20), ge=timedelta(0))
+
+    @property
+    def github_host(self) -> str:
+        """Host of GitHub."""
+        return urlsplit(self.github_url).hostname or ""
+
+    @property
+    def models(self) -> tuple[str, str, str]:
+        """The fast, the standard and the deep model."""
+        standard = self.standard_model or self.strong_model
+        deep = _DEEP_MODEL if standard == type(self).model_fields["strong_model"].default else standard
+        return self.fast_model or self.cheap_model, standard, self.deep_model or deep
 
     @property
     def shared_dir(self) -> Path:

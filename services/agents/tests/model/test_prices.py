@@ -58,7 +58,7 @@ def test_the_reservation_is_never_below_the_cost() -> None:
 def test_the_default_models_are_neither_deprecated_nor_without_a_price() -> None:
     """What an agent asks without being told otherwise has a future and a price of its own."""
     settings = AgentsSettings()
-    for model in (settings.cheap_model, settings.strong_model):
+    for model in settings.models:
         assert model not in DEPRECATED_MODELS
         assert prices.is_listed(model)
     assert not prices.is_listed("something-new")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import pytest
 
@@ -14,7 +15,8 @@ from miyabi_agents.dispatch.progress import TaskProgress
 from miyabi_agents.errors import BudgetError, ModelAnswerError, ModelUnavailableError
 from miyabi_agents.model import ModelClient, prices
 from miyabi_agents.model.budget import LEAST_ANSWER
-from miyabi_agents.model.session import MAX_TOKENS
+from miyabi_agents.model.pace import Patience
+from miyabi_agents.model.talking.conversation import MAX_TOKENS
 from miyabi_agents.settings import AgentsSettings
 from miyabi_sim.model.dials import Fault, ModelDials
 from miyabi_sim.model.scenarios import Scenario, Scenarios
@@ -35,6 +37,8 @@ READ = {
     "input_schema": {"type": "object", "properties": {"path": {"type": "string"}}, "required": ["path"]},
 }
 GOOD = {"tool": "record", "input": {"size": 3}}
+#: Repeats as in earnest, hardly any time between them.
+QUICK = Patience(first_wait=timedelta(milliseconds=1))
 PROMPT = {"step": "analysis", "system": "You are careful.", "prompt": "acme/toy#7: how large?"}
 
 
@@ -63,7 +67,7 @@ async def talk(*turns, budget=None, faults=(), **options):
     scenarios = Scenarios([Scenario("scripted", turns)])
     async with SimulatedModel(scenarios, dials=ModelDials(faults=list(faults), **options)) as model:
         settings = AgentsSettings(anthropic_api_key="test-key", anthropic_base_url=model.url)
-        client = ModelClient(settings)
+        client = ModelClient(settings, patience=QUICK)
         sent = []
         progress = TaskProgress(LeaseReference(task="t", fencing_token=1), lambda message, _: sent.append(message))
         try:
@@ -225,11 +229,9 @@ async def test_a_model_out_of_reach_is_an_error_of_its_own() -> None:
 async def test_a_refused_request_says_its_status() -> None:
     """A status that no repeat mends ends the call at once."""
     async with talk([GOOD]) as seen:
-        bad = {**TOOL, "input_schema": TOOL["input_schema"]}
-        seen.model.dials.faults.append(Fault("internal", count=9))
-        seen.session._client = seen.session._client.with_options(max_retries=0)
-        with pytest.raises(ModelUnavailableError, match="500"):
-            await seen.session.call_tool(**PROMPT, tool=bad)
+        seen.model.dials.faults.append(Fault("invalid", count=9))
+        with pytest.raises(ModelUnavailableError, match="400"):
+            await seen.session.call_tool(**PROMPT, tool=TOOL)
         assert [call.succeeded for call in seen.calls] == [False]
 
 

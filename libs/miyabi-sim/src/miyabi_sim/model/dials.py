@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-#: 429 and 529 as Anthropic documents them, 500, or a connection that breaks in the middle of a stream.
-FaultKind = Literal["rate_limited", "overloaded", "internal", "dropped"]
+#: 429 and 529 as Anthropic documents them, 500, 400, a connection that breaks in the middle of a stream, or a stream
+#: that just ends there.
+FaultKind = Literal["rate_limited", "overloaded", "internal", "invalid", "dropped", "ended"]
+#: Those that come in the middle of an answer.
+IN_THE_MIDDLE = frozenset({"dropped", "ended"})
 
 
 @dataclass
@@ -25,6 +28,7 @@ class ModelDials:
     first_token_seconds: float = 0.0
     token_seconds: float = 0.0
     faults: list[Fault] = field(default_factory=list)
+    window_tokens: int = 0  #: prompts of more tokens are refused, as the API does; 0: none is
 
     def next_fault(self) -> Fault | None:
         """Return the fault of this request, and count it down."""

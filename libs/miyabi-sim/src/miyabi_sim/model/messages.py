@@ -62,12 +62,20 @@ def content_blocks(blocks: Sequence[Block]) -> list[dict[str, Any]]:
             "input": block["input"],
         }
         for block in blocks
+        if "stop" not in block
     ]
 
 
-def stop_reason(content: Sequence[Mapping[str, Any]]) -> str:
-    """Return why the answer ended."""
-    return "tool_use" if any(block["type"] == "tool_use" for block in content) else "end_turn"
+def stop_reason(blocks: Sequence[Block]) -> str:
+    """Return why the answer ended: as its turn says, else for its tool calls, else because it was done."""
+    said = next((str(block["stop"]) for block in blocks if "stop" in block), "")
+    return said or ("tool_use" if any("tool" in block for block in blocks) else "end_turn")
+
+
+def written_inputs(blocks: Sequence[Block]) -> dict[int, str]:
+    """Return what is sent in the place of a tool's input, by the position of its block: what was cut, or is no JSON."""
+    sent = [block for block in blocks if "stop" not in block]
+    return {position: str(block["written"]) for position, block in enumerate(sent) if "written" in block}
 
 
 def output_tokens(content: Sequence[Mapping[str, Any]]) -> int:
@@ -114,6 +122,12 @@ def _parts(request: Mapping[str, Any]) -> list[Any]:
         content = message["content"]
         parts.extend([content] if isinstance(content, str) else content)
     return parts
+
+
+def too_long(usage: Mapping[str, int], window: int) -> str:
+    """Return the API's words on a prompt that does not fit into the model's window; empty where it fits."""
+    prompt = sum(usage.values())
+    return f"prompt is too long: {prompt} tokens > {window} maximum" if window and prompt > window else ""
 
 
 def count(request: Mapping[str, Any]) -> int:

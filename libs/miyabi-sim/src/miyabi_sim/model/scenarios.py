@@ -48,7 +48,8 @@ class Scenario:
         name: For logs.
         tool: A tool that the conversation must offer; empty: any.
         contains: Texts that the system prompt or the first message must all contain.
-        turns: Blocks of each answer; the first answer is turn 0. A block is `{"text": …}` or `{"tool": …, "input": …}`.
+        turns: Blocks of each answer; the first answer is turn 0. A block is `{"text": …}` or `{"tool": …, "input": …}`;
+            with `written` the latter streams that text as its input. `{"stop": …}` is the answer's stop reason.
     """
 
     name: str
@@ -136,10 +137,11 @@ def _parse(entry: Any, *, where: str, folder: Path) -> Scenario:
 
 def _block(block: Any, *, where: str, folder: Path) -> Block:
     """Check a block and load the files that it names."""
-    if not isinstance(block, dict) or not ({"text", "tool"} & set(block)):
-        raise ScenarioError(f"{where}: a block needs text or tool")
-    if "text" in block:
-        return {"text": str(block["text"])}
+    if not isinstance(block, dict) or not ({"text", "tool", "stop"} & set(block)):
+        raise ScenarioError(f"{where}: a block needs text, tool or stop")
+    for key in ("stop", "text"):
+        if key in block:
+            return {key: str(block[key])}
     given = block.get("input") or {}
     loaded = {
         key.removesuffix(_FILE_SUFFIX) if key.endswith(_FILE_SUFFIX) else key: (
@@ -147,4 +149,5 @@ def _block(block: Any, *, where: str, folder: Path) -> Block:
         )
         for key, value in given.items()
     }
-    return {"tool": str(block["tool"]), "input": loaded}
+    written = {"written": str(block["written"])} if "written" in block else {}
+    return {"tool": str(block["tool"]), "input": loaded, **written}

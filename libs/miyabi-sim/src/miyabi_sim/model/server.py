@@ -14,18 +14,21 @@ from aiohttp import web
 from miyabi_core.edge import HttpDoor, ServedHosts
 from miyabi_sim.credentials import SeenCredentials
 from miyabi_sim.model import messages as api
-from miyabi_sim.model.dials import Fault, ModelDials
-from miyabi_sim.model.scenarios import Scenarios
+from miyabi_sim.model.dials import IN_THE_MIDDLE, Fault, FaultKind, ModelDials
+from miyabi_sim.model.scenarios import Block, Scenarios
 
 #: Bodies beyond this are refused, as the API does.
 MAX_BODY_BYTES = 32 << 20
 #: Pieces of text are this long: about one token.
 PIECE_CHARACTERS = 4
+#: Event of an answer before which a fault comes that breaks it.
+_MIDDLE = 3
 #: HTTP status, type and message of each fault, as the API documents them.
 _FAULTS = {
     "rate_limited": (429, "rate_limit_error", "This request would exceed your rate limit."),
     "overloaded": (529, "overloaded_error", "Overloaded"),
     "internal": (500, "api_error", "Internal server error"),
+    "invalid": (400, "invalid_request_error", "tools.0: this is not taken"),
 }
 
 
@@ -56,6 +59,7 @@ class SimulatedModel:
         self.scenarios = scenarios
         self.dials = dials or ModelDials()
         self.requests: list[dict[str, Any]] = []
+        self.prompt_tokens: list[int] = []
         self.credentials = SeenCredentials()
         self.port = port
         self._host = host
@@ -127,35 +131,30 @@ class SimulatedModel:
         shown = request.headers.get("x-api-key") or request.headers.get("authorization", "").removeprefix("Bearer ")
         self.credentials.note(shown)
         fault = self.dials.next_fault()
-        if fault is not None and fault.kind != "dropped":
+        if fault is not None and fault.kind not in IN_THE_MIDDLE:
             return _fault(fault)
+        prompt = api.input_usage(body, self._cached)
+        self.prompt_tokens.append(sum(prompt.values()))
+        if refusal := api.too_long(prompt, self.dials.window_tokens):
+            return _error(400, "invalid_request_error", refusal)
         await asyncio.sleep(self.dials.first_token_seconds)
-        message = self._message(body)
+        blocks = self.scenarios.answer(body)
+        message = _message(body, blocks, prompt)
         if not body.get("stream"):
             return web.json_response(message, headers=_headers())
-        return await self._stream(request, message, dropped=fault is not None)
+        kind = fault.kind if fault is not None else None
+        return await self._stream(request, message, api.written_inputs(blocks), fault=kind)
 
-    def _message(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Build the whole answer."""
-        content = api.content_blocks(self.scenarios.answer(body))
-        usage = {**api.input_usage(body, self._cached), "output_tokens": api.output_tokens(content)}
-        return {
-            "id": f"msg_{secrets.token_hex(12)}",
-            "type": "message",
-            "role": "assistant",
-            "model": body["model"],
-            "content": content,
-            "stop_reason": api.stop_reason(content),
-            "stop_sequence": None,
-            "usage": usage,
-        }
-
-    async def _stream(self, request: web.Request, message: dict[str, Any], *, dropped: bool) -> web.StreamResponse:
-        """Send the answer as server-sent events; a dropped one breaks in the middle."""
+    async def _stream(
+        self, request: web.Request, message: dict[str, Any], written: Mapping[int, str], *, fault: FaultKind | None
+    ) -> web.StreamResponse:
+        """Send the answer as server-sent events; one with a fault breaks or ends in the middle."""
         response = web.StreamResponse(headers={**_headers(), "content-type": "text/event-stream"})
         await response.prepare(request)
-        async for position, event in _numbered(self._events(message)):
-            if dropped and position == 3:
+        async for position, event in _numbered(self._events(message, written)):
+            if fault == "ended" and position == _MIDDLE:
+                break
+            if fault == "dropped" and position == _MIDDLE:
                 assert request.transport is not None
                 request.transport.abort()
                 return response
@@ -163,7 +162,7 @@ class SimulatedModel:
         await response.write_eof()
         return response
 
-    async def _events(self, message: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+    async def _events(self, message: dict[str, Any], written: Mapping[int, str]) -> AsyncIterator[dict[str, Any]]:
         """Yield the answer's events in the documented order, at the dialled pace."""
         start = {**message, "content": [], "stop_reason": None, "usage": {**message["usage"], "output_tokens": 1}}
         yield {"type": "message_start", "message": start}
@@ -171,13 +170,28 @@ class SimulatedModel:
         for index, block in enumerate(message["content"]):
             empty = {**block, "text": ""} if block["type"] == "text" else {**block, "input": {}}
             yield {"type": "content_block_start", "index": index, "content_block": empty}
-            for delta in _deltas(block):
+            for delta in _deltas(block, written.get(index)):
                 await asyncio.sleep(self.dials.token_seconds)
                 yield {"type": "content_block_delta", "index": index, "delta": delta}
             yield {"type": "content_block_stop", "index": index}
         end = {"stop_reason": message["stop_reason"], "stop_sequence": None}
         yield {"type": "message_delta", "delta": end, "usage": {"output_tokens": message["usage"]["output_tokens"]}}
         yield {"type": "message_stop"}
+
+
+def _message(body: Mapping[str, Any], blocks: Sequence[Block], prompt: Mapping[str, int]) -> dict[str, Any]:
+    """Build the whole answer."""
+    content = api.content_blocks(blocks)
+    return {
+        "id": f"msg_{secrets.token_hex(12)}",
+        "type": "message",
+        "role": "assistant",
+        "model": body["model"],
+        "content": content,
+        "stop_reason": api.stop_reason(blocks),
+        "stop_sequence": None,
+        "usage": {**prompt, "output_tokens": api.output_tokens(content)},
+    }
 
 
 async def _numbered(events: AsyncIterator[dict[str, Any]]) -> AsyncIterator[tuple[int, dict[str, Any]]]:
@@ -188,12 +202,13 @@ async def _numbered(events: AsyncIterator[dict[str, Any]]) -> AsyncIterator[tupl
         position += 1
 
 
-def _deltas(block: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Cut a block into pieces: text by tokens, a tool's input by larger ones."""
+def _deltas(block: Mapping[str, Any], written: str | None) -> list[dict[str, str]]:
+    """Cut a block into pieces: text by tokens, a tool's input, or what is sent in its place, by larger ones."""
     if block["type"] == "text":
         text, size, kind, key = block["text"], PIECE_CHARACTERS, "text_delta", "text"
     else:
-        text, size, kind, key = json.dumps(block["input"]), 64, "input_json_delta", "partial_json"
+        text = json.dumps(block["input"]) if written is None else written
+        size, kind, key = 64, "input_json_delta", "partial_json"
     return [{"type": kind, key: text[start : start + size]} for start in range(0, len(text), size)]
 
 

@@ -11,7 +11,8 @@ from miyabi.coordinator.v1.result_pb2 import ChangeSet, DocumentResult
 from miyabi_agents.agents import prompts
 from miyabi_agents.agents.change_prompt import change_prompt
 from miyabi_agents.agents.edit_policy import problem_of
-from miyabi_agents.agents.editing import TOOLS, EditingTools, tool, translated
+from miyabi_agents.agents.editing import TOOLS, Attempts, EditingTools, tool, translated
+from miyabi_agents.model.tiers import Tier
 from miyabi_agents.ports import TaskContext
 from miyabi_core.text import both_ends
 
@@ -50,7 +51,7 @@ class DocumenterAgent:
             words = "No model is configured: nothing was documented."
             return Outcome(documentation=DocumentResult(nothing_to_document=True, summary=words))
         await context.progress.step("documenting")
-        seen = change_prompt(inputs.change_set)
+        seen, attempts = change_prompt(inputs.change_set), Attempts()
         opened = context.workspaces.edit(repository=inputs.repository, sha=inputs.base_sha)
         async with opened as tree:
             await tree.apply(inputs.change_set)
@@ -59,14 +60,16 @@ class DocumenterAgent:
                 system=prompts.SYSTEM,
                 prompt=_prompt(task, seen.text),
                 tools=[*_TOOLS, FINISH],
-                handlers=EditingTools(tree).handlers(),
-                translate=translated,
+                handlers=attempts.watching(EditingTools(tree).handlers()),
+                translate=attempts.translating(translated, [*_TOOLS, FINISH]),
                 finish="finish_documentation",
-                strong=False,
+                tier=Tier.FAST,
             )
             await context.progress.text_done("documentation")
             change = await tree.change_set()
-        return Outcome(documentation=_result(inputs.change_set, change, said["summary"], seen.notes))
+        result = _result(inputs.change_set, change, said["summary"], seen.notes)
+        result.attempts_refused.extend(attempts.told())
+        return Outcome(documentation=result)
 
 
 def _prompt(task: Lease, change: str) -> str:
@@ -98,6 +101,7 @@ def _result(before: ChangeSet, change: ChangeSet, said: str, notes: Sequence[str
         return DocumentResult(nothing_to_document=True, summary=words)
     change.summary = before.summary
     change.changed_expectations.extend(before.changed_expectations)
+    change.attempts_refused.extend(before.attempts_refused)
     return DocumentResult(summary=summary, change_set=change)
 
 

@@ -62,7 +62,8 @@ class TaskRunner:
         bind_grant(lease.grant)
         structlog.contextvars.bind_contextvars(task=lease.reference.task, attempt=lease.attempt)
         progress = TaskProgress(lease.reference, send)
-        model = self.models.session(progress=progress, budget=lease.budget)
+        deadline = from_timestamp(lease.deadline) if lease.HasField("deadline") else None
+        model = self.models.session(progress=progress, budget=lease.budget, deadline=deadline)
         scratch = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="miyabi-task-"))
         try:
             context = TaskContext(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from miyabi_agents.model.client import ModelClient
-from miyabi_agents.model.session import ModelSession, ToolHandler
+from miyabi_agents.model.session import ModelSession
+from miyabi_agents.model.talking.brakes import BrakeLimits, steps_for
+from miyabi_agents.model.talking.loop import Shown, ToolHandler
+from miyabi_agents.model.tiers import Tier
 
-__all__ = ["ModelClient", "ModelSession", "ToolHandler"]
+__all__ = ["BrakeLimits", "ModelClient", "ModelSession", "Shown", "Tier", "ToolHandler", "steps_for"]

@@ -41,6 +41,14 @@ class BudgetKeeper:
             longest = min(longest, left - prompt)
         return max(LEAST_ANSWER, longest)
 
+    @property
+    def share_spent(self) -> float:
+        """How much of the budget is spent, of money or tokens whichever is more; 0.0 where neither has a limit."""
+        money, tokens = self._budget.usd_micros, self._budget.tokens
+        shares = [self.usage.cost_usd_micros / money] if money else []
+        shares += [prices.total_tokens(self.usage) / tokens] if tokens else []
+        return max(shares, default=0.0)
+
     @contextmanager
     def reserved(self, model: str, *, prompt_characters: int, max_tokens: int) -> Iterator[None]:
         """Set the most that a call can use aside for the length of the block.

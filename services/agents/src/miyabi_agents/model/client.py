@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import anthropic
 
 from miyabi.common.v1.usage_pb2 import Budget
-from miyabi_agents.model.session import ModelSession
+from miyabi_agents.model.pace import Pace, Patience
+from miyabi_agents.model.session import ModelSession, ModelTerms
+from miyabi_agents.model.tiers import Tier
 from miyabi_agents.settings import AgentsSettings
 from miyabi_core.secret_file import SecretFile
 
 if TYPE_CHECKING:
     from miyabi_agents.ports import ProgressSink
 
-#: Repeats of a call that was refused for load or broke before its first byte; `retry-after` is obeyed.
-MAX_RETRIES = 4
 #: Seconds for a whole answer; long answers stream for minutes.
 TIMEOUT_SECONDS = 300.0
 
@@ -25,15 +26,19 @@ class ModelClient:
 
     Args:
         settings: Key, address and models.
+        patience: How long calls are repeated.
     """
 
-    def __init__(self, settings: AgentsSettings) -> None:
+    def __init__(self, settings: AgentsSettings, *, patience: Patience | None = None) -> None:
         self._settings = settings
+        self._patience = patience or Patience()
+        self._pace = Pace()
         self._file = SecretFile(settings.model_key_file) if settings.model_key_file else None
         self._client = anthropic.AsyncAnthropic(
             api_key=self._key() or "none",
             base_url=settings.anthropic_base_url,
-            max_retries=MAX_RETRIES,
+            # Repeats are ours: they have to be seen, counted, and kept from adding to a busy API's load.
+            max_retries=0,
             timeout=TIMEOUT_SECONDS,
         )
 
@@ -43,19 +48,24 @@ class ModelClient:
             return self._file.read()
         return self._settings.anthropic_api_key.get_secret_value() if self._settings.anthropic_api_key else ""
 
-    def session(self, *, progress: ProgressSink, budget: Budget) -> ModelSession | None:
-        """Return a session for one task; None where there is no key. A key that was rotated is used from here on."""
+    def session(
+        self, *, progress: ProgressSink, budget: Budget, deadline: datetime | None = None
+    ) -> ModelSession | None:
+        """Return a session for one task; None where there is no key. A key that was rotated is used from here on.
+
+        Args:
+            progress: Learns of every call.
+            budget: Most that the task may spend.
+            deadline: When it must be done; aware. None: no time is set.
+        """
         key = self._key()
         if not key:
             return None
         self._client.api_key = key
-        return ModelSession(
-            self._client,
-            progress=progress,
-            budget=budget,
-            cheap_model=self._settings.cheap_model,
-            strong_model=self._settings.strong_model,
-        )
+        settings = self._settings
+        models = dict(zip(Tier, settings.models, strict=True))
+        terms = ModelTerms(models, budget, self._pace, self._patience, settings.model_window_tokens, deadline)
+        return ModelSession(self._client, progress=progress, terms=terms)
 
     async def close(self) -> None:
         """Close every connection."""

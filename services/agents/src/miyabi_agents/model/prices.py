@@ -36,10 +36,16 @@ class Price:
 
 
 @cache
+def raw_table() -> dict[str, Any]:
+    """Read the table of models as it is written."""
+    raw: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("prices.yaml").read_text(encoding="utf-8"))
+    return raw
+
+
+@cache
 def _table() -> dict[str, Price]:
     """Read the price table."""
-    raw: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("prices.yaml").read_text(encoding="utf-8"))
-    table = {}
+    raw, table = raw_table(), {}
     for name, entry in raw["models"].items():
         given, long = entry["input"], entry.get("long_prompt", {})
         table[name] = Price(

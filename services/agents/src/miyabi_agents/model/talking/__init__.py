@@ -1,0 +1,1 @@
+"""Conversations: their messages, their windows, what ends them."""
