@@ -105,6 +105,18 @@ def test_base_that_stops_at_a_new_import_hides_nothing():
     assert (result.passed, result.broken) == (False, 1)
 
 
+@pytest.mark.parametrize("problem", ["the runner ended with status 4", "the run did not end within its time"])
+def test_what_breaks_is_counted_where_only_the_new_tests_did_not_end_on_base(problem):
+    """Base's own tests were run apart, so that a red one of them is broken whatever the new ones did there."""
+    broken = proven(base_new=run(problem), change=run(new=PASSED, old=PASSED, other=FAILED))
+    result = verdict_on(**broken)
+    assert (result.passed, result.broken, result.failed_before_passed_after) == (False, 1, 0)
+    assert result.verdict_reason.startswith("1 test passes on base and not on the change: tests/test_b.py::test_other")
+    assert problem in result.verdict_reason
+    assert verdict_on(**proven(base_new=run(problem))).broken == 0
+    assert verdict_on(**{**broken, "change": run(problem, other=FAILED)}).broken == 0
+
+
 def test_new_test_of_a_new_symbol_proves():
     """A file that cannot be loaded on base is red there."""
     assert verdict_on(**proven(base_new=run(unbuilt=["tests/test_a.py"]))).passed

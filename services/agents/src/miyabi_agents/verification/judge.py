@@ -102,6 +102,7 @@ def judge(runs: Runs, tests: ChangedTests) -> Verdict:
     names = sorted({name for run in every for name in run.verdicts})
     verdict.cases = [_case(name, runs, tests) for name in names]
     if verdict.problems:
+        _weigh_what_ended(verdict, runs)
         return verdict
     for case in verdict.cases:
         case.proof = case.own and not case.flaky and case.change == PASSED and _red(case, runs, tests)
@@ -164,6 +165,15 @@ def _red(case: _Case, runs: Runs, tests: ChangedTests) -> bool:
         return True
     there = not case.added and case.base != ABSENT
     return case.base_new == ABSENT and (not there or tests.file_of(case.test) in runs.base_new.unbuilt)
+
+
+def _weigh_what_ended(verdict: Verdict, runs: Runs) -> None:
+    """Mark what plainly broke where only the new tests came to no end on base: base's own were judged apart."""
+    if not all(run.complete for run in (runs.base, runs.change, runs.change_old) if run is not None):
+        return
+    for case in verdict.cases:
+        red = case.change == FAILED and case.old == FAILED
+        case.broken = case.base == PASSED and red and not case.own and not case.flaky
 
 
 def _weigh(case: _Case, *, proved: set[str], kept: set[str]) -> None:
@@ -248,12 +258,13 @@ def why_not(verdict: Verdict, runs: Runs) -> str:
 
 def against(verdict: Verdict, runs: Runs) -> str:
     """Return what speaks against a change: no verdict, what it breaks, its own tests that are red; else nothing."""
-    if verdict.problems:
-        return "; ".join(verdict.problems)
     broken = verdict.named(lambda case: case.broken)
+    breaks = ""
     if broken:
         first = _reason(broken[0], runs.change, runs.change_old)
-        return f"{_tests(len(broken))} on base and not on the change: {_names(broken)}{first}"
+        breaks = f"{_tests(len(broken))} on base and not on the change: {_names(broken)}{first}"
+    if verdict.problems or breaks:
+        return "; ".join(filter(None, [breaks, *verdict.problems]))
     red = verdict.named(lambda case: case.own and case.change in {FAILED, BLOCKED} and not case.flaky)
     if red:
         return f"its own test {red[0]} does not pass on the change{_reason(red[0], runs.change)}"

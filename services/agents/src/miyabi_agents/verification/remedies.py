@@ -31,11 +31,12 @@ GATE = "no verdict rests on it, so that the project's own run has to be looked a
 
 def remedy(verdict: Verdict, runs: Runs) -> str:
     """Return what helps against the cause that `judge.why_not` names; meaningless where there is none."""
+    broken = [case for case in verdict.cases if case.broken]
     if verdict.problems:
         if not runs.base.complete:
             return BASE_ENDS
-        return CHANGE_ENDS if runs.base_new.complete else NEW_ENDS
-    broken = [case for case in verdict.cases if case.broken]
+        ends = CHANGE_ENDS if runs.base_new.complete else NEW_ENDS
+        return f"{BREAKS} {ends}" if broken else ends
     if broken:
         return SANDBOXED if all(BLOCKED in {case.change, case.old} for case in broken) else BREAKS
     red = [case for case in verdict.cases if case.own and case.change in {FAILED, BLOCKED} and not case.flaky]
