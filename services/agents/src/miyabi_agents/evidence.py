@@ -12,7 +12,7 @@ from miyabi_agents.evidence_review import review_details, review_verdict
 from miyabi_core.text import GitHubMarkdown, Untrusted, bullets, code, inline, joined, ours
 
 #: Sizes of the parts; with those of the details and of the body they are less than GitHub takes (a test adds them up).
-APPROVALS, COMMAND, LAYERS, UNSEEN, REQUESTER = 3_000, 1_000, 400, 1_000, 100
+APPROVALS, COMMAND, LAYERS, UNSEEN, ATTEMPTS, REQUESTER = 3_000, 1_000, 400, 1_000, 2_000, 100
 #: Characters of one sentence: of a reason for approval, a verdict.
 SENTENCE = 300
 #: Micro-dollars in a dollar.
@@ -31,6 +31,7 @@ def evidence(inputs: TaskInputs, *, simulated_model: bool, simulated_github: boo
         review_verdict(review),
         *review_details(review),
         _unseen(inputs),
+        _attempts(inputs),
         _costs(inputs),
         _asked(inputs),
     ]
@@ -108,6 +109,14 @@ def _unseen(inputs: TaskInputs) -> GitHubMarkdown:
     if not inputs.triage.notes:
         return ours("")
     return ours("**Of the issue:**\n{notes}", notes=bullets(inputs.triage.notes, _sentence, budget=UNSEEN))
+
+
+def _attempts(inputs: TaskInputs) -> GitHubMarkdown:
+    """Say what the model tried and was refused: a reader looks twice at the rest of such a change."""
+    tried = list(dict.fromkeys([*inputs.change_set.attempts_refused, *inputs.documentation.attempts_refused]))
+    if not tried:
+        return ours("")
+    return ours("**The model tried, and was refused:**\n{tried}", tried=bullets(tried, _sentence, budget=ATTEMPTS))
 
 
 def _asked(inputs: TaskInputs) -> GitHubMarkdown:

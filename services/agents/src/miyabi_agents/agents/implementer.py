@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -14,7 +15,8 @@ from miyabi.coordinator.v1.state_pb2 import FailureReason
 from miyabi_agents.agents import prompts
 from miyabi_agents.agents.change_prompt import change_prompt
 from miyabi_agents.agents.edit_policy import problem_of
-from miyabi_agents.agents.editing import CHANGED_EXPECTATIONS, TOOLS, EditingTools, tool, translated
+from miyabi_agents.agents.editing import CHANGED_EXPECTATIONS, TOOLS, Attempts, EditingTools, tool, translated
+from miyabi_agents.agents.editing.tools import Handler
 from miyabi_agents.agents.gateway_calls import read_issue
 from miyabi_agents.agents.issue_prompt import issue_prompt
 from miyabi_agents.agents.planner import locate
@@ -23,7 +25,7 @@ from miyabi_agents.localisation import Locator
 from miyabi_agents.model.session import ModelSession
 from miyabi_agents.ports import TaskContext, Tree
 from miyabi_agents.verification.targets import is_test
-from miyabi_core.text import both_ends, exact
+from miyabi_core.text import both_ends, enumerated, exact
 
 FINISH_CHANGE = tool(
     "finish_change",
@@ -45,8 +47,22 @@ _CHANGE_TASK = (
 )
 #: Longest summary of a change.
 MAX_SUMMARY_CHARACTERS = 8000
+#: Refused attempts that a failure names, so that its message has room for them; the event log has all.
+MOST_NAMED = 3
 #: Files that tests can be written for.
 SOURCE_SUFFIXES = frozenset({".py", ".js", ".ts", ".svelte", ".go", ".rs", ".java", ".rb", ".c", ".cpp"})
+
+
+@dataclass(frozen=True)
+class _Desk:
+    """What the conversations of one task work at together."""
+
+    tree: Tree
+    attempts: Attempts
+
+    def handlers(self) -> dict[str, Handler]:
+        """Return the tools on the tree; what they refuse is noted."""
+        return self.attempts.watching(EditingTools(self.tree).handlers())
 
 
 class ImplementerAgent:
@@ -80,18 +96,20 @@ class ImplementerAgent:
         async with opened as tree:
             if inputs.HasField("change_set"):
                 await tree.apply(inputs.change_set)
-            said = await self._change(task, context, context.model, tree=tree, issue=text)
+            desk = _Desk(tree, Attempts())
+            said = await self._change(task, context, context.model, desk=desk, issue=text)
             change = await self._measured(context, tree)
             if not task.fix_round:
-                _refuse_nothing(change, inputs.change_set)
-            tests = await self._write_tests(task, context, context.model, tree=tree, change=change, issue=text)
+                _refuse_nothing(change, inputs.change_set, desk.attempts)
+            tests = await self._write_tests(task, context, context.model, desk=desk, change=change, issue=text)
             whole = await self._measured(context, tree)
             # In a fix round the sources may be right already, and only their tests wanting.
-            _refuse_nothing(whole, inputs.change_set)
+            _refuse_nothing(whole, inputs.change_set, desk.attempts)
+            whole.attempts_refused.extend(desk.attempts.told(inputs.change_set.attempts_refused))
             return Outcome(change_set=_complete(whole, task, said, tests))
 
     async def _change(
-        self, task: Lease, context: TaskContext, model: ModelSession, *, tree: Tree, issue: str
+        self, task: Lease, context: TaskContext, model: ModelSession, *, desk: _Desk, issue: str
     ) -> dict[str, Any]:
         """Let the model change the sources."""
         await context.progress.step("changing the code")
@@ -112,20 +130,20 @@ class ImplementerAgent:
             system=prompts.SYSTEM,
             prompt="\n\n".join(filter(None, parts)),
             tools=[*TOOLS, FINISH_CHANGE],
-            handlers=EditingTools(tree).handlers(),
-            translate=translated,
+            handlers=desk.handlers(),
+            translate=desk.attempts.translating(translated, [*TOOLS, FINISH_CHANGE]),
             finish="finish_change",
         )
         await context.progress.text_done("change")
         return said
 
     async def _write_tests(
-        self, task: Lease, context: TaskContext, model: ModelSession, *, tree: Tree, change: ChangeSet, issue: str
+        self, task: Lease, context: TaskContext, model: ModelSession, *, desk: _Desk, change: ChangeSet, issue: str
     ) -> list[dict[str, Any]]:
         """Write tests for every changed source file, all at once."""
         sources = _to_be_tested(change, task)
         await context.progress.step(f"writing tests for {len(sources)} files")
-        editing = EditingTools(tree)
+        handlers = desk.handlers()
         async with asyncio.TaskGroup() as tasks:
             conversations = [
                 tasks.create_task(
@@ -134,8 +152,8 @@ class ImplementerAgent:
                         system=prompts.SYSTEM,
                         prompt=_test_prompt(task, issue, path, change),
                         tools=[*TOOLS, FINISH_TESTS],
-                        handlers=editing.handlers(),
-                        translate=translated,
+                        handlers=handlers,
+                        translate=desk.attempts.translating(translated, [*TOOLS, FINISH_TESTS]),
                         finish="finish_tests",
                     )
                 )
@@ -157,8 +175,8 @@ def _step_text(step: PlannedTask) -> str:
     return f"Your step:\n{prompts.fence(words)}"
 
 
-def _refuse_nothing(change: ChangeSet, before: ChangeSet) -> None:
-    """Make sure that there is a change, beyond that of the steps before.
+def _refuse_nothing(change: ChangeSet, before: ChangeSet, attempts: Attempts) -> None:
+    """Make sure that there is a change, beyond that of the steps before; what was refused is said with the failure.
 
     Raises:
         AgentError: there is none: no change is not success; or it touches what it may not.
@@ -169,7 +187,9 @@ def _refuse_nothing(change: ChangeSet, before: ChangeSet) -> None:
         raise AgentError(f"the change is not taken: {problem}", reason=reason, retryable=False)
     if not change.files or change.digest == before.digest:
         reason = FailureReason.FAILURE_REASON_NO_CHANGE
-        raise AgentError("the model changed nothing", reason=reason, retryable=False)
+        refused = enumerated(attempts.told(), MOST_NAMED, by=" | ")
+        tried = f"; it tried, and was refused: {refused}" if refused else ""
+        raise AgentError(f"the model changed nothing{tried}", reason=reason, retryable=False)
 
 
 def _to_be_tested(change: ChangeSet, task: Lease) -> list[str]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from posixpath import basename
+from posixpath import basename, dirname, join, normpath
 
 from miyabi_agents.agents.edit_policy import MAX_FILE_BYTES
 from miyabi_agents.agents.editing.text.editorconfig import properties_of
 from miyabi_agents.agents.editing.text.encodings import BinaryFileError, Declared, UnknownEncodingError, encoding_of
 from miyabi_agents.agents.editing.text.textfile import TextFile, opened
-from miyabi_agents.errors import WorkspaceError
+from miyabi_agents.errors import CallRefusedError, WorkspaceError
 from miyabi_agents.ports import Tree
 from miyabi_agents.workspace.linkfree import alike
 from miyabi_agents.workspace.objects import Entry, EntryKind
@@ -27,12 +27,12 @@ def entry_at(tree: Tree, path: str, argument: str = "path") -> Entry:
     """Return what lies at a path.
 
     Raises:
-        ValueError: it is no path that may be used; the argument is named.
+        CallRefusedError: it is no path that may be used; the argument is named.
     """
     try:
         return tree.entry(path)
     except WorkspaceError as error:
-        raise ValueError(f"{argument}: {error}") from error
+        raise CallRefusedError(f"{argument}: {error}") from error
 
 
 def file_at(tree: Tree, path: str, argument: str = "path") -> Entry:
@@ -40,11 +40,25 @@ def file_at(tree: Tree, path: str, argument: str = "path") -> Entry:
 
     Raises:
         ValueError: there is none; the sentence says what is there instead, or where one of that name is.
+        CallRefusedError: the path may not be used, or what is there leads out of the repository.
     """
     found = entry_at(tree, path, argument)
     if found.kind is EntryKind.FILE and found.path == normal(path):
         return found
-    raise ValueError(f"{argument}: {described(found, path)}{_suggested(tree, path, found)}")
+    raise not_usable(found, f"{argument}: {described(found, path)}{_suggested(tree, path, found)}")
+
+
+def not_usable(found: Entry, message: str) -> ValueError:
+    """Return the error for what lies at a path; what leads out of the repository is one that people are told of."""
+    return CallRefusedError(message) if _leads_out(found) else ValueError(message)
+
+
+def _leads_out(found: Entry) -> bool:
+    """Tell whether a link leads out of the repository, or the entry is another repository."""
+    if found.kind is EntryKind.SUBMODULE:
+        return True
+    aim = normpath(join(dirname(found.path), found.target)) if found.kind is EntryKind.LINK else ""
+    return aim.startswith("/") or aim.partition("/")[0] == ".."
 
 
 def normal(path: str) -> str:

@@ -8,14 +8,23 @@ from typing import Any
 
 from miyabi_agents.agents import edit_policy
 from miyabi_agents.agents.editing.changing import changed, edits_of
-from miyabi_agents.agents.editing.files import declared_of, described, entry_at, file_at, normal, refuse_lfs, text_at
+from miyabi_agents.agents.editing.files import (
+    declared_of,
+    described,
+    entry_at,
+    file_at,
+    normal,
+    not_usable,
+    refuse_lfs,
+    text_at,
+)
 from miyabi_agents.agents.editing.listing import listed
 from miyabi_agents.agents.editing.reading import read_lines
 from miyabi_agents.agents.editing.searching import Query, Search
 from miyabi_agents.agents.editing.text.encodings import UnknownEncodingError, encoding_for
 from miyabi_agents.agents.editing.text.line_ends import end_for
 from miyabi_agents.agents.editing.text.textfile import created, refuse_other_cookie
-from miyabi_agents.errors import WorkspaceError
+from miyabi_agents.errors import CallRefusedError, WorkspaceError
 from miyabi_agents.ports import Tree
 from miyabi_agents.workspace.objects import EntryKind
 
@@ -29,7 +38,7 @@ class EditingTools:
     """Runs the tools on one tree; conversations that run side by side share one of these.
 
     A call that cannot be done changes nothing, and raises ValueError with a sentence for the model that begins with the
-    name of the argument.
+    name of the argument; CallRefusedError where it asks for what no change may do.
     """
 
     def __init__(self, tree: Tree) -> None:
@@ -84,7 +93,8 @@ class EditingTools:
             except WorkspaceError as error:
                 if error.code not in _MENDABLE:
                     raise
-                raise ValueError(f"path: {error}") from error
+                kind = CallRefusedError if error.code == "PATH_REFUSED" else ValueError
+                raise kind(f"path: {error}") from error
 
     def _list(self, given: Mapping[str, Any]) -> str:
         path = str(given.get("path", ""))
@@ -92,7 +102,8 @@ class EditingTools:
             found = entry_at(self._tree, path)
             if found.kind is not EntryKind.FOLDER:
                 absent = found.kind is EntryKind.ABSENT
-                raise ValueError(f"path: {f'there is no folder {path}' if absent else described(found, path)}")
+                message = f"there is no folder {path}" if absent else described(found, path)
+                raise not_usable(found, f"path: {message}")
         return listed(self._tree, path, str(given.get("glob", "")))
 
     def _search(self, given: Mapping[str, Any]) -> str:
@@ -177,10 +188,12 @@ class EditingTools:
         if found.kind is EntryKind.FILE and found.path == path:
             raise ValueError(f"{argument}: {path} is there already; use edit_file")
         if found.kind is not EntryKind.ABSENT and found.path != leaving:
-            raise ValueError(f"{argument}: {path} cannot be written: {described(found, path)}")
+            raise not_usable(found, f"{argument}: {path} cannot be written: {described(found, path)}")
         others = (other for other in self._tree.list_files() if other != leaving)
         twin = edit_policy.twin_of(path, others)
-        _refuse(f"{argument}: {path} cannot be there beside {twin}: some systems take them for one" if twin else "")
+        if twin:
+            message = f"{path} cannot be there beside {twin}: some systems take them for one"
+            raise CallRefusedError(f"{argument}: {message}")
         refuse_lfs(self._tree, path, argument)
 
 
@@ -188,11 +201,11 @@ def _named(given: Mapping[str, Any], argument: str = "path") -> str:
     """Return the path that is to be changed, without `./` and the like.
 
     Raises:
-        ValueError: it may not be changed.
+        CallRefusedError: it may not be changed.
     """
     path = normal(str(given[argument])) if not str(given[argument]).startswith("/") else str(given[argument])
-    refused = edit_policy.refusal_of(path)
-    _refuse(f"{argument}: {refused}" if refused else "")
+    if refused := edit_policy.refusal_of(path):
+        raise CallRefusedError(f"{argument}: {refused}")
     return path
 
 
