@@ -15,6 +15,7 @@ from miyabi_coordinator.models import (
     Findings,
     IssueFacts,
     IssueFilter,
+    Matches,
     Problem,
     Quota,
     RepositoryFacts,
