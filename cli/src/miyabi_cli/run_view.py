@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rich.console import Console
 
 from miyabi.coordinator.v1.batch_pb2 import IssueRun, Task
@@ -105,9 +107,17 @@ def _change(console: Console, change: ChangeSet) -> None:
     for entry in change.changed_expectations:
         words = joined(shown(Untrusted(entry.test)), ours(": "), shown(Untrusted(entry.reason)))
         field(console, ours("changed expectation"), words)
+    _attempts(console, change.attempts_refused)
+
+
+def _attempts(console: Console, attempts: Iterable[str]) -> None:
+    """Print what the model tried and was refused."""
+    for attempt in attempts:
+        field(console, ours("refused"), shown(Untrusted(attempt), style="yellow"))
 
 
 def _documentation(console: Console, documentation: DocumentResult) -> None:
     """Print what documentation did."""
     what = ours("nothing to document: ") if documentation.nothing_to_document else ours("")
     field(console, ours("documentation"), joined(what, shown(Untrusted(documentation.summary))))
+    _attempts(console, documentation.attempts_refused)
