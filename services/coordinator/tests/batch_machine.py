@@ -17,8 +17,10 @@ from miyabi_coordinator.decide import decide, new_run, record_progress
 from miyabi_coordinator.decide.outcomes import RESULT_FIELDS
 from miyabi_coordinator.models import (
     NO_BUDGET,
+    NO_USAGE,
     Batch,
     BatchState,
+    Branch,
     Budget,
     Counters,
     Done,
@@ -28,6 +30,7 @@ from miyabi_coordinator.models import (
     FailureReason,
     LeaseGranted,
     LeaseReference,
+    Original,
     OutcomeReceived,
     Pipeline,
     PlannedStep,
@@ -117,9 +120,26 @@ class BatchMachine(RuleBasedStateMachine):
         priority=st.integers(-2, 2),
         edges=st.lists(st.tuples(st.integers(1, 5), st.integers(1, 5)), max_size=6),
         count=st.integers(1, 5),
+        grouping=st.booleans(),
+        copied=st.booleans(),
     )
-    def submit(self, *, pipeline, gate, rounds, concurrency, parallel, budgets, weight, priority, edges, count):
-        """Hand over a batch whose later issues wait for earlier ones."""
+    def submit(
+        self,
+        *,
+        pipeline,
+        gate,
+        rounds,
+        concurrency,
+        parallel,
+        budgets,
+        weight,
+        priority,
+        edges,
+        count,
+        grouping,
+        copied,
+    ):
+        """Hand over a batch whose later issues wait for earlier ones; the last one may ask for the same as the first."""
         issues = tuple(range(1, count + 1))
         spec = Spec(
             "acme/forms",
@@ -133,11 +153,23 @@ class BatchMachine(RuleBasedStateMachine):
             issue_budget=Budget(usd_micros=budgets[1]),
             weight=weight,
             priority=priority,
+            grouping=grouping and pipeline is Pipeline.FIX,
         )
         before = {issue: tuple(sorted({a for a, b in edges if b == issue and a < issue})) for issue in issues}
+        copies = {count: Original(1, "https://github.example/1")} if copied and spec.grouping and count > 1 else {}
+        before |= {issue: (original.issue,) for issue, original in copies.items()}
         after = dependents_of(before)
         runs = [
-            new_run(self.batch, issue, spec=spec, title="", url="", depends_on=before[issue], dependents=after[issue])
+            new_run(
+                self.batch,
+                issue,
+                spec=spec,
+                title="",
+                url="",
+                depends_on=before[issue],
+                dependents=after[issue],
+                duplicate_of=copies.get(issue),
+            )
             for issue in issues
         ]
         batch = Batch(self.batch, spec, counters=Counters(pending=count), created=time.time())
@@ -212,7 +244,8 @@ class BatchMachine(RuleBasedStateMachine):
             change = Change(reference.batch, reference.issue, make, lease=reference)
             only(await replica.transitions.apply_all([change]))
             return
-        event = OutcomeReceived(reference.task_id, reference.fence, result_of(held.kind, what), spend(cost))
+        result = result_of(held.kind, what, touches=(f"{cost % 2}.py", "both.py")[: 1 + reference.issue % 2])
+        event = OutcomeReceived(reference.task_id, reference.fence, result, spend(cost))
         await replica.transitions.apply(reference.batch, reference.issue, event=event, lease=reference)
 
     @rule(
@@ -301,6 +334,17 @@ class BatchMachine(RuleBasedStateMachine):
                 assert {runs[number].state for number in run.depends_on} <= {RunState.SUCCEEDED}
             if run.state.terminal:
                 assert all(task.state.terminal for task in run.tasks)
+                assert (run.settling, run.shares) == (False, ())
+            if run.duplicate_of is not None:
+                assert run.state in {RunState.PENDING, RunState.SKIPPED, RunState.CANCELLED}
+                assert run.spent == NO_USAGE
+            changes = [task for task in run.tasks if task.kind is TaskKind.IMPLEMENT and not task.state.terminal]
+            if run.settling or run.shares:
+                assert {task.state for task in changes} == {TaskState.PENDING}
+            for share in run.shares:
+                assert (runs[share.issue].planned, share.issue) < (run.planned, run.issue) or (
+                    runs[share.issue].generation > 1
+                )
         if batch.ended:
             assert batch.counters.open == 0
         self.check_queues(batch, tasks)
@@ -356,8 +400,8 @@ def spend(cost):
     return Usage(input_tokens=cost, cost_usd_micros=1000 * cost, calls=1 if cost else 0)
 
 
-def result_of(kind, what):
-    """Return a result of an agent."""
+def result_of(kind, what, *, touches=()):
+    """Return a result of an agent; *touches* are the files of a plan."""
     failures = {
         "failed": Failed(FailureReason.GITHUB, "It broke."),
         "again": Failed(FailureReason.MODEL_UNAVAILABLE, "It was busy.", retryable=True),
@@ -367,7 +411,15 @@ def result_of(kind, what):
         return failures[what]
     field = RESULT_FIELDS[TaskKind(kind % 7 + 1) if what == "odd" else kind]
     steps = (PlannedStep("a", (1,)), PlannedStep("b")) if what == "done" else ()
-    return Done(field, SAMPLES.get(field, b""), passed=what == "done", files=int(what == "done"), steps=steps)
+    return Done(
+        field,
+        SAMPLES.get(field, b""),
+        passed=what == "done",
+        files=int(what == "done"),
+        steps=steps,
+        touches=touches if kind is TaskKind.PLAN else (),
+        pushed=Branch("miyabi/issue", "f" * 40) if kind is TaskKind.PULL_REQUEST else None,
+    )
 
 
 def queue_names(tasks):

@@ -16,6 +16,7 @@ from miyabi_coordinator.models import (
     IssueFacts,
     IssueFilter,
     Matches,
+    Matches,
     Problem,
     Quota,
     RepositoryFacts,

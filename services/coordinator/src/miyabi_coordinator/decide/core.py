@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from miyabi_coordinator.decide import money, outcomes, pipeline
+from miyabi_coordinator.decide import money, ordering, outcomes, pipeline
 from miyabi_coordinator.decide.effects import changed_tasks, changes_of, effects_of
 from miyabi_coordinator.models import (
     NO_RESULTS,
@@ -23,6 +23,7 @@ from miyabi_coordinator.models import (
     Input,
     LeaseExpired,
     LeaseGranted,
+    OrderSettled,
     OutcomeReceived,
     PrerequisiteEnded,
     ResultRecorded,
@@ -33,6 +34,7 @@ from miyabi_coordinator.models import (
     Task,
     TasksAdded,
     TaskState,
+    WayFreed,
 )
 
 
@@ -67,6 +69,8 @@ def decide(run: Run, spec: Spec, event: Input, now: float) -> Decision:  # noqa:
             return _retry(run, spec, event)
         case PrerequisiteEnded():
             return _prerequisite(run, spec, event, now)
+        case OrderSettled() | WayFreed():
+            return _order(run, spec, event, now)
 
 
 def record_progress(run: Run, task_id: str, *, fence: int, index: int, fact: Encoded) -> Decision:
@@ -197,7 +201,10 @@ def _approval(run: Run, spec: Spec, event: ApprovalDecided, now: float) -> Decis
 
 
 def _retry(run: Run, spec: Spec, event: RetryRequested) -> Decision:
-    """Start a failed or skipped run from its beginning, with new tasks beside the old ones."""
+    """Start a failed or skipped run from its beginning, with new tasks beside the old ones.
+
+    A duplicate that is retried by itself is worked on like any other issue.
+    """
     if run.state not in {RunState.FAILED, RunState.SKIPPED} or run.generation != event.generation:
         return _refused(run, "NOT_FAILED")
     generation = run.generation + 1
@@ -209,6 +216,11 @@ def _retry(run: Run, spec: Spec, event: RetryRequested) -> Decision:
         waits_for=event.waits_for,
         results=NO_RESULTS,
         generation=generation,
+        duplicate_of=run.duplicate_of if run.duplicate_of and run.duplicate_of.issue in event.waits_for else None,
+        planned=0.0,
+        touches=(),
+        base=None,
+        pushed=None,
         fix_rounds=0,
         approved=False,
         asks=False,
@@ -220,12 +232,30 @@ def _retry(run: Run, spec: Spec, event: RetryRequested) -> Decision:
 
 
 def _prerequisite(run: Run, spec: Spec, event: PrerequisiteEnded, now: float) -> Decision:
-    """Start a run whose last prerequisite succeeded, skip one whose prerequisite did not."""
+    """Start a run whose last prerequisite succeeded; skip one whose prerequisite did not, and a duplicate."""
     if run.state is not RunState.PENDING or event.issue not in run.waits_for:
         return _refused(run, "NOT_WAITING")
+    if (original := run.duplicate_of) is not None:
+        became = "was worked on" if event.succeeded else "did not succeed"
+        message = f"Asks for the same as #{original.issue}, which {became}: {original.url}"
+        after = outcomes.finish(run, RunState.SKIPPED, reason=FailureReason.DUPLICATE, message=message, now=now)
+        return _moved(run, after, spec)
     if not event.succeeded:
         reason = FailureReason.PREREQUISITE
         message = f"Issue #{event.issue}, which comes first, did not succeed."
         return _moved(run, outcomes.finish(run, RunState.SKIPPED, reason=reason, message=message, now=now), spec)
     waits_for = tuple(issue for issue in run.waits_for if issue != event.issue)
     return _moved(run, pipeline.start(replace(run, waits_for=waits_for)), spec)
+
+
+def _order(run: Run, spec: Spec, event: OrderSettled | WayFreed, now: float) -> Decision:
+    """Let a planned change wait for others that touch the same files; it is begun once it waits for none."""
+    if isinstance(event, OrderSettled):
+        if not run.settling:
+            return _refused(run, "NOT_SETTLING")
+        after, facts = ordering.settle(run, event)
+    else:
+        if all(share.issue != event.issue for share in run.shares):
+            return _refused(run, "NOT_WAITING")
+        after, facts = ordering.free(run, event)
+    return _moved(run, outcomes.advance(after, spec=spec, now=now), spec, facts=facts)

@@ -52,8 +52,9 @@ def effects_of(before: Run | None, after: Run, changed: Changed | None = None) -
         dequeue=tuple(_dequeued(pairs, before)),
         leases_set=tuple(new for old, new in pairs if _entered(old, new, TaskState.LEASED)),
         leases_cleared=tuple(old for old, new in pairs if _left(old, new, TaskState.LEASED)),
-        timers_set=tuple(
-            (backoff_timer(after, new), new.ready_at) for old, new in pairs if _entered(old, new, TaskState.BACKOFF)
+        timers_set=(
+            *((backoff_timer(after, new), new.ready_at) for old, new in pairs if _entered(old, new, TaskState.BACKOFF)),
+            *_ordering(before, after),
         ),
         timers_cleared=tuple(backoff_timer(after, old) for old, new in pairs if _left(old, new, TaskState.BACKOFF)),
         counters=_counters(before, after, pairs),
@@ -71,6 +72,16 @@ def changes_of(before: Run, after: Run, changed: Changed) -> Iterator[Fact]:
         yield RunChanged(before.state, after)
         if after.state.terminal:
             yield IssueFinished(after)
+
+
+def _ordering(before: Run | None, after: Run) -> Iterator[tuple[str, float]]:
+    """Yield what is to be done at once about the order of changes; the version makes each entry's name its own."""
+    name = f"{after.batch}|{after.issue}|{after.version}"
+    if after.settling and not (before and before.settling):
+        yield f"order|{name}", after.planned
+    left = before is not None and before.state is RunState.RUNNING and after.state is not RunState.RUNNING
+    if left and after.planned and after.state is not RunState.CANCELLED:
+        yield f"left|{name}", after.planned
 
 
 def backoff_timer(run: Run, task: Task) -> str:

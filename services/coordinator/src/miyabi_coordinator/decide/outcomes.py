@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
-from miyabi_coordinator.decide import pipeline
+from miyabi_coordinator.decide import ordering, pipeline
 from miyabi_coordinator.models import (
     NO_BUDGET,
+    BatchState,
     Done,
     Failed,
     FailureReason,
@@ -117,7 +118,8 @@ def finish(run: Run, state: RunState, *, reason: FailureReason, message: str, no
     """Return the run in a terminal state; nothing of it is left to do."""
     cancelled = state is RunState.CANCELLED
     tasks = tuple(_abandon(task, cancelled=cancelled, now=now) for task in run.tasks)
-    return replace(run, state=state, tasks=tasks, reason=reason, message=message, ended=now, kept=NO_BUDGET)
+    ended = replace(run, state=state, tasks=tasks, reason=reason, message=message, ended=now, kept=NO_BUDGET)
+    return replace(ended, settling=False, shares=())
 
 
 def _abandon(task: Task, *, cancelled: bool, now: float) -> Task:
@@ -139,7 +141,8 @@ def _done(run: Run, task: Task, done: Done, *, spec: Spec, now: float) -> Run:
     """Return the run after a result."""
     results = _record(run.results, done, kind=task.kind)
     verdict = _verdict(task, done)
-    run = replace(run, results=results, asks=done.asks if task.kind is TaskKind.VERIFY else run.asks)
+    asks = done.asks if task.kind is TaskKind.VERIFY else run.asks
+    run = replace(run, results=results, asks=asks, pushed=done.pushed or run.pushed)
     if verdict is not None and spec.pipeline is not spec.pipeline.REVIEW:
         return _send_back(run, task, verdict, spec=spec, now=now)
     ended = replace(task, state=TaskState.SUCCEEDED, ended=now, reason=FailureReason.NONE, message="")
@@ -148,7 +151,8 @@ def _done(run: Run, task: Task, done: Done, *, spec: Spec, now: float) -> Run:
         return finish(run, RunState.FAILED, reason=verdict.reason, message=verdict.message, now=now)
     if task.kind is TaskKind.PLAN:
         run = replace(run, tasks=(*run.tasks, *_planned(run, task, done)))
-    return _advance(run, spec=spec, now=now)
+        run = ordering.planned(run, done, spec=spec, now=now)
+    return advance(run, spec=spec, now=now)
 
 
 def _planned(run: Run, task: Task, done: Done) -> tuple[Task, ...]:
@@ -197,11 +201,14 @@ def _send_back(run: Run, task: Task, verdict: Failed, *, spec: Spec, now: float)
     return pipeline.fix_round(replace(run, tasks=tasks), run.fix_rounds + 1)
 
 
-def _advance(run: Run, *, spec: Spec, now: float) -> Run:
-    """Return the run with what is ready now, awaiting approval, or succeeded."""
+def advance(run: Run, *, spec: Spec, now: float) -> Run:
+    """Return the run with what is ready now, awaiting approval, or succeeded; a change waits for its turn."""
+    held = run.settling or run.shares
     done = {task.id for task in run.tasks if task.state is TaskState.SUCCEEDED}
     for task in run.tasks:
         if task.state is not TaskState.PENDING or not done.issuperset(task.depends_on):
+            continue
+        if task.kind is TaskKind.IMPLEMENT and held:
             continue
         if task.kind is TaskKind.PULL_REQUEST and (spec.require_approval or run.asks) and not run.approved:
             return replace(run, state=RunState.AWAITING_APPROVAL)
@@ -209,6 +216,12 @@ def _advance(run: Run, *, spec: Spec, now: float) -> Run:
     if any(not task.state.terminal for task in run.tasks):
         return run
     return replace(run, state=RunState.SUCCEEDED, ended=now, reason=FailureReason.NONE, message="", kept=NO_BUDGET)
+
+
+def closing_state(runs: Iterable[Run]) -> BatchState:
+    """Return how a batch ends whose runs have ended: well where each succeeded, or its original did."""
+    well = (run.state is RunState.SUCCEEDED or run.reason is FailureReason.DUPLICATE for run in runs)
+    return BatchState.SUCCEEDED if all(well) else BatchState.FAILED
 
 
 def near_limit(usage: Usage, spec: Spec) -> bool:

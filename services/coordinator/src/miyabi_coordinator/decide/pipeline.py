@@ -7,7 +7,18 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from miyabi_coordinator.models import ListedStep, Pipeline, PlannedStep, Run, Spec, StaleData, Task, TaskKind, TaskState
+from miyabi_coordinator.models import (
+    ListedStep,
+    Original,
+    Pipeline,
+    PlannedStep,
+    Run,
+    Spec,
+    StaleData,
+    Task,
+    TaskKind,
+    TaskState,
+)
 
 
 def first_tasks(pipeline: Pipeline, *, generation: int = 1) -> tuple[Task, ...]:
@@ -122,8 +133,9 @@ def new_run(
     dependents: tuple[int, ...],
     listed: tuple[ListedStep, ...] = (),
     stale: StaleData | None = None,
+    duplicate_of: Original | None = None,
 ) -> Run:
-    """Return the run of an issue as a new batch has it."""
+    """Return the run of an issue as a new batch has it; a duplicate waits for the end of its original."""
     run = Run(
         batch,
         issue,
@@ -135,5 +147,6 @@ def new_run(
         dependents=dependents,
         listed=listed,
         stale=stale,
+        duplicate_of=duplicate_of,
     )
     return start(run)

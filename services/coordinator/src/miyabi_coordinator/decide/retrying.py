@@ -35,6 +35,11 @@ def retry_order(runs: Mapping[int, Run], chosen: Collection[int]) -> tuple[int, 
     return _dependents_first(runs, again)
 
 
+def retried_by_default(runs: Mapping[int, Run]) -> set[int]:
+    """Return the issues that run again where none is chosen: a duplicate does only together with its original."""
+    return {number for number, run in runs.items() if run.duplicate_of is None}
+
+
 def retry_waits(run: Run, again: Collection[int]) -> tuple[int, ...]:
     """Return the issues that a run waits for once all of *again* run again."""
     return tuple(number for number in run.depends_on if number in again)

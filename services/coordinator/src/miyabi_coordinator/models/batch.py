@@ -33,6 +33,7 @@ class Spec(Value, frozen=True):
     traceparent: str = ""
     task_budget: Budget = NO_BUDGET
     overruled: tuple[int, ...] = ()
+    grouping: bool = False
 
 
 class Counters(Value, frozen=True):

@@ -120,3 +120,4 @@ class FailureReason(IntEnum):
     ENVIRONMENT = 19
     TOOLCHAIN_MISSING = 20
     NO_PROGRESS = 21
+    DUPLICATE = 22

@@ -6,7 +6,7 @@ from msgspec import field
 
 from miyabi_coordinator.models.enums import RunState, TaskState
 from miyabi_coordinator.models.money import NO_BUDGET, Budget
-from miyabi_coordinator.models.run import Run, Task, Usage
+from miyabi_coordinator.models.run import Run, SharedFiles, Task, Usage
 from miyabi_coordinator.models.value import Value
 
 
@@ -60,6 +60,13 @@ class ApprovalRecorded(Value, frozen=True):
     comment: str
 
 
+class RunOrdered(Value, frozen=True):
+    """A run waits for others that touch the same files, or goes on; `message` is one sentence on it."""
+
+    shares: tuple[SharedFiles, ...]
+    message: str
+
+
 class Encoded(Value, frozen=True):
     """Something that an agent reported and that is relayed as it is: a serialised event without its sequence."""
 
@@ -67,7 +74,15 @@ class Encoded(Value, frozen=True):
 
 
 Fact = (
-    TaskChanged | RunChanged | TasksAdded | ResultRecorded | IssueFinished | BudgetWarned | ApprovalRecorded | Encoded
+    TaskChanged
+    | RunChanged
+    | TasksAdded
+    | ResultRecorded
+    | IssueFinished
+    | BudgetWarned
+    | ApprovalRecorded
+    | RunOrdered
+    | Encoded
 )
 
 

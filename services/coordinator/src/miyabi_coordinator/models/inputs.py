@@ -8,7 +8,7 @@ from msgspec import field
 
 from miyabi_coordinator.models.enums import FailureReason
 from miyabi_coordinator.models.money import NO_FUNDS, Estimate, Funds
-from miyabi_coordinator.models.run import Usage
+from miyabi_coordinator.models.run import Branch, SharedFiles, Usage
 from miyabi_coordinator.models.value import Value
 
 
@@ -43,6 +43,8 @@ class Done(Value, frozen=True):
         merged_change: Change set that documentation completed.
         why: Why verify or review is no pass, in one sentence with its cause.
         asks: A person has to approve before the pull request.
+        touches: Files that a plan is about, most likely first.
+        pushed: The branch of a pull request.
     """
 
     field: str
@@ -54,6 +56,8 @@ class Done(Value, frozen=True):
     merged_change: bytes = b""
     why: str = ""
     asks: bool = False
+    touches: tuple[str, ...] = ()
+    pushed: Branch | None = None
 
 
 class Failed(Value, frozen=True):
@@ -120,6 +124,26 @@ class PrerequisiteEnded(Value, frozen=True):
     succeeded: bool
 
 
+class OrderSettled(Value, frozen=True):
+    """It is decided which issues of the batch a planned change waits for; none: it goes on."""
+
+    shares: tuple[SharedFiles, ...] = ()
+
+
+class WayFreed(Value, frozen=True):
+    """An issue that a planned change waits for does not hold it up any more.
+
+    Args:
+        issue: That issue.
+        how: What became of it, as a clause: `ended`.
+        branch: Has its change, to start from; None where there is none.
+    """
+
+    issue: int
+    how: str
+    branch: Branch | None = None
+
+
 Input = (
     LeaseGranted
     | OutcomeReceived
@@ -129,4 +153,6 @@ Input = (
     | ApprovalDecided
     | RetryRequested
     | PrerequisiteEnded
+    | OrderSettled
+    | WayFreed
 )

@@ -105,6 +105,27 @@ class StaleData(Value, frozen=True):
 NO_RESULTS = Results()
 
 
+class Original(Value, frozen=True):
+    """The issue of the same batch that is worked on in place of one that asks for the same."""
+
+    issue: int
+    url: str = ""
+
+
+class SharedFiles(Value, frozen=True):
+    """Another issue of the batch whose change is likely to touch the same files; these are sorted."""
+
+    issue: int
+    files: tuple[str, ...]
+
+
+class Branch(Value, frozen=True):
+    """A branch as it was pushed: its name and its commit."""
+
+    name: str
+    sha: str
+
+
 class Run(Value, frozen=True):
     """One issue inside one batch: a value; every transition makes another one."""
 
@@ -135,6 +156,20 @@ class Run(Value, frozen=True):
     stale: StaleData | None = None
     #: What verification found asks for a person's approval, whether the batch does or not.
     asks: bool = False
+    #: Is worked on in place of this one, where there is one.
+    duplicate_of: Original | None = None
+    #: When the plan was made, seconds since 1970; 0: not, or the batch's issues are not ordered.
+    planned: float = 0.0
+    #: What the plan says that the change touches, most likely first.
+    touches: tuple[str, ...] = ()
+    #: The plan is made, and whom the change waits for is not decided yet.
+    settling: bool = False
+    #: Whom the change waits for now.
+    shares: tuple[SharedFiles, ...] = ()
+    #: Where the change starts, where that is not the batch's base.
+    base: Branch | None = None
+    #: The branch of its pull request.
+    pushed: Branch | None = None
 
     def task(self, task_id: str) -> Task | None:
         """Return the task of that id."""

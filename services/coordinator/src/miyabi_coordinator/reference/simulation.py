@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import count
 
-from miyabi_coordinator.decide import decide
+from miyabi_coordinator.decide import closing_state, decide
+from miyabi_coordinator.decide.ordering import freed_by, shares_of, waiting_for
 from miyabi_coordinator.models import (
     ApprovalDecided,
     BackoffElapsed,
     Batch,
-    BatchState,
     Decision,
     Done,
     Failed,
@@ -21,6 +21,7 @@ from miyabi_coordinator.models import (
     LeaseExpired,
     LeaseGranted,
     LeaseReference,
+    OrderSettled,
     OutcomeReceived,
     PrerequisiteEnded,
     Released,
@@ -31,6 +32,7 @@ from miyabi_coordinator.models import (
     TaskKind,
     TaskState,
     Usage,
+    WayFreed,
 )
 from miyabi_coordinator.ports.store import DUE, OK, Commit, Wanted
 from miyabi_coordinator.reference.facts import Facts
@@ -142,9 +144,16 @@ class Simulation:
             run = facts.runs[int(rest[0])]
             for dependent in run.dependents:
                 self.apply(batch, dependent, PrerequisiteEnded(run.issue, run.state is RunState.SUCCEEDED))
+        elif what == "order":
+            number, runs = int(rest[0]), facts.runs
+            self.apply(batch, number, OrderSettled(shares_of(runs[number], runs.values())))
+        elif what == "left":
+            number = int(rest[0])
+            event = freed_by(facts.runs[number]) or WayFreed(number, "was ready for approval")
+            for run in waiting_for(number, facts.runs.values()):
+                self.apply(batch, run.issue, event)
         elif what == "close":
-            good = facts.counters["succeeded"] == len(facts.runs)
-            facts.state, facts.ended = (BatchState.SUCCEEDED if good else BatchState.FAILED), self.now
+            facts.state, facts.ended = closing_state(facts.runs.values()), self.now
             self.seen[batch].ended = self.now
 
     def _serve(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from miyabi_coordinator import errors
-from miyabi_coordinator.decide import retry_order
+from miyabi_coordinator.decide import retried_by_default, retry_order
 from miyabi_coordinator.models import ApprovalDecided, Batch, BatchState, FailureReason, Run, RunState
 from miyabi_coordinator.ports.store import Store
 from miyabi_coordinator.service.ownership import check_may_change
@@ -78,7 +78,7 @@ class Batches:
         for number in issues:
             if number not in runs:
                 raise errors.run_not_found(batch, number)
-        order = retry_order(runs, set(issues) or set(runs))
+        order = retry_order(runs, set(issues) or retried_by_default(runs))
         if found.state is BatchState.FAILED and not order:
             return found
         entry = retry_entry(batch, [runs[number] for number in order])

@@ -25,6 +25,8 @@ _FORMS = {
     "ended": re.compile(rf"\|{_ISSUE}"),
     "cancel": re.compile(""),
     "retry": re.compile(r"\|([0-9]{1,10}\.[0-9]{1,10}(,[0-9]{1,10}\.[0-9]{1,10})*)?"),
+    "order": re.compile(rf"\|{_ISSUE}\|[0-9]{{1,19}}"),
+    "left": re.compile(rf"\|{_ISSUE}\|[0-9]{{1,19}}"),
     "warn": re.compile(""),
     "close": re.compile(""),
 }

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from msgspec.structs import replace
 
 from miyabi_coordinator import errors
-from miyabi_coordinator.decide import new_run
+from miyabi_coordinator.decide import duplicates_of, new_run
+from miyabi_coordinator.decide.ordering import not_ordered
 from miyabi_coordinator.models import (
     Batch,
     Counters,
@@ -20,6 +21,7 @@ from miyabi_coordinator.models import (
     IssueFacts,
     IssueFilter,
     Matches,
+    Original,
     Pipeline,
     ProblemKind,
     Run,
@@ -99,7 +101,7 @@ class Submit:
         """Write the batch, unless something stands in its way; its first event says what was left out."""
         spec = batch.spec
         findings = await self._findings(spec, stale=any(run.stale for run in runs))
-        findings = replace(findings, not_known=(*filter(None, [left_out]), *findings.not_known))
+        findings = replace(findings, not_known=(*filter(None, [left_out, not_ordered(spec)]), *findings.not_known))
         in_the_way = partial(refusing, overruled=spec.overruled, dry_run=spec.dry_run)
         refused = in_the_way(findings.problems)
         if not refused:
@@ -178,7 +180,9 @@ class Submit:
             base_sha=repository.head_sha,
             simulated=spec.simulated or repository.simulated,
         )
-        runs = _runs(submission.batch_id, spec, issues)
+        before = _order_of(issues)
+        copies = await _copies(spec, issues, before)
+        runs = _runs(submission.batch_id, spec, issues, before=before, copies=copies)
         counters = Counters(pending=len(runs))
         batch = Batch(submission.batch_id, spec, counters=counters, created=time.time(), last_sequence=1)
         return batch, runs, more_matched(len(issues)) if matches.more else ""
@@ -193,8 +197,8 @@ class Submit:
         return Matches(tuple(await self._gateway.issues(spec.repository, spec.issues)))
 
 
-def _runs(batch: str, spec: Spec, issues: Sequence[IssueFacts]) -> list[Run]:
-    """Return the runs of a new batch.
+def _order_of(issues: Sequence[IssueFacts]) -> dict[int, tuple[int, ...]]:
+    """Return for each issue those of the batch that come first.
 
     Raises:
         FailedPreconditionError: the issues depend on one another in a circle.
@@ -202,6 +206,31 @@ def _runs(batch: str, spec: Spec, issues: Sequence[IssueFacts]) -> list[Run]:
     before = dependencies_of(issues)
     if cycle := find_cycle(before):
         raise errors.dependency_cycle(cycle)
+    return before
+
+
+async def _copies(
+    spec: Spec, issues: Sequence[IssueFacts], before: Mapping[int, tuple[int, ...]]
+) -> dict[int, Original]:
+    """Return which issues ask for the same as which other one; in a thread, since ten thousand take seconds."""
+    if not spec.grouping:
+        return {}
+    tied = {number for number, others in before.items() if others}.union(*before.values())
+    found = await asyncio.to_thread(duplicates_of, issues, tied=tied)
+    urls = {issue.number: issue.url for issue in issues}
+    return {number: Original(original, urls[original]) for number, original in found.items()}
+
+
+def _runs(
+    batch: str,
+    spec: Spec,
+    issues: Sequence[IssueFacts],
+    *,
+    before: Mapping[int, tuple[int, ...]],
+    copies: Mapping[int, Original],
+) -> list[Run]:
+    """Return the runs of a new batch; a duplicate comes after its original."""
+    before = {**before, **{number: (original.issue,) for number, original in copies.items()}}
     after = dependents_of(before)
     return [
         new_run(
@@ -214,6 +243,7 @@ def _runs(batch: str, spec: Spec, issues: Sequence[IssueFacts]) -> list[Run]:
             dependents=after[issue.number],
             listed=listed_steps(issue.body) if spec.pipeline is Pipeline.FIX else (),
             stale=issue.stale,
+            duplicate_of=copies.get(issue.number),
         )
         for issue in issues
     ]

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
 
+from miyabi_coordinator.decide import closing_state
 from miyabi_coordinator.models import (
     BackoffElapsed,
     BatchState,
@@ -18,6 +19,7 @@ from miyabi_coordinator.models import (
 )
 from miyabi_coordinator.ports.store import Store
 from miyabi_coordinator.service.due import DueTimers, Timer
+from miyabi_coordinator.service.ordering import Ordering
 from miyabi_coordinator.service.retrying import Retrying
 from miyabi_coordinator.service.transitions import Change, Transitions, by_event
 from miyabi_core.errors import MiyabiError, first_of
@@ -57,6 +59,7 @@ class Sweeper:
         self._clock = clock
         self._transitions = transitions
         self._retrying = Retrying(store, transitions)
+        self._ordering = Ordering(store, transitions)
         self._due = DueTimers(store)
         self._wake = asyncio.Event()
 
@@ -147,6 +150,10 @@ class Sweeper:
                 await self._cancel_runs(batch, name)
             case "retry":
                 await self._retrying.carry_out(name)
+            case "order":
+                await self._ordering.settle(batch, timer.issue, name=name)
+            case "left":
+                await self._ordering.leave(batch, timer.issue, name=name)
             case "warn":
                 await self._warn(batch)
             case "close":
@@ -181,7 +188,6 @@ class Sweeper:
         if loaded is None:
             await self._store.drop_timers([f"close|{batch}"])
             return
-        state = BatchState.SUCCEEDED if loaded.counters.succeeded == loaded.counters.total else BatchState.FAILED
-        if loaded.state is BatchState.CANCELLED:
-            state = BatchState.CANCELLED
-        await self._store.close(loaded, runs=await self._store.load_runs(batch), state=int(state))
+        runs = await self._store.load_runs(batch)
+        state = BatchState.CANCELLED if loaded.state is BatchState.CANCELLED else closing_state(runs)
+        await self._store.close(loaded, runs=runs, state=int(state))

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from miyabi.coordinator.v1 import dispatch_service_pb2, event_pb2, result_pb2
 from miyabi_coordinator.models import (
+    Branch,
     Done,
     Encoded,
     Failed,
@@ -58,13 +59,13 @@ def _result_of(message: dispatch_service_pb2.Outcome) -> Done | Failed | Release
     return _done_of(field, message)
 
 
-def _done_of(field: str, message: dispatch_service_pb2.Outcome) -> Done:
+def _done_of(field: str, message: dispatch_service_pb2.Outcome) -> Done:  # noqa: PLR0911 - one for each kind
     """Return a result with its facts."""
     value: bytes = getattr(message, field).SerializeToString()
     match field:
         case "plan":
             steps = tuple(PlannedStep(task.title, tuple(task.depends_on)) for task in message.plan.tasks)
-            return Done(field, value, steps=steps)
+            return Done(field, value, steps=steps, touches=tuple(message.plan.files))
         case "change_set":
             return Done(field, value, files=len(message.change_set.files))
         case "verification":
@@ -78,6 +79,10 @@ def _done_of(field: str, message: dispatch_service_pb2.Outcome) -> Done:
             document = message.documentation
             merged = document.change_set.SerializeToString() if document.HasField("change_set") else b""
             return Done(field, value, merged_change=merged)
+        case "pull_request":
+            pull = message.pull_request
+            pushed = Branch(pull.head_branch, pull.head_sha) if pull.head_branch and pull.head_sha else None
+            return Done(field, value, pushed=pushed)
         case _:
             return Done(field, value)
 
@@ -108,7 +113,8 @@ def lease(run: Run, task: Task, *, spec: Spec) -> dispatch_service_pb2.Lease:
     message.budget.usd_micros, message.budget.tokens = task.reserved.usd_micros, task.reserved.tokens
     inputs = message.inputs
     inputs.repository, inputs.issue_number, inputs.issue_title = spec.repository, run.issue, run.title
-    inputs.base_branch, inputs.base_sha, inputs.dry_run = spec.base_branch, spec.base_sha, spec.dry_run
+    base = run.base or Branch(spec.base_branch, spec.base_sha)
+    inputs.base_branch, inputs.base_sha, inputs.dry_run = base.name, base.sha, spec.dry_run
     inputs.plan_step, inputs.pipeline = task.plan_step, int(spec.pipeline)  # type: ignore[assignment]
     inputs.requester = spec.requester
     inputs.overruled.extend(spec.overruled)  # type: ignore[arg-type]

@@ -19,6 +19,7 @@ from miyabi_coordinator.models import (
     ResultRecorded,
     Run,
     RunChanged,
+    RunOrdered,
     Task,
     TaskChanged,
     TasksAdded,
@@ -66,6 +67,7 @@ def accepted(batch: Batch, runs: Sequence[Run], *, findings: Findings = NO_FINDI
             url=run.url,
             depends_on=run.depends_on,
             stale_data=values.stale_data(run.stale),
+            duplicate_of=values.original_of(run),
         )
         for run in runs
     )
@@ -141,6 +143,11 @@ def _fill(event: event_pb2.BatchEvent, fact: Fact, run: Run) -> None:
         case ApprovalRecorded():
             event.approval_resolved.approved = fact.approved
             event.approval_resolved.comment = fact.comment
+        case RunOrdered():
+            event.run_ordered.CopyFrom(event_pb2.RunOrdered(message=fact.message))
+            event.run_ordered.shares.extend(values.shared_files(fact.shares))
+            if run.base is not None:
+                event.run_ordered.base_branch, event.run_ordered.base_sha = run.base.name, run.base.sha
         case _:
             # Encoded ones never come here. What is none of the above must not become an event that tells nothing.
             event.unrecognised.what = type(fact).__name__

@@ -40,7 +40,7 @@ def grant_of(run: Run, task: Task, *, spec: Spec, now: float) -> Grant | None:
         issue=run.issue,
         writes=writes,
         branch=branch_of(name),
-        base_branch=spec.base_branch,
+        base_branch=run.base.name if run.base else spec.base_branch,
         not_before=datetime.fromtimestamp(now, UTC),
         expires=datetime.fromtimestamp(task.deadline, UTC),
     )

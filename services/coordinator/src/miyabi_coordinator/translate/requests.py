@@ -49,11 +49,12 @@ def spec_of(
 ) -> Spec:
     """Return what was asked for with defaults; what the gateway knows is still missing."""
     concurrency = request.concurrency or DEFAULT_CONCURRENCY
+    pipeline = Pipeline(request.pipeline or Pipeline.FIX)
     rounds = request.max_fix_rounds if request.HasField("max_fix_rounds") else DEFAULT_FIX_ROUNDS
     return Spec(
         repository=request.repository,
         issues=tuple(request.issue_numbers),
-        pipeline=Pipeline(request.pipeline or Pipeline.FIX),
+        pipeline=pipeline,
         concurrency=concurrency,
         max_parallel_tasks=request.max_parallel_tasks or concurrency,
         budget=_budget(request.budget),
@@ -69,6 +70,7 @@ def spec_of(
         requester=requester,
         traceparent=traceparent,
         overruled=tuple(sorted(int(kind) for kind in request.overrule)),
+        grouping=pipeline is Pipeline.FIX and not request.no_grouping,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -16,6 +18,7 @@ from miyabi_coordinator.models import (
     Results,
     Run,
     RunState,
+    SharedFiles,
     Spec,
     StaleData,
     Task,
@@ -111,6 +114,7 @@ def spec(value: Spec) -> batch_pb2.BatchSpec:
         requester=value.requester,
         task_budget=budget(value.task_budget),
         overruled=value.overruled,  # type: ignore[arg-type]
+        grouping=value.grouping,
     )
 
 
@@ -203,7 +207,21 @@ def heading(value: Run) -> batch_pb2.IssueRun:
         end_time=timestamp(value.ended),
         fix_rounds=value.fix_rounds,
         stale_data=stale_data(value.stale),
+        duplicate_of=original_of(value),
+        shares=shared_files(value.shares),
+        base_branch=value.base.name if value.base else "",
+        base_sha=value.base.sha if value.base else "",
     )
+
+
+def original_of(value: Run) -> int:
+    """Return the issue that is worked on in place of a run's own; 0 where there is none."""
+    return value.duplicate_of.issue if value.duplicate_of else 0
+
+
+def shared_files(shares: Iterable[SharedFiles]) -> list[batch_pb2.SharedFiles]:
+    """Return whom a run waits for, with the files that both touch."""
+    return [batch_pb2.SharedFiles(issue_number=share.issue, files=share.files) for share in shares]
 
 
 def issue_result(value: Run) -> result_pb2.IssueResult:
@@ -222,6 +240,7 @@ def issue_result(value: Run) -> result_pb2.IssueResult:
         duration=duration(value.ended - value.started if value.started and value.ended else 0),
         fix_rounds=value.fix_rounds,
         stale_data=stale_data(value.stale),
+        duplicate_of=original_of(value),
     )
     if results.triage:
         message.labels.extend(sorted(result_pb2.TriageResult.FromString(results.triage).labels))
