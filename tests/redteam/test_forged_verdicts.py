@@ -50,6 +50,24 @@ async def test_an_honest_change_passes(verifier: Workshop) -> None:
     assert result.failed_before_passed_after == 1
 
 
+@pytest.mark.slow("waits until tests that do not end have used up their time")
+@pytest.mark.timeout(180)
+async def test_a_loop_that_the_change_ends_is_proved_in_little_time(tmp_path: Path) -> None:
+    """On base a test does not end: it fails after its part of the run's time, and the others are judged all the same."""
+    endless = GOOD.replace("    return value * 2", "    while value != 2:\n        pass\n    return 4")
+    base = {
+        **BASE,
+        ".miyabi.yaml": "env: {only: true}\ntest: {format: unittest, timeout: 14}\n",
+        "toy/numbers.py": endless,
+    }
+    async with agent(tmp_path, base) as workshop:
+        for code, expected in ((GOOD, (True, 1, 0)), (BAD, (False, 1, 1))):
+            files = change(workshop.base_sha, {"toy/numbers.py": code, "tests/test_numbers.py": NEW})
+            outcome = await workshop.run(VerifierAgent(), inputs={"change_set": files}, with_model=False)
+            result = outcome.verification
+            assert (result.passed, result.failed_before_passed_after, result.broken) == expected, result
+
+
 @pytest.mark.parametrize("name", HIDDEN)
 async def test_a_change_that_hides_a_break_does_not_pass(verifier: Workshop, name: str) -> None:
     """Whatever it prints, deletes, shadows or ends."""

@@ -163,7 +163,8 @@ class TestRun:
     """One run of tests, ready for the sandbox.
 
     `{tree}` in arguments and values stands for the checkout, `{env}` for the environment's folder, `{scratch}` for a
-    private writable folder of the run. Reports are written to the folder that the variable `MIYABI_REPORT` names.
+    private writable folder of the run; `{seconds}`, in values only, for how long one test may take. Reports are
+    written to the folder that the variable `MIYABI_REPORT` names.
     """
 
     command: Sequence[str]

@@ -20,6 +20,8 @@ from miyabi_core.text import ending, shortened
 
 #: End of a run's output that is kept for a person.
 TAIL_CHARACTERS = 8000
+#: Longest time of one test: integration tests with servers of their own need half of it.
+TEST_SECONDS = 60.0
 #: Runs of tests at once in this process: more only make each other time out.
 _PLACES = asyncio.Semaphore(max(1, (os.cpu_count() or 2) // 2 + 1))
 
@@ -126,7 +128,10 @@ class Execution:
             cwd=tree.path / run.cwd,
             writable=[tree.path, scratch],
             readable=[self.environment.path, *self.environment.recipe.readable, *run.readable],
-            environment={key: filled(value, places) for key, value in run.environment.items()},
+            environment={
+                key: filled(value, {**places, "seconds": test_seconds(limits.wall)})
+                for key, value in run.environment.items()
+            },
             limits=limits,
             network=Network.LOOPBACK,
         )
@@ -176,6 +181,11 @@ def how_it_ended(result: SandboxResult) -> str:
 def _tail(text: str, longest: int) -> str:
     """Return the end of what strangers printed, without what a terminal obeys."""
     return ending("".join(char for char in text if char in "\n\t" or char.isprintable()), longest)
+
+
+def test_seconds(wall: timedelta) -> str:
+    """Return how many seconds one test may take: so few that a run outlives one test that does not end."""
+    return f"{min(TEST_SECONDS, wall.total_seconds() / 2):g}"
 
 
 def filled(text: str, places: Mapping[str, str]) -> str:

@@ -92,7 +92,7 @@ class Bench:
         scratch.mkdir()
 
         def filled(text: str) -> str:
-            places = {"{tree}": self.tree, "{env}": self.folder / "env", "{scratch}": scratch}
+            places = {"{tree}": self.tree, "{env}": self.folder / "env", "{scratch}": scratch, "{seconds}": 60}
             for name, place in places.items():
                 text = text.replace(name, str(place))
             return text

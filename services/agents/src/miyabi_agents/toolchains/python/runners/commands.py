@@ -155,6 +155,7 @@ def _environment(
         variables.KEY: secrets.token_hex(16),
         variables.TREE: "{tree}",
         variables.ENVIRONMENT: "{env}",
+        variables.SECONDS: "{seconds}",
         variables.PACKAGES: ",".join(_packages(project, environment, roots)),
         variables.OWN_NAMES: ",".join(_own_names(environment, roots)),
         "PATH": f"{PROGRAMS}:/usr/local/bin:/usr/bin:/bin",
