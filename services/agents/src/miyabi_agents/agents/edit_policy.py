@@ -10,12 +10,17 @@ from miyabi_agents.verification.targets import matches
 from miyabi_agents.workspace.linkfree import alike
 from miyabi_core.text import exact
 
-#: What runs with a repository's own credentials as soon as it is pushed, or decides what git does with other files.
+#: What runs with a repository's own credentials as soon as it is pushed, tells bots that have them what to merge, update
+#: or set, or decides what git does with other files.
 REFUSED = (
     ".github/workflows/**", ".github/actions/**", ".github/dependabot.yml", ".github/CODEOWNERS", "CODEOWNERS",
     "docs/CODEOWNERS", ".gitlab-ci.yml", ".gitlab/**", ".circleci/**", ".buildkite/**", ".travis.yml", ".drone.yml",
     ".woodpecker.yml", ".woodpecker/**", "azure-pipelines.yml", "bitbucket-pipelines.yml", "Jenkinsfile",
-    "appveyor.yml", ".cirrus.yml", ".gitattributes", "**/.gitattributes", ".gitmodules", ".lfsconfig", ".miyabi.yaml",
+    "appveyor.yml", ".cirrus.yml", ".semaphore/**", ".teamcity/**", ".azure-pipelines/**", ".gitea/**", ".forgejo/**",
+    ".github/dependabot.yaml", ".github/settings.yml", ".mergify.yml", ".mergify/**", ".github/mergify.yml",
+    ".kodiak.toml", ".github/.kodiak.toml", "bors.toml", ".github/bors.toml", "renovate.json", "renovate.json5",
+    ".renovaterc", ".renovaterc.json", ".renovaterc.json5", ".github/renovate.json", ".github/renovate.json5",
+    ".gitattributes", "**/.gitattributes", ".gitmodules", ".lfsconfig", ".miyabi.yaml",
 )  # fmt: skip
 #: Longest file that a change may write, in bytes: source code is far shorter.
 MAX_FILE_BYTES = 2 << 20

@@ -120,7 +120,7 @@ class ImplementerAgent:
         step = inputs.plan.tasks[inputs.plan_step] if 0 <= inputs.plan_step < len(inputs.plan.tasks) else None
         parts = [
             issue,
-            prompts.listing("Files that may matter:", likely),
+            prompts.named("Files that may matter:", likely),
             _step_text(step) if step else "",
             prompts.evidence_text(task),
             _CHANGE_TASK,

@@ -100,7 +100,7 @@ class PlannerAgent:
         if context.model is None:
             return {}, True
         await context.progress.step("planning")
-        files = prompts.listing(
+        files = prompts.named(
             "Files that may matter:", [f"{entry.path} ({', '.join(entry.reasons)})" for entry in candidates]
         )
         steps = prompts.listing("The issue lists these steps:", [step.title for step in task.inputs.listed_steps])

@@ -94,7 +94,7 @@ def evidence_text(lease: Lease) -> str:
         lines.append(f"Tests: {verification.failed_before_passed_after} prove the change, {verification.broken} broke.")
         if verification.verdict_reason:
             lines.append(fence(verification.verdict_reason))
-        lines.append(listing("Broken:", bad, most=20))
+        lines.append(named("Broken:", bad, most=20))
         lines.append(_end_of(verification.output_tail))
     if inputs.HasField("review") and not review.passed:
         findings = [f"{entry.path}:{entry.line} {entry.rule} {entry.message}" for entry in review.findings]
@@ -114,6 +114,18 @@ def listing(title: str, entries: Sequence[str], *, most: int = MAX_LISTED) -> st
     shown = [f"- {shortened(exact(entry), MAX_ENTRY)}" for entry in listed]
     more = [f"({left_out(rest, 'entries')})"] if rest else []
     return "\n".join([title, *shown, *more]) if shown else ""
+
+
+def named(title: str, entries: Sequence[str], *, most: int = MAX_LISTED) -> str:
+    """Return a titled list of names that strangers chose, as data; empty where there is nothing.
+
+    Args:
+        title: A line of ours.
+        entries: Names of files or tests.
+        most: Entries that are shown; the number of the others is said.
+    """
+    listed = listing(title, entries, most=most)
+    return f"{title}\n{fenced(listed.removeprefix(title).strip(), secrets.token_hex(8))}" if listed else ""
 
 
 def _broke(before: int, after: int) -> bool:
