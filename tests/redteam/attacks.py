@@ -43,7 +43,7 @@ _SHORT = "F/test_short_form.py::test_parser_ends_in_its_one_error"
 _GROWTH = "F/test_short_form.py::test_time_grows_with_the_input_only"
 _OUTSIDE = "A/sandbox/test_attempts.py::test_metadata_outside_cannot_be_changed"
 _CALLS = "A/sandbox/test_attempts.py::test_call_is_refused"
-_MODEL_PATHS = "A/codegen/test_editing.py::test_paths_outside_the_checkout_are_refused"
+_MODEL_PATHS = "A/codegen/editing/test_tools.py::test_names_that_lead_outside_or_deceive_are_refused_by_every_tool"
 _PAGES = "G/test_strangers_at_the_door.py::test_no_page_reaches_git_or_webhooks"
 _GIT_TYPES = "G/test_strangers_at_the_door.py::test_git_is_asked_for_its_content_type"
 _REFS = "G/test_push.py::test_ref_is_refused"
@@ -116,8 +116,8 @@ FIRST: Held = {
     53: ("A/sandbox/test_ending.py::test_words_of_the_launcher_are_words",),
     54: (_MODEL_PATHS, _NAMES, "A/codegen/test_implementer.py::test_a_path_outside_the_checkout_is_the_models_mistake"),
     55: (
-        "A/codegen/test_editing.py::test_names_that_deceive_are_refused", "A/codegen/test_editing.py::test_a_file_of_many_megabytes_is_refused",
-        "A/codegen/test_editing.py::test_what_runs_with_the_repositorys_rights_is_not_the_models_to_write",
+        "A/codegen/editing/test_tools.py::test_names_that_deceive_are_refused", "A/codegen/editing/test_tools.py::test_a_file_of_many_megabytes_is_refused",
+        "A/codegen/editing/test_tools.py::test_what_runs_with_the_repositorys_rights_is_not_the_models_to_write",
     ),
     56: (_REFS, "G/test_push.py::test_refusal_answers_for_every_ref", "G/test_git_proxy.py::test_one_bad_ref_refuses_the_whole_push"),
     57: (_PAGES, _GIT_TYPES, "G/test_granted_writes.py::test_only_this_stacks_agents_use_git"),
@@ -165,7 +165,7 @@ SECOND: Held = {
     ),
     21: ("A/sandbox/test_removal.py::test_names_of_all_kinds", "A/sandbox/test_removal.py::test_depth_is_no_matter"),
     22: ("A/sandbox/test_paths.py::test_what_is_nobodys_to_have",),
-    23: ("A/codegen/test_editing.py::test_what_runs_with_the_repositorys_rights_is_not_the_models_to_write",),
+    23: ("A/codegen/editing/test_tools.py::test_what_runs_with_the_repositorys_rights_is_not_the_models_to_write",),
     24: (_TRAPS, _TREE),
     25: (_TRAPS,),
     26: (_GRANTED, "G/test_granted_writes.py::test_a_grant_for_something_else_covers_nothing",
@@ -214,7 +214,7 @@ SECOND: Held = {
     68: ("A/model/test_session.py::test_half_of_a_surrogate_pair_ends_at_the_sessions_edge",),
     69: ("A/toolchains/python/runners/test_names_and_own_tests.py::test_what_cannot_be_parsed", _SHORT),
     70: ("A/model/test_session.py::test_a_model_that_only_talks_is_an_error", _MODEL_PATHS),
-    71: ("A/codegen/test_editing.py::test_a_file_of_many_megabytes_is_refused",
+    71: ("A/codegen/editing/test_tools.py::test_a_file_of_many_megabytes_is_refused",
          "A/dispatch/test_runner.py::test_an_outcome_that_is_too_large_becomes_a_failure"),
     72: ("G/test_webhook_bodies.py::test_payload_of_other_types_is_400", "G/test_cache_news.py::test_listener_outlives_what_it_cannot_read"),
     73: ("G/test_webhook_bodies.py::test_signed_extremes_are_400",),

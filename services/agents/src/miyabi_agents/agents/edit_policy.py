@@ -10,8 +10,8 @@ from miyabi_agents.verification.targets import matches
 from miyabi_agents.workspace.linkfree import alike
 from miyabi_core.text import exact
 
-#: What runs with a repository's own credentials as soon as it is pushed, tells bots that have them what to merge, update
-#: or set, or decides what git does with other files.
+#: What runs with a repository's own credentials as soon as it is pushed, tells bots that have them what to merge or to
+#: set, or decides what git does with other files.
 REFUSED = (
     ".github/workflows/**", ".github/actions/**", ".github/dependabot.yml", ".github/CODEOWNERS", "CODEOWNERS",
     "docs/CODEOWNERS", ".gitlab-ci.yml", ".gitlab/**", ".circleci/**", ".buildkite/**", ".travis.yml", ".drone.yml",

@@ -93,7 +93,19 @@ async def test_edits_of_one_file_at_the_same_time_all_count(tools) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [".github/workflows/x.yml", ".GitHub/Workflows/x.yml", ".gitattributes", "a/.gitattributes", "Jenkinsfile"]
+    "path",
+    [
+        ".github/workflows/x.yml",
+        ".GitHub/Workflows/x.yml",
+        ".gitattributes",
+        "a/.gitattributes",
+        "Jenkinsfile",
+        ".github/dependabot.yaml",
+        ".github/Settings.yml",
+        ".mergify.yml",
+        "renovate.json5",
+        ".forgejo/workflows/x.yml",
+    ],
 )
 async def test_what_runs_with_the_repositorys_rights_is_not_the_models_to_write(tools, path: str) -> None:
     """CI's files and what git obeys are refused at the edit, in words for the model."""
