@@ -183,6 +183,16 @@ def test_harness_of_the_change_is_judged_by_base_s_own():
     assert (result.passed, result.broken) == (False, 1)
 
 
+@pytest.mark.parametrize(("counts", "passed"), [(True, False), (False, True)])
+def test_a_gate_speaks_against_a_proven_change_where_the_repository_says_so(counts, passed):
+    """Every test is as it should be; whether the condition that is no test counts is the repository's to say."""
+    runs = Runs(**{("change_old" if name == "old" else name): made for name, made in proven().items()})
+    verdict = judge(runs, changed_tests())
+    verdict.gate = "80 % of the lines are covered, the project asks for 95 %" if counts else ""
+    result = result_of(verdict, runs)
+    assert (result.passed, result.failed_before_passed_after, result.verdict_reason) == (passed, 1, verdict.gate)
+
+
 def test_absent_everywhere_is_nothing():
     """A change whose tests were not collected proves nothing."""
     result = verdict_on(run(**GREEN), run(old=PASSED), run(**GREEN), run(old=PASSED))

@@ -17,6 +17,7 @@ REFUSED = {
     "misspelt": ("test: {command: [x], formt: y}", "test.formt"),
     "no YAML": ("[", "YAML"),
     "no time": ("test: {timeout: 0}", "test.timeout"),
+    "no such gate": ("test: {gate: maybe}", "test.gate"),
     "root": ("test: {cwd: /}", "test.cwd"),
     "upwards": ("test: {cwd: ../../..}", "test.cwd"),
     "option": ("env: {requirements: ['--target=/x']}", "env.requirements.0"),

@@ -102,6 +102,8 @@ class TestConfig(_Strict):
     timeout: int = Field(default=600, ge=1, le=3600)
     #: The whole suite is run where base's needs at most so many seconds; 0: never.
     whole_suite: int = Field(default=120, ge=0, le=3600)
+    #: What a condition of the runner that is no test says of a change where base meets it: a share of covered lines.
+    gate: Literal["note", "refuse"] = "note"
 
 
 class EnvConfig(_Strict):

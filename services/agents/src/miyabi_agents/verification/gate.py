@@ -112,6 +112,7 @@ class Gate:
         flaky, again = await self._run_again(verdict, change, environment)
         if flaky:
             verdict = judge(runs, replace(tests, flaky=frozenset(flaky)))
+        verdict.gate = self._unmet(runs)
         gated = Gated(verdict, runs, [*reports, *again], ran=ran)
         gated.environments = [self._environment_report(environment)]
         gated.expectations, unseen = self._expectations(verdict)
@@ -297,8 +298,21 @@ class Gate:
             left_out = len(self.selection.near) - len(self._near())
             notes.append("only the change's own tests and those near to it were run, not the whole suite")
             notes += [f"{left_out} files of tests that are near were not run: they take too long"] if left_out else []
-        notes += [f"{gate} (on the change): {GATE}" for gate in [runs.change.gate] if gate]
+        if runs.change.gate and not self._unmet(runs):
+            where = "on base and on the change" if runs.base.gate else "on the change"
+            notes.append(f"{runs.change.gate} ({where}): {GATE}")
+        if self._gate_counts and not (self.footing.whole and self.footing.part.project.runner == "pytest"):
+            notes.append("`test.gate` says nothing here: it needs a whole suite that pytest runs")
         return notes
+
+    @property
+    def _gate_counts(self) -> bool:
+        """Whether a condition of the runner that is no test speaks against a change."""
+        return self.footing.part.config.test.gate == "refuse"
+
+    def _unmet(self, runs: Runs) -> str:
+        """Return the condition that base meets and the change does not, where it counts."""
+        return runs.change.gate if self._gate_counts and not runs.base.gate else ""
 
 
 def _names(paths: Sequence[str]) -> str:

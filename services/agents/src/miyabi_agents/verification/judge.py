@@ -89,6 +89,8 @@ class Verdict:
 
     cases: list[_Case] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)  #: runs that came to no end
+    #: A condition of the runner, no test, that base meets and the change does not; empty where it does not count.
+    gate: str = ""
 
     def named(self, which: Callable[[_Case], bool]) -> list[str]:
         """Return the names of some cases."""
@@ -257,7 +259,7 @@ def why_not(verdict: Verdict, runs: Runs) -> str:
 
 
 def against(verdict: Verdict, runs: Runs) -> str:
-    """Return what speaks against a change: no verdict, what it breaks, its own tests that are red; else nothing."""
+    """Return what speaks against a change: what it breaks, no verdict, red tests of its own, a gate."""
     broken = verdict.named(lambda case: case.broken)
     breaks = ""
     if broken:
@@ -268,7 +270,7 @@ def against(verdict: Verdict, runs: Runs) -> str:
     red = verdict.named(lambda case: case.own and case.change in {FAILED, BLOCKED} and not case.flaky)
     if red:
         return f"its own test {red[0]} does not pass on the change{_reason(red[0], runs.change)}"
-    return ""
+    return verdict.gate
 
 
 def unproved(verdict: Verdict, runs: Runs) -> str:

@@ -25,8 +25,9 @@ NO_TEST = (
 SKIPS = "Install what the tests ask for, by the project's manifest, or write a test that is not skipped."
 FLAKY = "Take time, order and chance out of the tests."
 GREEN_BEFORE = "Write a test that fails without the change."
-#: For a condition of the runner that no test is part of, such as a share of covered lines.
+#: For a condition of the runner that no test is part of, such as a share of covered lines: as a note, and as the cause.
 GATE = "no verdict rests on it, so that the project's own run has to be looked at"
+UNMET = f"Meet the condition, such as by tests for what is new, or let it be a note in {FILE_NAME} (`test.gate`)."
 
 
 def remedy(verdict: Verdict, runs: Runs) -> str:
@@ -42,6 +43,8 @@ def remedy(verdict: Verdict, runs: Runs) -> str:
     red = [case for case in verdict.cases if case.own and case.change in {FAILED, BLOCKED} and not case.flaky]
     if red:
         return SANDBOXED if red[0].change == BLOCKED else RED
+    if verdict.gate:
+        return UNMET
     return _of_unproved(verdict, runs)
 
 
