@@ -24,6 +24,7 @@ MODULES = {
     "dispatch": "dispatch",
     "fairness": "fairness",
     "identity": "identity",
+    "localise": "localise.rows",
     "memory": "memory",
     "queue": "queue",
     "sandbox": "sandbox_start",
