@@ -7,7 +7,9 @@ from collections.abc import Callable
 
 from miyabi_agents.agents.editing.searching import Query, usable
 from miyabi_agents.errors import ConfigError, WorkspaceError
-from miyabi_agents.localisation.index import _document
+from miyabi_agents.localisation.keeping.coding import decode, encode
+from miyabi_agents.localisation.reading.languages import Language
+from miyabi_agents.localisation.reading.record import record_of
 from miyabi_agents.verification.config import FILE_NAME, parse
 from miyabi_agents.verification.targets import configured, is_test, matches
 from miyabi_agents.workspace.linkfree import alike, parts_of
@@ -63,8 +65,10 @@ def queries(data: bytes) -> None:
 
 
 def indexed(data: bytes) -> None:
-    """A file that is indexed for the search of likely ones."""
-    _document("src/a.py", data.decode("utf-8", "replace"))
+    """A file that is indexed for the search of likely ones: what is kept of it is read back as it was."""
+    for language in Language:
+        record = record_of(data.decode("utf-8", "replace"), language)
+        assert encode(decode(encode(record))) == encode(record)
 
 
 #: By the name under which `make fuzz` keeps a corpus.

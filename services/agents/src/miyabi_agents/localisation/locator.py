@@ -13,13 +13,21 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractAsyncContextManager, closing
+from dataclasses import dataclass
 from pathlib import Path
 
-from miyabi_agents.localisation.index import Candidate, CodeIndex
+from miyabi_agents.localisation.index import LIMIT, Candidate, CodeIndex
+from miyabi_agents.localisation.keeping.reading import read_commit
+from miyabi_agents.localisation.keeping.store import IndexStore
 from miyabi_agents.workspace.commit_files import CommitFiles
+from miyabi_core.logging import get_logger
 
-#: Indexes that are kept; one of a large repository takes tens of megabytes.
+#: Indexes that are kept in memory; one of a large repository takes tens of megabytes.
 MAX_KEPT = 4
+#: What all repositories may take on disk unless told otherwise, in bytes: those of Django and SymPy take 5 MB each.
+MAX_BYTES = 1 << 30
+
+_LOG = get_logger(__name__)
 
 #: A repository and a commit.
 Key = tuple[str, str]
@@ -27,27 +35,54 @@ Key = tuple[str, str]
 _KEPT: OrderedDict[Key, CodeIndex] = OrderedDict()
 
 
-class Locator:
-    """Ranks the files of commits for a text; the index of a commit is built once and kept in the worker."""
+@dataclass(frozen=True)
+class _Answer:
+    """What the worker found, and what went wrong with keeping it."""
 
-    def __init__(self) -> None:
+    candidates: list[Candidate]
+    notes: tuple[str, ...] = ()
+
+
+class Locator:
+    """Ranks the files of commits for a text; the index of a commit is built once and kept in the worker.
+
+    What is known of files is kept on disk by their object ids, for all agents of a machine: a commit is read as far as
+    it differs from those before. Where the disk does not take it, that is logged, and work goes on in memory.
+
+    Args:
+        folder: Where it is kept; nothing that runs a repository's code may write there. None: nowhere.
+        max_bytes: What it may take there, 1 GiB by default; what was used least recently is removed.
+    """
+
+    def __init__(self, folder: Path | None = None, *, max_bytes: int = MAX_BYTES) -> None:
+        self._folder, self._max_bytes = folder, max_bytes
         self._pool: ProcessPoolExecutor | None = None
 
     async def rank(
-        self, key: Key, text: str, *, files: Callable[[], AbstractAsyncContextManager[CommitFiles]]
+        self, key: Key, text: str, *, files: Callable[[], AbstractAsyncContextManager[CommitFiles]], limit: int = LIMIT
     ) -> list[Candidate]:
         """Return the files that *text* is most likely about, best first; *files* is opened where needed.
+
+        Args:
+            key: A repository and a commit.
+            text: An issue: its title in the first line, then its body.
+            files: Opens the commit's files.
+            limit: Most files that are returned.
 
         Raises:
             WorkspaceError: the commit cannot be read.
         """
-        found = await self._run(_rank, key, text)
+        found = await self._run(_rank, key, text, limit)
         if found is None:
             async with files() as commit:
-                found = await self._run(_build_and_rank, key, text, commit.mirror)
-        return found or []
+                store = (self._folder, self._max_bytes)
+                found = await self._run(_build_and_rank, key, text, limit, commit.mirror, store)
+        assert found is not None
+        for note in found.notes:
+            _LOG.warning("localisation.not_whole", repository=key[0], sha=key[1], error=note)
+        return found.candidates
 
-    async def _run(self, work: Callable[..., list[Candidate] | None], *arguments: object) -> list[Candidate] | None:
+    async def _run(self, work: Callable[..., _Answer | None], *arguments: object) -> _Answer | None:
         """Run *work* in the worker; one that died, of too little memory say, is replaced once."""
         loop = asyncio.get_running_loop()
         try:
@@ -84,19 +119,24 @@ def _begin() -> None:
     threading.Thread(target=follow, daemon=True).start()
 
 
-def _rank(key: Key, text: str) -> list[Candidate] | None:
+def _rank(key: Key, text: str, limit: int) -> _Answer | None:
     """Rank with a kept index; None where there is none."""
     index = _KEPT.get(key)
     if index is None:
         return None
     _KEPT.move_to_end(key)
-    return index.rank(text)
+    return _Answer(index.rank(text, limit=limit))
 
 
-def _build_and_rank(key: Key, text: str, mirror: Path) -> list[Candidate]:
-    """Build the index of a commit from git's objects, keep it, and rank."""
-    with closing(CommitFiles(mirror, key[1])) as commit:
-        _KEPT[key] = CodeIndex.build(list(commit.paths()), lambda path: commit.read(path) or b"")
+def _build_and_rank(key: Key, text: str, limit: int, mirror: Path, where: tuple[Path | None, int]) -> _Answer:
+    """Build the index of a commit from what is kept and from git's objects, keep it, and rank."""
+    # Several may have asked before the first was done.
+    if (answer := _rank(key, text, limit)) is not None:
+        return answer
+    store = IndexStore(*where)
+    # The index keeps what it needs of each file: the bytes are not needed again.
+    with closing(CommitFiles(mirror, key[1], kept_bytes=0)) as commit:
+        _KEPT[key] = CodeIndex(read_commit(commit, key[0], store))
     while len(_KEPT) > MAX_KEPT:
         _KEPT.popitem(last=False)
-    return _KEPT[key].rank(text)
+    return _Answer(_KEPT[key].rank(text, limit=limit), tuple(store.notes))

@@ -3,80 +3,117 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
-_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{1,80}")
-_PIECE = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z0-9]+|[A-Z]+")
-#: Words that say nothing about where.
+#: A name or a word, of at least two and at most 80 letters; what is longer is data.
+WORD = re.compile(r"[^\W\d]\w{1,79}")
+#: Pieces of compound names: `HTTPServer2` is `HTTP` and `Server2`.
+_PIECE = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z0-9]+|[A-Z]+[0-9]*|[^\WA-Za-z0-9_]+")
+#: Shortest piece that is a word of its own: shorter ones are everywhere.
+MIN_PIECE = 3
+#: Words of English, and of most languages of programming, that say nothing about where.
 STOP = frozenset(
     [
-        "the",
+        "a",
+        "an",
         "and",
-        "for",
-        "with",
-        "that",
-        "this",
-        "from",
-        "not",
         "are",
-        "was",
+        "as",
+        "at",
+        "be",
+        "been",
+        "but",
+        "by",
+        "can",
+        "could",
+        "def",
+        "did",
+        "do",
+        "does",
+        "else",
+        "false",
+        "for",
+        "from",
+        "had",
         "has",
         "have",
-        "but",
-        "can",
-        "should",
-        "when",
-        "which",
-        "will",
-        "would",
+        "how",
+        "i",
+        "if",
+        "import",
+        "in",
         "into",
+        "is",
+        "it",
+        "its",
+        "just",
+        "me",
+        "my",
+        "no",
+        "none",
+        "not",
+        "of",
+        "on",
+        "or",
+        "our",
+        "return",
+        "self",
+        "should",
+        "so",
+        "some",
         "than",
+        "that",
+        "the",
+        "their",
+        "them",
         "then",
         "there",
-        "their",
-        "self",
-        "def",
-        "return",
-        "import",
-        "class",
-        "none",
+        "these",
+        "they",
+        "this",
+        "those",
+        "to",
         "true",
-        "false",
-        "str",
-        "int",
-        "list",
-        "dict",
-        "set",
-        "get",
-        "use",
-        "using",
-        "used",
-        "issue",
-        "bug",
-        "code",
-        "example",
-        "file",
-        "line",
-        "test",
-        "tests",
-        "error",
-        "expected",
-        "actual",
-        "please",
-        "django",
-        "python",
-        "version",
+        "was",
+        "we",
+        "were",
+        "what",
+        "when",
+        "where",
+        "which",
+        "while",
+        "who",
+        "why",
+        "will",
+        "with",
+        "would",
+        "you",
+        "your",
     ]
 )
 
 
+@lru_cache(maxsize=200_000)
+def terms_of(identifier: str) -> tuple[str, ...]:
+    """Return a name in lower case with the pieces that it is made of; nothing for a word that says nothing."""
+    lower = identifier.lower()
+    whole = () if lower in STOP else (lower,)
+    if identifier.islower() and "_" not in identifier:
+        return whole
+    pieces = dict.fromkeys(piece.lower() for piece in _PIECE.findall(identifier))
+    return (
+        *whole,
+        *(piece for piece in pieces if len(piece) >= MIN_PIECE and piece != lower and piece not in STOP),
+    )
+
+
 def words(text: str) -> Iterator[str]:
-    """Yield identifiers in lower case, and the pieces of compound ones."""
-    for match in _WORD.finditer(text):
-        word = match.group()
-        lower = word.lower()
-        if lower not in STOP:
-            yield lower
-        pieces = [piece.lower() for part in word.split("_") for piece in _PIECE.findall(part)]
-        if len(pieces) > 1:
-            yield from (piece for piece in pieces if len(piece) > 2 and piece not in STOP)
+    """Yield the words of a text in their order, compound names with their pieces."""
+    return terms(WORD.findall(text))
+
+
+def terms(identifiers: Iterable[str]) -> Iterator[str]:
+    """Yield the words of names."""
+    for identifier in identifiers:
+        yield from terms_of(identifier)

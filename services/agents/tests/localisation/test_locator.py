@@ -1,4 +1,4 @@
-"""Finding the files that an issue is about."""
+"""The locator's worker: it reads each commit once, keeps what it read for others, and gets over what breaks."""
 
 from __future__ import annotations
 
@@ -10,56 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from miyabi_agents.localisation import CodeIndex, Locator
-
-FILES = {
-    "shop/forms/models.py": "class ModelChoiceField:\n    def to_python(self, value):\n        raise ValidationError\n",
-    "shop/forms/__init__.py": "",
-    "shop/http/cookies.py": "def parse_cookie(header):\n    return header.split(';')\n",
-    "shop/db/query.py": "class QuerySet:\n    def bulk_update(self, rows):\n        return len(rows)\n",
-    "tests/test_cookies.py": "from shop.http.cookies import parse_cookie\n\n\ndef test_parse_cookie():\n    pass\n",
-    "broken.py": "def (:\n",
-    "data.bin": "parse_cookie parse_cookie parse_cookie",
-}
-
-
-@pytest.fixture(scope="module")
-def index() -> CodeIndex:
-    """Index the files."""
-    return CodeIndex.build(FILES, lambda path: FILES[path].encode())
-
-
-@pytest.mark.parametrize(
-    ("text", "path", "reason"),
-    [
-        ("Crash in shop/db/query.py", "shop/db/query.py", "named by path"),
-        (
-            'File "/usr/lib/site-packages/shop/http/cookies.py", line 2, in f',
-            "shop/http/cookies.py",
-            "in a stack trace",
-        ),
-        ("shop.forms.models.ModelChoiceField ignores values", "shop/forms/models.py", "named as a module"),
-        ("`bulk_update` returns nothing", "shop/db/query.py", "defines bulk_update"),
-        ("validation of the model choice field", "shop/forms/models.py", "words in common"),
-    ],
-)
-def test_the_best_file_comes_first_with_its_reason(index: CodeIndex, text: str, path: str, reason: str) -> None:
-    """Paths, traces, modules, symbols and mere words lead to the file."""
-    best = index.rank(text)[0]
-    assert best.path == path
-    assert reason in best.reasons
-
-
-def test_sources_come_before_their_tests(index: CodeIndex) -> None:
-    """A test that shares more words ranks below what it tests."""
-    ranked = [candidate.path for candidate in index.rank("parse_cookie parses a cookie wrongly")]
-    assert ranked.index("shop/http/cookies.py") < ranked.index("tests/test_cookies.py")
-    assert "data.bin" not in ranked
-
-
-def test_nothing_in_common_finds_nothing(index: CodeIndex) -> None:
-    """Words that occur nowhere lead nowhere."""
-    assert index.rank("zyx wvu") == []
+from miyabi_agents.localisation import Locator
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,1 @@
+"""Scores files for a text: words, names, places, imports, tests."""

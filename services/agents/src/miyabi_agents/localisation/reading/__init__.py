@@ -1,0 +1,1 @@
+"""Reads what a file says: its names, its definitions, its imports."""
