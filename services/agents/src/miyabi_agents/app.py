@@ -97,7 +97,7 @@ async def serve(settings: AgentsSettings, stop: asyncio.Event) -> None:
     environments = EnvironmentStore(settings, sandbox)
     await environments.clean()
     models = ModelClient(settings)
-    locator = Locator()
+    locator = Locator(settings.indexes_dir, max_bytes=settings.index_bytes)
     async with (
         _probes(settings.health_address) as attached,
         open_channel(settings.coordinator, service=DISPATCH, security=security) as coordinator,

@@ -90,6 +90,8 @@ class AgentsSettings(ServiceSettings, CallerSettings, PackageSettings):
     slots: int = Field(default=4, ge=1, le=1000)
     #: Kept through reconnects.
     agent_id: str = Field(default_factory=_default_id, pattern=r"^[A-Za-z0-9._-]{1,128}$")
+    #: What is known of repositories' files, by which likely ones are found, may take so many bytes on disk.
+    index_bytes: int = Field(default=1 << 30, ge=0)
     #: Operator's `OWNER/NAME.yaml` files for repositories without a `.miyabi.yaml`.
     repository_config_dir: Path | None = None
     #: Run tests without Landlock and seccomp where the machine has none.
@@ -144,6 +146,11 @@ class AgentsSettings(ServiceSettings, CallerSettings, PackageSettings):
     def kept_runs_dir(self) -> Path:
         """Where runs of base's own tests are kept: nothing that runs in the sandbox may write there."""
         return (self.environments_dir or self.data_dir) / "base-runs"
+
+    @property
+    def indexes_dir(self) -> Path:
+        """Where it is kept what is known of repositories' files: nothing that runs in the sandbox may write there."""
+        return (self.environments_dir or self.data_dir) / "indexes"
 
 
 class SandboxSettings(ServiceSettings):
