@@ -11,13 +11,15 @@ from miyabi_agents.errors import ModelAnswerError
 from miyabi_agents.model.talking.answers import Answer, schema_problem
 from miyabi_agents.model.talking.brakes import Brakes
 from miyabi_agents.model.talking.conversation import REPAIRS, Conversation
-from miyabi_core.text import shortened
+from miyabi_core.text import exact, shortened
 
 if TYPE_CHECKING:
     from miyabi_agents.ports import ProgressSink
 
 #: A tool's result is cut here, so that one large file does not fill the context.
 MAX_RESULT_CHARACTERS = 40_000
+#: Longest name of a tool that is told: ours are shorter by far, and a model may call anything.
+MAX_NAME = 100
 #: What is told of a call that did not come whole.
 CUT_CALL = (
     "this call did not come whole, so it was not run: the answer was too long. Do it in smaller steps: "
@@ -98,10 +100,12 @@ class ToolLoop:
         self.talk.say(f"{what_came(answer)}Go on, and call {self.finish} when you are done. {notes}".strip())
 
     async def _run(self, name: str, given: Mapping[str, Any], problem: str) -> tuple[str, bool]:
-        """Run one tool; returns the result's text and whether it is an error."""
-        if problem:
-            return problem, True
-        async with self.progress.invocation(name, detail=shortened(json.dumps(given), 500)) as invocation:
+        """Run one tool; returns the result's text and whether it is an error. A call that cannot be run is told too."""
+        shown = shortened(exact(name), MAX_NAME)
+        async with self.progress.invocation(shown, detail=shortened(json.dumps(given), 500)) as invocation:
+            if problem:
+                invocation.failed(problem)
+                return problem, True
             try:
                 result = await self.handlers[name](given)
             except ValueError as error:
