@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
-from checkouts import SMALL, make_checkout, write
+from checkouts import SMALL, git, make_checkout, write
 from test_commands import miyabi
 
 from miyabi_agents.inspection import Inspection, inspect
@@ -139,3 +140,20 @@ async def test_a_repository_of_github_is_read_by_a_gateway(tmp_path: Path) -> No
     assert json.loads(output)["repository"] == "acme/plain"
     assert "shown-to-github" not in output + errors
     assert list((tmp_path / "data").glob("*-*")) == []
+
+
+async def test_submodules_of_the_checkout_are_used_and_the_others_are_named(tmp_path: Path) -> None:
+    """Tests import what `.git/modules` has; what was not initialised there is a note, with what brings it."""
+    lib = make_checkout(tmp_path / "lib", {"value.py": "ONE = 1\n"})
+    test = "import unittest\nfrom vendor.lib.value import ONE\n\n\nclass OneTests(unittest.TestCase):\n"
+    test += "    def test_one(self):\n        self.assertEqual(ONE, 1)\n"
+    folder = make_checkout(tmp_path / "app", {"tests/__init__.py": "", "tests/test_one.py": test})
+    add = ("-c", "protocol.file.allow=always", "submodule", "--quiet", "add")
+    git(folder, *add, str(lib), "vendor/lib")
+    git(folder, *add, "--name", "away", str(lib), "vendor/away")
+    git(folder, "commit", "--quiet", "--message", "Submodules")
+    shutil.rmtree(folder / ".git/modules/away")
+    (look_at,) = (await look(folder, tmp_path / "data")).looks
+    assert (look_at.refusal, look_at.counts["passed"], look_at.counts["blocked"]) == (None, 1, 0)
+    brings = "it is not in the checkout (`git submodule update --init --recursive` brings it)"
+    assert f"submodule vendor/away was not fetched: {brings}" in look_at.notes

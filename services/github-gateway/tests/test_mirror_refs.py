@@ -133,7 +133,7 @@ async def test_heads_of_pull_requests_stay_out_of_clones(running_gateway: Runnin
 async def test_repository_of_a_submodule_is_served_where_it_is_admitted(
     tmp_path: Path, redis_url: str, allowed: str
 ) -> None:
-    """Its commit is to be had by its id like any other repository's; what the operator does not admit is refused."""
+    """Its commit is to be had by its id, as agents ask: without history; what the operator does not admit is refused."""
     async with (
         simulated(tmp_path) as (github, token),
         gateway_before(github, token, redis_url, repositories=allowed) as gateway,
@@ -145,7 +145,8 @@ async def test_repository_of_a_submodule_is_served_where_it_is_admitted(
         pinned = at_github(gateway, "rev-parse", "main", name="acme/lib")
         github.states.rewrite("acme/lib", "main")
         await done("init", "--quiet", "--bare", str(tmp_path / "clone"))
-        fetch = ("fetch", "--quiet", f"{gateway.git}/acme/lib.git", pinned)
+        refspec = f"+{pinned}:refs/pinned/{pinned}"
+        fetch = ("fetch", "--quiet", "--no-tags", "--depth=1", f"{gateway.git}/acme/lib.git", refspec)
         if allowed == "acme/*":
             await done(*fetch, cwd=tmp_path / "clone")
             assert await done("show", f"{pinned}:lib.txt", cwd=tmp_path / "clone") == "library"

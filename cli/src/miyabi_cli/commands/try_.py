@@ -144,7 +144,7 @@ async def _play(runtime: Runtime, stage: Stage, options: BatchOptions, *, as_jso
     """
     request = build_request(stage.checkout.repository, options)
     view = choose_view(runtime.output, as_json=as_json, stays=False)
-    inherited = environment_of(runtime.environment, runtime.settings.data_dir)
+    inherited = environment_of(runtime.environment, runtime.settings.data_dir, stage.checkout)
 
     def announce(text: str) -> None:
         say(runtime.errors, ours("starting ", style="dim"), shown(Untrusted(text), style="dim"))

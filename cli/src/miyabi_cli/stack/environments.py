@@ -92,6 +92,11 @@ class Environments:
         """Return what the caller set for that service, which wins over what the stack sets."""
         return {name: value for name, value in self.inherited.items() if name.startswith(prefix)}
 
+    def _github_url(self) -> dict[str, str]:
+        """Return where GitHub is for agents, which take submodules of no other host: where the caller put it."""
+        found = self.inherited.get("MIYABI_GITHUB_GATEWAY_GITHUB_URL", "")
+        return {"MIYABI_AGENTS_GITHUB_URL": found} if found else {}
+
     def gateway(self) -> dict[str, str]:
         """Return the gateway's environment: the one with the GitHub credential."""
         up = self.upstreams
@@ -146,6 +151,7 @@ class Environments:
             "MIYABI_AGENTS_SIMULATED_GITHUB": str(up.github_simulated).lower(),
             "ANTHROPIC_API_KEY": up.model_key,
             **({"ANTHROPIC_BASE_URL": up.model_base_url} if up.model_base_url else {}),
+            **self._github_url(),
             **{name: self.inherited[name] for name in PACKAGE_INDEXES if name in self.inherited},
             **self._identity("MIYABI_AGENTS_", "local"),
             **self._overrides("MIYABI_AGENTS_"),

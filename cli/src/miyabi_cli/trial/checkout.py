@@ -31,6 +31,7 @@ class Checkout:
     path: Path  #: root of the checkout, or the bare repository; absolute, resolved
     git_dir: Path  #: where git keeps its files; that of the whole repository for one of several checkouts
     objects: Path
+    modules: Path  #: where its submodules' repositories lie, by name; may not be there
     sha: str
     branch: str
     bare: bool
@@ -66,6 +67,7 @@ async def find(path: Path) -> Checkout:
         path=await asyncio.to_thread(Path(top).resolve),
         git_dir=Path(await _ask(path, *where, "--git-common-dir")),
         objects=Path(await _ask(path, *where, "--git-path", "objects")),
+        modules=Path(await _ask(path, *where, "--git-path", "modules")),
         sha=sha,
         branch=await _branch(path),
         bare=bare,

@@ -93,7 +93,13 @@ async def set_up(place: Place, data_dir: Path, *, announce: Callable[[str], None
     private = await asyncio.to_thread(private_folder, data_dir, prefix="look-")
     try:
         settings = agent_settings(data_dir, private)
-        workspaces = GitWorkspaces(place.git_url, private, access=place.access)
+        workspaces = GitWorkspaces(
+            place.git_url,
+            private,
+            access=place.access,
+            github_host=settings.github_host,
+            local_submodules=None if place.checkout is None else place.checkout.modules,
+        )
         if place.checkout is not None:
             await borrow(place.checkout, private / "mirrors" / f"{place.repository}.git")
         sandbox = ProcessSandbox(unsafe=settings.unsafe_sandbox)

@@ -80,12 +80,16 @@ def settings_of(settings: CliSettings) -> CliSettings:
     return settings.model_copy(update={"github_token": None, "redis_url": None})
 
 
-def environment_of(environment: Mapping[str, str], data_dir: Path) -> dict[str, str]:
+def environment_of(environment: Mapping[str, str], data_dir: Path, checkout: Checkout) -> dict[str, str]:
     """Return what the stack's processes get: environments are those that `miyabi inspect` has built.
 
     Args:
         environment: The command's own.
         data_dir: The person's folder for data, not the throw-away one.
+        checkout: Whose submodules are used where they are.
     """
-    ours = {"MIYABI_AGENTS_ENVIRONMENTS_DIR": str(data_dir / "environments")}
+    ours = {
+        "MIYABI_AGENTS_ENVIRONMENTS_DIR": str(data_dir / "environments"),
+        "MIYABI_AGENTS_LOCAL_SUBMODULES_DIR": str(checkout.modules),
+    }
     return {**ours, **{name: value for name, value in environment.items() if name != "MIYABI_REDIS_URL"}}

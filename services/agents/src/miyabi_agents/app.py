@@ -91,7 +91,14 @@ async def serve(settings: AgentsSettings, stop: asyncio.Event) -> None:
     """Run tasks until *stop* is set; then finish or hand back what there is."""
     security = ClientSecurity.of(settings)
     access = GitAccess(settings.git_url.rstrip("/"), _git_token(settings, security), settings.tls_ca_path)
-    workspaces = GitWorkspaces(settings.git_url, settings.data_dir, shared_dir=settings.shared_dir, access=access)
+    workspaces = GitWorkspaces(
+        settings.git_url,
+        settings.data_dir,
+        shared_dir=settings.shared_dir,
+        access=access,
+        github_host=settings.github_host,
+        local_submodules=settings.local_submodules_dir,
+    )
     await asyncio.to_thread(workspaces.remove_leftovers)
     sandbox = _sandbox(settings)
     environments = EnvironmentStore(settings, sandbox)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from miyabi_agents.workspace.objects import Entry
     from miyabi_agents.workspace.pulls.comparison import Comparison
     from miyabi_agents.workspace.pulls.refs import PullRequestRefs
+    from miyabi_agents.workspace.submodules import BroughtSubmodules
 
 
 class Invocation(Protocol):
@@ -169,6 +170,7 @@ class Environments(Protocol):
         repository: str,
         root: str = ".",
         change: bool = False,
+        submodules: Sequence[str] = (),
     ) -> AbstractAsyncContextManager[Environment]:
         """Give the environment of a recipe for a block, built where it is not there yet.
 
@@ -179,6 +181,7 @@ class Environments(Protocol):
             repository: `owner/name`; environments are never shared between repositories.
             root: Folder of the project, relative to the repository.
             change: Whether the files are those of a change that edits manifests.
+            submodules: What `check_out` lays beside base's files, each with its commit.
 
         Raises:
             EnvironmentBuildError: a step failed; the message ends with its words.
@@ -190,11 +193,23 @@ class Environments(Protocol):
 class Workspaces(Protocol):
     """Makes worktrees from a bare mirror that all tasks of a repository share."""
 
-    def open(self, *, repository: str, sha: str, label: str) -> AbstractAsyncContextManager[Worktree]:
+    def open(
+        self, *, repository: str, sha: str, label: str, submodules_of: str = ""
+    ) -> AbstractAsyncContextManager[Worktree]:
         """Check out *sha* of `owner/name`; the checkout is removed when the block ends.
+
+        Submodules are laid as *sha* pins them, or as the commit *submodules_of* does: what a stranger's commit pins is
+        never fetched for it.
 
         Raises:
             WorkspaceError: the commit is gone (`NO_SUCH_COMMIT`) or the proxy is out of reach (`REMOTE_UNAVAILABLE`).
+        """
+
+    async def submodules(self, *, repository: str, sha: str) -> BroughtSubmodules:
+        """Return the submodules whose files lie in checkouts of a commit, and a note on each that could not be had.
+
+        Raises:
+            WorkspaceError: as `open`.
         """
 
     def scratch(self, label: str) -> Path:

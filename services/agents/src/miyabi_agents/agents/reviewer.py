@@ -118,9 +118,9 @@ async def _applied(context: TaskContext, change: ChangeSet) -> AsyncIterator[Wor
 
 
 def _head(context: TaskContext, compared: Comparison) -> AbstractAsyncContextManager[Worktree]:
-    """Give a checkout of a pull request's head."""
-    repository = context.lease.inputs.repository
-    return context.workspaces.open(repository=repository, sha=compared.head, label="review")
+    """Give a checkout of a pull request's head, with base's submodules: whose the head would have, a stranger says."""
+    repository, base = context.lease.inputs.repository, compared.base.sha
+    return context.workspaces.open(repository=repository, sha=compared.head, label="review", submodules_of=base)
 
 
 async def _measured(

@@ -6,7 +6,7 @@ import hashlib
 import json
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from miyabi_agents.toolchains.port import BaseFiles, Recipe
 
@@ -20,12 +20,14 @@ READ_BYTES = 1 << 20
 MAX_RECIPES = 6
 
 
-def name_of(recipe: Recipe, base: BaseFiles, *, repository: str, root: str, change: bool) -> str:
+def name_of(
+    recipe: Recipe, base: BaseFiles, *, repository: str, root: str, change: bool, submodules: Sequence[str] = ()
+) -> str:
     """Return an environment's name: SHA-256 over all that it is built from.
 
     The repository is part of it: a build runs code of the whole tree, not only of the inputs, and what one repository
     builds must not be given to another that shows the same manifests. *change* keeps what was built from a change's
-    manifests apart from what base's give.
+    manifests apart from what base's give. *submodules* are those whose files lie in its tree, each with its commit.
     """
     recipes = list(all_recipes(recipe))
     inputs = sorted({path for one in recipes for path in one.inputs})
@@ -37,6 +39,7 @@ def name_of(recipe: Recipe, base: BaseFiles, *, repository: str, root: str, chan
         "change": change,
         "recipes": [_described(one) for one in recipes],
         "inputs": [[path, _digest(base.read(path), base)] for path in inputs],
+        **({"submodules": sorted(submodules)} if submodules else {}),
     }
     text = json.dumps(described, sort_keys=True)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_NAME_CHARACTERS]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -153,8 +153,12 @@ class EnvironmentStore:
         repository: str,
         root: str = ".",
         change: bool = False,
+        submodules: Sequence[str] = (),
     ) -> AsyncIterator[Environment]:
         """Give an environment for a block, during which nobody removes it; otherwise as `get` and `get_for_change`.
+
+        *submodules* are what `check_out` lays beside base's files, each with its commit: with others it is another
+        environment.
 
         Raises:
             EnvironmentBuildError: as `get`.
@@ -163,7 +167,9 @@ class EnvironmentStore:
         """
         if root not in {"", "."}:
             parts_of(root)
-        name = await asyncio.to_thread(name_of, recipe, base, repository=repository, root=root, change=change)
+        name = await asyncio.to_thread(
+            name_of, recipe, base, repository=repository, root=root, change=change, submodules=submodules
+        )
         request = _Request(name, recipe, root, check_out)
         while True:
             seconds = await self._ensure(request)

@@ -133,6 +133,8 @@ async def prepare(
     machine = await context.environments.machine()
     recipe = await asyncio.to_thread(toolchain.recipe, project, repository.base, machine)
     notes: list[str] = []
+    inputs = context.lease.inputs
+    modules = await context.workspaces.submodules(repository=inputs.repository, sha=inputs.base_sha)
     for _ in range(MAX_REPAIRS + 1):
         environment = await build(context, recipe, repository.base, project=project, held=held)
         ran, chosen = await _base_runs(context, part, environment, targets, least=max(1, least))
@@ -146,7 +148,7 @@ async def prepare(
         recipe = repaired
     if unseen := project.facts.get(UNSEEN):
         notes.append(str(unseen))
-    return Footing(part, environment, ran, None if chosen is None else tuple(chosen), tuple(notes))
+    return Footing(part, environment, ran, None if chosen is None else tuple(chosen), (*notes, *modules.notes))
 
 
 async def try_ground(context: TaskContext, likely: Sequence[str]) -> None:
@@ -216,6 +218,7 @@ async def build(
         EnvironmentBuildError: it cannot be built.
     """
     inputs = context.lease.inputs
+    modules = await context.workspaces.submodules(repository=inputs.repository, sha=inputs.base_sha)
     await context.progress.step("building the test environment")
     async with context.progress.invocation("environment.build", detail=recipe.origin):
         opened = context.environments.open(
@@ -227,6 +230,7 @@ async def build(
             repository=inputs.repository,
             root=project.root,
             change=manifests is not None,
+            submodules=modules.key,
         )
         return await held.enter_async_context(opened)
 

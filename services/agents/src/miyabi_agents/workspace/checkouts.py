@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import posixpath
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,11 +18,36 @@ from miyabi_agents.workspace.commit_files import CommitFiles
 from miyabi_agents.workspace.git import git
 from miyabi_agents.workspace.listing import Listing
 from miyabi_agents.workspace.snapshot import FOLDER_MODE, Snapshot
+from miyabi_agents.workspace.submodules.laying import make_read_only
 
 #: Checkouts that are kept while nobody uses them, over all repositories; the least recently used go first.
 MAX_IDLE = 6
 #: Checkouts that were laid whole, and those that were moved by what differs.
 CHECKOUTS = Counter("miyabi_agents_checkouts_total", "Checkouts given to runs, by how they were laid.", ["how"])
+
+
+@dataclass(frozen=True)
+class Part:
+    """Files of one commit and where they lie: those of the checkout itself, or of a submodule."""
+
+    commit: CommitFiles
+    folder: str = ""  #: relative to the checkout's root; empty: the root
+
+    def at(self, path: str) -> str:
+        """Return where a file of the commit lies in the checkout."""
+        return f"{self.folder}/{path}" if self.folder else path
+
+    def listing(self) -> Listing:
+        """Return what the commit holds, by path in the checkout; it blocks."""
+        found = self.commit.listing()
+        if not self.folder:
+            return found
+        return Listing(
+            # The same content may be checked out otherwise by the attributes of another repository.
+            {self.at(path): f"{self.folder}:{blob}" for path, blob in found.blobs.items()},
+            frozenset(map(self.at, found.executable)),
+            {self.at(path): blob for path, blob in found.links.items()},
+        )
 
 
 @dataclass
@@ -50,8 +76,12 @@ class CheckoutPool:
         self._made = 0
 
     @asynccontextmanager
-    async def lend(self, repository: str, commit: CommitFiles, *, name: str) -> AsyncIterator[Slot]:
+    async def lend(
+        self, repository: str, commit: CommitFiles, *, name: str, submodules: Sequence[Part] = ()
+    ) -> AsyncIterator[Slot]:
         """Lend a checkout of a commit, exactly as the commit has it; what is left in it is removed before the next.
+
+        Files of *submodules* lie in it too, and may not be written.
 
         A checkout whose preparation or use was broken off is given up.
 
@@ -61,7 +91,7 @@ class CheckoutPool:
         slot = self._take(repository, commit.sha, name)
         kept = False
         try:
-            await self._prepare(slot, commit)
+            await self._prepare(slot, [Part(commit), *submodules])
             yield slot
             kept = True
         finally:
@@ -83,14 +113,13 @@ class CheckoutPool:
         name = f"{name}-{self._made}"
         return Slot(repository, self._folder / name, self._git_dirs / name)
 
-    async def _prepare(self, slot: Slot, commit: CommitFiles) -> None:
-        """Make a checkout hold exactly the commit's files."""
-        listing = await asyncio.to_thread(commit.listing)
+    async def _prepare(self, slot: Slot, parts: Sequence[Part]) -> None:
+        """Make a checkout hold exactly the files of commits."""
+        listing = await asyncio.to_thread(_united, parts)
         if slot.listing is None:
             CHECKOUTS.labels("whole").inc()
-            await _begin(slot, commit)
-            gone, wanted = [], sorted(listing.blobs)
-            before = Listing({})
+            await _begin(slot)
+            gone, wanted = [], set(listing.blobs)
         else:
             CHECKOUTS.labels("moved").inc()
             before = slot.listing
@@ -98,10 +127,23 @@ class CheckoutPool:
             # Links are few, and made anew each time.
             gone = sorted(path for path in slot.snapshot.files if path not in listing.blobs)
             differing = [path for path, blob in listing.blobs.items() if _other(path, blob, before, listing)]
-            wanted = sorted({*differing, *(path for path in broken if path in listing.blobs)})
-        await _lay(slot, commit, gone=gone, wanted=wanted)
-        await asyncio.to_thread(_link, slot, commit, listing)
-        slot.sha, slot.listing = commit.sha, listing
+            wanted = {*differing, *(path for path in broken if path in listing.blobs)}
+        await asyncio.to_thread(_borrow, slot, parts)
+        await asyncio.to_thread(_remove_files, slot, gone)
+        for part in parts:
+            await _lay(slot, part, wanted=wanted)
+        for part in parts:
+            await asyncio.to_thread(_link, slot, part)
+        slot.sha, slot.listing = parts[0].commit.sha, listing
+
+
+def _united(parts: Iterable[Part]) -> Listing:
+    """Return what parts hold together."""
+    found = [part.listing() for part in parts]
+    if len(found) == 1:
+        return found[0]
+    blobs = {path: blob for one in found for path, blob in one.blobs.items()}
+    return Listing(blobs, frozenset[str]().union(*(one.executable for one in found)))
 
 
 def _other(path: str, blob: str, before: Listing, after: Listing) -> bool:
@@ -109,12 +151,16 @@ def _other(path: str, blob: str, before: Listing, after: Listing) -> bool:
     return before.blobs.get(path) != blob or (path in before.executable) != (path in after.executable)
 
 
-async def _begin(slot: Slot, commit: CommitFiles) -> None:
-    """Make the folders of a checkout, and a git directory that borrows the mirror's objects."""
+async def _begin(slot: Slot) -> None:
+    """Make the folders of a checkout, and its git directory."""
     await asyncio.to_thread(_make, slot)
     await git("init", "--quiet", "--bare", str(slot.git_dir))
-    borrowed = slot.git_dir / "objects/info/alternates"
-    await asyncio.to_thread(borrowed.write_text, f"{commit.mirror / 'objects'}\n")
+
+
+def _borrow(slot: Slot, parts: Iterable[Part]) -> None:
+    """Let a checkout's git directory read the objects of mirrors."""
+    lines = dict.fromkeys(f"{part.commit.mirror / 'objects'}\n" for part in parts)
+    (slot.git_dir / "objects/info/alternates").write_text("".join(lines))
 
 
 def _make(slot: Slot) -> None:
@@ -124,15 +170,23 @@ def _make(slot: Slot) -> None:
     slot.git_dir.parent.mkdir(parents=True, exist_ok=True)
 
 
-async def _lay(slot: Slot, commit: CommitFiles, *, gone: list[str], wanted: list[str]) -> None:
-    """Remove and write files, with the commit's time on all that is written."""
-    await asyncio.to_thread(_remove_files, slot, gone)
-    if wanted:
-        variables = {"GIT_DIR": str(slot.git_dir), "GIT_WORK_TREE": str(slot.path)}
-        await git("read-tree", commit.sha, variables=variables)
-        names = b"".join(path.encode("utf-8", "surrogateescape") + b"\0" for path in wanted)
-        await git("checkout-index", "--force", "-z", "--stdin", cwd=slot.path, variables=variables, stdin=names)
-    await asyncio.to_thread(_note, slot, commit, wanted)
+async def _lay(slot: Slot, part: Part, *, wanted: Collection[str]) -> None:
+    """Write those files of a part that are wanted, with its commit's time on all that is written."""
+    paths = await asyncio.to_thread(_wanted_of, part, wanted) if wanted else []
+    if paths:
+        root = slot.path / part.folder
+        await asyncio.to_thread(root.mkdir, parents=True, exist_ok=True)
+        index = slot.git_dir / f"index-{hashlib.sha256(part.folder.encode()).hexdigest()[:16]}"
+        variables = {"GIT_DIR": str(slot.git_dir), "GIT_WORK_TREE": str(root), "GIT_INDEX_FILE": str(index)}
+        await git("read-tree", part.commit.sha, variables=variables)
+        names = b"".join(path.encode("utf-8", "surrogateescape") + b"\0" for path in paths)
+        await git("checkout-index", "--force", "-z", "--stdin", cwd=root, variables=variables, stdin=names)
+    await asyncio.to_thread(_note, slot, part, paths)
+
+
+def _wanted_of(part: Part, wanted: Collection[str]) -> list[str]:
+    """Return which files of a part's commit are wanted, sorted; it blocks."""
+    return sorted(path for path in part.commit.listing().blobs if part.at(path) in wanted)
 
 
 def _remove_files(slot: Slot, gone: list[str]) -> None:
@@ -145,11 +199,13 @@ def _remove_files(slot: Slot, gone: list[str]) -> None:
         remove_tree(slot.path / folder)
 
 
-def _note(slot: Slot, commit: CommitFiles, wanted: Iterable[str]) -> None:
-    """Give files the commit's time, and remember how they are."""
-    written = list(wanted)
+def _note(slot: Slot, part: Part, paths: Iterable[str]) -> None:
+    """Give files the commit's time, those of a submodule no right to be written, and remember how they are."""
+    written = [part.at(path) for path in paths]
     for path in written:
-        _set_time(slot.path / path, commit)
+        if part.folder:
+            make_read_only(slot.path / path)
+        _set_time(slot.path / path, part.commit)
     slot.snapshot.note(slot.path, written)
     for folder in slot.snapshot.folders:
         (slot.path / folder).chmod(FOLDER_MODE)
@@ -161,10 +217,10 @@ def _set_time(place: Path, commit: CommitFiles) -> None:
     os.utime(place, ns=(moment, moment), follow_symlinks=False)
 
 
-def _link(slot: Slot, commit: CommitFiles, listing: Listing) -> None:
-    """Make the commit's symbolic links, where they stay inside; others are left out."""
-    for path in sorted(listing.links):
-        target = commit.link_target(path)
+def _link(slot: Slot, part: Part) -> None:
+    """Make a commit's symbolic links, where they stay inside the checkout; others are left out."""
+    for own in sorted(part.commit.listing().links):
+        target, path = part.commit.link_target(own), part.at(own)
         place = slot.path / path
         if target is None or not _stays_inside(path, target) or os.path.lexists(place):
             continue
@@ -172,7 +228,7 @@ def _link(slot: Slot, commit: CommitFiles, listing: Listing) -> None:
             continue
         place.parent.mkdir(parents=True, exist_ok=True)
         place.symlink_to(target)
-        _set_time(place, commit)
+        _set_time(place, part.commit)
         slot.snapshot.note(slot.path, [path])
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -67,8 +69,11 @@ async def git(
     variables: Mapping[str, str] | None = None,
     stdin: bytes = b"",
     timeout: timedelta = LOCAL_TIMEOUT,
+    file_bytes: int = 0,
 ) -> bytes:
     """Run git and return its output; it is ended with the task.
+
+    *file_bytes* is the largest file that it may write, as a pack; 0 sets no limit.
 
     Raises:
         WorkspaceError: git failed; REMOTE_UNAVAILABLE where the other side was out of reach, DISK_FULL, or GIT_FAILED.
@@ -83,6 +88,9 @@ async def git(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
+    if file_bytes:
+        with suppress(ProcessLookupError):
+            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
     try:
         async with asyncio.timeout(timeout.total_seconds()):
             output, errors = await process.communicate(stdin)
@@ -130,6 +138,7 @@ async def git_network(
     *arguments: str,
     cwd: Path | None = None,
     variables: Mapping[str, str] | None = None,
+    file_bytes: int = 0,
     away: timedelta = AWAY,
     pause: Pause = asyncio.sleep,
 ) -> bytes:
@@ -142,6 +151,7 @@ async def git_network(
         arguments: As for `git`.
         cwd: As for `git`.
         variables: As for `git`.
+        file_bytes: As for `git`.
         away: For how long; 60 s by default.
         pause: Waits for so many seconds.
 
@@ -151,7 +161,7 @@ async def git_network(
     seconds, end = FIRST_PAUSE.total_seconds(), asyncio.get_running_loop().time() + away.total_seconds()
     while True:
         try:
-            return await git(*arguments, cwd=cwd, variables=variables, timeout=NETWORK_TIMEOUT)
+            return await git(*arguments, cwd=cwd, variables=variables, timeout=NETWORK_TIMEOUT, file_bytes=file_bytes)
         except WorkspaceError as error:
             if error.code != "REMOTE_UNAVAILABLE" or asyncio.get_running_loop().time() > end:
                 raise

@@ -22,7 +22,7 @@ class Listing:
     blobs: dict[str, str]  #: object ids of regular files by path
     executable: frozenset[str] = frozenset()
     links: Mapping[str, str] = field(default_factory=dict)  #: object ids of symbolic links by path
-    submodules: frozenset[str] = frozenset()
+    submodules: Mapping[str, str] = field(default_factory=dict)  #: the commits that are pinned, by path
     refused: tuple[str, ...] = ()  #: names that may not be used, escaped
     cut: bool = False
 
@@ -42,7 +42,8 @@ def listing_of(raw: bytes) -> Listing:
     """Read the output of `git ls-tree -r -z`."""
     blobs: dict[str, str] = {}
     links: dict[str, str] = {}
-    kinds: dict[bytes, set[str]] = {_SUBMODULE: set(), _EXECUTABLE: set()}
+    submodules: dict[str, str] = {}
+    executable = set()
     refused = []
     entries = raw.split(b"\0")[:-1]
     for entry in entries[:MAX_FILES]:
@@ -52,12 +53,11 @@ def listing_of(raw: bytes) -> Listing:
         if not _usable(path):
             refused.append(ascii(path)[1:-1])
             continue
-        if mode in kinds:
-            kinds[mode].add(path)
-        if mode != _SUBMODULE:
-            (links if mode == _LINK else blobs)[path] = rest.partition(b" ")[2].decode()
-    submodules, executable = frozenset(kinds[_SUBMODULE]), frozenset(kinds[_EXECUTABLE])
-    return Listing(blobs, executable, links, submodules, tuple(refused), cut=len(entries) > MAX_FILES)
+        if mode == _EXECUTABLE:
+            executable.add(path)
+        kind = submodules if mode == _SUBMODULE else links if mode == _LINK else blobs
+        kind[path] = rest.partition(b" ")[2].decode()
+    return Listing(blobs, frozenset(executable), links, submodules, tuple(refused), cut=len(entries) > MAX_FILES)
 
 
 def _usable(path: str) -> bool:

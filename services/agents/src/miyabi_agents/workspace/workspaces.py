@@ -7,7 +7,7 @@ import re
 import secrets
 from collections import defaultdict
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from miyabi.coordinator.v1.result_pb2 import ChangeSet
@@ -15,12 +15,14 @@ from miyabi_agents.environments.locks import hold_lock
 from miyabi_agents.errors import WorkspaceError
 from miyabi_agents.sandbox.removal import remove_tree
 from miyabi_agents.workspace.access import OPEN, GitAccess
-from miyabi_agents.workspace.checkouts import CheckoutPool
+from miyabi_agents.workspace.checkouts import CheckoutPool, Part
 from miyabi_agents.workspace.commit_files import CommitFiles
 from miyabi_agents.workspace.git import git, git_network
 from miyabi_agents.workspace.objects import ObjectTree
 from miyabi_agents.workspace.pulls.comparison import Comparison, changed_files, merge_base
 from miyabi_agents.workspace.pulls.refs import PullRequestRefs, fetched_refs
+from miyabi_agents.workspace.submodules import BroughtSubmodules, KeptSubmodules, Submodules
+from miyabi_agents.workspace.submodules.laying import lay_submodules, still_there
 from miyabi_agents.workspace.worktree import GitWorktree, lay_files
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}")
@@ -35,12 +37,21 @@ class GitWorkspaces:
         data_dir: Mirrors, worktrees and git directories go below it.
         shared_dir: Worktrees go below it instead, where a sandbox in a container of its own sees nothing else.
         access: What git shows to the proxy.
+        github_host: Host of GitHub; `github.com` by default. Submodules of others are not fetched.
+        local_submodules: `.git/modules` of a checkout on this machine: submodules that are there are not fetched.
 
     A mirror is fetched under a lock, by one task at a time, and only when a commit is missing.
     """
 
     def __init__(
-        self, git_url: str, data_dir: Path, *, shared_dir: Path | None = None, access: GitAccess = OPEN
+        self,
+        git_url: str,
+        data_dir: Path,
+        *,
+        shared_dir: Path | None = None,
+        access: GitAccess = OPEN,
+        github_host: str = "github.com",
+        local_submodules: Path | None = None,
     ) -> None:
         self._git_url = git_url.rstrip("/")
         self._access = access
@@ -48,22 +59,40 @@ class GitWorkspaces:
         self._worktrees = (shared_dir or data_dir).resolve() / "worktrees"
         self._pool = CheckoutPool(self._worktrees, self._data_dir / "gitdirs")
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._submodules = KeptSubmodules(
+            Submodules(
+                self._git_url,
+                self._data_dir / "submodules",
+                host=github_host,
+                access=access,
+                local=local_submodules,
+            )
+        )
 
     def remove_leftovers(self) -> None:
         """Remove what tasks of a process that is gone have left; call once, at start."""
         _remove(self._worktrees, self._data_dir / "gitdirs")
 
     @asynccontextmanager
-    async def open(self, *, repository: str, sha: str, label: str) -> AsyncIterator[GitWorktree]:
+    async def open(
+        self, *, repository: str, sha: str, label: str, submodules_of: str = ""
+    ) -> AsyncIterator[GitWorktree]:
         """Check out *sha*; the checkout is kept for the next run when the block ends, and cleaned before it.
+
+        Submodules are laid as *sha* pins them, or as another commit does, where *sha* still has them.
 
         Raises:
             WorkspaceError: the commit is gone, or the proxy is out of reach.
         """
-        async with (
-            self.files(repository=repository, sha=sha) as commit,
-            self._pool.lend(repository, commit, name=_named(label)) as lent,
-        ):
+        found = await self.submodules(repository=repository, sha=submodules_of or sha)
+        async with AsyncExitStack() as stack:
+            commit = await stack.enter_async_context(self.files(repository=repository, sha=sha))
+            modules = await asyncio.to_thread(still_there, found.modules, commit)
+            parts = [Part(CommitFiles(one.mirror, one.sha, kept_bytes=0), one.path) for one in modules]
+            for part in parts:
+                stack.push_async_callback(asyncio.to_thread, part.commit.close)
+            lending = self._pool.lend(repository, commit, name=_named(label), submodules=parts)
+            lent = await stack.enter_async_context(lending)
             yield GitWorktree(path=lent.path, base_sha=sha, git_dir=lent.git_dir)
 
     @asynccontextmanager
@@ -101,6 +130,14 @@ class GitWorkspaces:
             await asyncio.shield(asyncio.to_thread(base.close))
             await asyncio.shield(asyncio.to_thread(head.close))
 
+    async def submodules(self, *, repository: str, sha: str) -> BroughtSubmodules:
+        """Return the submodules whose files lie in checkouts of a commit, and a note on each that could not be had.
+
+        Raises:
+            WorkspaceError: the commit is gone, or the proxy is out of reach.
+        """
+        return await self._submodules.of(repository, await self._mirror_of(repository, sha), sha)
+
     def scratch(self, label: str) -> Path:
         """Make a folder where the sandbox reaches it; whoever asks for it removes it."""
         path = self._worktrees / _named(label)
@@ -130,9 +167,11 @@ class GitWorkspaces:
             WorkspaceError: the commit is gone, or the proxy is out of reach.
         """
         mirror = await self._mirror_of(repository, sha)
+        modules = await self._submodules.of(repository, mirror, sha)
         git_dir = self._data_dir / "gitdirs" / f"lay-{secrets.token_hex(8)}"
         try:
             await _check_out(mirror, sha, path=path, git_dir=git_dir)
+            await lay_submodules(modules.modules, path, git_dirs=git_dir.parent)
             if change is not None:
                 await lay_files(path, change.files, base_sha=sha, git_dir=git_dir)
         finally:

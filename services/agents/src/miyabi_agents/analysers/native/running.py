@@ -151,6 +151,7 @@ class _Place:
         repository = context.lease.inputs.repository
         machine = await context.environments.machine()
         recipe = await asyncio.to_thread(toolchain.recipe, project, base, machine)
+        modules = await context.workspaces.submodules(repository=repository, sha=base.sha)
         async with AsyncExitStack() as held:
             await context.progress.step("building the environment of the analysers")
             opened = context.environments.open(
@@ -159,6 +160,7 @@ class _Place:
                 check_out=lambda path: context.workspaces.lay(repository=repository, sha=base.sha, path=path),
                 repository=repository,
                 root=project.root,
+                submodules=modules.key,
             )
             environment = await held.enter_async_context(opened)
             before = context.workspaces.open(repository=repository, sha=base.sha, label="lint")
