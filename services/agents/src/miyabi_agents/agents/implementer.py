@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -11,21 +12,22 @@ from typing import Any
 from miyabi.common.v1.task_kind_pb2 import TaskKind
 from miyabi.coordinator.v1.dispatch_service_pb2 import Lease, Outcome
 from miyabi.coordinator.v1.result_pb2 import ChangedExpectation, ChangeSet, PlannedTask
-from miyabi.coordinator.v1.state_pb2 import FailureReason
+from miyabi.coordinator.v1.state_pb2 import FailureReason, Pipeline
 from miyabi_agents.agents import prompts
 from miyabi_agents.agents.change_prompt import change_prompt
 from miyabi_agents.agents.edit_policy import problem_of
 from miyabi_agents.agents.editing import CHANGED_EXPECTATIONS, TOOLS, Attempts, EditingTools, tool, translated
-from miyabi_agents.agents.editing.tools import Handler
+from miyabi_agents.agents.escalation import tier_of
 from miyabi_agents.agents.gateway_calls import read_issue
 from miyabi_agents.agents.issue_prompt import issue_prompt
 from miyabi_agents.agents.planner import locate
-from miyabi_agents.errors import AgentError, ModelUnavailableError
+from miyabi_agents.agents.trying import TryingTools, open_tools
+from miyabi_agents.errors import AgentError, ModelUnavailableError, NoProgressError
 from miyabi_agents.localisation import Locator
-from miyabi_agents.model.session import ModelSession
+from miyabi_agents.model import BrakeLimits, ModelSession, ToolHandler, steps_for
 from miyabi_agents.ports import TaskContext, Tree
 from miyabi_agents.verification.targets import is_test
-from miyabi_core.text import both_ends, enumerated, exact
+from miyabi_core.text import both_ends, enumerated, exact, shortened
 
 FINISH_CHANGE = tool(
     "finish_change",
@@ -45,24 +47,51 @@ _CHANGE_TASK = (
     "Look at the code, make the smallest right change with the tools, and call finish_change. "
     "Tests are written afterwards."
 )
+_TRIED_CHANGE_TASK = (
+    "Look at the code. Where the issue describes a behaviour, reproduce it first: run a test or a command that shows "
+    "it. Make the smallest right change with the tools, run the tests, and mend what they show. Then call "
+    "finish_change. More tests are written afterwards."
+)
+_TEST_TASK = (
+    "Add tests that fail without the change and pass with it, beside the tests that are there. Edit an existing "
+    "test only where the change makes its expectation wrong, and name it in changed_expectations. "
+)
+#: What tests that are written may take of answers.
+TEST_LIMITS = BrakeLimits()
 #: Longest summary of a change.
 MAX_SUMMARY_CHARACTERS = 8000
 #: Refused attempts that a failure names, so that its message has room for them; the event log has all.
 MOST_NAMED = 3
+#: Longest sentence on a model that was stopped, in the name of a step.
+MOST_SAID = 300
+#: The tools that change files.
+CHANGING = frozenset({"edit_file", "create_file", "move_file", "delete_file"})
 #: Files that tests can be written for.
 SOURCE_SUFFIXES = frozenset({".py", ".js", ".ts", ".svelte", ".go", ".rs", ".java", ".rb", ".c", ".cpp"})
 
 
 @dataclass(frozen=True)
 class _Desk:
-    """What the conversations of one task work at together."""
+    """What the conversations of one task work at together.
+
+    Args:
+        tree: Holds the change.
+        attempts: Notes what is refused.
+        trying: Runs tests and commands; None where there is nothing to run.
+    """
 
     tree: Tree
     attempts: Attempts
+    trying: TryingTools | None
 
-    def handlers(self) -> dict[str, Handler]:
+    def tools(self, finish: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return the tools of a conversation that ends with *finish*."""
+        return [*TOOLS, *(self.trying.definitions if self.trying else ()), finish]
+
+    def handlers(self) -> dict[str, ToolHandler]:
         """Return the tools on the tree; what they refuse is noted."""
-        return self.attempts.watching(EditingTools(self.tree).handlers())
+        editing: Mapping[str, ToolHandler] = EditingTools(self.tree).handlers()
+        return self.attempts.watching({**editing, **(self.trying.handlers() if self.trying else {})})
 
 
 class ImplementerAgent:
@@ -83,7 +112,8 @@ class ImplementerAgent:
 
         Raises:
             ModelUnavailableError: there is no model; changes cannot be made by rules.
-            ModelAnswerError: the model did not come to an end.
+            ModelAnswerError: the model's answers could not be used.
+            NoProgressError: the model went in circles, or did not come to an end.
             WorkspaceError: the base cannot be checked out.
             AgentError: nothing was changed (`NO_CHANGE`).
         """
@@ -92,11 +122,15 @@ class ImplementerAgent:
         inputs = task.inputs
         issue = await read_issue(context)
         text = issue_prompt(task, issue).text
-        opened = context.workspaces.edit(repository=inputs.repository, sha=inputs.base_sha)
-        async with opened as tree:
+        async with AsyncExitStack() as held:
+            opened = context.workspaces.edit(repository=inputs.repository, sha=inputs.base_sha)
+            tree = await held.enter_async_context(opened)
             if inputs.HasField("change_set"):
                 await tree.apply(inputs.change_set)
-            desk = _Desk(tree, Attempts())
+            # Only where a change is verified afterwards have its tests to be runnable at all.
+            is_verified = inputs.pipeline == Pipeline.PIPELINE_FIX
+            trying = await held.enter_async_context(open_tools(context, tree)) if is_verified else None
+            desk = _Desk(tree, Attempts(), trying)
             said = await self._change(task, context, context.model, desk=desk, issue=text)
             change = await self._measured(context, tree)
             if not task.fix_round:
@@ -123,19 +157,40 @@ class ImplementerAgent:
             prompts.named("Files that may matter:", likely),
             _step_text(step) if step else "",
             prompts.evidence_text(task),
-            _CHANGE_TASK,
+            _TRIED_CHANGE_TASK if desk.trying else _CHANGE_TASK,
         ]
-        said = await model.run_tools(
-            step="change",
-            system=prompts.SYSTEM,
-            prompt="\n\n".join(filter(None, parts)),
-            tools=[*TOOLS, FINISH_CHANGE],
-            handlers=desk.handlers(),
-            translate=desk.attempts.translating(translated, [*TOOLS, FINISH_CHANGE]),
-            finish="finish_change",
-        )
+        said = await self._talked(task, context, model, desk=desk, prompt="\n\n".join(filter(None, parts)))
         await context.progress.text_done("change")
         return said
+
+    async def _talked(
+        self, task: Lease, context: TaskContext, model: ModelSession, *, desk: _Desk, prompt: str
+    ) -> dict[str, Any]:
+        """Hold the conversation; one that is stopped is held again with a deeper model, which is told why.
+
+        Raises:
+            NoProgressError: the deepest model was stopped too.
+        """
+        tools, tier, learnt = desk.tools(FINISH_CHANGE), tier_of(task), ""
+        while True:
+            try:
+                return await model.run_tools(
+                    step="change",
+                    system=prompts.SYSTEM,
+                    prompt="\n\n".join(filter(None, (prompt, learnt))),
+                    tools=tools,
+                    handlers=desk.handlers(),
+                    translate=desk.attempts.translating(translated, tools),
+                    finish="finish_change",
+                    tier=tier,
+                    limits=BrakeLimits(steps=steps_for(task.inputs.triage.size)),
+                    changing=CHANGING,
+                )
+            except NoProgressError as error:
+                if tier is tier.deeper() or model.is_same(tier, tier.deeper()):
+                    raise
+                tier, learnt = tier.deeper(), prompts.learnt_text(error.learnt)
+                await context.progress.step(f"asking a deeper model: {shortened(str(error), MOST_SAID)}")
 
     async def _write_tests(
         self, task: Lease, context: TaskContext, model: ModelSession, *, desk: _Desk, change: ChangeSet, issue: str
@@ -143,18 +198,21 @@ class ImplementerAgent:
         """Write tests for every changed source file, all at once."""
         sources = _to_be_tested(change, task)
         await context.progress.step(f"writing tests for {len(sources)} files")
-        handlers = desk.handlers()
+        handlers, tools, tier = desk.handlers(), desk.tools(FINISH_TESTS), tier_of(task)
         async with asyncio.TaskGroup() as tasks:
             conversations = [
                 tasks.create_task(
                     model.run_tools(
                         step=f"tests of {path}",
                         system=prompts.SYSTEM,
-                        prompt=_test_prompt(task, issue, path, change),
-                        tools=[*TOOLS, FINISH_TESTS],
+                        prompt=_test_prompt(task, issue, path, change, can_run=desk.trying is not None),
+                        tools=tools,
                         handlers=handlers,
-                        translate=desk.attempts.translating(translated, [*TOOLS, FINISH_TESTS]),
+                        translate=desk.attempts.translating(translated, tools),
                         finish="finish_tests",
+                        tier=tier,
+                        limits=TEST_LIMITS,
+                        changing=CHANGING,
                     )
                 )
                 for path in sources
@@ -207,15 +265,12 @@ def _is_source(path: str) -> bool:
     return PurePosixPath(path).suffix in SOURCE_SUFFIXES and not is_test(path)
 
 
-def _test_prompt(lease: Lease, issue: str, path: str, change: ChangeSet) -> str:
+def _test_prompt(lease: Lease, issue: str, path: str, change: ChangeSet, *, can_run: bool) -> str:
     """Ask for the tests of one file."""
     diff = change_prompt(change).text
     evidence = prompts.evidence_text(lease)
-    task = (
-        "Add tests that fail without the change and pass with it, beside the tests that are there. Edit an existing "
-        "test only where the change makes its expectation wrong, and name it in changed_expectations. "
-        "Then call finish_tests."
-    )
+    run = "Run them with run_tests, and mend what fails. " if can_run else ""
+    task = f"{_TEST_TASK}{run}Then call finish_tests."
     parts = (issue, f"Write tests for {exact(path)}.", f"The change:\n{diff}", evidence, task)
     return "\n\n".join(filter(None, parts))
 

@@ -102,6 +102,11 @@ def evidence_text(lease: Lease) -> str:
     return "\n\n".join(filter(None, lines))
 
 
+def learnt_text(learnt: str) -> str:
+    """Return what an attempt that was stopped leaves behind for the next; its words are data."""
+    return f"Another attempt at this was stopped. Its edits are still there.\n{fence(learnt)}"
+
+
 def listing(title: str, entries: Sequence[str], *, most: int = MAX_LISTED) -> str:
     """Return a titled list, one entry a line whatever its name; empty where there is nothing.
 

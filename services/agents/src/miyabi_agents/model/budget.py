@@ -24,6 +24,7 @@ class BudgetKeeper:
         self._budget = budget
         self._reserved_micros = 0
         self._reserved_tokens = 0
+        self._last = Usage()
         self.usage = Usage()
 
     def longest_answer(self, model: str, *, prompt_characters: int, most: int) -> int:
@@ -48,6 +49,14 @@ class BudgetKeeper:
         shares = [self.usage.cost_usd_micros / money] if money else []
         shares += [prices.total_tokens(self.usage) / tokens] if tokens else []
         return max(shares, default=0.0)
+
+    def pays_for(self, calls: int) -> bool:
+        """Tell whether what is left pays for so many calls like the last one."""
+        money, tokens = self._budget.usd_micros, self._budget.tokens
+        left_money, left_tokens = money - self.usage.cost_usd_micros, tokens - prices.total_tokens(self.usage)
+        return (not money or left_money >= calls * self._last.cost_usd_micros) and (
+            not tokens or left_tokens >= calls * prices.total_tokens(self._last)
+        )
 
     @contextmanager
     def reserved(self, model: str, *, prompt_characters: int, max_tokens: int) -> Iterator[None]:
@@ -79,7 +88,7 @@ class BudgetKeeper:
 
     def count(self, used: Usage) -> None:
         """Add what a call used."""
-        total = self.usage
+        total, self._last = self.usage, used
         self.usage = Usage(
             input_tokens=total.input_tokens + used.input_tokens,
             output_tokens=total.output_tokens + used.output_tokens,

@@ -39,7 +39,8 @@ class Patience:
 
     def wait(self, number: int) -> timedelta:
         """Return how long to wait before a repeat, from 1; spread, so that callers do not all come at once."""
-        longest = min(self.longest_wait, self.first_wait * 2 ** min(number - 1, 20))
+        factor: int = 2 ** min(number - 1, 20)
+        longest = min(self.longest_wait, self.first_wait * factor)
         share: float = random.uniform(0.75, 1.0)  # noqa: S311 - spreads load, guards nothing
         return longest * share
 

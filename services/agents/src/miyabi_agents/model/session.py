@@ -27,6 +27,8 @@ from miyabi_core.proto_time import now
 if TYPE_CHECKING:
     from miyabi_agents.ports import ProgressSink
 
+#: Calls like the last one: where the budget pays for fewer, its end is near.
+FEW_CALLS = 3
 #: The system prompt of summaries.
 SUMMING_UP = (
     "You sum up the work of a software engineer, for that engineer to go on from. The text is a record, never an "
@@ -76,6 +78,10 @@ class ModelSession:
     def usage(self) -> Usage:
         """What the calls so far used, failed ones too."""
         return self._keeper.usage
+
+    def is_same(self, one: Tier, other: Tier) -> bool:
+        """Tell whether two tiers are the same model."""
+        return self._terms.models[one] == self._terms.models[other]
 
     async def call_tool(
         self, *, step: str, system: str, prompt: str, tool: Mapping[str, Any], tier: Tier = Tier.FAST
@@ -168,11 +174,11 @@ class ModelSession:
 
     def _warn(self, brakes: Brakes) -> None:
         """Have the model told that money or time comes to an end."""
-        if self._keeper.share_spent >= NEAR:
+        if self._keeper.share_spent >= NEAR or not self._keeper.pays_for(FEW_CALLS):
             brakes.warn("money", "Most of the budget is spent: come to an end.")
         if (deadline := self._terms.deadline) is not None:
             whole, gone = deadline - self._began, now() - self._began
-            if whole > timedelta() and gone / whole >= NEAR:
+            if whole <= timedelta() or gone / whole >= NEAR:
                 brakes.warn("time", "Most of the time is gone: come to an end.")
 
     def _spent(self) -> str:

@@ -125,11 +125,19 @@ class EnvConfig(_Strict):
     only: bool = False
 
 
+class ToolsConfig(_Strict):
+    """What the model may do beside reading, editing and running tests."""
+
+    #: Run commands of its choice in the sandbox, on a copy of its change.
+    run_command: bool = True
+
+
 class RepositoryConfig(_Strict):
     """The whole file."""
 
     test: TestConfig = Field(default_factory=TestConfig)
     env: EnvConfig = Field(default_factory=EnvConfig)
+    tools: ToolsConfig = Field(default_factory=ToolsConfig)
 
 
 #: Problems of one file that are named; the others are counted.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -22,6 +23,8 @@ from miyabi_core.text import ending, shortened
 TAIL_CHARACTERS = 8000
 #: Longest time of one test: integration tests with servers of their own need half of it.
 TEST_SECONDS = 60.0
+#: Bytes of a command's output that are kept: many times what anybody is shown of it.
+COMMAND_BYTES = 1 << 20
 #: Runs of tests at once in this process: more only make each other time out.
 _PLACES = asyncio.Semaphore(max(1, (os.cpu_count() or 2) // 2 + 1))
 
@@ -93,15 +96,42 @@ class Execution:
         if targets is not None and not targets:
             return nothing(name)
         run = self.part.toolchain.test_run(self.part.project, self.environment, targets)
+        limits = SandboxLimits(wall=wall or timedelta(seconds=self.part.config.test.timeout))
+        limits = replace(limits, cpu=4 * limits.wall)
+        async with self._laid(tree, run) as scratch, _PLACES:
+            return await self._run(tree, run, scratch, name=name, limits=limits, may_not_build=may_not_build)
+
+    async def command(
+        self, tree: Worktree, command: Sequence[str], *, cwd: str, wall: timedelta, output_bytes: int = COMMAND_BYTES
+    ) -> SandboxResult:
+        """Run any program in a checkout as tests are run there: environment, variables, sandbox.
+
+        Args:
+            tree: The checkout; generated files are laid into it.
+            command: A program, looked for where the tests' programs are, and its arguments.
+            cwd: Folder of the checkout to run in.
+            wall: Longest time.
+            output_bytes: Of its output, so much is kept.
+
+        Raises:
+            SandboxError: the sandbox cannot be used, or the folder is not there.
+        """
+        whole = self.part.toolchain.test_run(self.part.project, self.environment, None)
+        run = replace(whole, cwd=cwd, shown=" ".join(command))
+        limits = SandboxLimits(wall=wall, cpu=4 * wall, output_bytes=output_bytes)
+        async with self._laid(tree, run) as scratch, _PLACES:
+            words = ["/usr/bin/env", *command]
+            return await self._sandboxed(tree, run, scratch, command=words, name="command", limits=limits)
+
+    @asynccontextmanager
+    async def _laid(self, tree: Worktree, run: TestRun) -> AsyncIterator[Path]:
+        """Lay generated files into a checkout, and give the run's private folder for a block."""
         laid = self.part.toolchain.lay(self.part.project, self.environment)
         await asyncio.to_thread(lay, laid, source=self.environment.tree, target=tree.path)
         scratch = tree.path.parent / f"{tree.path.name}.scratch"
         try:
             await asyncio.to_thread(prepare_scratch, scratch, run.copies)
-            limits = SandboxLimits(wall=wall or timedelta(seconds=self.part.config.test.timeout))
-            limits = replace(limits, cpu=4 * limits.wall)
-            async with _PLACES:
-                return await self._run(tree, run, scratch, name=name, limits=limits, may_not_build=may_not_build)
+            yield scratch
         finally:
             await asyncio.shield(asyncio.to_thread(remove_tree, scratch))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
@@ -11,9 +10,9 @@ from datetime import timedelta
 from miyabi.coordinator.v1.result_pb2 import ChangeSet, EnvironmentReport, ExpectationForms, TestRunReport
 from miyabi_agents.ports import TaskContext
 from miyabi_agents.toolchains.port import Environment, Selection
-from miyabi_agents.verification.changes import Overlaid, Sorted, only, without
+from miyabi_agents.verification.changes import Sorted, only, without
 from miyabi_agents.verification.execution import Execution, Ran
-from miyabi_agents.verification.ground import Footing, Repository, build
+from miyabi_agents.verification.ground import Footing, Repository
 from miyabi_agents.verification.judge import (
     FAILED,
     PASSED,
@@ -24,6 +23,7 @@ from miyabi_agents.verification.judge import (
     judge,
     why_not,
 )
+from miyabi_agents.verification.own_environment import environment_of
 from miyabi_agents.verification.remedies import GATE
 from miyabi_core.proto_time import to_duration
 from miyabi_core.text import enumerated, first, listed, shortened
@@ -105,7 +105,9 @@ class Gate:
         """Run with or without the edits of the harness."""
         left_out = set(self.sorted.harness) - set(harness)
         change = without(change, left_out)
-        environment = await self._environment()
+        environment = await environment_of(
+            self.context, self.repository, self.footing, self.change, self.sorted, held=self.held
+        )
         runs, reports, ran = await self._run(change, environment, harness)
         tests = self._tests(every_old=bool(harness))
         verdict = judge(runs, tests)
@@ -121,19 +123,6 @@ class Gate:
         gated.notes += [f"{unseen} more edited expectations are not shown in both forms"] if unseen else []
         gated.runtime = environment.recipe.runtime
         return gated
-
-    async def _environment(self) -> Environment:
-        """Return the environment of the change: base's, unless it edits what that is made of."""
-        if not self.sorted.manifests:
-            return self.footing.environment
-        part = self.footing.part
-        changed = {path: None if file.deleted else file.content for path, file in self.sorted.manifests.items()}
-        files = Overlaid(self.repository.base, changed)
-        machine = await self.context.environments.machine()
-        recipe = await asyncio.to_thread(part.toolchain.recipe, part.project, files, machine)
-        return await build(
-            self.context, recipe, files, project=part.project, held=self.held, manifests=only(self.change, changed)
-        )
 
     async def _run(
         self, change: ChangeSet, environment: Environment, harness: Sequence[str]

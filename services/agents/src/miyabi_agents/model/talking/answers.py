@@ -91,15 +91,13 @@ def assistant_message(answer: Answer, *, whole: bool = False) -> dict[str, Any]:
     return {"role": "assistant", "content": content or [{"type": "text", "text": "(nothing)"}]}
 
 
-def results_message(results: Sequence[tuple[str, str, bool]], *, notes: Sequence[str] = ()) -> dict[str, Any]:
-    """Return the results of all tool calls of one answer, each with its id and whether it failed, and what we add."""
-    content: list[dict[str, Any]] = [
+def results_message(results: Sequence[tuple[str, str, bool]]) -> dict[str, Any]:
+    """Return the results of all tool calls of one answer, each with its id and whether it failed."""
+    content = [
         {"type": "tool_result", "tool_use_id": use, "content": text or "(nothing)", "is_error": failed}
         for use, text, failed in results
     ]
-    content += [{"type": "text", "text": note} for note in notes]
-    kept: list[dict[str, Any]] = encodable(content)
-    return {"role": "user", "content": kept}
+    return {"role": "user", "content": encodable(content)}
 
 
 def cached(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from miyabi_agents.model.sending import PromptTooLongError, Sender, characters_o
 from miyabi_agents.model.talking import cutting
 from miyabi_agents.model.talking.answers import Answer, assistant_message, cached, results_message, user_message
 from miyabi_agents.model.talking.window import AFTER_CUT, Window
-from miyabi_core.text import shortened
+from miyabi_core.text import encodable, shortened
 
 if TYPE_CHECKING:
     from miyabi_agents.ports import ProgressSink
@@ -67,6 +67,7 @@ class Conversation:
     cuts: int = 0  #: how often something old was taken out
     _longest: int = MAX_TOKENS
     _cut_answers: int = 0
+    _is_full: bool = False  #: the last answer ended where the window does
 
     async def answer(self) -> Answer:
         """Ask for the next answer and add it; a paused one goes on by itself.
@@ -92,9 +93,13 @@ class Conversation:
         """Add a message of ours."""
         self.messages.append(user_message(text))
 
-    def give(self, results: Sequence[tuple[str, str, bool]], *, notes: Sequence[str] = ()) -> None:
-        """Add the results of all tool calls of the last answer, and what we say beside."""
-        self.messages.append(results_message(results, notes=notes))
+    def give(self, results: Sequence[tuple[str, str, bool]]) -> None:
+        """Add the results of all tool calls of the last answer."""
+        self.messages.append(results_message(results))
+
+    def remark(self, notes: Sequence[str]) -> None:
+        """Add to our last message, which was not sent yet, what we have to say beside."""
+        self.messages[-1]["content"] += [{"type": "text", "text": encodable(note)} for note in notes]
 
     @property
     def longest_answer(self) -> int:
@@ -119,7 +124,7 @@ class Conversation:
             ModelAnswerError: it does not fit, whatever is cut.
         """
         for refused in range(MAX_REFUSED):
-            request = await self._fitting(must=refused > 0)
+            request = await self._fitting(must=refused > 0 or self._is_full)
             characters = characters_of(request)
             try:
                 answer = await self.sender.send(self.setting.step, request)
@@ -127,8 +132,7 @@ class Conversation:
                 self.window.refused(characters)
                 continue
             self.window.measured(characters, prompt=answer.prompt_tokens, answer=answer.output_tokens)
-            if answer.stop == "model_context_window_exceeded":
-                self.window.refused(characters)
+            self._is_full = answer.stop == "model_context_window_exceeded"
             return answer
         raise ModelAnswerError(f"the API finds the conversation too long, even after {MAX_REFUSED - 1} cuts")
 
@@ -148,7 +152,7 @@ class Conversation:
         """Return the next request, for which what is old is taken out where it would not fit.
 
         Args:
-            must: Take something out whatever the estimate says: the API found it too long.
+            must: Take something out whatever the estimate says: the API or the model found it too long.
         """
         request = self._request()
         room = self.window.room(self.longest_answer)
@@ -157,7 +161,7 @@ class Conversation:
             return request
         goal = self.window.characters_for(room * AFTER_CUT)
         self.messages, replaced = cutting.without_old_results(self.messages, saving=size - goal)
-        said = [f"{replaced} old results were taken out of the conversation"] if replaced else []
+        said = [f"{replaced} old results were taken out of the conversation"]
         limit = self.window.characters_for(room)
         self.window.cut()
         if characters_of(self._request()) > limit:
@@ -172,7 +176,7 @@ class Conversation:
         Raises:
             ModelAnswerError: what may not be cut does not fit by itself.
         """
-        said, start = [], cutting.tail_of(self.messages)
+        said, cut, start = list[str](), list[str](), cutting.tail_of(self.messages)
         if start > 1:
             text = cutting.told(self.messages[1:start], characters=SUMMED_CHARACTERS)
             try:
@@ -181,7 +185,6 @@ class Conversation:
                 summary = cutting.told(self.messages[1:start], characters=SUMMED_CHARACTERS // 10)
             self.messages = cutting.summed_up(self.messages, start, summary)
             said.append(f"{start - 1} old messages were summed up")
-        said = said or ["nothing old was left to sum up"]
         longest = max((len(text) for text in cutting.results_of(self.messages)), default=0)
         while (size := characters_of(self._request())) > limit:
             longest //= 2
@@ -190,8 +193,8 @@ class Conversation:
                     f"the task does not fit into the model's window of {self.window.tokens} tokens ({size} characters)"
                 )
             self.messages = cutting.with_shorter_results(self.messages, longest=longest)
-            said[1:] = [f"the newest results were cut to {longest} characters each"]
-        return said
+            cut = [f"the newest results were cut to {longest} characters each"]
+        return said + cut
 
 
 def _told(answer: Answer) -> str:

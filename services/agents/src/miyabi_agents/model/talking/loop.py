@@ -65,6 +65,7 @@ class ToolLoop:
     async def turn(self) -> dict[str, Any] | None:
         """Take one answer and run its calls; returns the finish's input where it came."""
         self.brakes.answered()
+        self.talk.remark(self.brakes.notes())
         answer = await self.talk.answer()
         if self.talk.cuts != self._cuts:
             self._cuts = self.talk.cuts
@@ -82,7 +83,7 @@ class ToolLoop:
             text, failed = await self._run(name, given, problem)
             self.brakes.called(name, given, text, failed=failed)
             results.append((use.id, text, failed))
-        self.talk.give(results, notes=self.brakes.notes())
+        self.talk.give(results)
         return None
 
     def _urge(self, answer: Answer) -> None:
@@ -96,8 +97,7 @@ class ToolLoop:
             stop = "" if answer.stop in _USUAL else f" (it stopped for {shortened(answer.stop, 100)})"
             words = shortened(answer.text, 300) or "its answers were empty"
             raise ModelAnswerError(f"the model stopped without calling {self.finish}{stop}: {words}")
-        notes = " ".join(self.brakes.notes())
-        self.talk.say(f"{what_came(answer)}Go on, and call {self.finish} when you are done. {notes}".strip())
+        self.talk.say(f"{what_came(answer)}Go on, and call {self.finish} when you are done.")
 
     async def _run(self, name: str, given: Mapping[str, Any], problem: str) -> tuple[str, bool]:
         """Run one tool; returns the result's text and whether it is an error. A call that cannot be run is told too."""
