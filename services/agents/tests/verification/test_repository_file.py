@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from miyabi_agents.errors import ConfigError
+from miyabi_agents.verification.changes import Overlaid
 from miyabi_agents.verification.config import MAX_BYTES, load, parse
+from miyabi_agents.verification.ground import refuse_missing_folder
 from miyabi_agents.verification.targets import configured, is_test, matches
 
 REFUSED = {
@@ -39,12 +42,41 @@ REFUSED = {
 }
 
 
+class Nothing:
+    """Implements `BaseFiles`: an empty commit."""
+
+    committed = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def paths(self):
+        return ()
+
+    def read(self, path):
+        return None
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_wrong_is_named(name):
     """One error, with the field in it."""
     text, said = REFUSED[name]
     with pytest.raises(ConfigError, match=said.replace(".", r"\.")):
         parse(text, where=".miyabi.yaml")
+
+
+@pytest.mark.parametrize(
+    ("cwd", "there"),
+    [
+        (".", True), ("./", True), ("back", True), ("./back/", True), ("back/my tests", True), ("gone", False), ("bac", False),
+        ("back/test_a.py", False), ("back/gone", False),
+    ],
+)  # fmt: skip
+def test_a_folder_that_base_does_not_have_is_named(cwd, there):
+    """Before anything is built; a file is no folder, nor is the beginning of a name."""
+    base = Overlaid(Nothing(), {"back/test_a.py": b"", "back/my tests/test_b.py": b""})
+    if there:
+        refuse_missing_folder(base, parse(f"test: {{cwd: '{cwd}'}}", where="x"))
+        return
+    with pytest.raises(ConfigError, match=r"test\.cwd: .*no folder"):
+        refuse_missing_folder(base, parse(f"test: {{cwd: '{cwd}'}}", where="x"))
 
 
 @given(st.text(max_size=300))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
+from posixpath import normpath
 
 from miyabi.coordinator.v1.result_pb2 import ChangeSet
 from miyabi_agents.errors import ConfigError, EnvironmentBuildError, ToolchainMissingError
@@ -72,6 +73,8 @@ def _survey(base: BaseFiles, name: str, context: TaskContext) -> Repository:
     """Read the repository's file, then ask every toolchain."""
     own = base.read(configuration.FILE_NAME)
     config = configuration.load(own, name, operator_dir=context.settings.repository_config_dir)
+    if config is not None:
+        refuse_missing_folder(base, config)
     recognised = recognise(base, config)
     if not recognised:
         raise ConfigError(
@@ -79,6 +82,22 @@ def _survey(base: BaseFiles, name: str, context: TaskContext) -> Repository:
             f"{configuration.FILE_NAME} that says how they are run. Add one to the repository (`test.command`)"
         )
     return Repository(base, config or RepositoryConfig(), recognised)
+
+
+def refuse_missing_folder(base: BaseFiles, config: RepositoryConfig) -> None:
+    """Refuse a folder for the tests that base does not have; what a submodule may bring is left alone.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    folder = normpath(config.test.cwd)
+    if folder == "." or base.read(".gitmodules") is not None:
+        return
+    if not any(path.startswith(f"{folder}/") for path in base.paths()):
+        raise ConfigError(
+            f"test.cwd: the repository has no folder {shortened(folder, 200)!r}. Mend {configuration.FILE_NAME}: it is "
+            "relative to the repository's root"
+        )
 
 
 async def stand(
