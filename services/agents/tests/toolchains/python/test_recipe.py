@@ -257,6 +257,29 @@ def test_preferred_interpreter() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("pin", "expected"),
+    [
+        ("3.11\n", "CPython 3.11.7"), ("3.12.99\n", "CPython 3.12.1"), ("# ours\n\ncpython-3.11.2\n", "CPython 3.11.7"),
+        ("python-3.12\n3.11\n", "CPython 3.12.1"), ("3.1\n", "CPython 3.13.0"), ("pypy3.10\n", "CPython 3.13.0"), ("", "CPython 3.13.0"),
+    ],
+)  # fmt: skip
+def test_pinned_interpreter(pin: str, expected: str) -> None:
+    """The first version of `.python-version` that is here is taken; where none is, that is said."""
+    recipe = recipe_of(at({"pyproject.toml": PLAIN, ".python-version": pin, **TEST}))
+    said = [note for note in recipe.notes if ".python-version is not here" in note]
+    assert (recipe.runtime, len(said)) == (expected, int(pin == "3.1\n"))
+
+
+@pytest.mark.parametrize("demand", ["banana", "3.11", "=>3.12", ">=3.12,<"])
+def test_a_demand_that_is_none_is_said(demand: str) -> None:
+    """A set of versions that nobody can read chooses nothing, with a word on it."""
+    recipe = recipe_of(
+        at({"pyproject.toml": PLAIN.replace("dependencies", f"requires-python = '{demand}'\ndependencies"), **TEST})
+    )
+    assert [note for note in recipe.notes if f"`{demand}` (pyproject.toml) is no set of versions" in note] != []
+
+
 def test_no_interpreter() -> None:
     """Where no Python fits, the reason names the demand, what is there and how to get one."""
     files = at({"pyproject.toml": PLAIN.replace("dependencies", "requires-python = '>=3.15'\ndependencies"), **TEST})

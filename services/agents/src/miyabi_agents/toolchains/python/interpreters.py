@@ -13,6 +13,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from miyabi_agents.errors import ToolchainMissingError
 from miyabi_agents.toolchains.port import Machine
+from miyabi_core.text import shortened
 
 #: When each Python came out (PEPs 569, 596, 619, 664, 693, 719, 745, 790).
 _RELEASED = {
@@ -111,15 +112,16 @@ class Wish:
 
     specifiers: Mapping[str, str]  #: demands (PEP 440), each with where it is said
     prefer: Sequence[str] = ()  #: versions to look for first
+    pinned: Sequence[str] = ()  #: those that `.python-version` names, as 3.12
     mentioned: Sequence[tuple[int, int]] = ()  #: those that classifiers name
     committed: date = date.max
 
 
 def choose(machine: Machine, wish: Wish) -> tuple[Interpreter, str]:
-    """Return the Python for a project, and a note where it stands in for another.
+    """Return the Python for a project, and a note where it stands in for another or a demand cannot be read.
 
-    Among those that every demand lets in: the first preferred one; else the newest that the classifiers name and that
-    had been out for half a year at the commit's day; else the one that comes nearest.
+    Among those that every demand lets in: the first preferred or pinned one; else the newest that the classifiers name
+    and that had been out for half a year at the commit's day; else the one that comes nearest.
 
     Raises:
         ToolchainMissingError: none fits; names the demand, what is there, and how to get one.
@@ -128,10 +130,24 @@ def choose(machine: Machine, wish: Wish) -> tuple[Interpreter, str]:
     fitting = [one for one in there if all(_lets_in(text, one.version) for text in wish.specifiers.values())]
     if not fitting:
         raise ToolchainMissingError(_missing(there, wish))
-    for version in wish.prefer:
-        wanted = tuple(int(number) for number in version.split("."))
+    chosen, note = _chosen(fitting, wish)
+    unread = [
+        f"`{shortened(text, 100)}` ({where}) is no set of versions (PEP 440), so that it chose nothing"
+        for where, text in wish.specifiers.items()
+        if not _readable(text)
+    ]
+    if wish.pinned and not any(_is_of(chosen, version) for version in wish.pinned):
+        unread.append(
+            f"{', '.join(wish.pinned)} of .python-version is not here or does not fit: {chosen.name} is taken"
+        )
+    return chosen, "; ".join(filter(None, [note, *unread]))
+
+
+def _chosen(fitting: Sequence[Interpreter], wish: Wish) -> tuple[Interpreter, str]:
+    """Return one of those that every demand lets in, and a note where it stands in for another."""
+    for version in (*wish.prefer, *wish.pinned):
         for one in fitting:
-            if one.version[: len(wanted)] == wanted:
+            if _is_of(one, version):
                 return one, ""
     newest = max(wish.mentioned, default=(99, 0))
     aged = [one for one in fitting if _RELEASED.get(_minor(one), date.min) + _GRACE <= wish.committed]
@@ -140,6 +156,21 @@ def choose(machine: Machine, wish: Wish) -> tuple[Interpreter, str]:
         return named[0], ""
     nearest = [one for one in fitting if _minor(one) <= newest] or fitting
     return nearest[-1], f"Python {_text(nearest[-1].version)} stands in: none that the commit's day knew well is here"
+
+
+def _is_of(one: Interpreter, version: str) -> bool:
+    """Tell whether a Python is of a version, such as 3.12."""
+    wanted = tuple(int(number) for number in version.split("."))
+    return one.version[: len(wanted)] == wanted
+
+
+def _readable(specifier: str) -> bool:
+    """Tell whether a demand is a set of versions."""
+    try:
+        SpecifierSet(specifier)
+    except InvalidSpecifier:
+        return False
+    return True
 
 
 def _minor(one: Interpreter) -> tuple[int, int]:
@@ -152,6 +183,12 @@ def _lets_in(specifier: str, version: tuple[int, ...]) -> bool:
         return SpecifierSet(specifier).contains(_text(version if len(version) > 2 else (*version, 99)))
     except InvalidSpecifier:
         return True
+
+
+def pinned(text: str) -> list[str]:
+    """Return the versions that a `.python-version` names, to their minor: patches come and go on machines."""
+    lines = [line.strip().removeprefix("cpython-").removeprefix("python-") for line in text.splitlines()[:20]]
+    return [match[0] for match in (re.match(r"3\.[0-9]{1,3}(?![0-9])", line) for line in lines) if match]
 
 
 def _missing(there: Sequence[Interpreter], wish: Wish) -> str:

@@ -187,6 +187,7 @@ def wish(project: Project, tree: Tree) -> interpreters.Wish:
         "setup.py": setup.requires_python,
         "Pipfile": _pipfile(tree, project),
     }
+    pin = tree.text(path_in(project.root, ".python-version")) or tree.text(".python-version")
     classifiers = [
         *strings(pyproject.project.get("classifiers")),
         *strings(pyproject.poetry.get("classifiers")),
@@ -195,6 +196,7 @@ def wish(project: Project, tree: Tree) -> interpreters.Wish:
     return interpreters.Wish(
         specifiers={where: text for where, text in demands.items() if text},
         prefer=listed(project, "env_prefer"),
+        pinned=interpreters.pinned(pin or ""),
         mentioned=interpreters.mentioned(classifiers),
         committed=tree.committed.date(),
     )
