@@ -95,9 +95,10 @@ web-check: setup-dev ## Types and tests of the page; setup built it
 
 check: fmt-check lint typecheck imports proto-check k8s-validate web-check cov ## What CI runs
 
-bench: setup ## Measure: make bench ROW=1 [REPEATS=3] [PEERS=folder] [PROFILE=1], or all rows
+bench: setup ## Measure: make bench ROW=1 [REPEATS=3] [PEERS=folder] [PROFILE=1] [ISSUES=file], or all rows
 	@$(BIN)/python -m benchmarks $(if $(ROW),--row $(ROW)) $(if $(REPEATS),--repeats $(REPEATS)) \
-		$(if $(PEERS),--peers $(PEERS)) $(if $(PROFILE),--profile)
+		$(if $(PEERS),--peers $(PEERS)) $(if $(PROFILE),--profile) \
+		$(if $(ISSUES),--issues $(ISSUES))
 
 images: setup ## Build the images; VALKEY=1: a stand-in for Valkey's too; TOOLCHAINS=node,go,rust,cc,java: for agents
 	@$(BIN)/python -m scripts.k8s images

@@ -23,6 +23,7 @@ MODULES = {
     "9.1": "limits",
     "dispatch": "dispatch",
     "fairness": "fairness",
+    "grouping": "grouping",
     "identity": "identity",
     "localise": "localise.rows",
     "memory": "memory",
@@ -57,9 +58,10 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=Options.repeats, help="turns of ours and the peers")
     parser.add_argument("--peers", type=Path, help="folder with drivers of further peers (row dispatch)")
     parser.add_argument("--profile", action="store_true", help="where the coordinator's time goes (row dispatch)")
+    parser.add_argument("--issues", type=Path, help="file of real issues, one JSON object a line (row grouping)")
     arguments = parser.parse_args()
     configure_logging(service="benchmark", json=True, level="ERROR")
-    options = Options(arguments.repeats, arguments.peers, arguments.profile)
+    options = Options(arguments.repeats, arguments.peers, arguments.profile, arguments.issues)
     sys.exit(0 if asyncio.run(_run(arguments.row, options)) else 1)
 
 

@@ -17,12 +17,14 @@ class Options:
     Args:
         repeats: How often ours and the peers take turns; medians count.
         peers: Folder with drivers of further peers; None: what we bring along.
+        issues: File of real issues, one JSON object a line (row grouping); None: none.
         profile: Measure where the coordinator's time goes instead of how much it is.
     """
 
     repeats: int = 3
     peers: Path | None = None
     profile: bool = False
+    issues: Path | None = None
 
 
 @dataclass(frozen=True)

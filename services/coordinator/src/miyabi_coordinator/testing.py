@@ -31,12 +31,15 @@ Answer = Callable[[dispatch_pb.Lease], dispatch_pb.Outcome | None]
 class MemoryGateway(github_gateway_service_pb2_grpc.GitHubGatewayServiceServicer):
     """Knows one repository whose issues are in `bodies`; every other number is missing. `allow` sets its quotas.
 
+    `titles` are those of issues that are not called by their number.
+
     What stands in `freshness` for a number goes with its answer; of a search, the first one's. `problems` and
     `not_known` are what a check finds, `unavailable` what it fails with; `checked` has what was asked.
     """
 
     def __init__(self, bodies: dict[int, str]) -> None:
         self.bodies = bodies
+        self.titles: dict[int, str] = {}
         self.freshness: dict[int, pb.Freshness] = {}
         self.problems: list[problem_pb2.Problem] = []
         self.not_known: list[str] = []
@@ -122,7 +125,8 @@ class MemoryGateway(github_gateway_service_pb2_grpc.GitHubGatewayServiceServicer
 
     def _issue(self, number: int) -> pb.Issue:
         url = f"https://example.test/{REPOSITORY}/issues/{number}"
-        return pb.Issue(number=number, title=f"Issue {number}", body=self.bodies[number], url=url)
+        title = self.titles.get(number, f"Issue {number}")
+        return pb.Issue(number=number, title=title, body=self.bodies[number], url=url)
 
 
 class ScriptedAgent:

@@ -16,7 +16,6 @@ from miyabi_coordinator.models import (
     IssueFacts,
     IssueFilter,
     Matches,
-    Matches,
     Problem,
     Quota,
     RepositoryFacts,

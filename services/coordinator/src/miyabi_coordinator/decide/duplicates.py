@@ -9,11 +9,13 @@ from miyabi_coordinator.decide.likeness import Likeness, likeness_of
 from miyabi_coordinator.models import IssueFacts
 
 #: A run of words in more issues than this is the project's template or boilerplate, and tells nothing.
-MOST_SHARING = 4
+MOST_SHARING = 10
 #: Runs of words that two issues share at least: a short quotation or a few lines of imports have fewer in common.
 LEAST_SHARED = 20
 #: Share of the shorter issue's runs that both have at least.
 LEAST_SHARE = 0.4
+#: Share of the shorter issue's runs from which on two texts are one text with parts exchanged.
+SAME_TEXT = 0.8
 #: Things that a title names, so that an equal title says something by itself.
 LEAST_NAMED = 3
 #: Runs of words below which a body says hardly more than its title.
@@ -24,9 +26,9 @@ def duplicates_of(issues: Sequence[IssueFacts], *, tied: Collection[int] = ()) -
     """Return for each issue that asks for the same as another one which that is; that one is itself no duplicate.
 
     Two issues are the same where they show the same error from the same calls; or where most of the shorter one's text
-    is in the other; or where their titles name the same and a text has nothing more to say. They never are where each
-    title names something that the other issue nowhere mentions, whatever else they share: so are issues that were
-    written from one template for one part after the other.
+    is in the other; or where their titles name the same and a text has nothing more to say. They are not where each
+    title names something that the other issue nowhere mentions and they share text: so are issues that were written
+    from one template for one part after the other. Different texts that show one error are, whatever their titles name.
 
     Args:
         issues: Those of a batch.
@@ -88,15 +90,26 @@ class _Known:
                 if min(len(text.runs), len(other.runs)) <= SHORT_BODY or text.runs == other.runs:
                     return number
         by_error = (number for error in sorted(text.errors) for number in self._by_error.get(error, ()))
-        return next((number for number in by_error if not _numbers_differ(text, self._texts[number][0])), None)
+        return next((number for number in by_error if not self._from_one_template(text, number)), None)
+
+    def _from_one_template(self, text: Likeness, number: int) -> bool:
+        """Tell whether issues about different things are written in the same words."""
+        other, _ = self._texts[number]
+        return _are_one_text(text, other) and _about_different(text, other)
 
 
 def _about_different(one: Likeness, other: Likeness) -> bool:
-    """Tell whether each title names something that the other issue nowhere mentions."""
-    return bool(one.named - other.words) and bool(other.named - one.words)
+    """Tell whether each title names something that the other issue nowhere mentions.
+
+    Where the texts are one text, that the other title does not name it is enough on one side: a text that many issues
+    share mentions something of each.
+    """
+    mine, its = one.named - other.words, other.named - one.words
+    if _are_one_text(one, other):
+        return bool((mine and other.title - one.title) or (its and one.title - other.title))
+    return bool(mine and its)
 
 
-def _numbers_differ(one: Likeness, other: Likeness) -> bool:
-    """Tell whether the titles name different numbers: versions, codes, sizes."""
-    mine, its = ({word for word in text.named if word[0].isdigit()} for text in (one, other))
-    return bool(mine - other.words) and bool(its - one.words)
+def _are_one_text(one: Likeness, other: Likeness) -> bool:
+    """Tell whether hardly more than single words of two texts differ."""
+    return len(one.runs & other.runs) >= SAME_TEXT * max(len(one.runs), len(other.runs), 1)

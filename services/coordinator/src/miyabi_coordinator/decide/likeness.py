@@ -22,8 +22,16 @@ _TEMPLATE = re.compile(
 )
 _HEADING = re.compile(r"^\s*\[[^\]]{1,20}\]:?\s*")
 _PYTHON_FRAME = re.compile(r'^\s*File "[^"\n]+", line \d+, in (\S+)')
+#: Calls with the line of code that Python shows below each.
+_CALLS = re.compile(
+    r'^[ \t]*File "[^"\n]+", line \d+, in \S+\n(?:[ \t]+(?!File ).*\n)?|^[ \t]*at [^(\n]+\(.*$', re.MULTILINE
+)
 _OTHER_FRAME = re.compile(r"^\s*at (?:async )?([\w$.<>]+) ?\(")
-_ERROR = re.compile(r"^\s*(?:Uncaught |Caused by: )?((?:[\w.]*(?:Error|Exception|Panic)|panic): ?\S.*)$")
+_ERROR = re.compile(
+    r"^\s*(?:Uncaught |Caused by: )?((?:[\w.]*(?:Error|Exception|Panic)|panic): ?\S.*)$|^\s*Exception Value: (\S.*)$"
+)
+#: What ends Python's calls, whatever the error is called.
+_END = re.compile(r"^([A-Za-z_][\w.]*: ?\S.*)$")
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]+")
 #: Words that say how somebody asks, or that something is wrong, but not what it is about.
 _SAYS_NOTHING = """
@@ -50,13 +58,15 @@ class Likeness(Value, frozen=True):
     Args:
         number: The issue.
         named: What its title names: words that say what it is about.
+        title: The words of its title as they are written.
         words: All its words.
-        runs: Its runs of `RUN_WORDS` words.
+        runs: Its runs of `RUN_WORDS` words, calls of errors aside: the outer ones of a framework are in every error.
         errors: The errors that it shows: message and innermost calls.
     """
 
     number: int
     named: frozenset[str]
+    title: frozenset[str]
     words: frozenset[str]
     runs: frozenset[int]
     errors: frozenset[tuple[str, ...]]
@@ -66,13 +76,14 @@ def likeness_of(number: int, title: str, body: str) -> Likeness:
     """Return what is compared of an issue; what its template brings along is left out."""
     title = _HEADING.sub("", title)
     text = _TEMPLATE.sub("", body[:MOST_CHARACTERS])
-    words = _stems(text)
+    words = _stems(_CALLS.sub("", text))
     of_title = _stems(title)
     runs = (tuple(words[start : start + RUN_WORDS]) for start in range(len(words) - RUN_WORDS + 1))
     return Likeness(
         number,
         frozenset(word for word in of_title if word not in _STEMS_OF_NOTHING and (len(word) > 1 or word.isdigit())),
-        frozenset(words) | frozenset(of_title),
+        frozenset(word.lower() for word in _WORD.findall(title)) - _NOTHING,
+        frozenset(_stems(text)) | frozenset(of_title),
         frozenset(hash(run) for run in runs),
         frozenset(_errors(text)),
     )
@@ -91,7 +102,8 @@ def _stem(word: str) -> str:
     return word
 
 
-_STEMS_OF_NOTHING = frozenset(_stem(word) for word in _SAYS_NOTHING.split())
+_NOTHING = frozenset(_SAYS_NOTHING.split())
+_STEMS_OF_NOTHING = frozenset(map(_stem, _NOTHING))
 
 
 def _errors(text: str) -> Iterator[tuple[str, ...]]:
@@ -104,9 +116,9 @@ def _errors(text: str) -> Iterator[tuple[str, ...]]:
             above.append(found[1])
         elif found := _OTHER_FRAME.match(line):
             below.append(found[1])
-        elif found := _ERROR.match(line):
+        elif found := _ERROR.match(line) or (_END.match(line) if above else None):
             yield from _error(message, below[:FRAMES])
-            message = _ADDRESS.sub("0x", found[1].strip())
+            message = _ADDRESS.sub("0x", next(filter(None, found.groups())).strip())
             yield from _error(message, above[-FRAMES:])
             above, below = [], []
     yield from _error(message, below[:FRAMES])
