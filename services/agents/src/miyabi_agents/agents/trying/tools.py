@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from miyabi.coordinator.v1.result_pb2 import ChangeSet
+from miyabi_agents.agents.editing.files import described, entry_at, not_usable
 from miyabi_agents.agents.trying.bench import Bench
 from miyabi_agents.agents.trying.definitions import RUN_COMMAND, RUN_TESTS
 from miyabi_agents.agents.trying.told import command_told, red_of, told
@@ -21,6 +22,7 @@ from miyabi_agents.toolchains.registry import by_project
 from miyabi_agents.verification.changes import without
 from miyabi_agents.verification.execution import Execution, Ran, how_it_ended
 from miyabi_agents.verification.ground import Footing, survey
+from miyabi_agents.workspace.objects import EntryKind
 from miyabi_core.text import enumerated, exact
 
 #: Longest time of one command: what takes longer is a test, or goes on for ever.
@@ -105,10 +107,11 @@ class TryingTools:
 
         Raises:
             ValueError: it names no program or no folder, or there is no time left.
+            CallRefusedError: the folder lies outside of the repository.
             SandboxError: the sandbox cannot be used.
             WorkspaceError: a checkout cannot be made.
         """
-        command, cwd = [str(part) for part in given["command"]], str(given.get("cwd", "")) or "."
+        command, cwd = [str(part) for part in given["command"]], _folder(self.tree, str(given.get("cwd", "")))
         if not command[0] or command[0].startswith("-") or "=" in command[0]:
             raise ValueError(f"command: {exact(command[0]) or 'an empty word'} is no program")
         async with self._alone:
@@ -129,6 +132,23 @@ class TryingTools:
             async with self.bench.checkout(change) as checkout:
                 execution = Execution(self.bench.context, footing.part, footing.environment)
                 return await execution.command(checkout, command, cwd=cwd, wall=wall)
+
+
+def _folder(tree: Tree, path: str) -> str:
+    """Return the folder of the repository that a command runs in.
+
+    Raises:
+        ValueError: there is none.
+        CallRefusedError: it lies outside, or a link leads there.
+    """
+    if path in {"", "."}:
+        return "."
+    found = entry_at(tree, path, "cwd")
+    if found.kind is EntryKind.ABSENT:
+        raise ValueError(f"cwd: there is no folder {exact(path)}")
+    if found.kind is not EntryKind.FOLDER:
+        raise not_usable(found, f"cwd: {described(found, path)}")
+    return found.path
 
 
 @asynccontextmanager
