@@ -153,6 +153,31 @@ def test_vitest_is_read_by_its_json(tmp_path: Path) -> None:
     assert "no server" in found.unbuilt["src/sums.test.ts"]
 
 
+@pytest.mark.slow("installs vitest and TypeScript")
+def test_vitest_checks_types_beside_packages_that_are_read_only(tmp_path: Path) -> None:
+    """A type that is wrong is a test that failed; that TypeScript cannot write into vitest's package is no error."""
+    config = "export default { test: { typecheck: { enabled: true, include: ['src/*.test-d.ts'] } } };"
+    types = (
+        "import { expectTypeOf, it } from 'vitest';\nit('right', () => { expectTypeOf(1).toEqualTypeOf<number>(); });\n"
+    )
+    content = {
+        "package.json": manifest("vitest", vitest="3.2.4", typescript="5.9.3"),
+        "tsconfig.json": '{"compilerOptions": {"strict": true, "skipLibCheck": true, "module": "esnext", "moduleResolution": "bundler", "target": "es2022"}}',
+        "vitest.config.ts": config,
+        "src/sums.test.ts": "import { it } from 'vitest';\nit('runs', () => {});\n",
+        "src/sums.test-d.ts": types,
+    }
+    rig = prepared(tmp_path, content, "vitest")
+    found = rig.run(None)
+    assert found.complete, (found.problem, rig.output)
+    assert found.verdicts == {
+        "src/sums.test.ts > runs": PASSED,
+        "src/sums.test-d.ts > src/sums.test-d.ts > right": PASSED,
+    }
+    wrong = rig.run(None, **{"src/sums.test-d.ts": types.replace("<number>", "<string>")})
+    assert wrong.verdicts["src/sums.test-d.ts > src/sums.test-d.ts > right"] == FAILED
+
+
 @pytest.mark.slow("installs ava, which has a hundred packages")
 def test_ava_is_read_by_tap_that_tests_cannot_print(tmp_path: Path) -> None:
     """ava: what a test prints goes another way than TAP does; files come from its titles."""

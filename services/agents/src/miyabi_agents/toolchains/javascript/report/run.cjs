@@ -18,6 +18,8 @@ const here = process.cwd();
 const beside = (name) => path.join(__dirname, name);
 const NODE_TESTS = /(^|\/)(test\/.*|test|test-[^/]+|[^/]+[._-]test)\.(js|cjs|mjs|ts|cts|mts)$/;
 const ANY = /\.(js|cjs|mjs|ts|cts|mts|jsx|tsx)$/;
+// Configurations of vitest that are looked into: a workspace has one a package.
+const MAX_CONFIGS = 200;
 // Longest standard output that is read as TAP.
 const MAX_TAP = 32 * 1024 * 1024;
 
@@ -42,10 +44,18 @@ function fail(problem) {
   return { status: 3 };
 }
 
+/** Return the variables of vitest: where types are checked, TypeScript must be able to write its build information. */
+function typechecking() {
+  const configs = matching(here, [], /(^|\/)(vite|vitest)\.[\w.-]+$/);
+  const texts = configs.slice(0, MAX_CONFIGS).map((file) => fs.readFileSync(path.join(here, file), 'utf8'));
+  if (![...texts, ...asked.arguments].some((text) => text.includes('typecheck'))) return {};
+  return { NODE_OPTIONS: `${process.env.NODE_OPTIONS || ''} --require ${JSON.stringify(beside('build_info.cjs'))}`.trim() };
+}
+
 /** Run jest or vitest and turn their JSON into events. */
-function likeJest(name, rest) {
+function likeJest(name, rest, environment = {}) {
   const output = path.join(process.env.TMPDIR || '/tmp', `${name}-${process.pid}.json`);
-  const ended = runner(name, name, rest(output));
+  const ended = runner(name, name, rest(output), { environment });
   let report;
   try {
     report = JSON.parse(fs.readFileSync(output, 'utf8'));
@@ -100,7 +110,7 @@ function avaTitle(files) {
 
 const RUNNERS = {
   jest: (files) => likeJest('jest', (output) => [...asked.arguments, '--json', `--outputFile=${output}`, '--coverage=false', '--ci', '--no-color', ...(files ? ['--runTestsByPath', ...files] : [])]),
-  vitest: (files) => likeJest('vitest', (output) => ['run', ...asked.arguments, '--reporter=dot', '--reporter=json', `--outputFile.json=${output}`, '--coverage.enabled=false', ...(files || [])]),
+  vitest: (files) => likeJest('vitest', (output) => ['run', ...asked.arguments, '--reporter=dot', '--reporter=json', `--outputFile.json=${output}`, '--coverage.enabled=false', ...(files || [])], typechecking()),
   mocha: (files) => runner('mocha', 'mocha', [...asked.arguments, '--reporter', beside('mocha_reporter.cjs'), '--no-color', ...(files || folders(here, asked.globs))]),
   jasmine: (files) => runner('jasmine', 'jasmine', [...asked.arguments, `--reporter=${beside('jasmine_reporter.cjs')}`, '--no-color', ...(files || folders(here, asked.globs))]),
   ava: (files) => {
