@@ -122,20 +122,22 @@ async def test_a_wrong_change_is_seen_and_mended_within_one_round(toy, agent) ->
 
 
 async def test_targets_are_files_sources_and_names_of_tests(toy, agent) -> None:
-    """A source stands for the tests near to it; a name for itself; what names nothing is said, and so is what was red."""
+    """A source stands for the tests near to it, a folder for its tests, a name for itself; what names nothing is said."""
     tried = changes(
         call("run_tests", targets=["tests/test_red.py::RedTests::test_five"]),
         call("run_tests", targets=[NUMBERS]),
+        call("run_tests", targets=["./tests/"]),
         call("run_tests", targets=["tests/test_gone.py"]),
         call("run_tests"),
         edit("value + 2", "valu * 2"),
         call("run_tests"),
     )
     await toy.run(agent, tried, WRITES, inputs=INPUTS)
-    named, near, gone, nothing, _, broken = results(toy)
+    named, near, folder, gone, nothing, _, broken = results(toy)
     assert "FAILED tests/test_red.py::RedTests::test_five (on base too)" in named
     assert "test_two" not in named
     assert near.startswith("1 passed, 1 failed in ")
+    assert folder.startswith("1 passed, 1 failed in ")
     assert gone.startswith("targets: there is no file tests/test_gone.py")
     assert nothing == "targets: nothing is changed yet, so name the tests that are to be run"
     assert "name 'valu' is not defined" in broken

@@ -16,7 +16,7 @@ RUN_TESTS = tool(
             "items": {"type": "string", "minLength": 1, "maxLength": 1000},
             "minItems": 1,
             "maxItems": 30,
-            "description": "Files of tests, files whose tests are wanted, or names of tests as this tool shows them.",
+            "description": "Files or folders of tests, files whose tests are wanted, or names of tests as shown.",
         }
     },
 )

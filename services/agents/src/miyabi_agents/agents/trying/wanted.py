@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from posixpath import normpath
 
 from miyabi.coordinator.v1.result_pb2 import ChangeSet
 from miyabi_agents.toolchains.port import BaseFiles
@@ -41,7 +42,7 @@ def wanted(repository: Repository, change: ChangeSet, given: Sequence[str]) -> l
     Args:
         repository: What base's files say.
         change: The change so far.
-        given: Files and names of tests; empty: what the change touches.
+        given: Files, folders and names of tests; empty: what the change touches.
 
     Raises:
         ValueError: a target names nothing, or there is nothing to run; a sentence for the model.
@@ -49,8 +50,9 @@ def wanted(repository: Repository, change: ChangeSet, given: Sequence[str]) -> l
     contents = {file.path: None if file.deleted else file.content for file in change.files}
     files = Overlaid(repository.base, contents)
     there = set(files.paths())
-    names = {target: _file_of(target, repository, there) for target in given if target not in there}
-    paths = sorted({target for target in given if target in there} | set(names.values()) or set(contents))
+    known, others = _paths(given, repository, there)
+    names = {target: _file_of(target, repository, there) for target in others}
+    paths = sorted(known | set(names.values()) or set(contents))
     if not paths:
         raise ValueError("targets: nothing is changed yet, so name the tests that are to be run")
     found = []
@@ -66,6 +68,22 @@ def wanted(repository: Repository, change: ChangeSet, given: Sequence[str]) -> l
     if not any(entry.targets for entry in found):
         raise ValueError("targets: no test is there for that; write one, or name files of tests")
     return [entry for entry in found if entry.targets]
+
+
+def _paths(given: Sequence[str], repository: Repository, there: set[str]) -> tuple[set[str], list[str]]:
+    """Return the files that targets name, those of tests for a folder, and the targets that name neither."""
+    found, others = set[str](), []
+    for target in given:
+        path = normpath(target)
+        inside = {file for file in there if path == "." or file.startswith(f"{path}/")}
+        tests = {file for file in inside if any(one.is_test(file, repository.base) for one, _ in repository.recognised)}
+        if path in there:
+            found.add(path)
+        elif inside:
+            found |= tests or inside
+        else:
+            others.append(target)
+    return found, others
 
 
 def _file_of(target: str, repository: Repository, there: set[str]) -> str:
