@@ -57,7 +57,7 @@ class Pace:
         self._under_way = 0
         self._is_learning = True
         self._halvings = 0
-        self._changed = asyncio.Condition()
+        self._waiting: list[asyncio.Future[None]] = []
         ALLOWED.set(self.allowed)
 
     @property
@@ -73,15 +73,16 @@ class Pace:
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
         """Wait until a call may go out, and count it for the length of the block."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._under_way < self.allowed)
-            self._under_way += 1
+        while self._under_way >= self.allowed:
+            waiting = asyncio.get_running_loop().create_future()
+            self._waiting.append(waiting)
+            await waiting
+        self._under_way += 1
         try:
             yield
         finally:
             self._under_way -= 1
-            async with self._changed:
-                self._changed.notify_all()
+            self._wake()
 
     def worked(self) -> None:
         """Note that a call worked."""
@@ -98,6 +99,13 @@ class Pace:
         if halvings == self._halvings:
             self._halvings += 1
             self._set(max(1.0, self._allowed / 2))
+
+    def _wake(self) -> None:
+        """Let all that wait look again, in their order; none is lost where one of them is cancelled."""
+        woken, self._waiting = self._waiting, []
+        for waiting in woken:
+            if not waiting.done():
+                waiting.set_result(None)
 
     def _set(self, allowed: float) -> None:
         """Change how many are allowed."""
