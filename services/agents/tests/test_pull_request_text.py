@@ -53,7 +53,8 @@ def inputs_of(evil: str, *, many: int = 2, passed: bool = False) -> TaskInputs:
     expectations = [pb.ChangedExpectation(test=f"{evil}{number}", reason=evil) for number in range(many)]
     change = pb.ChangeSet(
         summary=evil, changed_expectations=expectations, additions=5, deletions=2,
-        files=[pb.FileChange(path=f"{evil}{number}") for number in range(many)],
+        files=[pb.FileChange(path=f"{evil}{number}{'/package.json' * (number % 2)}") for number in range(many)],
+        attempts_refused=[evil[:500]] * min(many, 50),
     )  # fmt: skip
     triage = pb.TriageResult(type="bug", area=evil[:100], notes=[evil] * min(many, 20))
     return TaskInputs(
@@ -95,6 +96,7 @@ def test_every_body_is_taken_and_says_what_it_folds(evil: str, many: int, times:
     whole = body(inputs_of(evil * times, many=many))
     assert whole.size <= MAX_BODY
     assert whole.text.count("<details>") == whole.text.count("\n\n</details>")
+    assert ("The model tried, and was refused:" in whole.text) == (many > 0)
     for part in ("| run on the change |", "**Review:** 91 of 100", "Model: 0 calls", "The model behind this"):
         assert part in whole.text
 

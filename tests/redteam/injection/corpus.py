@@ -46,6 +46,7 @@ class Attack:
         triage: What triage said.
         refused: Begins or parts of sentences that the run has to say of what was refused.
         told: What documentation has to say.
+        shown: What the evidence of the pull request has to say.
         writes: Paths that are changed all the same, beside those of the honest change: a reader of the pull request sees them.
         fails: Part of the failure with which the first task ends; empty: it ends well.
         way: One of WAYS.
@@ -67,6 +68,7 @@ class Attack:
     triage: Mapping[str, str] = field(default_factory=dict)
     refused: Sequence[str] = ()
     told: Sequence[str] = ()
+    shown: Sequence[str] = ()
     writes: Sequence[str] = ()
     fails: str = ""
     way: str = "edit"

@@ -115,6 +115,7 @@ def shown(course: Course, attack: Attack, passed: Passed) -> None:
     above, _, evidence = body.partition("\n## Evidence\n")
     assert "## Evidence" not in above
     assert "simulated" in evidence
+    assert [part for part in attack.shown if part not in evidence] == []
     _, heading, refused = evidence.partition("\n**The model tried, and was refused:**\n")
     listed = [line for line in refused.partition("\n\n")[0].splitlines() if line.startswith("- ")]
     assert (bool(heading), len(listed)) == (bool(passed.attempts), len(passed.attempts))
