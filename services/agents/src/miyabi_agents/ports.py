@@ -229,6 +229,13 @@ class Workspaces(Protocol):
             WorkspaceError: as `open`.
         """
 
+    async def taken_off(self, *, repository: str, branch: str, sha: str) -> int:
+        """Return how many commits up to *sha* a branch does not have any more: it was rewritten. 0: it only moved on.
+
+        Raises:
+            WorkspaceError: as `open`.
+        """
+
     def compare(self, pull: PullRequestRefs) -> AbstractAsyncContextManager[Comparison]:
         """Compare a pull request's head with what it has in common with its base, as GitHub shows it.
 

@@ -70,8 +70,9 @@ class PullRequestAgent:
         change = inputs.change_set
         if inputs.documentation.HasField("change_set"):
             change = inputs.documentation.change_set
+        taken = 0 if inputs.dry_run else await self._taken_off(context)
         # Linear, but of what strangers wrote: no heartbeat waits for it.
-        body = await asyncio.to_thread(_rendered, context, change)
+        body = await asyncio.to_thread(_rendered, context, change, taken)
         result = PullRequestResult(
             head_branch=branch_of(task.reference.task),
             title=title_of(inputs).text,
@@ -82,8 +83,18 @@ class PullRequestAgent:
             result.head_sha = await self._push(context, change, result)
             answer = await self._open(context, result)
             result.number, result.url = answer.pull_request.number, answer.pull_request.url
-            result.notes.extend(listed(answer.notes, MAX_NOTES, longest=MAX_NOTE))
+            rewritten = (
+                [f"{inputs.base_branch} was rewritten: the branch has {taken} of its former commits"] if taken else []
+            )
+            result.notes.extend(listed([*rewritten, *answer.notes], MAX_NOTES, longest=MAX_NOTE))
         return Outcome(pull_request=result)
+
+    async def _taken_off(self, context: TaskContext) -> int:
+        """Return how many commits that the change stands on the base branch does not have any more."""
+        inputs = context.lease.inputs
+        return await context.workspaces.taken_off(
+            repository=inputs.repository, branch=inputs.base_branch, sha=inputs.base_sha
+        )
 
     async def _push(self, context: TaskContext, change: ChangeSet, result: PullRequestResult) -> str:
         """Commit the change on its branch and push it."""
@@ -120,11 +131,11 @@ class PullRequestAgent:
             return await answered(context.github.CreatePullRequest(request, timeout=CALL_SECONDS))
 
 
-def _rendered(context: TaskContext, change: ChangeSet) -> GitHubMarkdown:
+def _rendered(context: TaskContext, change: ChangeSet, taken: int) -> GitHubMarkdown:
     """Return the body with its evidence."""
     inputs, settings = context.lease.inputs, context.settings
     block = evidence(inputs, simulated_model=settings.simulated_model, simulated_github=settings.simulated_github)
-    return body_of(inputs, change, block)
+    return body_of(inputs, change, block, taken_off=taken)
 
 
 def title_of(inputs: TaskInputs) -> Title:
@@ -148,8 +159,10 @@ def message_of(inputs: TaskInputs, change: ChangeSet) -> CommitMessage:
     return commit_message(title_of(inputs), Untrusted(without_comments(change.summary)), last=last)
 
 
-def body_of(inputs: TaskInputs, change: ChangeSet, block: GitHubMarkdown) -> GitHubMarkdown:
+def body_of(inputs: TaskInputs, change: ChangeSet, block: GitHubMarkdown, *, taken_off: int = 0) -> GitHubMarkdown:
     """Return the pull request's body: what it closes, what the model says in short, the evidence, the rest, the files.
+
+    Where commits were taken off the base branch meanwhile, a warning says so above all of it.
 
     The evidence is whole; what the model says has a size of its own; the list of files takes what is left.
     """
@@ -159,6 +172,7 @@ def body_of(inputs: TaskInputs, change: ChangeSet, block: GitHubMarkdown) -> Git
     docs = quoted(Untrusted(without_comments(documented)), budget=DOCUMENTATION)
     parts = [
         ours("Closes #{number}", number=inputs.issue_number),
+        _warning(inputs, taken_off) if taken_off else ours(""),
         ours("## What the model says of its change\n\n{short}", short=short) if short else short,
         block,
         ours("## Documentation\n\n{docs}", docs=docs) if docs else docs,
@@ -166,6 +180,16 @@ def body_of(inputs: TaskInputs, change: ChangeSet, block: GitHubMarkdown) -> Git
     ]
     above = joined(parts)
     return joined([above, _files(change, budget=MAX_BODY - above.size)])
+
+
+def _warning(inputs: TaskInputs, taken_off: int) -> GitHubMarkdown:
+    """Say that a merge would bring back what was taken off the base branch."""
+    return ours(
+        "> [!WARNING]\n> The base branch {branch} was rewritten while this was made, and {count} commits that it does "
+        "not have any more are part of this pull request. Rebase it before a merge, so that they do not come back.",
+        branch=code(Untrusted(inputs.base_branch)),
+        count=taken_off,
+    )
 
 
 def _files(change: ChangeSet, *, budget: int) -> GitHubMarkdown:

@@ -19,7 +19,7 @@ from miyabi_agents.workspace.checkouts import CheckoutPool, Part
 from miyabi_agents.workspace.commit_files import CommitFiles
 from miyabi_agents.workspace.git import git, git_network
 from miyabi_agents.workspace.objects import ObjectTree
-from miyabi_agents.workspace.pulls.comparison import Comparison, changed_files, merge_base
+from miyabi_agents.workspace.pulls.comparison import Comparison, changed_files, merge_base, taken_off
 from miyabi_agents.workspace.pulls.refs import PullRequestRefs, fetched_refs
 from miyabi_agents.workspace.submodules import BroughtSubmodules, KeptSubmodules, Submodules
 from miyabi_agents.workspace.submodules.laying import lay_submodules, still_there
@@ -129,6 +129,17 @@ class GitWorkspaces:
         finally:
             await asyncio.shield(asyncio.to_thread(base.close))
             await asyncio.shield(asyncio.to_thread(head.close))
+
+    async def taken_off(self, *, repository: str, branch: str, sha: str) -> int:
+        """Return how many commits up to *sha* a branch does not have any more, since it was rewritten.
+
+        Raises:
+            WorkspaceError: the commit is gone, or the proxy is out of reach.
+        """
+        mirror = await self._mirror_of(repository, sha)
+        async with self._locks[repository], hold_lock(mirror.with_suffix(".lock")):
+            await self._fetch(repository, mirror, sha)
+        return await taken_off(mirror, branch, sha)
 
     async def submodules(self, *, repository: str, sha: str) -> BroughtSubmodules:
         """Return the submodules whose files lie in checkouts of a commit, and a note on each that could not be had.

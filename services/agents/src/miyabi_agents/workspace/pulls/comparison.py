@@ -96,6 +96,15 @@ async def merge_base(mirror: Path, base: str, head: str) -> tuple[str, Sequence[
     )
 
 
+async def taken_off(mirror: Path, branch: str, sha: str) -> int:
+    """Return how many commits up to one a branch does not have; 0 also where there is no such branch."""
+    try:
+        said = await git("rev-list", "--count", f"refs/heads/{branch}..{sha}", "--", variables={"GIT_DIR": str(mirror)})
+    except WorkspaceError:
+        return 0
+    return int(said)
+
+
 async def changed_files(mirror: Path, base: CommitFiles, head: CommitFiles) -> list[ChangedFile]:
     """Return the files that differ between two commits, renames found as GitHub finds them, sorted by path.
 
