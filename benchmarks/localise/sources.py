@@ -51,19 +51,21 @@ def source_of(repository: str, commit: str, *, created: datetime, mirrors: Path,
     """
     joined = repository.replace("/", "+")
     for folder in (mirrors / joined / "repo", mirrors / joined, mirrors / repository):
-        if _has(folder, commit):
-            return Source(folder, commit)
+        if (found := _git_folder(folder)) is not None and _has(found, commit):
+            return Source(found, commit)
     name = repository.partition("/")[2]
     return _release(PACKAGES.get(name, name), created, cache)
 
 
+def _git_folder(folder: Path) -> Path | None:
+    """Return the folder of git of a clone, bare or not; None where there is no clone."""
+    return next((place for place in (folder / ".git", folder) if (place / "objects").is_dir()), None)
+
+
 def _has(folder: Path, commit: str) -> bool:
-    """Tell whether a folder is a repository with a commit."""
-    if not folder.is_dir():
-        return False
-    return not subprocess.run(
-        ["git", "-C", folder, "cat-file", "-e", commit], capture_output=True, check=False
-    ).returncode
+    """Tell whether a repository has a commit."""
+    found = subprocess.run(["git", "--git-dir", folder, "cat-file", "-e", commit], capture_output=True, check=False)
+    return not found.returncode
 
 
 def _release(package: str, created: datetime, cache: Path) -> Source:
@@ -81,7 +83,8 @@ def _release(package: str, created: datetime, cache: Path) -> Source:
     folder = cache / file["filename"].removesuffix(".tar.gz")
     if not folder.is_dir():
         _unpack(_checked(file, urllib.parse.urljoin(f"{index}/{package}/", file["url"])), folder)
-    return Source(folder, subprocess.check_output(["git", "-C", folder, "rev-parse", "HEAD"], text=True).strip())
+    head = subprocess.check_output(["git", "-C", folder, "rev-parse", "HEAD"], text=True)
+    return Source(folder / ".git", head.strip())
 
 
 def newest(files: list[dict[str, Any]], created: datetime) -> dict[str, Any] | None:

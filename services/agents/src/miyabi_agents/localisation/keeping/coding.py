@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import sys
 import zlib
 from typing import Any
 
@@ -49,7 +50,7 @@ def decode(content: bytes) -> FileRecord:
         at = _HEAD.size + size
         return _checked(
             FileRecord(
-                tuple(names.split("\n")) if names else (),
+                tuple(map(sys.intern, names.split("\n"))) if names else (),
                 np.frombuffer(unfolded, "<u2", rows, at),
                 np.frombuffer(unfolded, "<u4", rows, at + 2 * rows),
                 np.frombuffer(unfolded, np.uint8, rows, at + 6 * rows),

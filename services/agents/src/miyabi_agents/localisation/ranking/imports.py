@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable
-from pathlib import PurePosixPath
+from collections.abc import Iterable, Sequence
 
 from miyabi_agents.localisation.ranking.places import Places
 from miyabi_agents.localisation.reading.definitions import Import
@@ -19,14 +18,15 @@ def imported(path: str, imports: Iterable[Import], places: Places) -> set[int]:
         imports: As they are written in it.
         places: The index's files.
     """
-    folder = PurePosixPath(path).parent
+    folder = path.split("/")[:-1]
+    python = language_of(path) is Language.PYTHON
     found: set[int] = set()
     for one in imports:
-        if language_of(path) is Language.PYTHON:
+        if python:
             module = _absolute(folder, one.module)
             wanted = [module, *(f"{module}.{name}" for name in one.names)]
         elif one.module.startswith("."):
-            wanted = [posixpath.normpath(folder / one.module).replace("/", ".")]
+            wanted = [posixpath.normpath("/".join((*folder, one.module))).replace("/", ".")]
             wanted += [wanted[0].rpartition(".")[0]] if language_of(one.module) else []
         else:
             wanted = [one.module.replace("::", ".").removeprefix("crate.")]
@@ -34,11 +34,11 @@ def imported(path: str, imports: Iterable[Import], places: Places) -> set[int]:
     return found
 
 
-def _absolute(folder: PurePosixPath, module: str) -> str:
+def _absolute(folder: Sequence[str], module: str) -> str:
     """Return the dotted name of a Python module, of a relative one from the top of the repository."""
     name = module.lstrip(".")
     up = len(module) - len(name)
     if not up:
         return module
-    around = folder.parts[: max(0, len(folder.parts) - up + 1)]
+    around = folder[: max(0, len(folder) - up + 1)]
     return ".".join(filter(None, (*around, name)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from pathlib import PurePosixPath
 
 #: Files that stand for their folder.
 _FOLDERS_OWN = frozenset({"__init__", "index", "mod"})
@@ -20,7 +19,7 @@ class Places:
     """
 
     def __init__(self, paths: Sequence[str]) -> None:
-        self._parts = [PurePosixPath(path).parts for path in paths]
+        self._parts = [path.split("/") for path in paths]
         self._by_name: defaultdict[str, list[int]] = defaultdict(list)
         self._modules: defaultdict[str, list[int]] = defaultdict(list)
         self._whole: dict[str, int] = {}
@@ -37,7 +36,7 @@ class Places:
         A name with folders agrees where more than its last step does, or where all of a path does: what is installed
         elsewhere has other folders before.
         """
-        wanted = [part for part in PurePosixPath(name.replace("\\", "/")).parts if part not in {".", "..", "/"}]
+        wanted = [part for part in name.replace("\\", "/").split("/") if part not in {"", ".", ".."}]
         if not wanted:
             return []
         alike = {place: _agreeing(self._parts[place], wanted) for place in self._by_name.get(wanted[-1], ())}
@@ -65,9 +64,9 @@ class Places:
 
 def module_of(path: str) -> str:
     """Return a path without its ending; what stands for its folder is the folder."""
-    pure = PurePosixPath(path)
-    stem = pure.parent if pure.stem in _FOLDERS_OWN and len(pure.parts) > 1 else pure.with_suffix("")
-    return stem.as_posix()
+    folder, slash, name = path.rpartition("/")
+    stem = name.rpartition(".")[0] or name
+    return folder if stem in _FOLDERS_OWN and slash else f"{folder}{slash}{stem}"
 
 
 def _agreeing(parts: Sequence[str], wanted: Sequence[str]) -> int:

@@ -15,6 +15,9 @@ K1, B = 1.2, 0.75
 #: Most that a word counts in one part; beyond it BM25 has long stopped to grow.
 _MAX_COUNT = 65_535
 
+#: Bits of a count within a key; a record's counts have no more.
+_COUNT_BITS, _COUNT_MASK = 8, 255
+
 Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int32]
 #: A part of a file, and a name that it has beside its content.
@@ -34,20 +37,20 @@ class Postings:
         self._first: Integers = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
         self._file_of: Integers = np.repeat(np.arange(len(records), dtype=np.int32), sizes)
         self._terms: dict[str, int] = {}
-        self._fill(*_expanded(records, labels, self._first, self._terms))
+        self._fill(_keys(records, labels, self._first.tolist(), self._terms))
         parts = np.bincount(self._part, self._count, len(self._file_of)).astype(np.float32)
         files = np.bincount(self._file_of, parts, self.files).astype(np.float32)
         self._part_norm, self._file_norm = _norm(parts), _norm(files)
 
-    def _fill(self, term: Integers, part: Integers, count: Integers) -> None:
+    def _fill(self, keys: npt.NDArray[np.int64]) -> None:
         """Sort what stands where by word and part, with repeats added up."""
-        parts = max(1, len(self._file_of))
-        keys = term.astype(np.int64) * parts + part
-        order = np.argsort(keys, kind="stable")
-        keys, count = keys[order], count[order]
+        keys.sort()
+        count = (keys & _COUNT_MASK).astype(np.int32)
+        keys >>= _COUNT_BITS
         begins = np.flatnonzero(np.concatenate([np.ones(min(1, len(keys)), bool), keys[1:] != keys[:-1]]))
         summed = np.add.reduceat(count, begins) if len(keys) else count
         keys = keys[begins]
+        parts = max(1, len(self._file_of))
         self._part: Integers = (keys % parts).astype(np.int32)
         self._count = np.minimum(summed, _MAX_COUNT).astype(np.uint16)
         self._begin = np.searchsorted(keys, np.arange(len(self._terms) + 1, dtype=np.int64) * parts)
@@ -102,25 +105,35 @@ def _saturated(count: Floats, norm: Floats) -> Floats:
     return np.asarray(count * (K1 + 1) / (count + norm), np.float32)
 
 
-def _expanded(
-    records: Sequence[FileRecord], labels: Sequence[Sequence[Label]], first: Integers, known: dict[str, int]
-) -> tuple[Integers, Integers, Integers]:
-    """Return word, part and count of everything, names split into their words; *known* numbers the words."""
+def _keys(
+    records: Sequence[FileRecord], labels: Sequence[Sequence[Label]], first: Sequence[int], known: dict[str, int]
+) -> npt.NDArray[np.int64]:
+    """Return all that stands somewhere, names split into their words: word, part and count in one number each.
+
+    Args:
+        records: What is known of each file.
+        labels: Names beside it.
+        first: First part of each file, and how many there are in all.
+        known: Is given the numbers of the words.
+    """
     names: dict[str, int] = {}
-    empty = np.zeros(0, np.int32)
-    name_of, part_of, counts = [empty], [empty], [empty]
-    for begin, record, label in zip(first.tolist(), records, labels, strict=False):
-        numbers = np.array([names.setdefault(name, len(names)) for name in record.names], np.int32)
-        labelled = np.array([names.setdefault(name, len(names)) for _, name in label], np.int32)
-        name_of += [numbers[record.name], labelled]
-        part_of += [record.part.astype(np.int32) + begin, np.array([part for part, _ in label], np.int32) + begin]
-        counts += [record.count.astype(np.int32), np.ones(len(label), np.int32)]
+    numbered = [
+        np.array(
+            [names.setdefault(name, len(names)) for name in (*record.names, *(name for _, name in label))], np.int32
+        )
+        for record, label in zip(records, labels, strict=True)
+    ]
     split = [[known.setdefault(term, len(known)) for term in terms_of(name)] for name in names]
     sizes = np.array([len(terms) for terms in split], np.int32)
     begins = np.concatenate([[0], np.cumsum(sizes)])
-    flat = np.array([term for terms in split for term in terms], np.int32)
-    name, part, count = np.concatenate(name_of), np.concatenate(part_of), np.concatenate(counts)
-    repeats = sizes[name] if len(name) else empty
-    within = np.arange(int(repeats.sum())) - np.repeat(np.cumsum(repeats) - repeats, repeats)
-    at = np.repeat(begins[name], repeats) + within
-    return flat[at] if len(at) else empty, np.repeat(part, repeats), np.repeat(count, repeats)
+    flat = np.array([term for terms in split for term in terms], np.int64) * max(1, first[-1])
+    keys = [np.zeros(0, np.int64)]
+    for begin, record, label, numbers in zip(first, records, labels, numbered, strict=False):
+        name = np.concatenate([numbers[record.name], numbers[len(record.names) :]])
+        part = np.concatenate([record.part, np.array([part for part, _ in label], np.uint16)]).astype(np.int64) + begin
+        count = np.concatenate([record.count, np.ones(len(label), np.uint8)])
+        repeats = sizes[name]
+        within = np.arange(int(repeats.sum())) - np.repeat(np.cumsum(repeats) - repeats, repeats)
+        term = flat[np.repeat(begins[name], repeats) + within]
+        keys.append((term + np.repeat(part, repeats)) << _COUNT_BITS | np.repeat(count, repeats))
+    return np.concatenate(keys)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable
-from pathlib import PurePosixPath
 
 #: Folders that hold tests wherever they are.
 _TESTS = frozenset({"tests", "__tests__", "specs", "e2e", "js_tests", "testdata", "fixtures"})
@@ -36,14 +35,14 @@ def tests_among(paths: Iterable[str]) -> frozenset[str]:
     below: defaultdict[str, list[str]] = defaultdict(list)
     for path in every:
         for folder in _doubtful(path):
-            below[folder].append(PurePosixPath(path).name)
+            below[folder].append(path.rpartition("/")[2])
     full = {folder for folder, names in below.items() if _mostly_tests(names)}
     return frozenset(path for path in every if _is_test(path, full))
 
 
 def _is_test(path: str, full: set[str]) -> bool:
     """Tell whether a path is a test."""
-    *folders, name = PurePosixPath(path).parts
+    *folders, name = path.split("/")
     if _NAMED.search(name) or not _TESTS.isdisjoint(folders) or (folders and folders[0] in _PERHAPS):
         return True
     return not full.isdisjoint(_doubtful(path))
@@ -51,7 +50,7 @@ def _is_test(path: str, full: set[str]) -> bool:
 
 def _doubtful(path: str) -> list[str]:
     """Return the folders of a path, below the top, that may hold tests."""
-    parts = PurePosixPath(path).parts[:-1]
+    parts = path.split("/")[:-1]
     return ["/".join(parts[: place + 1]) for place, part in enumerate(parts) if place and part in _PERHAPS]
 
 
@@ -63,5 +62,5 @@ def _mostly_tests(names: list[str]) -> bool:
 
 def is_beside(path: str) -> bool:
     """Tell whether a file is documentation, an example or a tool rather than the product."""
-    parts = PurePosixPath(path).parts
+    parts = path.split("/")
     return (len(parts) > 1 and parts[0] in _BESIDE) or parts[-1] in _BUILDING

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 
 import numpy as np
 
@@ -139,4 +138,4 @@ def add_stems(tally: Tally, stems: Mapping[str, list[int]], title: str) -> None:
 
 def stem_of(path: str) -> str:
     """Return the name of a file without ending and leading underscores; that of its folder where it stands for it."""
-    return PurePosixPath(module_of(path)).name.lstrip("_")
+    return module_of(path).rpartition("/")[2].lstrip("_")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import Enum
-from pathlib import PurePosixPath
 
 
 class Language(Enum):
@@ -43,4 +42,4 @@ SUFFIXES = tuple(suffix[1:] for suffix in _BY_SUFFIX)
 
 def language_of(path: str) -> Language | None:
     """Return the language of a file by its name; None where it is no code that is read."""
-    return _BY_SUFFIX.get(PurePosixPath(path).suffix)
+    return _BY_SUFFIX.get(path[path.rfind(".") :] if "." in path else "")

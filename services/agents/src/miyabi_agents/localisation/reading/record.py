@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -76,7 +77,7 @@ def _record(parts: Sequence[Counter[str]], structure: Structure) -> FileRecord:
         name += [known.setdefault(word, len(known)) for word in counter]
         count += counter.values()
     return FileRecord(
-        tuple(known),
+        tuple(map(sys.intern, known)),
         np.array(part, np.uint16),
         np.array(name, np.uint32),
         np.minimum(np.array(count, np.int64), MAX_COUNT).astype(np.uint8),
