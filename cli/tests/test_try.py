@@ -17,7 +17,8 @@ from miyabi_cli.errors import CliError
 from miyabi_cli.trial.issue import TrialIssue, read_issue
 
 TITLE = "add() loses the sign"
-NEW_TEST = "import small\n\n\ndef test_sign():\n    assert small.add(-1, -2) == -3\n"
+#: Imports what a submodule holds.
+NEW_TEST = "import small\nfrom lib.value import ONE\n\n\ndef test_sign():\n    assert small.add(-ONE, -2) == -3\n"
 
 
 def scenarios() -> list[dict[str, object]]:
@@ -53,8 +54,11 @@ def scenarios() -> list[dict[str, object]]:
 @pytest.mark.slow("starts the whole system and takes an issue through every step")
 @pytest.mark.timeout(300)
 async def test_a_checkout_comes_back_as_a_branch(tmp_path: Path) -> None:
-    """Branch, diff and evidence are where it says; the checkout is as it was, and nothing else is left."""
+    """Branch, diff and evidence are where it says; the checkout is as it was, with its submodule, and no more is left."""
     folder = make_checkout(tmp_path / "small", SMALL)
+    lib = make_checkout(tmp_path / "lib", {"value.py": "ONE = 1\n"})
+    git(folder, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(lib), "tests/lib")
+    git(folder, "commit", "--quiet", "--message", "Submodule")
     (tmp_path / "scenarios").mkdir()
     (tmp_path / "scenarios/fix.yaml").write_text(yaml.safe_dump(scenarios()))
     (tmp_path / "issue.md").write_text(f"# {TITLE}\n\n`small.add(-1, -2)` gives 3. See small.py.\n")

@@ -73,7 +73,7 @@ class AgentsSettings(ServiceSettings, CallerSettings, PackageSettings):
     #: Base of the gateway's git proxy.
     git_url: str = "http://127.0.0.1:50063/git"
     #: Base of GitHub, as the gateway has it: submodules of other hosts are not fetched. Nothing is sent there.
-    github_url: str = Field(default="https://github.com", pattern=r"^https?://[^/@\s]+/?$")
+    github_url: str = Field(default="https://github.com", pattern=r"^https?://[^/@\s]+(/[^@\s]*)?$")
     #: `.git/modules` of a checkout on this machine: submodules that are there are not fetched. Unset: all are.
     local_submodules_dir: Path | None = None
     #: What git shows to the proxy where identity is off: a secret of this machine's system. Default: nothing.

@@ -12,10 +12,12 @@ import pytest
 
 from miyabi.coordinator.v1.result_pb2 import ChangeSet, FileChange
 from miyabi_agents.errors import WorkspaceError
+from miyabi_agents.toolchains.python import PythonEnvironments
 from miyabi_agents.workspace import GitWorkspaces
 from miyabi_agents.workspace.access import OPEN
-from miyabi_agents.workspace.submodules import Submodules
+from miyabi_agents.workspace.submodules import LaidFiles, Submodules
 from miyabi_agents.workspace.submodules.fetching import NotFetchedError, fetch_commit, has_commit, was_fetched
+from services.agents.tests.toolchains.python.laid_out import MACHINE, PLAIN, TODAY
 
 WHO = ("-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "uploadpack.allowAnySHA1InWant=true")
 
@@ -355,3 +357,23 @@ async def test_local_objects_that_lie_elsewhere_are_not_used(site: Site, tmp_pat
     found = await site.opened(local=local, data="other").submodules(repository="acme/app", sha=sha)
     there = "it is not in the checkout (`git submodule update --init --recursive` brings it)"
     assert found.notes == (f"submodule vendor/lib was not fetched: far.test is not served, and {there}",)
+
+
+async def test_environments_are_prepared_with_what_submodules_hold(site: Site) -> None:
+    """A requirement of a folder in one is built, which base alone does not show; projects in it are not base's."""
+    inner = site.commit("acme/inner", {"i.txt": "i"})
+    modules = module("in", "../inner", "in")
+    pin = site.commit("acme/lib", {"pyproject.toml": PLAIN, "thing.py": ""}, {"in": inner}, modules=modules)
+    files = {"requirements.txt": "-e ./vendor/lib\n", "tests/test_app.py": "def test_it():\n    pass\n"}
+    sha = site.commit("acme/app", files, {"vendor/lib": pin}, modules=module("vendor/lib", "../lib"))
+    found = await site.workspaces.submodules(repository="acme/app", sha=sha)
+    python = PythonEnvironments(lambda: TODAY)
+    async with site.workspaces.files(repository="acme/app", sha=sha) as base:
+        laid = LaidFiles(base, found)
+        assert [path for path in laid.paths() if path.startswith("vendor")] == [
+            "vendor/lib/.gitmodules", "vendor/lib/in/i.txt", "vendor/lib/pyproject.toml", "vendor/lib/thing.py",
+        ]  # fmt: skip
+        assert (laid.read("vendor/lib/in/i.txt"), laid.read("vendor/lib/no"), laid.read("no")) == (b"i", None, None)
+        (project,) = python.recognise(base, None)
+        recipes = [python.recipe(project, known, MACHINE) for known in (base, laid)]
+    assert [any("vendor/lib" in f"{step.cwd} {step.command}" for step in one.steps) for one in recipes] == [False, True]

@@ -143,7 +143,7 @@ async def _recognise(context: TaskContext, repository: Repository, recognised: R
         recipe = await _wanted(context, repository, recognised)
     except AgentError as error:
         return Look(project, refusal=Refusal.of(error))
-    return Look(project, recipe, tuple(recipe.notes))
+    return Look(project, recipe, (*recipe.notes, *repository.notes))
 
 
 async def _wanted(context: TaskContext, repository: Repository, recognised: Recognised) -> Recipe:
@@ -155,7 +155,7 @@ async def _wanted(context: TaskContext, repository: Repository, recognised: Reco
     """
     toolchain, project = recognised
     machine = await context.environments.machine()
-    return await asyncio.to_thread(toolchain.recipe, project, repository.base, machine)
+    return await asyncio.to_thread(toolchain.recipe, project, repository.laid, machine)
 
 
 async def _run(context: TaskContext, repository: Repository, recognised: Recognised) -> Look:
@@ -171,7 +171,7 @@ async def _run(context: TaskContext, repository: Repository, recognised: Recogni
         first, tests = progress.seconds("environment."), progress.seconds("tests.")
         recipe, environment = footing.environment.recipe, footing.environment
         wanted = recipe if footing.notes else await _wanted(context, repository, recognised)
-        await build(context, wanted, repository.base, project=project, held=held)
+        await build(context, wanted, repository.laid, project=project, held=held)
         seconds = Seconds(first, progress.seconds("environment."), tests)
     return Look(
         project=project,

@@ -21,6 +21,7 @@ from miyabi_agents.verification.execution import Execution, Part, Ran
 from miyabi_agents.verification.judge import PASSED
 from miyabi_agents.verification.remedies import BASE_ENDS
 from miyabi_agents.verification.targets import configured
+from miyabi_agents.workspace.submodules import BroughtSubmodules, LaidFiles
 from miyabi_core.text import shortened
 
 #: How often what base cannot import is added to its environment.
@@ -40,6 +41,9 @@ class Repository:
     base: BaseFiles
     config: RepositoryConfig
     recognised: Sequence[Recognised]
+    #: The same with the files of submodules, which environments are built with; projects are not looked for in those.
+    laid: BaseFiles
+    notes: tuple[str, ...] = ()  #: on submodules that were not fetched
 
 
 @dataclass(frozen=True)
@@ -64,12 +68,14 @@ async def survey(context: TaskContext, base: BaseFiles) -> Repository:
 
     Raises:
         ConfigError: a file says it wrongly, or nothing that has tests is recognised.
+        WorkspaceError: the proxy is out of reach for its submodules.
     """
-    name = context.lease.inputs.repository
-    return await asyncio.to_thread(_survey, base, name, context)
+    inputs = context.lease.inputs
+    modules = await context.workspaces.submodules(repository=inputs.repository, sha=inputs.base_sha)
+    return await asyncio.to_thread(_survey, base, inputs.repository, context, modules)
 
 
-def _survey(base: BaseFiles, name: str, context: TaskContext) -> Repository:
+def _survey(base: BaseFiles, name: str, context: TaskContext, modules: BroughtSubmodules) -> Repository:
     """Read the repository's file, then ask every toolchain."""
     own = base.read(configuration.FILE_NAME)
     config = configuration.load(own, name, operator_dir=context.settings.repository_config_dir)
@@ -81,7 +87,8 @@ def _survey(base: BaseFiles, name: str, context: TaskContext) -> Repository:
             f"{name} has no tests that are recognised (Python, JavaScript, TypeScript, Go, Rust), and no "
             f"{configuration.FILE_NAME} that says how they are run. Add one to the repository (`test.command`)"
         )
-    return Repository(base, config or RepositoryConfig(), recognised)
+    laid = LaidFiles(base, modules) if modules.modules else base
+    return Repository(base, config or RepositoryConfig(), recognised, laid, modules.notes)
 
 
 def refuse_missing_folder(base: BaseFiles, config: RepositoryConfig) -> None:
@@ -150,12 +157,10 @@ async def prepare(
     toolchain, project = recognised
     part = Part(toolchain, project, repository.config)
     machine = await context.environments.machine()
-    recipe = await asyncio.to_thread(toolchain.recipe, project, repository.base, machine)
+    recipe = await asyncio.to_thread(toolchain.recipe, project, repository.laid, machine)
     notes: list[str] = []
-    inputs = context.lease.inputs
-    modules = await context.workspaces.submodules(repository=inputs.repository, sha=inputs.base_sha)
     for _ in range(MAX_REPAIRS + 1):
-        environment = await build(context, recipe, repository.base, project=project, held=held)
+        environment = await build(context, recipe, repository.laid, project=project, held=held)
         ran, chosen = await _base_runs(context, part, environment, targets, least=max(1, least))
         repaired = (
             await asyncio.to_thread(toolchain.repair, environment.recipe, ran.verdicts) if _lacking(ran) else None
@@ -167,7 +172,7 @@ async def prepare(
         recipe = repaired
     if unseen := project.facts.get(UNSEEN):
         notes.append(str(unseen))
-    return Footing(part, environment, ran, None if chosen is None else tuple(chosen), (*notes, *modules.notes))
+    return Footing(part, environment, ran, None if chosen is None else tuple(chosen), (*notes, *repository.notes))
 
 
 async def try_ground(context: TaskContext, likely: Sequence[str]) -> None:

@@ -38,7 +38,7 @@ async def environment_of(
         return footing.environment
     part = footing.part
     changed = {path: None if file.deleted else file.content for path, file in ordered.manifests.items()}
-    files = Overlaid(repository.base, changed)
+    files = Overlaid(repository.laid, changed)
     machine = await context.environments.machine()
     recipe = await asyncio.to_thread(part.toolchain.recipe, part.project, files, machine)
     return await build(context, recipe, files, project=part.project, held=held, manifests=only(change, changed))
