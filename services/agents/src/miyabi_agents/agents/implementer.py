@@ -150,7 +150,7 @@ class ImplementerAgent:
         inputs = task.inputs
         likely = list(inputs.plan.files)
         if not likely:
-            likely = [candidate.path for candidate in await locate(context, self._locator, prompts.clean(issue))]
+            likely = [candidate.path for candidate in await locate(context, self._locator, await read_issue(context))]
         step = inputs.plan.tasks[inputs.plan_step] if 0 <= inputs.plan_step < len(inputs.plan.tasks) else None
         parts = [
             issue,

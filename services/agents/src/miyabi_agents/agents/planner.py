@@ -9,6 +9,7 @@ from miyabi.common.v1.task_kind_pb2 import TaskKind
 from miyabi.coordinator.v1.dispatch_service_pb2 import Lease, Outcome
 from miyabi.coordinator.v1.result_pb2 import PlannedTask, PlanResult
 from miyabi.coordinator.v1.state_pb2 import Pipeline
+from miyabi.github_gateway.v1.github_gateway_service_pb2 import Issue
 from miyabi_agents.agents import prompts
 from miyabi_agents.agents.gateway_calls import read_issue
 from miyabi_agents.agents.issue_prompt import issue_prompt
@@ -77,7 +78,7 @@ class PlannerAgent:
         """
         issue = await read_issue(context)
         await context.progress.step("finding the files")
-        candidates = await locate(context, self._locator, f"{issue.title}\n{prompts.clean(issue.body)}")
+        candidates = await locate(context, self._locator, issue)
         if task.inputs.pipeline == Pipeline.PIPELINE_FIX:
             # Before money is spent: a change that nothing can verify is not worth a model's call.
             await try_ground(context, [candidate.path for candidate in candidates])
@@ -165,8 +166,8 @@ def acyclic(wanted: Sequence[Sequence[int]]) -> list[list[int]]:
     return [sorted(others) for others in chosen]
 
 
-async def locate(context: TaskContext, locator: Locator, text: str) -> list[Candidate]:
-    """Return the files of the base that a text is likely about.
+async def locate(context: TaskContext, locator: Locator, issue: Issue) -> list[Candidate]:
+    """Return the files of the base that an issue is likely about; its title counts apart.
 
     Raises:
         WorkspaceError: the base cannot be checked out.
@@ -175,6 +176,6 @@ async def locate(context: TaskContext, locator: Locator, text: str) -> list[Cand
     async with context.progress.invocation("localise", detail=inputs.base_sha):
         return await locator.rank(
             (inputs.repository, inputs.base_sha),
-            text,
+            f"{issue.title}\n{prompts.clean(issue.body)}",
             files=lambda: context.workspaces.files(repository=inputs.repository, sha=inputs.base_sha),
         )
