@@ -89,6 +89,25 @@ def test_a_machine_without_node_says_how_to_get_it() -> None:
         toolchain.recipe(toolchain.recognise(bun, None)[0], bun, machine())
 
 
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"jest.config.js": "module.exports = {coverageThreshold: {global: {lines: 90}}}"}, "jest.config.js"),
+        ({"vitest.config.ts": "export default {test: {coverage: {thresholds: {lines: 90}}}}"}, "vitest.config.ts"),
+        ({".nycrc.json": '{"check-coverage": true, "lines": 90}'}, ".nycrc.json"),
+        ({"jest.config.js": "module.exports = {}"}, ""),
+        ({"fixtures/jest.config.js": "module.exports = {coverageThreshold: {}}"}, ""),
+    ],
+)
+def test_a_threshold_of_coverage_is_said_not_to_be_asked(more: dict[str, str], said: str) -> None:
+    """Tests are run without coverage, whatever share of lines the project's own run asks for."""
+    base = files({"package.json": '{"scripts": {"test": "jest"}}', "a.test.js": "", **more})
+    toolchain = JavaScriptToolchain()
+    notes = toolchain.recipe(toolchain.recognise(base, None)[0], base, machine()).notes
+    expected = [f"The share of covered lines that {said} asks for is not looked at: tests are run without coverage."]
+    assert [note for note in notes if "covered lines" in note] == (expected if said else [])
+
+
 def test_names_tell_tests_harness_and_support_apart() -> None:
     """Names of tests, of folders and of the script's globs; fixtures and helpers are none."""
     toolchain = JavaScriptToolchain()

@@ -17,6 +17,9 @@ from miyabi_core.text import shortened
 
 #: What makes npm give up at once on a package from a git repository: there is no way to one.
 _NO_GIT = "--git=/bin/false"
+#: Where a project of a JavaScript runner, c8 or nyc says which share of lines has to be covered, and how.
+_CONFIGURATION = re.compile(r"package\.json|(jest|vitest|vite)\.config\.[a-z]{2,4}|\.(nyc|c8)rc(\.json|\.yml)?")
+_THRESHOLD = re.compile(r"coverageThreshold|\bthresholds\b|check-coverage")
 #: Files that say what an environment holds.
 INPUTS = {
     NAME, "package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "yarn.lock", "pnpm-workspace.yaml", ".npmrc",
@@ -78,8 +81,21 @@ def _recipe(site: Site, manager: Callable[[Site], list[Step]]) -> Recipe:
         steps=made,
         readable=(SCRIPTS, *(root for name in ("node", "npm") for root in site.machine.roots.get(name, ()))),
         runtime=f"node {'.'.join(map(str, site.machine.versions.get('node', ())))}".strip(),
-        notes=site.notes,
+        notes=[*site.notes, *_thresholds(site)],
     )
+
+
+def _thresholds(site: Site) -> list[str]:
+    """Say that no share of covered lines is looked at, where the project asks for one."""
+    for path in sorted(site.base.paths()):
+        name = relative(path, site.project.root)
+        if name is None or _CONFIGURATION.fullmatch(name) is None:
+            continue
+        if _THRESHOLD.search((site.base.read(path) or b"").decode("utf-8", "replace")):
+            return [
+                f"The share of covered lines that {path} asks for is not looked at: tests are run without coverage."
+            ]
+    return []
 
 
 def _npm(site: Site) -> list[Step]:
