@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from rich.console import Console
 
-from miyabi.coordinator.v1.event_pb2 import BatchEvent
+from miyabi.coordinator.v1.event_pb2 import BatchAccepted, BatchEvent
 from miyabi.coordinator.v1.result_pb2 import TestComparison, TestRunReport, TestVerdict, VerifyResult
 from miyabi.coordinator.v1.state_pb2 import RunState
 from miyabi_cli.problems import show_overruled
@@ -26,6 +26,13 @@ _NOT_GREEN = (TestVerdict.TEST_VERDICT_FAILED, TestVerdict.TEST_VERDICT_BLOCKED)
 #: Ends that are no success and deserve a word.
 _BAD = (RunState.RUN_STATE_FAILED, RunState.RUN_STATE_SKIPPED)
 
+#: What some events have to say of an issue, a sentence each.
+_NOTES: dict[str, Callable[[BatchEvent], Iterable[str]]] = {
+    "triage_recorded": lambda event: event.triage_recorded.notes,
+    "pull_request_recorded": lambda event: event.pull_request_recorded.notes,
+    "run_ordered": lambda event: [event.run_ordered.message],
+}
+
 
 class Attention:
     """Says beside a view what a person has to know: why something failed, and what waits for them.
@@ -44,14 +51,13 @@ class Attention:
         payload = event.WhichOneof("payload")
         if payload == "batch_accepted":
             show_overruled(self._console, event.batch_accepted)
+            self._duplicates(event.batch_accepted)
         elif payload == "verification_recorded":
             self._reasons[event.issue_number] = list(event.verification_recorded.approval_reasons)
             if not event.verification_recorded.passed:
                 self._refuted(event.issue_number, event.verification_recorded)
-        elif payload == "triage_recorded":
-            self._notes(event.issue_number, event.triage_recorded.notes)
-        elif payload == "pull_request_recorded":
-            self._notes(event.issue_number, event.pull_request_recorded.notes)
+        elif payload in _NOTES:
+            self._notes(event.issue_number, _NOTES[payload](event))
         elif payload == "review_recorded" and not event.review_recorded.passed:
             say(self._console, ours("#{}", event.issue_number, style="yellow"))
             show_review(self._console, event.review_recorded)
@@ -66,6 +72,13 @@ class Attention:
         reason = verification.verdict_reason or "the tests do not prove the change"
         say(self._console, ours("#{} ", number, style="yellow"), lines(Untrusted(reason), style="yellow"))
         show_output(self._console, telling(verification.runs), most=WATCHED_LINES)
+
+    def _duplicates(self, accepted: BatchAccepted) -> None:
+        """Say which issues are not worked on, since others ask for the same."""
+        for heading in accepted.issues:
+            if heading.duplicate_of:
+                words = ours("asks for the same as #{}, which is worked on", heading.duplicate_of)
+                say(self._console, ours("#{} ", heading.number, style="yellow"), words)
 
     def _notes(self, number: int, notes: Iterable[str]) -> None:
         """Print sentences on an issue's step."""

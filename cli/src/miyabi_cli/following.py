@@ -8,7 +8,7 @@ from rich.console import Console
 
 from miyabi.coordinator.v1.event_pb2 import BatchEvent
 from miyabi.coordinator.v1.result_pb2 import IssueResult
-from miyabi.coordinator.v1.state_pb2 import RunState
+from miyabi.coordinator.v1.state_pb2 import FailureReason, RunState
 from miyabi_cli.errors import EXIT_ISSUE_FAILED, EXIT_OK, StreamEndedError
 from miyabi_cli.terminal import ours, say, shown
 from miyabi_cli.views import BatchView
@@ -58,4 +58,10 @@ def _finish(view: BatchView, results: Iterable[IssueResult]) -> int:
     """Show what became of each issue; returns the exit code."""
     shown = list(results)
     view.finish(shown)
-    return EXIT_OK if all(result.state == RunState.RUN_STATE_SUCCEEDED for result in shown) else EXIT_ISSUE_FAILED
+    return EXIT_OK if all(map(_is_well, shown)) else EXIT_ISSUE_FAILED
+
+
+def _is_well(result: IssueResult) -> bool:
+    """Tell whether an issue succeeded; of a duplicate its original's result says it."""
+    duplicate = result.failure_reason == FailureReason.FAILURE_REASON_DUPLICATE
+    return duplicate or result.state == RunState.RUN_STATE_SUCCEEDED

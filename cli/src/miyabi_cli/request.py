@@ -36,6 +36,7 @@ class BatchOptions:
     base_branch: str = ""
     request_id: str = ""
     force: list[str] = field(default_factory=list)
+    no_grouping: bool = False
 
 
 def parse_issues(text: str) -> list[int]:
@@ -70,6 +71,7 @@ def build_request(repository: str, options: BatchOptions) -> pb.SubmitBatchReque
         base_branch=options.base_branch,
         request_id=options.request_id or new_ulid(),
         overrule=kinds_of(options.force),  # type: ignore[arg-type]
+        no_grouping=options.no_grouping,
     )
     if options.query or options.labels:
         request.query.CopyFrom(IssueQuery(text=options.query, labels=options.labels))

@@ -27,6 +27,7 @@ def show_run(console: Console, run: IssueRun) -> None:
     if run.failure_reason:
         reason = shown(Untrusted(failure_name(run.failure_reason)), style="red")
         say(console, ours("  "), reason, ours(": "), lines(Untrusted(run.failure_message)))
+    _order(console, run)
     if run.HasField("stale_data"):
         field(console, ours("note"), shown(Untrusted(age_of(run.stale_data)), style="yellow"))
     for task in run.tasks:
@@ -34,6 +35,17 @@ def show_run(console: Console, run: IssueRun) -> None:
     _found(console, run)
     spent = run.spent
     field(console, ours("cost"), ours("${:.4f} in {} calls", spent.cost_usd_micros / USD_MICROS, spent.calls))
+
+
+def _order(console: Console, run: IssueRun) -> None:
+    """Print what the run has to do with other issues of its batch."""
+    if run.duplicate_of and not run.failure_reason:
+        field(console, ours("duplicate"), ours("asks for the same as #{}, which is worked on", run.duplicate_of))
+    for share in run.shares:
+        files = shown(Untrusted(", ".join(share.files)))
+        field(console, ours("waits"), joined(ours("for #{}: both touch ", share.issue_number), files))
+    if run.base_branch:
+        field(console, ours("starts from"), shown(Untrusted(f"{run.base_branch} {run.base_sha[:12]}")))
 
 
 def _found(console: Console, run: IssueRun) -> None:

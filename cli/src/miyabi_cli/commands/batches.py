@@ -59,13 +59,16 @@ def submit(  # noqa: PLR0917 - typer reads the parameters as options
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Do everything but write; says what it would do.")] = False,
     approve: Annotated[bool, typer.Option("--approve", help="Wait for a person before each pull request.")] = False,
+    no_grouping: Annotated[
+        bool, typer.Option("--no-grouping", help="Work on duplicates too; same files or not, wait for none.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Hand over issues and watch them come back; Ctrl-C stops watching, not the batch."""
     options = BatchOptions(
         issues, query, label or [], pipeline, concurrency, budget_usd, issue_budget_usd,
         task_budget_usd, budget_tokens, priority, dry_run, approve, base, request_id,
-        force=[*(force or []), *(AGAIN if again else ())],
+        force=[*(force or []), *(AGAIN if again else ())], no_grouping=no_grouping,
     )  # fmt: skip
     request = build_request(repository, options)
 

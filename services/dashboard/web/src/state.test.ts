@@ -37,6 +37,17 @@ describe("events", () => {
     expect(view.batches.get(BATCH)?.issues.get(8)?.tasks).toEqual([]);
   });
 
+  it("say which issue a duplicate stands behind, and for which others an issue waits", () => {
+    const view = emptyView();
+    const issues = [{ number: 7, title: "Broken" }, { number: 8, title: "Missing", duplicate_of: 7 }];
+    const accepted = { batch_accepted: { ...(ACCEPTED["batch_accepted"] as Json), issues } };
+    const waits = { issue_number: 7, run_ordered: { message: "Waits for #5: both touch src/cart.py." } };
+    applyEvents(view, numbered(accepted, waits));
+    expect(view.batches.get(BATCH)?.issues.get(8)?.doing).toBe("asks for the same as #7, which is worked on");
+    expect(view.batches.get(BATCH)?.issues.get(7)?.doing).toBe("Waits for #5: both touch src/cart.py.");
+    expect(view.timeline[0]?.text).toBe("#7 Waits for #5: both touch src/cart.py.");
+  });
+
   it("make another object of a task that moved, and leave the others", () => {
     const view = emptyView();
     applyEvents(view, numbered(ACCEPTED, TASKS));

@@ -131,6 +131,8 @@ function accept(view: View, accepted: Json): void {
     issue.url = link(heading["url"]);
     issue.state = "pending";
     issue.stale = staleFrom(heading["stale_data"]);
+    const original = number(heading["duplicate_of"]);
+    if (original) issue.doing = `asks for the same as #${original}, which is worked on`;
     batch.issues.set(issue.number, issue);
   }
   batch.total = batch.issues.size;
@@ -178,6 +180,8 @@ function applyToIssue(batch: Batch, issue: Issue, event: Json): void {
     const id = text(event["task_id"]);
     const task = issue.tasks.find((known) => known.id === id)?.kind || id;
     issue.doing = [task, text(object(event["step_changed"])["step"])].filter(Boolean).join(": ");
+  } else if ("run_ordered" in event) {
+    issue.doing = text(object(event["run_ordered"])["message"]);
   } else if ("text_delta" in event || "text_recorded" in event) {
     speak(issue, event);
   } else if ("issue_finished" in event) {
@@ -252,6 +256,8 @@ function tell(view: View, batch: Batch, event: Json, key: string): void {
   else if ("batch_finished" in event) note(view, key, `${batch.repository}: ${batch.state}`);
   else if ("issue_finished" in event) {
     note(view, key, `${issue} ${plain(object(event["issue_finished"])["state"], "RUN_STATE_")}`);
+  } else if ("run_ordered" in event) {
+    note(view, key, `${issue} ${text(object(event["run_ordered"])["message"])}`);
   } else if ("task_state_changed" in event) {
     const change = object(event["task_state_changed"]);
     const words = [issue, text(event["task_id"]), plain(change["to_state"], "TASK_STATE_"), text(change["message"])];
