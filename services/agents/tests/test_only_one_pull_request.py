@@ -6,12 +6,13 @@ from typing import Any
 
 import grpc
 import pytest
+from buf.validate import validate_pb2
 
 from miyabi.common.v1.problem_pb2 import ProblemKind
-from miyabi.coordinator.v1.result_pb2 import ChangeSet, FileChange
+from miyabi.coordinator.v1.result_pb2 import ChangeSet, FileChange, PullRequestResult
 from miyabi.coordinator.v1.state_pb2 import FailureReason
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
-from miyabi_agents.agents.pull_request import MAX_NOTE, MAX_NOTES, PullRequestAgent
+from miyabi_agents.agents.pull_request import MAX_BODY, MAX_NOTE, MAX_NOTES, PullRequestAgent
 from miyabi_agents.errors import GitHubError
 
 OPEN, CLOSED = ProblemKind.PROBLEM_KIND_PULL_REQUEST_OPEN, ProblemKind.PROBLEM_KIND_ISSUE_CLOSED
@@ -79,3 +80,16 @@ async def test_dry_run_asks_for_nothing(workshop: Any, opening: Opening) -> None
     """Nothing is opened, so that nothing is in the way of it."""
     outcome = await workshop.run(PullRequestAgent(), inputs=inputs(workshop, dry_run=True))
     assert (opening.asked, outcome.pull_request.dry_run) == ([], True)
+
+
+@pytest.mark.parametrize(
+    ("message", "field", "expected"),
+    [
+        (pb.CreatePullRequestRequest, "body", MAX_BODY),
+        (PullRequestResult, "notes", MAX_NOTES),
+    ],
+)
+def test_limits_are_those_of_the_interface(message: Any, field: str, expected: int) -> None:
+    """What is made as long as it may be is not refused by the gateway or the coordinator."""
+    rules = message.DESCRIPTOR.fields_by_name[field].GetOptions().Extensions[validate_pb2.field]
+    assert (rules.string.max_len or rules.repeated.max_items) == expected

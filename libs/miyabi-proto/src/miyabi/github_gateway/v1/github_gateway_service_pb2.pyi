@@ -1018,7 +1018,7 @@ class CreatePullRequestRequest(_message.Message):
     title: _builtins.str
     """Title, 1 to 256 characters."""
     body: _builtins.str
-    """Markdown, at most 65,000 characters."""
+    """Markdown, at most 65,536 characters, which is what GitHub takes."""
     ready_for_review: _builtins.bool
     """Ready for review at once rather than a draft. Default false: a draft."""
     request_id: _builtins.str
