@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from miyabi_agents.agents.pull_request import PullRequestAgent
+from miyabi_agents.errors import WorkspaceError
 from services.agents.tests.test_only_one_pull_request import OPEN, Opening, inputs
 
 #: What may happen to the branch, and how many commits of the lease's base it has no more.
@@ -46,3 +47,17 @@ async def test_commits_that_were_taken_off_base_are_said(workshop: Any, move: st
     assert [f" {count} " in note for note in said] == ([True] if count else [])
     assert ("[!WARNING]" in after.body, "[!WARNING]" in before.body) == (count > 0, False)
     assert after.head_sha == before.head_sha
+
+
+async def test_an_agent_that_never_had_the_former_commit_asks_for_it(workshop: Any) -> None:
+    """It is on no branch any more when the agent looks for the first time; one that nobody has is said to be gone."""
+    workshop.gateway.opening = Opening("")
+    git(workshop, "commit", "-q", "--allow-empty", "-m", "former")
+    workshop.base_sha = git(workshop, "rev-parse", "HEAD")
+    git(workshop, "commit", "-q", "--allow-empty", "--amend", "-m", "amended")
+    result = (await workshop.run(PullRequestAgent(), inputs=inputs(workshop, overruled=[OPEN]))).pull_request
+    assert [" 1 of its former commits" in note for note in result.notes if "was rewritten" in note] == [True]
+    workshop.base_sha = "e" * 40
+    with pytest.raises(WorkspaceError) as caught:
+        await workshop.run(PullRequestAgent(), inputs=inputs(workshop, overruled=[OPEN]))
+    assert caught.value.code == "NO_SUCH_COMMIT"

@@ -216,7 +216,7 @@ class GitWorkspaces:
         return mirror
 
     async def _fetch(self, repository: str, mirror: Path, sha: str) -> None:
-        """Fetch all branches; a commit that is on none of them is gone."""
+        """Fetch all branches, and a commit that is on none of them since a branch was rewritten by its id."""
         if not (mirror / "HEAD").exists():
             mirror.parent.mkdir(parents=True, exist_ok=True)
             await git("init", "--quiet", "--bare", str(mirror))
@@ -226,7 +226,19 @@ class GitWorkspaces:
         fetch = ("fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head", self._remote(repository), refspec)
         await git_network(*fetch, variables=variables)
         if not await _has(mirror, sha):
+            await self._fetch_lost(repository, mirror, sha)
+        if not await _has(mirror, sha):
             raise WorkspaceError(f"{repository} has no commit {sha[:12]} on any branch", code="NO_SUCH_COMMIT")
+
+    async def _fetch_lost(self, repository: str, mirror: Path, sha: str) -> None:
+        """Fetch a commit by its id, as GitHub hands it out for a while; where nobody has it, leave it at that."""
+        variables = {"GIT_DIR": str(mirror), **self._access.variables()}
+        fetch = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", self._remote(repository), sha)
+        try:
+            await git_network(*fetch, variables=variables)
+        except WorkspaceError as error:
+            if error.code != "GIT_FAILED":
+                raise
 
 
 def _check(repository: str, sha: str) -> None:
