@@ -8,12 +8,12 @@ from __future__ import annotations
 from miyabi.coordinator.v1.dispatch_service_pb2 import TaskInputs
 from miyabi.coordinator.v1.result_pb2 import VerifyResult
 from miyabi_agents import evidence_details as details
+from miyabi_agents.agents.edit_policy import acts_elsewhere
 from miyabi_agents.evidence_review import review_details, review_verdict
-from miyabi_agents.toolchains.registry import TOOLCHAINS
 from miyabi_core.text import GitHubMarkdown, Untrusted, bullets, code, inline, joined, ours
 
 #: Sizes of the parts; with those of the details and of the body they are less than GitHub takes (a test adds them up).
-APPROVALS, COMMAND, LAYERS, UNSEEN, ATTEMPTS, MANIFESTS, REQUESTER = 3_000, 1_000, 400, 1_000, 2_000, 1_000, 100
+APPROVALS, COMMAND, LAYERS, UNSEEN, ATTEMPTS, ELSEWHERE, REQUESTER = 3_000, 1_000, 400, 1_000, 2_000, 1_000, 100
 #: Characters of one sentence: of a reason for approval, a verdict.
 SENTENCE = 300
 #: Micro-dollars in a dollar.
@@ -32,7 +32,7 @@ def evidence(inputs: TaskInputs, *, simulated_model: bool, simulated_github: boo
         review_verdict(review),
         *review_details(review),
         _unseen(inputs),
-        _manifests(inputs),
+        _elsewhere(inputs),
         _attempts(inputs),
         _costs(inputs),
         _asked(inputs),
@@ -113,14 +113,14 @@ def _unseen(inputs: TaskInputs) -> GitHubMarkdown:
     return ours("**Of the issue:**\n{notes}", notes=bullets(inputs.triage.notes, _sentence, budget=UNSEEN))
 
 
-def _manifests(inputs: TaskInputs) -> GitHubMarkdown:
-    """Name the files of the change that say what is installed: a package runs code before any test does."""
-    paths = [file.path for file in inputs.change_set.files]
-    edited = [path for path in paths if any(toolchain.is_manifest(path) for toolchain, _ in TOOLCHAINS)]
+def _elsewhere(inputs: TaskInputs) -> GitHubMarkdown:
+    """Name the files of the change that act beside the code, on machines that the sandbox does not hold."""
+    changes = (inputs.change_set, inputs.documentation.change_set)
+    edited = sorted({file.path for change in changes for file in change.files if acts_elsewhere(file.path)})
     if not edited:
         return ours("")
-    files = bullets(edited, lambda path: code(Untrusted(path)), budget=MANIFESTS)
-    return ours("**The change edits what is installed; look at each package:**\n{files}", files=files)
+    files = bullets(edited, lambda path: code(Untrusted(path)), budget=ELSEWHERE)
+    return ours("**Look twice: what is installed, or what developers' programs run or obey:**\n{files}", files=files)
 
 
 def _attempts(inputs: TaskInputs) -> GitHubMarkdown:

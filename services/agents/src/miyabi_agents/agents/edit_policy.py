@@ -22,6 +22,13 @@ REFUSED = (
     ".renovaterc", ".renovaterc.json", ".renovaterc.json5", ".github/renovate.json", ".github/renovate.json5",
     ".gitattributes", "**/.gitattributes", ".gitmodules", ".lfsconfig", ".miyabi.yaml",
 )  # fmt: skip
+#: What programs of developers run when they open, commit to or work on a checkout, and what other models obey there.
+OPENED = (
+    ".husky/**", ".githooks/**", ".pre-commit-config.yaml", "lefthook.yml", ".lefthook.yml", ".lintstagedrc*", ".envrc",
+    ".vscode/**", ".idea/**", ".devcontainer/**", ".devcontainer.json", ".gitpod.yml", "**/AGENTS.md", "**/CLAUDE.md",
+    "**/GEMINI.md", ".cursorrules", ".cursor/**", ".windsurfrules", ".clinerules*", ".github/copilot-instructions.md",
+    ".github/instructions/**", ".github/prompts/**", ".claude/**", ".mcp.json",
+)  # fmt: skip
 #: Longest file that a change may write, in bytes: source code is far shorter.
 MAX_FILE_BYTES = 2 << 20
 #: Most that all files of a change may hold together, in bytes; an outcome's message has to hold them.
@@ -29,7 +36,7 @@ MAX_CHANGE_BYTES = 10 << 20
 #: Most files of a change; the interface's own limit.
 MAX_FILES = 1000
 
-_REFUSED_FOLDED = tuple(alike(pattern) for pattern in REFUSED)
+_REFUSED_FOLDED, _OPENED_FOLDED = (tuple(alike(pattern) for pattern in patterns) for patterns in (REFUSED, OPENED))
 
 
 def refusal_of(path: str) -> str:
@@ -37,6 +44,12 @@ def refusal_of(path: str) -> str:
     if any(matches(pattern, alike(path)) for pattern in _REFUSED_FOLDED):
         return f"{exact(path)} may not be changed: it is run, or obeyed, with the repository's own rights"
     return ""
+
+
+def acts_elsewhere(path: str) -> bool:
+    """Tell whether a file says what is installed, or what developers' programs run or obey."""
+    opened = any(matches(pattern, alike(path)) for pattern in _OPENED_FOLDED)
+    return opened or any(toolchain.is_manifest(path) for toolchain, _ in TOOLCHAINS)
 
 
 def harness_note(path: str, before: bytes | None, after: bytes | None) -> str:
