@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
 from miyabi.common.v1.task_kind_pb2 import TaskKind
 from miyabi.coordinator.v1.dispatch_service_pb2 import Lease, Outcome
 from miyabi.coordinator.v1.result_pb2 import ChangedExpectation, ChangeSet, PlannedTask
-from miyabi.coordinator.v1.state_pb2 import FailureReason, Pipeline
+from miyabi.coordinator.v1.state_pb2 import FailureReason
 from miyabi_agents.agents import prompts
 from miyabi_agents.agents.change_prompt import change_prompt
+from miyabi_agents.agents.desk import Desk, open_desk
 from miyabi_agents.agents.edit_policy import problem_of
-from miyabi_agents.agents.editing import CHANGED_EXPECTATIONS, TOOLS, Attempts, EditingTools, tool, translated
-from miyabi_agents.agents.escalation import tier_of
+from miyabi_agents.agents.editing import CHANGED_EXPECTATIONS, Attempts, tool
 from miyabi_agents.agents.gateway_calls import read_issue
 from miyabi_agents.agents.issue_prompt import issue_prompt
 from miyabi_agents.agents.planner import locate
-from miyabi_agents.agents.trying import TryingTools, open_tools
-from miyabi_agents.errors import AgentError, ModelUnavailableError, NoProgressError
+from miyabi_agents.errors import AgentError, ModelUnavailableError
 from miyabi_agents.localisation import Locator
-from miyabi_agents.model import BrakeLimits, ModelSession, ToolHandler, steps_for
 from miyabi_agents.ports import TaskContext, Tree
 from miyabi_agents.verification.targets import is_test
-from miyabi_core.text import both_ends, enumerated, exact, shortened
+from miyabi_core.text import both_ends, enumerated, exact
 
 FINISH_CHANGE = tool(
     "finish_change",
@@ -56,42 +52,12 @@ _TEST_TASK = (
     "Add tests that fail without the change and pass with it, beside the tests that are there. Edit an existing "
     "test only where the change makes its expectation wrong, and name it in changed_expectations. "
 )
-#: What tests that are written may take of answers.
-TEST_LIMITS = BrakeLimits()
 #: Longest summary of a change.
 MAX_SUMMARY_CHARACTERS = 8000
 #: Refused attempts that a failure names, so that its message has room for them; the event log has all.
 MOST_NAMED = 3
-#: Longest sentence on a model that was stopped, in the name of a step.
-MOST_SAID = 300
-#: The tools that change files.
-CHANGING = frozenset({"edit_file", "create_file", "move_file", "delete_file"})
 #: Files that tests can be written for.
 SOURCE_SUFFIXES = frozenset({".py", ".js", ".ts", ".svelte", ".go", ".rs", ".java", ".rb", ".c", ".cpp"})
-
-
-@dataclass(frozen=True)
-class _Desk:
-    """What the conversations of one task work at together.
-
-    Args:
-        tree: Holds the change.
-        attempts: Notes what is refused.
-        trying: Runs tests and commands; None where there is nothing to run.
-    """
-
-    tree: Tree
-    attempts: Attempts
-    trying: TryingTools | None
-
-    def tools(self, finish: dict[str, Any]) -> list[dict[str, Any]]:
-        """Return the tools of a conversation that ends with *finish*."""
-        return [*TOOLS, *(self.trying.definitions if self.trying else ()), finish]
-
-    def handlers(self) -> dict[str, ToolHandler]:
-        """Return the tools on the tree; what they refuse is noted."""
-        editing: Mapping[str, ToolHandler] = EditingTools(self.tree).handlers()
-        return self.attempts.watching({**editing, **(self.trying.handlers() if self.trying else {})})
 
 
 class ImplementerAgent:
@@ -122,29 +88,19 @@ class ImplementerAgent:
         inputs = task.inputs
         issue = await read_issue(context)
         text = issue_prompt(task, issue).text
-        async with AsyncExitStack() as held:
-            opened = context.workspaces.edit(repository=inputs.repository, sha=inputs.base_sha)
-            tree = await held.enter_async_context(opened)
-            if inputs.HasField("change_set"):
-                await tree.apply(inputs.change_set)
-            # Only where a change is verified afterwards have its tests to be runnable at all.
-            is_verified = inputs.pipeline == Pipeline.PIPELINE_FIX
-            trying = await held.enter_async_context(open_tools(context, tree)) if is_verified else None
-            desk = _Desk(tree, Attempts(), trying)
-            said = await self._change(task, context, context.model, desk=desk, issue=text)
-            change = await self._measured(context, tree)
+        async with open_desk(task, context, context.model) as desk:
+            said = await self._change(task, context, desk=desk, issue=text)
+            change = await self._measured(context, desk.tree)
             if not task.fix_round:
                 _refuse_nothing(change, inputs.change_set, desk.attempts)
-            tests = await self._write_tests(task, context, context.model, desk=desk, change=change, issue=text)
-            whole = await self._measured(context, tree)
+            tests = await self._write_tests(task, context, desk=desk, change=change, issue=text)
+            whole = await self._measured(context, desk.tree)
             # In a fix round the sources may be right already, and only their tests wanting.
             _refuse_nothing(whole, inputs.change_set, desk.attempts)
             whole.attempts_refused.extend(desk.attempts.told(inputs.change_set.attempts_refused))
             return Outcome(change_set=_complete(whole, task, said, tests))
 
-    async def _change(
-        self, task: Lease, context: TaskContext, model: ModelSession, *, desk: _Desk, issue: str
-    ) -> dict[str, Any]:
+    async def _change(self, task: Lease, context: TaskContext, *, desk: Desk, issue: str) -> dict[str, Any]:
         """Let the model change the sources."""
         await context.progress.step("changing the code")
         inputs = task.inputs
@@ -154,69 +110,28 @@ class ImplementerAgent:
         step = inputs.plan.tasks[inputs.plan_step] if 0 <= inputs.plan_step < len(inputs.plan.tasks) else None
         parts = [
             issue,
-            prompts.named("Files that may matter:", likely),
+            prompts.listing("Files that may matter:", likely),
             _step_text(step) if step else "",
             prompts.evidence_text(task),
             _TRIED_CHANGE_TASK if desk.trying else _CHANGE_TASK,
         ]
-        said = await self._talked(task, context, model, desk=desk, prompt="\n\n".join(filter(None, parts)))
+        said = await desk.talk(step="change", prompt="\n\n".join(filter(None, parts)), finish=FINISH_CHANGE)
         await context.progress.text_done("change")
         return said
 
-    async def _talked(
-        self, task: Lease, context: TaskContext, model: ModelSession, *, desk: _Desk, prompt: str
-    ) -> dict[str, Any]:
-        """Hold the conversation; one that is stopped is held again with a deeper model, which is told why.
-
-        Raises:
-            NoProgressError: the deepest model was stopped too.
-        """
-        tools, tier, learnt = desk.tools(FINISH_CHANGE), tier_of(task), ""
-        while True:
-            try:
-                return await model.run_tools(
-                    step="change",
-                    system=prompts.SYSTEM,
-                    prompt="\n\n".join(filter(None, (prompt, learnt))),
-                    tools=tools,
-                    handlers=desk.handlers(),
-                    translate=desk.attempts.translating(translated, tools),
-                    finish="finish_change",
-                    tier=tier,
-                    limits=BrakeLimits(steps=steps_for(task.inputs.triage.size)),
-                    changing=CHANGING,
-                )
-            except NoProgressError as error:
-                if tier is tier.deeper() or model.is_same(tier, tier.deeper()):
-                    raise
-                tier, learnt = tier.deeper(), prompts.learnt_text(error.learnt)
-                await context.progress.step(f"asking a deeper model: {shortened(str(error), MOST_SAID)}")
-
     async def _write_tests(
-        self, task: Lease, context: TaskContext, model: ModelSession, *, desk: _Desk, change: ChangeSet, issue: str
+        self, task: Lease, context: TaskContext, *, desk: Desk, change: ChangeSet, issue: str
     ) -> list[dict[str, Any]]:
         """Write tests for every changed source file, all at once."""
         sources = _to_be_tested(change, task)
         await context.progress.step(f"writing tests for {len(sources)} files")
-        handlers, tools, tier = desk.handlers(), desk.tools(FINISH_TESTS), tier_of(task)
+        can_run = desk.trying is not None
         async with asyncio.TaskGroup() as tasks:
-            conversations = [
-                tasks.create_task(
-                    model.run_tools(
-                        step=f"tests of {path}",
-                        system=prompts.SYSTEM,
-                        prompt=_test_prompt(task, issue, path, change, can_run=desk.trying is not None),
-                        tools=tools,
-                        handlers=handlers,
-                        translate=desk.attempts.translating(translated, tools),
-                        finish="finish_tests",
-                        tier=tier,
-                        limits=TEST_LIMITS,
-                        changing=CHANGING,
-                    )
-                )
-                for path in sources
-            ]
+            conversations = []
+            for path in sources:
+                prompt = _test_prompt(task, issue, path, change, can_run=can_run)
+                talk = desk.talk(step=f"tests of {path}", prompt=prompt, finish=FINISH_TESTS)
+                conversations.append(tasks.create_task(talk))
         for path in sources:
             await context.progress.text_done(f"tests of {path}")
         return [conversation.result() for conversation in conversations]
