@@ -10,7 +10,7 @@ from grant_samples import new_key
 
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1 import state_pb2
-from miyabi_coordinator.models import Run, Spec, Task, TaskKind
+from miyabi_coordinator.models import Branch, Run, Spec, Task, TaskKind
 from miyabi_coordinator.testing import REPOSITORY
 from miyabi_coordinator.translate.grants import WRITES, grant_of, signed_grant
 from miyabi_core.grants import GrantKeys, Write, branch_of, read
@@ -78,3 +78,12 @@ def test_the_first_key_signs():
     task = Task("t", TaskKind.TRIAGE, agent="agent-1", fence=1, deadline=2e9)
     text = signed_grant(Run(BATCH, 7), task, spec=spec, keys=GrantKeys(f"{first} {second}"), now=1e9)
     assert read(text, [first.encode()]).issue == 7
+
+
+def test_a_change_on_another_issues_branch_may_ask_for_that_branch_alone():
+    """The grant of a pull request names the branch that the change starts from, not the batch's."""
+    task = Task("pull-request", TaskKind.PULL_REQUEST, agent="agent-1", fence=3, deadline=900.0)
+    run = Run(BATCH, 7, tasks=(task,), base=Branch("miyabi/issue-5-x", "b" * 40))
+    grant = grant_of(run, task, spec=Spec(REPOSITORY, (5, 7), base_branch="main"), now=1.0)
+    assert grant is not None
+    assert grant.base_branch == "miyabi/issue-5-x"
