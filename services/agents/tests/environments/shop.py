@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -44,9 +45,11 @@ class CountingSandbox:
     def __init__(self) -> None:
         self.inner = ProcessSandbox()
         self.jobs: list[SandboxJob] = []
+        self.modes: list[int] = []  #: of each job's folder, when it ran
 
     async def run(self, job: SandboxJob) -> SandboxResult:
         self.jobs.append(job)
+        self.modes.append(stat.S_IMODE(Path(job.cwd).stat().st_mode))
         return await self.inner.run(job)
 
 

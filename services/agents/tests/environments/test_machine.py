@@ -40,6 +40,26 @@ async def test_programs_are_asked_in_the_sandbox_once(tmp_path: Path) -> None:
     assert (await discover(shop.sandbox, shop.settings)).versions["node"] == (1, 2, 40)
 
 
+async def test_programs_are_asked_where_a_sandbox_of_another_user_comes_in(tmp_path: Path) -> None:
+    """In a pod the sandbox is another user of the agent's group: it can enter the folder in which programs are asked."""
+    shop = Shop(tmp_path / "agent", toolchain_dirs=str(program(tmp_path / "tools/x/bin/node").parent))
+    await discover(shop.sandbox, shop.settings)
+    assert {mode & 0o070 for mode in shop.sandbox.modes} == {0o070}
+
+
+def test_a_virtual_environment_hides_no_interpreter(tmp_path: Path) -> None:
+    """The agent's own environment on the path, as in its image, is not taken for the interpreter that it is made of."""
+    own = tmp_path / "app"
+    (own / "lib/python3.11").mkdir(parents=True)
+    (own / "pyvenv.cfg").write_text("home = /usr/bin\n")
+    real = program(tmp_path / "python/bin/python3.11")
+    (tmp_path / "python/lib/python3.11").mkdir(parents=True)
+    (own / "bin").mkdir()
+    (own / "bin/python3.11").symlink_to(real)
+    programs = found(tmp_path / "home", own / "bin", tmp_path / "python/bin")
+    assert programs["python3.11"].roots == (tmp_path / "python",)
+
+
 def test_links_shims_and_rustup_are_seen_through(tmp_path: Path) -> None:
     """Links are resolved, shims are passed over, and rustup's names lead to the toolchain that it would take."""
     home = tmp_path / "home"

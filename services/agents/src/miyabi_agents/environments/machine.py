@@ -14,6 +14,7 @@ from miyabi_agents.errors import SandboxError
 from miyabi_agents.ports import Network, Sandbox, SandboxJob, SandboxLimits
 from miyabi_agents.settings import AgentsSettings
 from miyabi_agents.toolchains.port import Machine
+from miyabi_agents.workspace.snapshot import FOLDER_MODE
 from miyabi_core.logging import get_logger
 
 #: A program that does not say its version within this time is not used. Java's build tools start slowly.
@@ -96,7 +97,10 @@ def _scratch(shared: Path) -> str:
     """Make a folder to run programs in: below the workspace, since a sandbox in a container sees nothing else."""
     parent = shared.resolve() / "worktrees"
     parent.mkdir(parents=True, exist_ok=True)
-    return tempfile.mkdtemp(prefix="versions-", dir=parent)
+    folder = tempfile.mkdtemp(prefix="versions-", dir=parent)
+    # A sandbox in a container of its own is another user of our group.
+    Path(folder).chmod(FOLDER_MODE)
+    return folder
 
 
 async def _ask(

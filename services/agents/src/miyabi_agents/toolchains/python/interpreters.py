@@ -59,6 +59,9 @@ def candidates(home: Path, *, also: Iterable[Path] = ()) -> Sequence[Interpreter
     prefixes = [*also, *_newest(home / ".pyenv/versions"), *_newest(managed), Path("/usr/local"), Path("/usr")]
     found: dict[str, Interpreter] = {}
     for prefix in prefixes:
+        # A virtual environment, the agent's own above all, is no interpreter to build others on.
+        if (prefix / "pyvenv.cfg").exists():
+            continue
         for program in sorted((prefix / "bin").glob("python3.*")) if (prefix / "bin").is_dir() else ():
             if _NAME.fullmatch(program.name) and program.name not in found and os.access(program, os.X_OK):
                 interpreter = _interpreter(program, prefix)
