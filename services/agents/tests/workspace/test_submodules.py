@@ -257,6 +257,34 @@ async def test_more_submodules_than_are_fetched_are_named(site: Site) -> None:
     assert await site.notes(sha) == ["submodules beyond the first 20 were not fetched: m20, m21, m22"]
 
 
+async def test_no_more_are_asked_for_where_none_can_be_had(site: Site) -> None:
+    """Twenty are tried and named one by one, the others are counted: a commit cannot have thousands asked for."""
+    paths = [f"m{number:03}" for number in range(300)]
+    modules = "".join(module(path, "../none", path) for path in paths)
+    sha = site.commit("acme/app", {"app.py": "a"}, dict.fromkeys(paths, "1" * 40), modules=modules)
+    notes = await site.notes(sha)
+    assert notes[:20] == [
+        f"submodule {path} was not fetched: there is no acme/none, or it may not be read" for path in paths[:20]
+    ]
+    beyond = "submodules beyond the first 20 were not fetched: m020, m021, m022, m023, m024 and 275 more"
+    assert notes[20:] == [beyond]
+
+
+async def test_submodule_in_the_place_of_files_is_not_laid(site: Site) -> None:
+    """A tree that no git makes, with a folder and a submodule of one name: the folder's files are laid."""
+    pin = site.commit("acme/lib", {"lib.py": "x = 1\n"})
+    site.commit("acme/app", {"a": "a"})
+    folder = site.folder / "remote/acme/app.git"
+    blob = git(folder, "hash-object", "-w", "--stdin", stdin="mine")
+    inner = git(folder, "mktree", stdin=f"100644 blob {blob}\town.py\n")
+    modules = git(folder, "hash-object", "-w", "--stdin", stdin=module("lib", "../lib"))
+    entries = f"100644 blob {modules}\t.gitmodules\n160000 commit {pin}\tlib\n040000 tree {inner}\tlib\n"
+    tree = git(folder, "mktree", "--missing", stdin=entries)
+    sha = git(folder, "commit-tree", tree, "-m", "both")
+    git(folder, "update-ref", "refs/heads/main", sha)
+    assert await site.notes(sha) == ["submodules in whose place other files lie were not fetched: lib"]
+
+
 async def test_attributes_of_the_outer_repository_stay_outside(site: Site) -> None:
     """Each repository's own attributes turn its files, as where git checks submodules out."""
     pin = site.commit("acme/lib", {"a.txt": "one\ntwo\n"})

@@ -24,7 +24,7 @@ from miyabi_agents.workspace.submodules.fetching import (
 from miyabi_agents.workspace.submodules.found import NO_SUBMODULES, BroughtSubmodules, Submodule
 from miyabi_core.text import enumerated, shortened
 
-#: Submodules of one commit that are brought, nested ones counted.
+#: Submodules of one commit that are looked at, nested ones counted, whether they can be had or not.
 MAX_MODULES = 20
 #: How deep they may lie in one another; 1: no nested ones.
 MAX_DEPTH = 3
@@ -53,6 +53,7 @@ class _Search:
     """What was found so far, and how many bytes there are left for more."""
 
     left_bytes: int
+    tried: int = 0
     modules: list[Submodule] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -123,11 +124,12 @@ class Submodules:
             await asyncio.shield(asyncio.to_thread(files.close))
         found = []
         for index, path in enumerate(paths if declared is not None else []):
-            if len(search.modules) == MAX_MODULES:
+            if search.tried == MAX_MODULES:
                 names = enumerated([_join(level.path, rest) for rest in paths[index:]], _NAMED)
                 search.notes.append(f"submodules beyond the first {MAX_MODULES} were not fetched: {names}")
                 break
             assert declared is not None
+            search.tried += 1
             try:
                 one = await self._bring(level, path, listing.submodules[path], declared.get(path))
                 await _measure(one, search)
@@ -194,13 +196,17 @@ def _free(level: _Level, listing: Listing, search: _Search) -> list[str]:
     files = {*listing.blobs, *listing.links, *listing.submodules}
     taken = {*listing.blobs, *listing.links, *listing.folders}
     found: list[str] = []
+    hidden: list[str] = []
     for path in sorted(listing.submodules):
         parts = path.split("/")
         above = {"/".join(parts[:count]) for count in range(1, len(parts))}
         if path in taken or above & files:
-            search.refuse(_join(level.path, path), "other files lie in its place")
+            hidden.append(_join(level.path, path))
         else:
             found.append(path)
+    if hidden:
+        names = enumerated(hidden, _NAMED)
+        search.notes.append(f"submodules in whose place other files lie were not fetched: {names}")
     return found
 
 

@@ -70,12 +70,12 @@ async def fetch_commit(
         if await was_fetched(mirror, sha):
             return
         await git("init", "--quiet", "--bare", str(mirror))
-        variables = {"GIT_DIR": str(mirror), **access.variables()}
         # Always one pack, which is there as a whole or not at all, and is as large as its file.
-        fetch = ("-c", "fetch.unpackLimit=1", "fetch", "--quiet", "--no-tags", "--no-write-fetch-head")
-        only = ("--no-recurse-submodules", "--depth=1", url, f"+{sha}:{_ref(sha)}")
+        await git("config", "fetch.unpackLimit", "1", variables={"GIT_DIR": str(mirror)})
+        variables = {"GIT_DIR": str(mirror), **access.variables()}
+        fetch = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--depth=1")
         try:
-            await git_network(*fetch, *only, variables=variables, file_bytes=most_bytes)
+            await git_network(*fetch, url, f"+{sha}:{_ref(sha)}", variables=variables, file_bytes=most_bytes)
         except WorkspaceError as error:
             if error.retryable:
                 raise
