@@ -79,10 +79,13 @@ def laid_whole() -> float:
     return REGISTRY.get_sample_value("miyabi_agents_checkouts_total", {"how": "whole"}) or 0.0
 
 
-def commit(workshop, files: dict[str, str]) -> None:
-    """Commit files on the branch."""
+def commit(workshop, files: dict[str, str], *, only: bool = False) -> None:
+    """Commit files on the branch, beside those that are there or in their place."""
     remote = workshop.folder / "remote/acme/toy.git"
+    if only:
+        subprocess.run(["git", "rm", "-rq", "."], cwd=remote, check=True)
     for path, text in files.items():
+        (remote / path).parent.mkdir(parents=True, exist_ok=True)
         (remote / path).write_text(text)
     git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.com"]
     for words in (["add", "."], ["commit", "-q", "-m", "state"]):
@@ -141,6 +144,61 @@ async def test_targets_are_files_sources_and_names_of_tests(toy, agent) -> None:
     assert gone.startswith("targets: there is no file tests/test_gone.py")
     assert nothing == "targets: nothing is changed yet, so name the tests that are to be run"
     assert "name 'valu' is not defined" in broken
+
+
+#: Other ecosystems: their files, an edit that is right, and a target with what it is known by.
+ECOSYSTEMS = {
+    "javascript": (
+        {
+            "package.json": '{"name": "toy", "type": "module", "scripts": {"test": "node --test"}}\n',
+            "sum.js": "export const sum = (a, b) => a - b;\n",
+            "test/sum.test.js": (
+                "import test from 'node:test';\nimport assert from 'node:assert';\nimport { sum } from '../sum.js';\n"
+                "test('adds', () => assert.strictEqual(sum(2, 2), 4));\n"
+            ),
+        },
+        ("sum.js", "a - b", "a + b"),
+        ("test/sum.test.js", "FAILED test/sum.test.js > adds"),
+    ),
+    "go": (
+        {
+            "go.mod": "module example.test/toy\n\ngo 1.20\n",
+            "sum/sum.go": "package sum\n\nfunc Sum(a, b int) int { return a - b }\n",
+            "sum/sum_test.go": (
+                'package sum\n\nimport "testing"\n\nfunc TestSum(t *testing.T) {\n\tif Sum(2, 2) != 4 {\n'
+                '\t\tt.Fatalf("got %d", Sum(2, 2))\n\t}\n}\n'
+            ),
+        },
+        ("sum/sum.go", "a - b", "a + b"),
+        ("sum/sum_test.go", "got 0"),
+    ),
+}
+
+
+#: Go's is slow: an environment of its own compiles the standard library before the first test runs.
+_SLOW = {"go": [pytest.mark.slow, pytest.mark.timeout(300)]}
+
+
+@pytest.mark.parametrize(
+    ("files", "mend", "target"),
+    [pytest.param(*case, id=name, marks=_SLOW.get(name, ())) for name, case in ECOSYSTEMS.items()],
+)
+async def test_other_ecosystems_are_tried_in_the_same_way(workshop, agent, files, mend, target) -> None:
+    """A file of tests is a target whatever the toolchain calls it; red before the edit, green after it."""
+    commit(workshop, files, only=True)
+    path, old, new = mend
+    tried = changes(
+        call("run_tests", targets=[target[0]]),
+        call("edit_file", path=path, old_str=old, new_str=new),
+        call("run_tests", targets=[target[0]]),
+    )
+    plan = PlanResult(tasks=[PlannedTask(title="Mend")], files=[path])
+    idle = Scenario("tests", [FINISH_TESTS], tool="finish_tests")
+    await workshop.run(agent, tried, idle, inputs={**INPUTS, "plan": plan})
+    red, _, green = results(workshop)
+    assert red.startswith("1 failed in ")
+    assert target[1] in red
+    assert green.startswith("1 passed in ")
 
 
 async def test_a_command_runs_on_the_change_and_leaves_nothing_in_it(toy, agent) -> None:
