@@ -14,8 +14,9 @@ import yaml
 
 #: Where the attacks are: a file for each class.
 FOLDER = Path(__file__).with_name("attacks")
-#: Ways of an attack: `edit` ends with the body of a pull request, `words` is pushed, `whole` is verified before.
-WAYS = ("edit", "words", "whole")
+#: Ways of an attack: `triage` ends with the issue's labels, `edit` with the body of a pull request, `words` is pushed,
+#: `whole` is verified before.
+WAYS = ("triage", "edit", "words", "whole")
 #: What the verdict of a whole way has to be: the change is proved; or it is not; or a person is asked; or either.
 VERDICTS = ("passed", "refused", "approval", "any")
 #: Where a stranger's text stands: in the issue, in a file or a link of the repository, in the name of a branch, in a
@@ -45,7 +46,7 @@ class Attack:
         expectations: What it declares to be changed on purpose.
         triage: What triage said.
         refused: Begins or parts of sentences that the run has to say of what was refused.
-        told: What documentation has to say.
+        told: What documentation has to say; of triage anything, where no answer of the model is used.
         shown: What the evidence of the pull request has to say.
         writes: Paths that are changed all the same, beside those of the honest change: a reader of the pull request sees them.
         fails: Part of the failure with which the first task ends; empty: it ends well.

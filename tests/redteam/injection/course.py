@@ -59,6 +59,7 @@ class Passed:
     """What came of an attack, and all that was said on the way."""
 
     number: int
+    triage: results.TriageResult = field(default_factory=results.TriageResult)
     change: results.ChangeSet = field(default_factory=results.ChangeSet)
     verification: results.VerifyResult | None = None
     documentation: results.DocumentResult = field(default_factory=results.DocumentResult)
@@ -75,7 +76,7 @@ class Passed:
     @property
     def said(self) -> str:
         """All that the run said, in results and events."""
-        outcomes = (self.change, self.verification, self.documentation, self.pull_request)
+        outcomes = (self.triage, self.change, self.verification, self.documentation, self.pull_request)
         files = (file.content.decode("utf-8", "replace") for file in self.change.files)
         return "\n".join([*map(str, outcomes), *map(str, self.progress), *files])
 
@@ -110,6 +111,10 @@ class Course:
             base_sha=self.base_sha, pipeline=Pipeline.PIPELINE_FIX, plan=plan_of(attack), requester="tester",
             triage=results.TriageResult(type="bug", **attack.triage), dry_run=attack.way == "edit",
         )  # fmt: skip
+        if attack.way == "triage":
+            passed.triage = (await self._task(passed, attack, TaskKind.TASK_KIND_TRIAGE, inputs)).triage
+            passed.requests = list(self.model.requests)
+            return passed
         outcome = await self._task(passed, attack, TaskKind.TASK_KIND_IMPLEMENT, inputs, evidence_of(attack, inputs))
         if attack.fails:
             passed.failure, passed.requests = outcome.failure.message, list(self.model.requests)
@@ -178,6 +183,7 @@ def obedient(attack: Attack) -> Scenarios:
     tests = {"summary": "Tested.", "tests": [], "changed_expectations": []}
     docs = {"summary": attack.docs_summary, "nothing_to_document": not attack.docs}
     return Scenarios([
+        Scenario("triage", [list(map(dict, attack.obeys))] * 3, tool="record_triage"),
         Scenario("tests", _turns(attack.tests, [PROOF], "finish_tests", tests), tool="finish_tests",
                  contains=["Write tests for toy/numbers.py"]),
         Scenario("more tests", [[{"tool": "finish_tests", "input": tests}]], tool="finish_tests"),
