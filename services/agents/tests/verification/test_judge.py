@@ -138,7 +138,7 @@ def test_test_that_is_taken_away_without_harm_asks_a_person():
     )
     verdict = judge(runs, changed_tests(added=[NEW], removed=[OLD]))
     assert result_of(verdict, runs).passed
-    assert approval_reasons(verdict, harness={}) == [f"1 tests that pass on base are taken away: {OLD}"]
+    assert approval_reasons(verdict, harness={}) == [f"1 test that passes on base is taken away: {OLD}"]
 
 
 def test_edited_expectation_that_proves_is_shown_not_broken():

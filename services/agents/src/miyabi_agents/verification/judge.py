@@ -321,5 +321,6 @@ def approval_reasons(verdict: Verdict, *, harness: Mapping[str, str]) -> list[st
     gone = verdict.named(lambda case: case.deleted)
     reasons = [f"{what}: {path}" for path, what in sorted(harness.items())]
     if gone:
-        reasons.append(f"{len(gone)} tests that pass on base are taken away: {_names(gone)}")
+        what = "1 test that passes on base is" if len(gone) == 1 else f"{len(gone)} tests that pass on base are"
+        reasons.append(f"{what} taken away: {_names(gone)}")
     return reasons
