@@ -111,7 +111,7 @@ def _errors(text: str) -> Iterator[tuple[str, ...]]:
     above: list[str] = []
     below: list[str] = []
     message = ""
-    for line in text.splitlines():
+    for line in text.split("\n"):
         if found := _PYTHON_FRAME.match(line):
             above.append(found[1])
         elif found := _OTHER_FRAME.match(line):

@@ -7,14 +7,13 @@ from collections.abc import Iterable, Sequence
 from msgspec.structs import replace
 
 from miyabi_coordinator.models import Done, OrderSettled, Run, RunOrdered, RunState, SharedFiles, Spec, WayFreed
+from miyabi_core.text import enumerated
 
 #: Files of a plan that count: it lists the likeliest first, and a fix rarely touches more. A longer list is what the
 #: implementer may want to look at, and would have nearly all issues of a project wait for one another.
 TOUCHED = 3
 #: Issues of a batch that are still ordered: for each plan the runs of all of them are read.
 MOST_ORDERED = 200
-#: Files that a sentence names.
-_NAMED = 3
 
 
 def is_ordered(spec: Spec) -> bool:
@@ -86,9 +85,5 @@ def free(run: Run, event: WayFreed) -> tuple[Run, tuple[RunOrdered, ...]]:
 
 def waiting_sentence(shares: Sequence[SharedFiles]) -> str:
     """Return whom a run waits for and why, like `Waits for #12: both touch src/cart.py`."""
-    parts = []
-    for share in shares:
-        more = len(share.files) - _NAMED
-        files = ", ".join(share.files[:_NAMED]) + (f" and {more} more" if more > 0 else "")
-        parts.append(f"#{share.issue}: both touch {files}")
+    parts = [f"#{share.issue}: both touch {enumerated(share.files, TOUCHED)}" for share in shares]
     return f"Waits for {'; for '.join(parts)}."
