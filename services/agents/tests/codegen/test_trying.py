@@ -176,7 +176,7 @@ ECOSYSTEMS = {
 
 
 #: Go's is slow: an environment of its own compiles the standard library before the first test runs.
-_SLOW = {"go": [pytest.mark.slow, pytest.mark.timeout(300)]}
+_SLOW = {"go": [pytest.mark.slow("Go compiles its own library first"), pytest.mark.timeout(300)]}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from miyabi.coordinator.v1.result_pb2 import TestVerdict
 from miyabi_agents.toolchains.port import RunVerdicts
 from miyabi_agents.verification.execution import Ran
 from miyabi_agents.verification.judge import BLOCKED, FAILED, PASSED, SKIPPED
-from miyabi_core.text import both_ends, ending, enumerated, exact, first, left_out, readable, shortened
+from miyabi_core.text import both_ends, ending, enumerated, exact, first, left_out, readable, shortened, split_lines
 
 #: Failing tests whose reasons are shown; the others are named.
 MAX_SHOWN = 12
@@ -50,8 +50,9 @@ def told(ran: Ran, base: RunVerdicts, *, names: Sequence[str] = (), notes: Seque
     if not verdicts.complete:
         lines.append(f"The run came to no end: {verdicts.problem or 'nothing says why'}")
         lines.append(ending(readable(ran.report.output_tail), MAX_OUTPUT))
-    for file, reason in sorted(verdicts.unbuilt.items())[:MAX_SHOWN]:
-        lines.append(f"NOT LOADED {exact(file)}\n{_indented(reason)}")
+    unbuilt, more = first(sorted(verdicts.unbuilt.items()), MAX_SHOWN)
+    lines += [f"NOT LOADED {exact(file)}\n{_indented(reason)}" for file, reason in unbuilt]
+    lines += [f"({left_out(more, 'files that could not be loaded')})"] if more else []
     lines += _failures(chosen, verdicts, base)
     lines += [f"({note})" for note in notes]
     return "\n".join([*lines, JUDGED_LATER])
@@ -60,13 +61,13 @@ def told(ran: Ran, base: RunVerdicts, *, names: Sequence[str] = (), notes: Seque
 def _failures(chosen: Mapping[str, TestVerdict.ValueType], verdicts: RunVerdicts, base: RunVerdicts) -> list[str]:
     """Return the tests that are red, the first with their reasons."""
     red = sorted(name for name, verdict in chosen.items() if verdict in {FAILED, BLOCKED})
-    shown, _ = first(red, MAX_SHOWN)
+    shown, more = first(red, MAX_SHOWN)
     lines = []
     for name in shown:
         too = " (on base too)" if base.verdicts.get(name) == FAILED else ""
         lines.append(f"{_WORDS[chosen[name]].upper()} {exact(name)}{too}\n{_indented(verdicts.reasons.get(name, ''))}")
-    if others := red[MAX_SHOWN:]:
-        lines.append(f"Red too: {enumerated([exact(name) for name in others], MAX_NAMED)}")
+    if more:
+        lines.append(f"Red too: {enumerated([exact(name) for name in red if name not in shown], MAX_NAMED)}")
     return lines
 
 
@@ -90,7 +91,7 @@ def _is_of(name: str, test: str) -> bool:
 def _indented(reason: str) -> str:
     """Return a reason around its end, indented, without what a terminal obeys."""
     text = both_ends(readable(reason).strip(), MAX_REASON) or "it says nothing"
-    return "\n".join(f"  {line}" for line in text.splitlines())
+    return "\n".join(f"  {line}" for line in split_lines(text))
 
 
 def command_told(output: str, how: str, *, cut: bool, most: int) -> str:
@@ -103,5 +104,5 @@ def command_told(output: str, how: str, *, cut: bool, most: int) -> str:
         most: Characters that are shown: the begin and the end.
     """
     text = both_ends(readable(output), most) or "(it printed nothing)"
-    more = f"\n({left_out(1, 'part')} that was printed beyond the limit)" if cut else ""
+    more = "\n(it printed more than is kept, which is left out)" if cut else ""
     return f"{text}{more}\n({shortened(how, 300)}; what it wrote is not part of your change)"
