@@ -13,7 +13,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from miyabi_agents.errors import ToolchainMissingError
 from miyabi_agents.toolchains.port import Machine
-from miyabi_core.text import shortened
+from miyabi_core.text import shortened, split_lines
 
 #: When each Python came out (PEPs 569, 596, 619, 664, 693, 719, 745, 790).
 _RELEASED = {
@@ -34,6 +34,8 @@ _GRACE = timedelta(days=180)
 _NAME = re.compile(r"python(3\.\d{1,2})")
 #: The line of `patchlevel.h` that holds the version.
 _PATCH = re.compile(r'#define\s+PY_VERSION\s+"(\d+)\.(\d+)\.(\d+)')
+#: Lines of a `.python-version` that are looked at: it names a few versions, the preferred first.
+_PIN_LINES = 20
 
 
 @dataclass(frozen=True)
@@ -190,7 +192,7 @@ def _lets_in(specifier: str, version: tuple[int, ...]) -> bool:
 
 def pinned(text: str) -> list[str]:
     """Return the versions that a `.python-version` names, to their minor: patches come and go on machines."""
-    lines = [line.strip().removeprefix("cpython-").removeprefix("python-") for line in text.splitlines()[:20]]
+    lines = [line.strip().removeprefix("cpython-").removeprefix("python-") for line in split_lines(text)[:_PIN_LINES]]
     return [match[0] for match in (re.match(r"3\.[0-9]{1,3}(?![0-9])", line) for line in lines) if match]
 
 
