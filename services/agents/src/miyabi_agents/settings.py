@@ -15,7 +15,6 @@ from pydantic_settings import SettingsConfigDict
 from miyabi_core.environment import EnvironmentSettings
 from miyabi_core.settings import CallerSettings, ServiceSettings
 
-
 #: The deep model where nobody chose one: the deepest that is neither deprecated nor dearer than it is better.
 _DEEP_MODEL = "claude-opus-4-8"
 
