@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from itertools import count
 
 import pytest
 
@@ -31,6 +32,7 @@ def call(name, **given):
 
 async def converse(seen, **options):
     """Run a conversation that can read, edit and test."""
+    seconds = count()
 
     async def read(given) -> str:
         if given.get("path") == "gone":
@@ -38,7 +40,7 @@ async def converse(seen, **options):
         return f"the text of {given.get('path')}"
 
     async def test(given) -> Shown:
-        return Shown("1 failed", red=frozenset({given.get("red", "tests/test_a.py::test_a")}))
+        return Shown(f"1 failed in {next(seconds)} s", red=frozenset({given.get("red", "tests/test_a.py::test_a")}))
 
     async def edit(given) -> str:
         return f"changed {given['n']}"
@@ -59,6 +61,11 @@ CIRCLES = {
     "same call among others": (
         [call("read", path="a"), call("read", path="b"), call("read", path="c")],
         'read {"path": "a"} had the same result 3 times',
+    ),
+    "same tests": ([call("test")], "test {} had the same result 3 times"),
+    "there and back again": (
+        [call("edit", n="a to b"), call("edit", n="b to a")],
+        'edit {"n": "a to b"} had the same result 3 times',
     ),
     "same error": (
         [call("read", path="gone", n=1), call("read", path="gone", n=2), call("read", path="gone", n=3)],

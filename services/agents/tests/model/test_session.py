@@ -169,6 +169,7 @@ async def test_tools_run_until_the_finish() -> None:
         assert {call.tool for call in (entry.tool_invocation for entry in seen.sent) if call.tool} == {
             "model.messages",
             "read",
+            "unknown",
         }
 
 

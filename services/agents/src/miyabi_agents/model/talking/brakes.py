@@ -64,6 +64,7 @@ class Brakes:
     _idle: int = 0
     _changes: int = 0
     _seen: Counter[str] = field(default_factory=Counter)
+    _edits: Counter[str] = field(default_factory=Counter)
     _errors: Counter[str] = field(default_factory=Counter)
     _red: frozenset[str] = frozenset()
     _red_since: int = 0
@@ -101,11 +102,12 @@ class Brakes:
         if failed:
             self._last_error = f"{call}: {result}"
             self._repeats(self._errors, result, f"the error “{shortened(result, _SHOWN)}” came")
-        elif name in self.changing:
-            self._changed()
-            return
         whole = json.dumps([name, given, result], sort_keys=True)
-        self._repeats(self._seen, whole, f"{call} had the same result")
+        changes = name in self.changing and not failed
+        # A change begins all counts anew but that of changes: there and back again is a circle too.
+        self._repeats(self._edits if changes else self._seen, whole, f"{call} had the same result")
+        if changes:
+            self._changed()
 
     def tested(self, red: frozenset[str]) -> None:
         """Note which tests are red.

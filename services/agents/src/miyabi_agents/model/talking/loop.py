@@ -80,8 +80,8 @@ class ToolLoop:
             problem = CUT_CALL if use.id in answer.broken else schema_problem(self.by_name.get(name), given)
             if name == self.finish and not problem:
                 return dict(given)
-            text, failed = await self._run(name, given, problem)
-            self.brakes.called(name, given, text, failed=failed)
+            text, failed, shows = await self._run(name, given, problem)
+            self.brakes.called(name, given, shows, failed=failed)
             results.append((use.id, text, failed))
         self.talk.give(results)
         return None
@@ -99,23 +99,29 @@ class ToolLoop:
             raise ModelAnswerError(f"the model stopped without calling {self.finish}{stop}: {words}")
         self.talk.say(f"{what_came(answer)}Go on, and call {self.finish} when you are done.")
 
-    async def _run(self, name: str, given: Mapping[str, Any], problem: str) -> tuple[str, bool]:
-        """Run one tool; returns the result's text and whether it is an error. A call that cannot be run is told too."""
+    async def _run(self, name: str, given: Mapping[str, Any], problem: str) -> tuple[str, bool, str]:
+        """Run one tool; returns the result's text, whether it is an error, and what of it counts as the same.
+
+        A call that cannot be run is told too.
+        """
         shown = shortened(exact(name), MAX_NAME)
         async with self.progress.invocation(shown, detail=shortened(json.dumps(given), 500)) as invocation:
             if problem:
                 invocation.failed(problem)
-                return problem, True
+                return problem, True, problem
             try:
                 result = await self.handlers[name](given)
             except ValueError as error:
                 invocation.failed(str(error))
-                return shortened(str(error), MAX_RESULT_CHARACTERS), True
+                return shortened(str(error), MAX_RESULT_CHARACTERS), True, str(error)
         if isinstance(result, str):
-            return shortened(result, MAX_RESULT_CHARACTERS), False
-        if result.red is not None:
-            self.brakes.tested(result.red)
-        return shortened(result.text, MAX_RESULT_CHARACTERS), False
+            return shortened(result, MAX_RESULT_CHARACTERS), False, result
+        text = shortened(result.text, MAX_RESULT_CHARACTERS)
+        if result.red is None:
+            return text, False, text
+        self.brakes.tested(result.red)
+        # Its text has times, which differ from run to run.
+        return text, False, ", ".join(sorted(result.red))
 
 
 def what_came(answer: Answer) -> str:
