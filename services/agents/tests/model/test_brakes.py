@@ -98,6 +98,14 @@ async def test_a_change_begins_the_count_anew(talk) -> None:
         assert await converse(seen) == {}
 
 
+@pytest.mark.parametrize("again", [call("read", path="gone"), call("read", path="a"), call("look")])
+async def test_calls_side_by_side_count_once(talk, again) -> None:
+    """What one answer does three times over it did not know the outcome of."""
+    async with talk(again * 3, DONE) as seen:
+        assert await converse(seen) == {}
+        assert "Careful" not in str(seen.model.requests)
+
+
 async def test_no_change_for_too_long_is_stopped(talk) -> None:
     """Reading on and on comes to no change."""
     async with talk(*[call("read", path=str(n)) for n in range(40)]) as seen:

@@ -68,6 +68,7 @@ class Brakes:
     _errors: Counter[str] = field(default_factory=Counter)
     _red: frozenset[str] = frozenset()
     _red_since: int = 0
+    _counted: set[tuple[int, str]] = field(default_factory=set)  #: what this answer was counted for
     _last_error: str = ""
     _said: set[str] = field(default_factory=set)
     _notes: list[str] = field(default_factory=list)
@@ -78,6 +79,7 @@ class Brakes:
         Raises:
             NoProgressError: there were as many as there may be, or nothing was changed for too long.
         """
+        self._counted.clear()
         self._steps += 1
         self._idle += 1
         limits = self.limits
@@ -146,7 +148,10 @@ class Brakes:
         self._errors.clear()
 
     def _repeats(self, counted: Counter[str], key: str, what: str) -> None:
-        """Count something that may repeat so often only."""
+        """Count something that may repeat so often only; once an answer, whose calls know nothing of each other."""
+        if (id(counted), key) in self._counted:
+            return
+        self._counted.add((id(counted), key))
         counted[key] += 1
         if counted[key] >= self.limits.same:
             self._stop(f"{what} {counted[key]} times")
