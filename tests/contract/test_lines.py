@@ -25,7 +25,6 @@ ALLOWED = {
     "services/agents/src/miyabi_agents/toolchains/python/runners/report/miyabi_report/outcomes.py": (
         "the end of an error's text, for a reason; runs in the repository's own interpreter"
     ),
-    "services/agents/src/miyabi_agents/verification/ground.py": "the last line of what a build printed, for a reason",
     "services/agents/src/miyabi_agents/verification/judge.py": "the first line of an error's text, for a reason",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from miyabi_agents.verification.judge import PASSED
 from miyabi_agents.verification.remedies import BASE_ENDS
 from miyabi_agents.verification.targets import configured
 from miyabi_agents.workspace.submodules import BroughtSubmodules, LaidFiles
-from miyabi_core.text import shortened
+from miyabi_core.text import shortened, split_lines
 
 #: How often what base cannot import is added to its environment.
 MAX_REPAIRS = 3
@@ -30,6 +31,8 @@ MAX_REPAIRS = 3
 MAX_TARGETS = 60
 #: Seconds that those may take at least, before the change's own alone are run.
 MIN_PATIENCE_SECONDS = 120
+#: How languages call their errors.
+_ERROR = re.compile(r"\b\w*(?:Error|Exception|error)\b: ?\S")
 #: Likely files whose tests are tried before money is spent, and how many of those.
 MOST_LIKELY = 5
 
@@ -192,8 +195,7 @@ async def try_ground(context: TaskContext, likely: Sequence[str]) -> None:
         for recognised, paths in parts:
             near = await asyncio.to_thread(_near, repository, recognised, paths[:MOST_LIKELY])
             try:
-                async with AsyncExitStack() as held:
-                    await stand(context, repository, recognised, targets=near, held=held)
+                await _try_near(context, repository, recognised, near)
             except (EnvironmentBuildError, ToolchainMissingError) as error:
                 first = first or error
             else:
@@ -202,21 +204,35 @@ async def try_ground(context: TaskContext, likely: Sequence[str]) -> None:
             raise first
 
 
-def _near(repository: Repository, recognised: Recognised, paths: Sequence[str]) -> list[str]:
-    """Return some tests that are near to files, as they are on base."""
+async def _try_near(context: TaskContext, repository: Repository, recognised: Recognised, near: Sequence[str]) -> None:
+    """Try the nearest tests, and where they cannot be run one in the middle and the farthest, before all are given up.
+
+    Raises:
+        ToolchainMissingError: as `stand`.
+        EnvironmentBuildError: as `stand`, of the nearest.
+    """
+    async with AsyncExitStack() as held:
+        footing = await prepare(context, repository, recognised, targets=near[:MOST_LIKELY], held=held)
+        try:
+            _refuse_dead(footing.base)
+        except EnvironmentBuildError:
+            # The nearest may belong to a package that needs what no other does: a database, a build of its own.
+            farther = sorted({near[len(near) // 2], near[-1]} - set(near[:MOST_LIKELY])) if near else []
+            if footing.whole or not farther:
+                raise
+            other = await prepare(context, repository, recognised, targets=farther, held=held)
+            if PASSED not in other.base.verdicts.verdicts.values():
+                raise
+
+
+def _near(repository: Repository, recognised: Recognised, paths: Sequence[str]) -> Sequence[str]:
+    """Return tests that are near to files, as they are on base, the nearest first."""
     toolchain, project = recognised
     found = configured(list(paths), repository.config)
-    if not found:
-        contents = {path: repository.base.read(path) for path in paths}
-        found = list(toolchain.select(project, repository.base, contents).near)
-    return _sample(found)
-
-
-def _sample(near: Sequence[str]) -> list[str]:
-    """Return the nearest tests and some from farther off: one package that cannot be loaded is not taken for all."""
-    if len(near) <= MOST_LIKELY:
-        return list(near)
-    return [*near[: MOST_LIKELY - 2], near[len(near) // 2], near[-1]]
+    if found:
+        return found
+    contents = {path: repository.base.read(path) for path in paths}
+    return list(toolchain.select(project, repository.base, contents).near)
 
 
 async def build(
@@ -273,7 +289,7 @@ def _refuse_dead(ran: Ran) -> None:
     verdicts = ran.verdicts
     if verdicts.unbuilt and PASSED not in verdicts.verdicts.values():
         file, reason = next(iter(sorted(verdicts.unbuilt.items())))
-        words = next((line.strip() for line in reversed(reason.splitlines()) if line.strip()), "")
+        words = _telling(reason)
         raise EnvironmentBuildError(
             f"base's own tests cannot be loaded: {file}: {shortened(words, 600)}. Name what they need in the project's "
             f"manifest, or in {configuration.FILE_NAME} (`env.requirements`)"
@@ -282,6 +298,12 @@ def _refuse_dead(ran: Ran) -> None:
         raise EnvironmentBuildError(
             f"base's own tests come to no end: {shortened(verdicts.problem, 600) or 'no end marker'}. {BASE_ENDS}"
         )
+
+
+def _telling(reason: str) -> str:
+    """Return the line of a reason that tells most: the last one that names an error, else the last one."""
+    lines = [line.strip() for line in split_lines(reason) if line.strip()]
+    return next((line for line in reversed(lines) if _ERROR.search(line)), lines[-1] if lines else "")
 
 
 async def _base_runs(
