@@ -205,7 +205,7 @@ async def try_ground(context: TaskContext, likely: Sequence[str]) -> None:
 
 
 async def _try_near(context: TaskContext, repository: Repository, recognised: Recognised, near: Sequence[str]) -> None:
-    """Try the nearest tests, and where they cannot be run one in the middle and the farthest, before all are given up.
+    """Try the nearest tests, and where they cannot be run each by itself and two farther ones, before all are given up.
 
     Raises:
         ToolchainMissingError: as `stand`.
@@ -216,13 +216,13 @@ async def _try_near(context: TaskContext, repository: Repository, recognised: Re
         try:
             _refuse_dead(footing.base)
         except EnvironmentBuildError:
-            # The nearest may belong to a package that needs what no other does: a database, a build of its own.
-            farther = sorted({near[len(near) // 2], near[-1]} - set(near[:MOST_LIKELY])) if near else []
-            if footing.whole or not farther:
-                raise
-            other = await prepare(context, repository, recognised, targets=farther, held=held)
-            if PASSED not in other.base.verdicts.verdicts.values():
-                raise
+            # One of them may need what no other does (a database, a build of its own) and keep all from being run.
+            others = [] if footing.whole or not near else [*near[1:MOST_LIKELY], near[len(near) // 2], near[-1]]
+            for target in dict.fromkeys(others):
+                one = await prepare(context, repository, recognised, targets=[target], held=held)
+                if PASSED in one.base.verdicts.verdicts.values():
+                    return
+            raise
 
 
 def _near(repository: Repository, recognised: Recognised, paths: Sequence[str]) -> Sequence[str]:
@@ -323,8 +323,9 @@ async def _base_runs(
     if len(chosen) > least:
         patience = timedelta(seconds=min(max(allowed, MIN_PATIENCE_SECONDS), part.config.test.timeout))
         ran = await base_run(context, part, environment, chosen, wall=patience)
-        if not ran.timed_out:
+        if ran.verdicts.complete:
             return ran, chosen
+        # Too slow, or one of them ends the run for all: those that must be run may come to an end without the others.
         chosen = chosen[:least]
     return await base_run(context, part, environment, chosen), chosen
 
