@@ -295,7 +295,8 @@ class Gate:
         else:
             left_out = len(self.selection.near) - len(self._near())
             notes.append("only the change's own tests and those near to it were run, not the whole suite")
-            notes += [f"{left_out} files of tests that are near were not run: on base they take too long, or come to no end"] if left_out else []
+            why = "on base they take too long, or come to no end"
+            notes += [f"{left_out} files of tests that are near were not run: {why}"] if left_out else []
         if runs.change.gate and not self._unmet(runs):
             where = "on base and on the change" if runs.base.gate else "on the change"
             notes.append(f"{runs.change.gate} ({where}): {GATE}")
