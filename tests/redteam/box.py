@@ -11,11 +11,16 @@ import os
 import runpy
 import site
 import sys
+import types
 from datetime import timedelta
 from pathlib import Path
 
 if os.environ.get("REDTEAM_PACKAGES"):
     site.addsitedir(os.environ["REDTEAM_PACKAGES"])
+    # A package of the system's own would go before ours, which is spread over several folders (PEP 420).
+    google = types.ModuleType("google")
+    google.__path__ = [f"{os.environ['REDTEAM_PACKAGES']}/google"]
+    sys.modules["google"] = google
 
 from miyabi_agents.ports import SandboxJob, SandboxLimits
 from miyabi_agents.sandbox import ContainerSandbox, ProcessSandbox

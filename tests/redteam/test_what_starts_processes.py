@@ -13,6 +13,7 @@ _SOURCE = Path(__file__).parents[2] / "services/agents/src/miyabi_agents"
 ALLOWED = {
     "workspace/git.py": "git, with a configuration of ours alone",
     "workspace/commit_files.py": "git, which reads objects and runs nothing of a repository",
+    "workspace/objects/attributes.py": "git, which reads attributes from an index and runs nothing of a repository",
     "localisation/locator.py": "a worker of ours, which reads files of a repository and runs none",
     "sandbox": "the launcher, and what it confines",
 }

@@ -66,12 +66,12 @@ async def test_no_more_calls_are_under_way_than_allowed() -> None:
 async def test_an_api_that_is_busy_for_a_minute_fails_nothing(talk, kind) -> None:
     """Each refusal is waited for as long as the API says, else ever longer; the waits of a minute are not given up."""
     usual = Patience()
-    waits = [usual.wait(number) for number in range(1, 13)]
+    waits = [usual.wait(number) for number in range(1, 16)]
     assert sum(waits, start=timedelta()) >= timedelta(seconds=60)
     assert usual.busy >= timedelta(seconds=60)
-    async with talk(GOOD, faults=[Fault(kind, count=12)]) as seen:
+    async with talk(GOOD, faults=[Fault(kind, count=15)]) as seen:
         assert await seen.session.call_tool(**PROMPT) == {}
-        assert [call.succeeded for call in seen.calls] == [False] * 12 + [True]
+        assert [call.succeeded for call in seen.calls] == [False] * 15 + [True]
 
 
 async def test_a_busy_api_is_asked_when_it_says_and_given_up_in_the_end(talk) -> None:

@@ -40,7 +40,7 @@ class Setting:
 
     step: str  #: under which text is streamed
     model: str
-    system: str
+    instructions: str
     tools: Sequence[Mapping[str, Any]]
     choice: Mapping[str, str] | None = None  #: a tool that has to be called
 
@@ -142,7 +142,7 @@ class Conversation:
         return {
             "model": setting.model,
             "max_tokens": self.longest_answer,
-            "system": [{"type": "text", "text": setting.system, "cache_control": {"type": "ephemeral"}}],
+            "system": [{"type": "text", "text": setting.instructions, "cache_control": {"type": "ephemeral"}}],
             "messages": cached(self.messages),
             "tools": list(setting.tools),
             **({"tool_choice": dict(setting.choice)} if setting.choice else {}),

@@ -96,7 +96,8 @@ def test_code_of_a_test():
     assert (
         code_of(b"# a\x0cb\rx = 1\r\ndef test_a(): pass\rdef test_b(): pass\n", "t.py::test_a") == "def test_a(): pass"
     )
-    assert len(code_of(b"def test_a():\n" + b"    x = 1\n" * 2_000, "t.py::test_a")) == 4_000
+    long = code_of(b"def test_a():\n" + b"    x = 1\n" * 2_000, "t.py::test_a")
+    assert (3_900 < len(long) <= 4_000, long.endswith("left out)")) == (True, True)
 
 
 @pytest.mark.parametrize(
