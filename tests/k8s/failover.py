@@ -39,7 +39,7 @@ except (OSError, redis.RedisError): pass
 _PROBLEMS = """
 import asyncio
 from miyabi_core.cluster_keeper import ClusterKeeper, KeeperSettings
-from miyabi_core.redis import Address
+from miyabi_core.redis_address import Address
 print("; ".join(asyncio.run(ClusterKeeper(Address.parse(KeeperSettings().servers).nodes).tend())))
 """
 

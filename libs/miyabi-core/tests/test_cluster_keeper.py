@@ -13,7 +13,7 @@ import redis.asyncio
 
 from miyabi_core.cluster_keeper import ClusterKeeper, read_view
 from miyabi_core.cluster_plan import SLOTS, Peer, Server, plan, problems
-from miyabi_core.redis import Node
+from miyabi_core.redis_address import Node
 from miyabi_core.valkey import EmbeddedValkey
 from miyabi_core.valkey_cluster import NODE_TIMEOUT, _free_ports, ask
 

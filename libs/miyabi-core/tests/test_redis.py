@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 
 from miyabi_core.deadlines import bind, left_of_call
-from miyabi_core.redis import Address, connect
+from miyabi_core.redis import connect
+from miyabi_core.redis_address import Address
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from miyabi_core.environment import EnvironmentSettings, read_settings
 from miyabi_core.health import HealthServer
 from miyabi_core.lifecycle import run_service
 from miyabi_core.logging import configure_logging, get_logger
-from miyabi_core.redis import Address, Node
+from miyabi_core.redis_address import Address, Node
 
 #: Longest wait for a server's answers, in seconds: as long as the servers themselves wait for one another.
 ANSWER_SECONDS = 5.0

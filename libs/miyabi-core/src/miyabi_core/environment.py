@@ -15,7 +15,7 @@ from miyabi_core.bad_settings import REDIS_URLS, problems_of, types_of
 from miyabi_core.durations import parse_duration
 from miyabi_core.lifecycle import EXIT_REFUSED
 from miyabi_core.logging import configure_logging, get_logger
-from miyabi_core.redis import Address
+from miyabi_core.redis_address import Address
 
 #: Numbers whose unit is in the setting's name, with the seconds of one: a duration with its own unit is taken too.
 _UNITS = {"_seconds": timedelta(seconds=1), "_ms": timedelta(milliseconds=1)}
