@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -109,7 +110,22 @@ async def test_a_folder_that_holds_something_is_not_written_into(tmp_path: Path)
 async def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
     """Every process that was started ends with the command, and its folders go; the exit code is that of Ctrl-C."""
     folder = make_checkout(tmp_path / "small", SMALL)
-    environment = {**os.environ, "MIYABI_DATA_DIR": str(tmp_path / "data"), "ANTHROPIC_API_KEY": ""}
+    asked = asyncio.Event()
+
+    async def never_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        with contextlib.suppress(OSError):
+            while await reader.read(65536):
+                pass
+        writer.close()
+
+    # A model that says nothing keeps the issue under way until the signal comes.
+    model = await asyncio.start_server(never_answer, "127.0.0.1", 0)
+    port = model.sockets[0].getsockname()[1]
+    environment = {
+        **os.environ, "MIYABI_DATA_DIR": str(tmp_path / "data"), "ANTHROPIC_API_KEY": "test-key",
+        "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{port}",
+    }  # fmt: skip
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "miyabi_cli", "try", str(folder), "--issue", "Anything", env=environment,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
@@ -117,9 +133,11 @@ async def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
     assert process.stdout is not None
     while b"accepted" not in (line := await process.stdout.readline()):
         assert line, "it ended early"
+    await asked.wait()
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     process.send_signal(signal.SIGINT)
     await process.stdout.read()
+    model.close()
     assert await process.wait() == 130
     assert len(children) >= 6
     assert [pid for pid in children if Path(f"/proc/{pid}").exists()] == []
