@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,7 +14,7 @@ from miyabi.github_gateway.v1.github_gateway_service_pb2_grpc import (
 from miyabi_agents.workspace.changes import change_set
 from miyabi_core.channel import open_channel
 from miyabi_core.testing import running_server
-from services.agents.tests.conftest import NAME, REPOSITORY, Gateway, Workshop
+from services.agents.tests.conftest import NAME, Gateway, Workshop, make_repository
 
 #: Tests that need nothing but the standard library, so that no environment has to be fetched.
 TESTS = (
@@ -31,19 +30,6 @@ BASE = {
     "tests/__init__.py": "",
     "tests/test_numbers.py": TESTS,
 }
-
-
-def commit(folder: Path, files: Mapping[str, str]) -> str:
-    """Make `acme/toy` of some files; returns its commit."""
-    remote = folder / f"{REPOSITORY}.git"
-    for path, text in files.items():
-        (remote / path).parent.mkdir(parents=True, exist_ok=True)
-        (remote / path).write_text(text)
-    who = ["-c", "user.name=t", "-c", "user.email=t@example.com"]
-    for command in (["init", "-q", "-b", "main"], ["add", "-A"], [*who, "commit", "-q", "-m", "base"]):
-        subprocess.run(["git", *command], cwd=remote, check=True)
-    made = subprocess.run(["git", "rev-parse", "HEAD"], cwd=remote, check=True, capture_output=True, text=True)
-    return made.stdout.strip()
 
 
 def change(base_sha: str, files: Mapping[str, str | bytes | None]) -> ChangeSet:
@@ -62,7 +48,7 @@ def change(base_sha: str, files: Mapping[str, str | bytes | None]) -> ChangeSet:
 async def agent(folder: Path, files: Mapping[str, str] | None = None) -> AsyncIterator[Workshop]:
     """Give an agent in miniature, with the repository as base."""
     gateway = Gateway()
-    base_sha = commit(folder / "remote", files or BASE)
+    base_sha = make_repository(folder / "remote", files or BASE)
     async with (
         running_server((add_GitHubGatewayServiceServicer_to_server, gateway, NAME)) as address,
         open_channel(address, service=NAME) as channel,

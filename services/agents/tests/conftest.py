@@ -89,10 +89,10 @@ class Gateway(GitHubGatewayServiceServicer):
         return pb.SetLabelsResponse(labels=sorted(kept), changed=True)
 
 
-def make_repository(folder: Path) -> str:
-    """Make `acme/toy` below *folder*; returns its commit."""
+def make_repository(folder: Path, files: Mapping[str, str] = FILES) -> str:
+    """Make `acme/toy` of some files below *folder*, or go on with it; returns its commit."""
     remote = folder / f"{REPOSITORY}.git"
-    for path, text in FILES.items():
+    for path, text in files.items():
         (remote / path).parent.mkdir(parents=True, exist_ok=True)
         (remote / path).write_text(text)
     who = ["-c", "user.name=t", "-c", "user.email=t@example.com"]

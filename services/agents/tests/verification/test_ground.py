@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +13,7 @@ from miyabi_agents.agents.verifier import VerifierAgent
 from miyabi_agents.errors import EnvironmentBuildError
 from miyabi_agents.ports import TaskContext
 from miyabi_agents.verification.ground import try_ground
+from services.agents.tests.conftest import make_repository
 
 CONFIG = "env: {only: true}\ntest: {format: unittest, whole_suite: 0}\n"
 CODE = "def double(value):\n    return value + value + 1\n"
@@ -30,16 +30,8 @@ class Trying:
 
 
 def commit(workshop: Any, files: Mapping[str, str]) -> None:
-    """Make the workshop's repository of some files."""
-    remote = workshop.folder / "remote/acme/toy.git"
-    for path, text in files.items():
-        (remote / path).parent.mkdir(parents=True, exist_ok=True)
-        (remote / path).write_text(text)
-    who = ["-c", "user.name=t", "-c", "user.email=t@example.com"]
-    for command in (["init", "-q", "-b", "main"], ["add", "-A"], [*who, "commit", "-q", "-m", "base"]):
-        subprocess.run(["git", *command], cwd=remote, check=True)
-    made = subprocess.run(["git", "rev-parse", "HEAD"], cwd=remote, check=True, capture_output=True, text=True)
-    workshop.base_sha = made.stdout.strip()
+    """Go on with the workshop's repository by some files."""
+    workshop.base_sha = make_repository(workshop.folder / "remote", files)
 
 
 @pytest.mark.parametrize("farthest", [LOADS, BREAKS])
