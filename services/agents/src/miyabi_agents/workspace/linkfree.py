@@ -39,6 +39,11 @@ def parts_of(path: str) -> tuple[str, ...]:
     return parts
 
 
+def is_usable(path: str) -> bool:
+    """Tell whether a path is one that `parts_of` takes."""
+    return not _problem(path, PurePosixPath(path).parts)
+
+
 def _problem(path: str, parts: tuple[str, ...]) -> str:
     """Return why a path may not be used; empty where it may."""
     if not parts or path.startswith("/") or ".." in parts:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from miyabi_agents.errors import WorkspaceError
 from miyabi_agents.workspace import linkfree
 
 #: Most files of a commit that are listed; a tree with more is cut, and `cut` says so.
@@ -50,7 +49,7 @@ def listing_of(raw: bytes) -> Listing:
         head, _, name = entry.partition(b"\t")
         mode, _, rest = head.partition(b" ")
         path = name.decode("utf-8", "surrogateescape")
-        if not _usable(path):
+        if not linkfree.is_usable(path):
             refused.append(ascii(path)[1:-1])
             continue
         if mode == _EXECUTABLE:
@@ -58,12 +57,3 @@ def listing_of(raw: bytes) -> Listing:
         kind = submodules if mode == _SUBMODULE else links if mode == _LINK else blobs
         kind[path] = rest.partition(b" ")[2].decode()
     return Listing(blobs, frozenset(executable), links, submodules, tuple(refused), cut=len(entries) > MAX_FILES)
-
-
-def _usable(path: str) -> bool:
-    """Tell whether a name may be used."""
-    try:
-        linkfree.parts_of(path)
-    except WorkspaceError:
-        return False
-    return True

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 
 from miyabi_agents.analysers.languages import suffix_of
-from miyabi_agents.errors import WorkspaceError
 from miyabi_agents.workspace import linkfree
 
 #: Folder of files that lie under another name; a repository's own folder of that name is treated alike.
@@ -27,11 +26,11 @@ class Names:
 
     def shown(self, path: str) -> str:
         """Return what readers are shown for a path: itself, or its characters escaped."""
-        return path if _usable(path) else ascii(path)[1:-1][:MAX_SHOWN]
+        return path if linkfree.is_usable(path) else ascii(path)[1:-1][:MAX_SHOWN]
 
     def candidates(self, path: str) -> Iterator[str]:
         """Yield names for a file, the best first; the last ones are ours."""
-        if _usable(path) and not path.startswith(f"{FOLDER}/"):
+        if linkfree.is_usable(path) and not path.startswith(f"{FOLDER}/"):
             yield path
         suffix = suffix_of(path)
         for _ in range(2):
@@ -42,12 +41,3 @@ class Names:
         """Note under which name a file lies."""
         if name != path:
             self.other[name] = self.shown(path)
-
-
-def _usable(path: str) -> bool:
-    """Tell whether programs may see a name."""
-    try:
-        linkfree.parts_of(path)
-    except WorkspaceError:
-        return False
-    return True
