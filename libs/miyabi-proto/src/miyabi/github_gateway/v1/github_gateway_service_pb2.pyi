@@ -994,6 +994,116 @@ class UpsertCommentResponse(_message.Message):
 Global___UpsertCommentResponse: _TypeAlias = UpsertCommentResponse  # noqa: Y015
 
 @_typing.final
+class PostReviewRequest(_message.Message):
+    """A review to write."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPOSITORY_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    MARKER_FIELD_NUMBER: _builtins.int
+    BODY_FIELD_NUMBER: _builtins.int
+    COMMIT_SHA_FIELD_NUMBER: _builtins.int
+    COMMENTS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    repository: _builtins.str
+    """`owner/name`."""
+    number: _builtins.int
+    """Pull request, from 1."""
+    marker: _builtins.str
+    """Which of our reviews: letters, digits, `.`, `_`, `:`, `/`, `-`; at most 100."""
+    body: _builtins.str
+    """Markdown, 1 to 60,000 characters."""
+    commit_sha: _builtins.str
+    """Head that was looked at: 40 or 64 hexadecimal digits. Lines of comments are lines of it."""
+    request_id: _builtins.str
+    """Identifies the caller's intent in logs. At most 64 characters."""
+    @_builtins.property
+    def comments(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReviewComment]:
+        """Inline comments, at most 50."""
+
+    def __init__(
+        self,
+        *,
+        repository: _builtins.str = ...,
+        number: _builtins.int = ...,
+        marker: _builtins.str = ...,
+        body: _builtins.str = ...,
+        commit_sha: _builtins.str = ...,
+        comments: _abc.Iterable[Global___ReviewComment] | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "comments", b"comments", "commit_sha", b"commit_sha", "marker", b"marker", "number", b"number", "repository", b"repository", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PostReviewRequest: _TypeAlias = PostReviewRequest  # noqa: Y015
+
+@_typing.final
+class ReviewComment(_message.Message):
+    """An inline comment of a review."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    LINE_FIELD_NUMBER: _builtins.int
+    BODY_FIELD_NUMBER: _builtins.int
+    path: _builtins.str
+    """File, relative to the repository."""
+    line: _builtins.int
+    """Line of the head's file, from 1."""
+    body: _builtins.str
+    """Markdown, 1 to 10,000 characters."""
+    def __init__(
+        self,
+        *,
+        path: _builtins.str = ...,
+        line: _builtins.int = ...,
+        body: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "line", b"line", "path", b"path"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReviewComment: _TypeAlias = ReviewComment  # noqa: Y015
+
+@_typing.final
+class PostReviewResponse(_message.Message):
+    """The review after the call."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    URL_FIELD_NUMBER: _builtins.int
+    CREATED_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
+    url: _builtins.str
+    """Page of the review."""
+    created: _builtins.bool
+    """True where it was made, false where it was edited or already said so."""
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What is to be known of it, a sentence each: inline comments that GitHub did not take."""
+
+    def __init__(
+        self,
+        *,
+        url: _builtins.str = ...,
+        created: _builtins.bool = ...,
+        notes: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created", b"created", "notes", b"notes", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PostReviewResponse: _TypeAlias = PostReviewResponse  # noqa: Y015
+
+@_typing.final
 class CreatePullRequestRequest(_message.Message):
     """What to open."""
 

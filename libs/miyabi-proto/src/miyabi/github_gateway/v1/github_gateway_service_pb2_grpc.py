@@ -80,6 +80,11 @@ class GitHubGatewayServiceStub:
                 request_serializer=miyabi_dot_github__gateway_dot_v1_dot_github__gateway__service__pb2.UpsertCommentRequest.SerializeToString,
                 response_deserializer=miyabi_dot_github__gateway_dot_v1_dot_github__gateway__service__pb2.UpsertCommentResponse.FromString,
                 _registered_method=True)
+        self.PostReview = channel.unary_unary(
+                '/miyabi.github_gateway.v1.GitHubGatewayService/PostReview',
+                request_serializer=miyabi_dot_github__gateway_dot_v1_dot_github__gateway__service__pb2.PostReviewRequest.SerializeToString,
+                response_deserializer=miyabi_dot_github__gateway_dot_v1_dot_github__gateway__service__pb2.PostReviewResponse.FromString,
+                _registered_method=True)
         self.CreatePullRequest = channel.unary_unary(
                 '/miyabi.github_gateway.v1.GitHubGatewayService/CreatePullRequest',
                 request_serializer=miyabi_dot_github__gateway_dot_v1_dot_github__gateway__service__pb2.CreatePullRequestRequest.SerializeToString,
@@ -180,6 +185,17 @@ class GitHubGatewayServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PostReview(self, request, context):
+        """PostReview writes the one review of ours that carries a marker on a pull request: a verdict of nobody, only comments.
+
+        Idempotency: the first call makes it with its inline comments, later ones edit its body; inline comments are never said twice.
+        Where GitHub does not take the inline comments (a line is not in the diff, or the commit is none of the pull request's any
+        more), the review is made without them, and `notes` say so. Errors: NOT_FOUND `PULL_REQUEST_NOT_FOUND`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CreatePullRequest(self, request, context):
         """CreatePullRequest opens a pull request for a branch that was pushed.
 
@@ -255,6 +271,11 @@ def add_GitHubGatewayServiceServicer_to_server(servicer, server):
                     servicer.UpsertComment,
                     request_deserializer=miyabi_dot_github__gateway_dot_v1_dot_github__gateway__service__pb2.UpsertCommentRequest.FromString,
                     response_serializer=miyabi_dot_github__gateway_dot_v1_dot_github__gateway__service__pb2.UpsertCommentResponse.SerializeToString,
+            ),
+            'PostReview': grpc.unary_unary_rpc_method_handler(
+                    servicer.PostReview,
+                    request_deserializer=miyabi_dot_github__gateway_dot_v1_dot_github__gateway__service__pb2.PostReviewRequest.FromString,
+                    response_serializer=miyabi_dot_github__gateway_dot_v1_dot_github__gateway__service__pb2.PostReviewResponse.SerializeToString,
             ),
             'CreatePullRequest': grpc.unary_unary_rpc_method_handler(
                     servicer.CreatePullRequest,
@@ -477,6 +498,33 @@ class GitHubGatewayService:
             '/miyabi.github_gateway.v1.GitHubGatewayService/UpsertComment',
             miyabi_dot_github__gateway_dot_v1_dot_github__gateway__service__pb2.UpsertCommentRequest.SerializeToString,
             miyabi_dot_github__gateway_dot_v1_dot_github__gateway__service__pb2.UpsertCommentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PostReview(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/miyabi.github_gateway.v1.GitHubGatewayService/PostReview',
+            miyabi_dot_github__gateway_dot_v1_dot_github__gateway__service__pb2.PostReviewRequest.SerializeToString,
+            miyabi_dot_github__gateway_dot_v1_dot_github__gateway__service__pb2.PostReviewResponse.FromString,
             options,
             channel_credentials,
             insecure,

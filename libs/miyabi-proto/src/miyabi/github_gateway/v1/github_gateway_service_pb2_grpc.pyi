@@ -80,6 +80,13 @@ class GitHubGatewayServiceStub:
 
     The marker is an HTML comment that readers do not see. Errors: NOT_FOUND `ISSUE_NOT_FOUND`, `REPOSITORY_NOT_FOUND`.
     """
+    PostReview: _grpc.UnaryUnaryMultiCallable[_github_gateway_service_pb2.PostReviewRequest, _github_gateway_service_pb2.PostReviewResponse]
+    """PostReview writes the one review of ours that carries a marker on a pull request: a verdict of nobody, only comments.
+
+    Idempotency: the first call makes it with its inline comments, later ones edit its body; inline comments are never said twice.
+    Where GitHub does not take the inline comments (a line is not in the diff, or the commit is none of the pull request's any
+    more), the review is made without them, and `notes` say so. Errors: NOT_FOUND `PULL_REQUEST_NOT_FOUND`.
+    """
     CreatePullRequest: _grpc.UnaryUnaryMultiCallable[_github_gateway_service_pb2.CreatePullRequestRequest, _github_gateway_service_pb2.CreatePullRequestResponse]
     """CreatePullRequest opens a pull request for a branch that was pushed.
 
@@ -153,6 +160,13 @@ class GitHubGatewayServiceAsyncStub(GitHubGatewayServiceStub):
     """UpsertComment writes the one comment that carries a marker: the first call makes it, later ones edit it.
 
     The marker is an HTML comment that readers do not see. Errors: NOT_FOUND `ISSUE_NOT_FOUND`, `REPOSITORY_NOT_FOUND`.
+    """
+    PostReview: _aio.UnaryUnaryMultiCallable[_github_gateway_service_pb2.PostReviewRequest, _github_gateway_service_pb2.PostReviewResponse]  # type: ignore[assignment]
+    """PostReview writes the one review of ours that carries a marker on a pull request: a verdict of nobody, only comments.
+
+    Idempotency: the first call makes it with its inline comments, later ones edit its body; inline comments are never said twice.
+    Where GitHub does not take the inline comments (a line is not in the diff, or the commit is none of the pull request's any
+    more), the review is made without them, and `notes` say so. Errors: NOT_FOUND `PULL_REQUEST_NOT_FOUND`.
     """
     CreatePullRequest: _aio.UnaryUnaryMultiCallable[_github_gateway_service_pb2.CreatePullRequestRequest, _github_gateway_service_pb2.CreatePullRequestResponse]  # type: ignore[assignment]
     """CreatePullRequest opens a pull request for a branch that was pushed.
@@ -266,6 +280,19 @@ class GitHubGatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         """UpsertComment writes the one comment that carries a marker: the first call makes it, later ones edit it.
 
         The marker is an HTML comment that readers do not see. Errors: NOT_FOUND `ISSUE_NOT_FOUND`, `REPOSITORY_NOT_FOUND`.
+        """
+
+    @_abc_1.abstractmethod
+    def PostReview(
+        self,
+        request: _github_gateway_service_pb2.PostReviewRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_github_gateway_service_pb2.PostReviewResponse, _abc.Awaitable[_github_gateway_service_pb2.PostReviewResponse]]:
+        """PostReview writes the one review of ours that carries a marker on a pull request: a verdict of nobody, only comments.
+
+        Idempotency: the first call makes it with its inline comments, later ones edit its body; inline comments are never said twice.
+        Where GitHub does not take the inline comments (a line is not in the diff, or the commit is none of the pull request's any
+        more), the review is made without them, and `notes` say so. Errors: NOT_FOUND `PULL_REQUEST_NOT_FOUND`.
         """
 
     @_abc_1.abstractmethod
