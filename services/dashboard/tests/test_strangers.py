@@ -12,8 +12,8 @@ import pytest
 import redis.asyncio
 
 from miyabi_core.metrics import REGISTRY
-from miyabi_dashboard.intake import INTAKE_KEY
-from miyabi_dashboard.intake_events import OWN_NAMES
+from miyabi_dashboard.intake.events import OWN_NAMES
+from miyabi_dashboard.intake.store import INTAKE_KEY
 
 GOOD = {"eventType": "progress", "agentId": "a", "issueNumber": 7, "progress": 40}
 JSON = {"content-type": "application/json"}

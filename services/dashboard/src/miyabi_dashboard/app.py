@@ -16,10 +16,10 @@ from miyabi_core.errors import UnavailableError
 from miyabi_core.redis import connect
 from miyabi_core.security import ClientSecurity, ServerSecurity
 from miyabi_core.server import GrpcServer
-from miyabi_dashboard.door import Door
-from miyabi_dashboard.http import HttpInterface
-from miyabi_dashboard.hub import Hub
-from miyabi_dashboard.intake import IntakeStore
+from miyabi_dashboard.door.door import Door
+from miyabi_dashboard.http.application import HttpInterface
+from miyabi_dashboard.intake.store import IntakeStore
+from miyabi_dashboard.live.hub import Hub
 from miyabi_dashboard.performance import Monitor
 from miyabi_dashboard.policy import POLICY
 from miyabi_dashboard.servicer import TelemetryServicer

@@ -16,19 +16,19 @@ from miyabi_core import metrics
 from miyabi_core.edge import HttpDoor, ServedHosts, strict_json
 from miyabi_core.errors import MiyabiError
 from miyabi_core.status import from_rpc_error
-from miyabi_dashboard.door import Door
-from miyabi_dashboard.event_socket import EventSocket
-from miyabi_dashboard.graph import Graphs
-from miyabi_dashboard.hub import Hub
-from miyabi_dashboard.incoming import cursor_of, json_of
-from miyabi_dashboard.intake import IntakeStore
-from miyabi_dashboard.intake_events import InvalidEventError, check
+from miyabi_dashboard.door.door import Door
+from miyabi_dashboard.http.incoming import cursor_of, json_of
+from miyabi_dashboard.intake.events import InvalidEventError, check
+from miyabi_dashboard.intake.store import IntakeStore
+from miyabi_dashboard.live.event_socket import EventSocket
+from miyabi_dashboard.live.hub import Hub
+from miyabi_dashboard.live.snapshots import Snapshots
 from miyabi_dashboard.performance import Monitor
-from miyabi_dashboard.snapshots import Snapshots
+from miyabi_dashboard.reads.graph import Graphs
 from miyabi_dashboard.upstream import Upstream, as_dict
 
 #: Where the built page lies.
-STATIC = Path(__file__).with_name("static")
+STATIC = Path(__file__).parents[1] / "static"
 #: Events of one POST to /api/events.
 MAX_EVENTS = 1000
 #: No source but our own; no inline code.

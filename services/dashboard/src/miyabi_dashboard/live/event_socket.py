@@ -8,11 +8,11 @@ import json
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from miyabi_core.errors import PermissionDeniedError, UnauthenticatedError
-from miyabi_dashboard.door import Door
-from miyabi_dashboard.hub import Client, Hub
-from miyabi_dashboard.incoming import sequence_of
-from miyabi_dashboard.intake_events import InvalidEventError
-from miyabi_dashboard.snapshots import Snapshots
+from miyabi_dashboard.door.door import Door
+from miyabi_dashboard.http.incoming import sequence_of
+from miyabi_dashboard.intake.events import InvalidEventError
+from miyabi_dashboard.live.hub import Client, Hub
+from miyabi_dashboard.live.snapshots import Snapshots
 
 #: Seconds between pings of the WebSocket.
 HEARTBEAT_SECONDS = 20.0

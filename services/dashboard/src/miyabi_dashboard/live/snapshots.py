@@ -10,7 +10,7 @@ from typing import Any
 
 import grpc
 
-from miyabi_dashboard.hub import Hub
+from miyabi_dashboard.live.hub import Hub
 from miyabi_dashboard.upstream import Upstream
 
 #: Seconds that a snapshot serves those who come later; what happened meanwhile is sent behind it, so nothing is missed.

@@ -11,7 +11,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from miyabi_core.edge import InvalidJsonError, strict_json
 from miyabi_core.text import shortened
-from miyabi_dashboard.intake_events import InvalidEventError
+from miyabi_dashboard.intake.events import InvalidEventError
 
 #: Larger bodies are read beside the event loop.
 BESIDE_BYTES = 16 << 10
