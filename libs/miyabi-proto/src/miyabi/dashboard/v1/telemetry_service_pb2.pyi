@@ -24,6 +24,58 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _SegmentKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SegmentKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SegmentKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SEGMENT_KIND_UNSPECIFIED: _SegmentKind.ValueType  # 0
+    """Never sent."""
+    SEGMENT_KIND_WORK: _SegmentKind.ValueType  # 1
+    """An agent worked on a task."""
+    SEGMENT_KIND_LOST_ATTEMPT: _SegmentKind.ValueType  # 2
+    """An attempt that came to nothing: it failed, its lease expired, or it was handed back."""
+    SEGMENT_KIND_QUEUE_WAIT: _SegmentKind.ValueType  # 3
+    """A task was ready and no agent had a free slot."""
+    SEGMENT_KIND_BACKOFF: _SegmentKind.ValueType  # 4
+    """A task waited to be repeated."""
+    SEGMENT_KIND_SLOT_WAIT: _SegmentKind.ValueType  # 5
+    """The run waited for one of the slots of the batch's concurrency."""
+    SEGMENT_KIND_APPROVAL: _SegmentKind.ValueType  # 6
+    """A person was asked."""
+    SEGMENT_KIND_PAUSED: _SegmentKind.ValueType  # 7
+    """The batch was paused."""
+    SEGMENT_KIND_ORDER_WAIT: _SegmentKind.ValueType  # 8
+    """The run waited for other issues of its batch."""
+    SEGMENT_KIND_FIX_ROUND: _SegmentKind.ValueType  # 9
+    """A fix round: work that verification or review sent back."""
+
+class SegmentKind(_SegmentKind, metaclass=_SegmentKindEnumTypeWrapper):
+    """What a stretch of a critical path was."""
+
+SEGMENT_KIND_UNSPECIFIED: SegmentKind.ValueType  # 0
+"""Never sent."""
+SEGMENT_KIND_WORK: SegmentKind.ValueType  # 1
+"""An agent worked on a task."""
+SEGMENT_KIND_LOST_ATTEMPT: SegmentKind.ValueType  # 2
+"""An attempt that came to nothing: it failed, its lease expired, or it was handed back."""
+SEGMENT_KIND_QUEUE_WAIT: SegmentKind.ValueType  # 3
+"""A task was ready and no agent had a free slot."""
+SEGMENT_KIND_BACKOFF: SegmentKind.ValueType  # 4
+"""A task waited to be repeated."""
+SEGMENT_KIND_SLOT_WAIT: SegmentKind.ValueType  # 5
+"""The run waited for one of the slots of the batch's concurrency."""
+SEGMENT_KIND_APPROVAL: SegmentKind.ValueType  # 6
+"""A person was asked."""
+SEGMENT_KIND_PAUSED: SegmentKind.ValueType  # 7
+"""The batch was paused."""
+SEGMENT_KIND_ORDER_WAIT: SegmentKind.ValueType  # 8
+"""The run waited for other issues of its batch."""
+SEGMENT_KIND_FIX_ROUND: SegmentKind.ValueType  # 9
+"""A fix round: work that verification or review sent back."""
+Global___SegmentKind: _TypeAlias = SegmentKind  # noqa: Y015
+
 class _BottleneckLevel:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -55,6 +107,42 @@ BOTTLENECK_LEVEL_HIGH: BottleneckLevel.ValueType  # 3
 BOTTLENECK_LEVEL_CRITICAL: BottleneckLevel.ValueType  # 4
 """30 s or more."""
 Global___BottleneckLevel: _TypeAlias = BottleneckLevel  # noqa: Y015
+
+class _BottleneckFamily:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _BottleneckFamilyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BottleneckFamily.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    BOTTLENECK_FAMILY_UNSPECIFIED: _BottleneckFamily.ValueType  # 0
+    """Never sent."""
+    BOTTLENECK_FAMILY_TASK: _BottleneckFamily.ValueType  # 1
+    """A task kind, from lease to end."""
+    BOTTLENECK_FAMILY_TOOL: _BottleneckFamily.ValueType  # 2
+    """A tool."""
+    BOTTLENECK_FAMILY_MODEL_CALL: _BottleneckFamily.ValueType  # 3
+    """A model's calls."""
+    BOTTLENECK_FAMILY_QUEUE_WAIT: _BottleneckFamily.ValueType  # 4
+    """Waiting for an agent."""
+    BOTTLENECK_FAMILY_GATEWAY_WAIT: _BottleneckFamily.ValueType  # 5
+    """Calls to GitHub."""
+
+class BottleneckFamily(_BottleneckFamily, metaclass=_BottleneckFamilyEnumTypeWrapper):
+    """What was measured to take long."""
+
+BOTTLENECK_FAMILY_UNSPECIFIED: BottleneckFamily.ValueType  # 0
+"""Never sent."""
+BOTTLENECK_FAMILY_TASK: BottleneckFamily.ValueType  # 1
+"""A task kind, from lease to end."""
+BOTTLENECK_FAMILY_TOOL: BottleneckFamily.ValueType  # 2
+"""A tool."""
+BOTTLENECK_FAMILY_MODEL_CALL: BottleneckFamily.ValueType  # 3
+"""A model's calls."""
+BOTTLENECK_FAMILY_QUEUE_WAIT: BottleneckFamily.ValueType  # 4
+"""Waiting for an agent."""
+BOTTLENECK_FAMILY_GATEWAY_WAIT: BottleneckFamily.ValueType  # 5
+"""Calls to GitHub."""
+Global___BottleneckFamily: _TypeAlias = BottleneckFamily  # noqa: Y015
 
 @_typing.final
 class WatchEventsRequest(_message.Message):
@@ -200,22 +288,38 @@ Global___IntakeEvent: _TypeAlias = IntakeEvent  # noqa: Y015
 
 @_typing.final
 class GetPerformanceReportRequest(_message.Message):
-    """Which period."""
+    """Which batch, or which period, and what of it. Every field is obeyed or refused."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     BATCH_FIELD_NUMBER: _builtins.int
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
+    REPOSITORY_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    AGENT_FIELD_NUMBER: _builtins.int
+    ISSUE_NUMBER_FIELD_NUMBER: _builtins.int
     batch: _builtins.str
-    """Only this batch, `batches/{ulid}`. Default: all."""
+    """Only this batch, `batches/{ulid}`, exactly, from its log. Default: all, from the sketches that are kept."""
+    repository: _builtins.str
+    """Only batches of this `owner/name`. Default: all. Refused with `batch`, which has one."""
+    model: _builtins.str
+    """Only calls of this model. Tasks, tools, waits and totals of runs are then left out: they have no model."""
+    agent: _builtins.str
+    """Only what this agent did, by its id. Queue waits are left out: an agent has none. Refused with `repository`, `model`
+    where there is no `batch`: the sketches are kept by agent or by repository and model.
+    """
+    issue_number: _builtins.int
+    """Only this issue of `batch`. Default 0: all of them. Refused without `batch`."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """From here. Default: the oldest measurement."""
+        """From here, widened to the whole minute (older than some hours: the whole hour). Default: the oldest measurement that is
+        kept. Refused with `batch`, whose report is whole.
+        """
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """To here. Default: now."""
+        """To here, widened likewise. Default: now. Refused with `batch`, and where it is not after `start_time`."""
 
     def __init__(
         self,
@@ -223,10 +327,14 @@ class GetPerformanceReportRequest(_message.Message):
         batch: _builtins.str = ...,
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
+        repository: _builtins.str = ...,
+        model: _builtins.str = ...,
+        agent: _builtins.str = ...,
+        issue_number: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "batch", b"batch", "end_time", b"end_time", "issue_number", b"issue_number", "model", b"model", "repository", b"repository", "start_time", b"start_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -244,27 +352,77 @@ class GetPerformanceReportResponse(_message.Message):
     BOTTLENECKS_FIELD_NUMBER: _builtins.int
     RECOMMENDATIONS_FIELD_NUMBER: _builtins.int
     SAMPLES_FIELD_NUMBER: _builtins.int
+    PERIOD_FIELD_NUMBER: _builtins.int
+    TOTALS_FIELD_NUMBER: _builtins.int
+    MODEL_CALLS_FIELD_NUMBER: _builtins.int
+    QUEUE_WAITS_FIELD_NUMBER: _builtins.int
+    GATEWAY_WAITS_FIELD_NUMBER: _builtins.int
+    CRITICAL_PATHS_FIELD_NUMBER: _builtins.int
+    FLAKY_TESTS_FIELD_NUMBER: _builtins.int
+    FAILURES_FIELD_NUMBER: _builtins.int
+    RATE_LIMITS_FIELD_NUMBER: _builtins.int
+    NOT_MEASURED_FIELD_NUMBER: _builtins.int
     samples: _builtins.int
     """Measurements that the report rests on."""
     @_builtins.property
     def tasks(self) -> _containers.RepeatedCompositeFieldContainer[Global___DurationSummary]:
-        """By task kind."""
+        """By task kind, from lease to end."""
 
     @_builtins.property
     def tools(self) -> _containers.RepeatedCompositeFieldContainer[Global___DurationSummary]:
-        """By tool."""
+        """By tool, model calls left out."""
 
     @_builtins.property
     def agents(self) -> _containers.RepeatedCompositeFieldContainer[Global___DurationSummary]:
-        """By agent."""
+        """Tasks by agent."""
 
     @_builtins.property
     def bottlenecks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Bottleneck]:
-        """Slowest first."""
+        """Heaviest first."""
 
     @_builtins.property
     def recommendations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Recommendation]:
-        """With their evidence."""
+        """Most gain first; empty where there is nothing to say."""
+
+    @_builtins.property
+    def period(self) -> Global___Period:
+        """The period that the report really covers; of a batch from its acceptance to its end, or to its newest event."""
+
+    @_builtins.property
+    def totals(self) -> Global___Totals:
+        """What came of it."""
+
+    @_builtins.property
+    def model_calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___DurationSummary]:
+        """By model."""
+
+    @_builtins.property
+    def queue_waits(self) -> _containers.RepeatedCompositeFieldContainer[Global___DurationSummary]:
+        """By task kind, from ready to lease."""
+
+    @_builtins.property
+    def gateway_waits(self) -> _containers.RepeatedCompositeFieldContainer[Global___DurationSummary]:
+        """Calls to GitHub and pushes by the gateway, by tool, with what they waited there for GitHub's limits."""
+
+    @_builtins.property
+    def critical_paths(self) -> _containers.RepeatedCompositeFieldContainer[Global___CriticalPath]:
+        """With `batch`: the batch's path first (of the run alone with `issue_number`), then those of its longest runs, at most 20."""
+
+    @_builtins.property
+    def flaky_tests(self) -> _containers.RepeatedCompositeFieldContainer[Global___FlakyTest]:
+        """Tests that were red and green on the same code, most often first. At most 50."""
+
+    @_builtins.property
+    def failures(self) -> _containers.RepeatedCompositeFieldContainer[Global___FailureGroup]:
+        """Runs and attempts that did not go well, by reason, most often first."""
+
+    @_builtins.property
+    def rate_limits(self) -> _containers.RepeatedCompositeFieldContainer[Global___RateLimitUse]:
+        """The gateway's limits as they are now; empty where the dashboard knows no gateway."""
+
+    @_builtins.property
+    def not_measured(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What the report cannot tell and why, a sentence each; empty where it is whole."""
 
     def __init__(
         self,
@@ -275,18 +433,135 @@ class GetPerformanceReportResponse(_message.Message):
         bottlenecks: _abc.Iterable[Global___Bottleneck] | None = ...,
         recommendations: _abc.Iterable[Global___Recommendation] | None = ...,
         samples: _builtins.int = ...,
+        period: Global___Period | None = ...,
+        totals: Global___Totals | None = ...,
+        model_calls: _abc.Iterable[Global___DurationSummary] | None = ...,
+        queue_waits: _abc.Iterable[Global___DurationSummary] | None = ...,
+        gateway_waits: _abc.Iterable[Global___DurationSummary] | None = ...,
+        critical_paths: _abc.Iterable[Global___CriticalPath] | None = ...,
+        flaky_tests: _abc.Iterable[Global___FlakyTest] | None = ...,
+        failures: _abc.Iterable[Global___FailureGroup] | None = ...,
+        rate_limits: _abc.Iterable[Global___RateLimitUse] | None = ...,
+        not_measured: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["period", b"period", "totals", b"totals"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agents", b"agents", "bottlenecks", b"bottlenecks", "recommendations", b"recommendations", "samples", b"samples", "tasks", b"tasks", "tools", b"tools"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agents", b"agents", "bottlenecks", b"bottlenecks", "critical_paths", b"critical_paths", "failures", b"failures", "flaky_tests", b"flaky_tests", "gateway_waits", b"gateway_waits", "model_calls", b"model_calls", "not_measured", b"not_measured", "period", b"period", "queue_waits", b"queue_waits", "rate_limits", b"rate_limits", "recommendations", b"recommendations", "samples", b"samples", "tasks", b"tasks", "tools", b"tools", "totals", b"totals"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetPerformanceReportResponse: _TypeAlias = GetPerformanceReportResponse  # noqa: Y015
 
 @_typing.final
+class Period(_message.Message):
+    """From when to when."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """First moment."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """Last moment."""
+
+    def __init__(
+        self,
+        *,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Period: _TypeAlias = Period  # noqa: Y015
+
+@_typing.final
+class Totals(_message.Message):
+    """What came of the runs of a period, and what they used."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BATCHES_FIELD_NUMBER: _builtins.int
+    RUNS_SUCCEEDED_FIELD_NUMBER: _builtins.int
+    RUNS_FAILED_FIELD_NUMBER: _builtins.int
+    RUNS_SKIPPED_FIELD_NUMBER: _builtins.int
+    RUNS_CANCELLED_FIELD_NUMBER: _builtins.int
+    SUCCESS_SHARE_FIELD_NUMBER: _builtins.int
+    COST_USD_MICROS_FIELD_NUMBER: _builtins.int
+    INPUT_TOKENS_FIELD_NUMBER: _builtins.int
+    OUTPUT_TOKENS_FIELD_NUMBER: _builtins.int
+    CACHE_READ_TOKENS_FIELD_NUMBER: _builtins.int
+    CACHE_SHARE_FIELD_NUMBER: _builtins.int
+    EVENTS_FIELD_NUMBER: _builtins.int
+    RUNS_OPEN_FIELD_NUMBER: _builtins.int
+    batches: _builtins.int
+    """Batches that were accepted."""
+    runs_succeeded: _builtins.int
+    """Runs that succeeded."""
+    runs_failed: _builtins.int
+    """Runs that failed."""
+    runs_skipped: _builtins.int
+    """Runs that were skipped since an issue that they depend on did not succeed, or asks for the same."""
+    runs_cancelled: _builtins.int
+    """Runs that were cancelled."""
+    success_share: _builtins.float
+    """Runs that succeeded among those that succeeded or failed, 0 to 1; unset where none did either."""
+    cost_usd_micros: _builtins.int
+    """Millionths of a US dollar."""
+    input_tokens: _builtins.int
+    """Prompt tokens, those written to or read from the prompt cache included."""
+    output_tokens: _builtins.int
+    """Generated tokens."""
+    cache_read_tokens: _builtins.int
+    """Prompt tokens that were read from the prompt cache."""
+    cache_share: _builtins.float
+    """Share of the prompt tokens that were read from the prompt cache, 0 to 1; unset where there were none."""
+    events: _builtins.int
+    """Events that were counted."""
+    runs_open: _builtins.int
+    """Runs that have not ended yet; only with `batch`."""
+    def __init__(
+        self,
+        *,
+        batches: _builtins.int = ...,
+        runs_succeeded: _builtins.int = ...,
+        runs_failed: _builtins.int = ...,
+        runs_skipped: _builtins.int = ...,
+        runs_cancelled: _builtins.int = ...,
+        success_share: _builtins.float | None = ...,
+        cost_usd_micros: _builtins.int = ...,
+        input_tokens: _builtins.int = ...,
+        output_tokens: _builtins.int = ...,
+        cache_read_tokens: _builtins.int = ...,
+        cache_share: _builtins.float | None = ...,
+        events: _builtins.int = ...,
+        runs_open: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cache_share", b"_cache_share", "_success_share", b"_success_share", "cache_share", b"cache_share", "success_share", b"success_share"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cache_share", b"_cache_share", "_success_share", b"_success_share", "batches", b"batches", "cache_read_tokens", b"cache_read_tokens", "cache_share", b"cache_share", "cost_usd_micros", b"cost_usd_micros", "events", b"events", "input_tokens", b"input_tokens", "output_tokens", b"output_tokens", "runs_cancelled", b"runs_cancelled", "runs_failed", b"runs_failed", "runs_open", b"runs_open", "runs_skipped", b"runs_skipped", "runs_succeeded", b"runs_succeeded", "success_share", b"success_share"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__cache_share: _TypeAlias = _typing.Literal["cache_share"]  # noqa: Y015
+    _WhichOneofArgType__cache_share: _TypeAlias = _typing.Literal["_cache_share", b"_cache_share"]  # noqa: Y015
+    _WhichOneofReturnType__success_share: _TypeAlias = _typing.Literal["success_share"]  # noqa: Y015
+    _WhichOneofArgType__success_share: _TypeAlias = _typing.Literal["_success_share", b"_success_share"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cache_share) -> _WhichOneofReturnType__cache_share | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__success_share) -> _WhichOneofReturnType__success_share | None: ...
+
+Global___Totals: _TypeAlias = Totals  # noqa: Y015
+
+@_typing.final
 class DurationSummary(_message.Message):
-    """Durations of one thing."""
+    """Durations of one thing. Quantiles of a batch are exact; those of a period are within 1 % of exact."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -297,12 +572,16 @@ class DurationSummary(_message.Message):
     P95_FIELD_NUMBER: _builtins.int
     MAX_FIELD_NUMBER: _builtins.int
     TOTAL_FIELD_NUMBER: _builtins.int
+    P99_FIELD_NUMBER: _builtins.int
+    TASK_KIND_FIELD_NUMBER: _builtins.int
     subject: _builtins.str
-    """Task kind, tool or agent."""
+    """Task kind, tool, model or agent; `(other)`: what came after as many series as are kept."""
     count: _builtins.int
     """How many."""
     failed: _builtins.int
     """How many failed."""
+    task_kind: _task_kind_pb2.TaskKind.ValueType
+    """Kind of task that most of it was part of; unspecified where it has none."""
     @_builtins.property
     def p50(self) -> _duration_pb2.Duration:
         """Median."""
@@ -319,6 +598,10 @@ class DurationSummary(_message.Message):
     def total(self) -> _duration_pb2.Duration:
         """Sum."""
 
+    @_builtins.property
+    def p99(self) -> _duration_pb2.Duration:
+        """99th percentile."""
+
     def __init__(
         self,
         *,
@@ -329,14 +612,192 @@ class DurationSummary(_message.Message):
         p95: _duration_pb2.Duration | None = ...,
         max: _duration_pb2.Duration | None = ...,
         total: _duration_pb2.Duration | None = ...,
+        p99: _duration_pb2.Duration | None = ...,
+        task_kind: _task_kind_pb2.TaskKind.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["max", b"max", "p50", b"p50", "p95", b"p95", "total", b"total"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["max", b"max", "p50", b"p50", "p95", b"p95", "p99", b"p99", "total", b"total"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "failed", b"failed", "max", b"max", "p50", b"p50", "p95", b"p95", "subject", b"subject", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "failed", b"failed", "max", b"max", "p50", b"p50", "p95", b"p95", "p99", b"p99", "subject", b"subject", "task_kind", b"task_kind", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DurationSummary: _TypeAlias = DurationSummary  # noqa: Y015
+
+@_typing.final
+class CriticalPath(_message.Message):
+    """The chain of stretches that ended last: each began when the one before ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DURATION_FIELD_NUMBER: _builtins.int
+    SEGMENTS_FIELD_NUMBER: _builtins.int
+    STEPS_FIELD_NUMBER: _builtins.int
+    WHAT_IFS_FIELD_NUMBER: _builtins.int
+    STEPS_LEFT_OUT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`batches/{ulid}` or `batches/{ulid}/runs/{issue}`."""
+    steps_left_out: _builtins.int
+    """Stretches of the chain that `steps` leaves out."""
+    @_builtins.property
+    def duration(self) -> _duration_pb2.Duration:
+        """Its length."""
+
+    @_builtins.property
+    def segments(self) -> _containers.RepeatedCompositeFieldContainer[Global___CriticalSegment]:
+        """Stretches by kind and subject, longest first."""
+
+    @_builtins.property
+    def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___CriticalStep]:
+        """The chain in order, at most 200 stretches."""
+
+    @_builtins.property
+    def what_ifs(self) -> _containers.RepeatedCompositeFieldContainer[Global___WhatIf]:
+        """What would have ended it sooner, most gain first; by re-running the schedule on the measured durations. Of a batch only."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        duration: _duration_pb2.Duration | None = ...,
+        segments: _abc.Iterable[Global___CriticalSegment] | None = ...,
+        steps: _abc.Iterable[Global___CriticalStep] | None = ...,
+        what_ifs: _abc.Iterable[Global___WhatIf] | None = ...,
+        steps_left_out: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "name", b"name", "segments", b"segments", "steps", b"steps", "steps_left_out", b"steps_left_out", "what_ifs", b"what_ifs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CriticalPath: _TypeAlias = CriticalPath  # noqa: Y015
+
+@_typing.final
+class CriticalSegment(_message.Message):
+    """All stretches of a critical path that are of one kind and subject."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    DURATION_FIELD_NUMBER: _builtins.int
+    SHARE_FIELD_NUMBER: _builtins.int
+    EXAMPLE_FIELD_NUMBER: _builtins.int
+    GAIN_FIELD_NUMBER: _builtins.int
+    kind: Global___SegmentKind.ValueType
+    """What."""
+    subject: _builtins.str
+    """Task kind, for example `implement`; empty where it belongs to the run as a whole."""
+    count: _builtins.int
+    """How many stretches."""
+    share: _builtins.float
+    """Share of the critical path, 0 to 1."""
+    example: _builtins.str
+    """Task or run of the longest one."""
+    @_builtins.property
+    def duration(self) -> _duration_pb2.Duration:
+        """Their sum."""
+
+    @_builtins.property
+    def gain(self) -> _duration_pb2.Duration:
+        """How much sooner the batch (the run) had ended if these seconds had been zero, everywhere in it; not the sum: another chain
+        may then be the longest.
+        """
+
+    def __init__(
+        self,
+        *,
+        kind: Global___SegmentKind.ValueType = ...,
+        subject: _builtins.str = ...,
+        count: _builtins.int = ...,
+        duration: _duration_pb2.Duration | None = ...,
+        share: _builtins.float = ...,
+        example: _builtins.str = ...,
+        gain: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "gain", b"gain"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "duration", b"duration", "example", b"example", "gain", b"gain", "kind", b"kind", "share", b"share", "subject", b"subject"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CriticalSegment: _TypeAlias = CriticalSegment  # noqa: Y015
+
+@_typing.final
+class CriticalStep(_message.Message):
+    """One stretch of a critical path."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    DURATION_FIELD_NUMBER: _builtins.int
+    kind: Global___SegmentKind.ValueType
+    """What."""
+    subject: _builtins.str
+    """Task kind; empty where it belongs to the run as a whole."""
+    name: _builtins.str
+    """`batches/{ulid}/runs/{issue}/tasks/{id}`, or the run."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """From when."""
+
+    @_builtins.property
+    def duration(self) -> _duration_pb2.Duration:
+        """How long."""
+
+    def __init__(
+        self,
+        *,
+        kind: Global___SegmentKind.ValueType = ...,
+        subject: _builtins.str = ...,
+        name: _builtins.str = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        duration: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "kind", b"kind", "name", b"name", "start_time", b"start_time", "subject", b"subject"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CriticalStep: _TypeAlias = CriticalStep  # noqa: Y015
+
+@_typing.final
+class WhatIf(_message.Message):
+    """A change, and what it would have gained."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    GAIN_FIELD_NUMBER: _builtins.int
+    change: _builtins.str
+    """In a machine's words, for example `slots+1`, `concurrency+1`, `half:implement`."""
+    text: _builtins.str
+    """In a person's words."""
+    @_builtins.property
+    def gain(self) -> _duration_pb2.Duration:
+        """How much sooner the batch had ended."""
+
+    def __init__(
+        self,
+        *,
+        change: _builtins.str = ...,
+        text: _builtins.str = ...,
+        gain: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["gain", b"gain"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "gain", b"gain", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WhatIf: _TypeAlias = WhatIf  # noqa: Y015
 
 @_typing.final
 class Bottleneck(_message.Message):
@@ -350,19 +811,40 @@ class Bottleneck(_message.Message):
     DURATION_FIELD_NUMBER: _builtins.int
     CRITICAL_PATH_SHARE_FIELD_NUMBER: _builtins.int
     EXAMPLE_FIELD_NUMBER: _builtins.int
+    FAMILY_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    P50_FIELD_NUMBER: _builtins.int
+    USUAL_FIELD_NUMBER: _builtins.int
+    SLOWER_SINCE_FIELD_NUMBER: _builtins.int
     subject: _builtins.str
-    """Tool or step."""
+    """Tool, model or task kind."""
     task_kind: _task_kind_pb2.TaskKind.ValueType
     """Kind of task that it was part of."""
     level: Global___BottleneckLevel.ValueType
-    """How much it weighs."""
+    """How much it weighs; unspecified where it takes less than 1 s and is listed for being slower than it was."""
     critical_path_share: _builtins.float
-    """Share of the critical path, 0 to 1."""
+    """Share of the critical path, 0 to 1; of the batch that was asked for, else of the batches that ended in the period."""
     example: _builtins.str
-    """Batch, run or task where it was seen."""
+    """Task where the longest was seen."""
+    family: Global___BottleneckFamily.ValueType
+    """What it is."""
+    count: _builtins.int
+    """How many were measured."""
     @_builtins.property
     def duration(self) -> _duration_pb2.Duration:
-        """Measured."""
+        """The longest, measured."""
+
+    @_builtins.property
+    def p50(self) -> _duration_pb2.Duration:
+        """The median of now."""
+
+    @_builtins.property
+    def usual(self) -> _duration_pb2.Duration:
+        """The median of its own last weeks, where it has become slower than those for good; else unset."""
+
+    @_builtins.property
+    def slower_since(self) -> _timestamp_pb2.Timestamp:
+        """Since when it is slower; unset where it is not."""
 
     def __init__(
         self,
@@ -373,10 +855,15 @@ class Bottleneck(_message.Message):
         duration: _duration_pb2.Duration | None = ...,
         critical_path_share: _builtins.float = ...,
         example: _builtins.str = ...,
+        family: Global___BottleneckFamily.ValueType = ...,
+        count: _builtins.int = ...,
+        p50: _duration_pb2.Duration | None = ...,
+        usual: _duration_pb2.Duration | None = ...,
+        slower_since: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "p50", b"p50", "slower_since", b"slower_since", "usual", b"usual"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["critical_path_share", b"critical_path_share", "duration", b"duration", "example", b"example", "level", b"level", "subject", b"subject", "task_kind", b"task_kind"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "critical_path_share", b"critical_path_share", "duration", b"duration", "example", b"example", "family", b"family", "level", b"level", "p50", b"p50", "slower_since", b"slower_since", "subject", b"subject", "task_kind", b"task_kind", "usual", b"usual"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -384,26 +871,170 @@ Global___Bottleneck: _TypeAlias = Bottleneck  # noqa: Y015
 
 @_typing.final
 class Recommendation(_message.Message):
-    """What might help."""
+    """What would help."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TEXT_FIELD_NUMBER: _builtins.int
     EVIDENCE_FIELD_NUMBER: _builtins.int
+    CATALOGUE_ID_FIELD_NUMBER: _builtins.int
+    SETTING_FIELD_NUMBER: _builtins.int
+    PRESENT_VALUE_FIELD_NUMBER: _builtins.int
+    PROPOSED_VALUE_FIELD_NUMBER: _builtins.int
+    EXPECTED_GAIN_FIELD_NUMBER: _builtins.int
+    EXAMPLE_FIELD_NUMBER: _builtins.int
     text: _builtins.str
-    """One sentence."""
+    """One sentence: what to do."""
     evidence: _builtins.str
-    """The measurements that it rests on."""
+    """The measurements that it rests on, one sentence."""
+    catalogue_id: _builtins.str
+    """Entry of the catalogue, for example `more-slots`."""
+    setting: _builtins.str
+    """What to change: an environment variable, or a field of SubmitBatch."""
+    present_value: _builtins.str
+    """Its value when this was measured; empty where the service does not know it."""
+    proposed_value: _builtins.str
+    """What to set it to."""
+    example: _builtins.str
+    """Where it was seen: batch, run or task."""
+    @_builtins.property
+    def expected_gain(self) -> _duration_pb2.Duration:
+        """How much sooner the batch had ended, by the what-if; unset where it saves money or failures and not time."""
+
     def __init__(
         self,
         *,
         text: _builtins.str = ...,
         evidence: _builtins.str = ...,
+        catalogue_id: _builtins.str = ...,
+        setting: _builtins.str = ...,
+        present_value: _builtins.str = ...,
+        proposed_value: _builtins.str = ...,
+        expected_gain: _duration_pb2.Duration | None = ...,
+        example: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expected_gain", b"expected_gain"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["catalogue_id", b"catalogue_id", "evidence", b"evidence", "example", b"example", "expected_gain", b"expected_gain", "present_value", b"present_value", "proposed_value", b"proposed_value", "setting", b"setting", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Recommendation: _TypeAlias = Recommendation  # noqa: Y015
+
+@_typing.final
+class FlakyTest(_message.Message):
+    """A test that was red and green on the same code."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPOSITORY_FIELD_NUMBER: _builtins.int
+    TEST_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    EXAMPLE_FIELD_NUMBER: _builtins.int
+    repository: _builtins.str
+    """`owner/name`."""
+    test: _builtins.str
+    """Its name."""
+    count: _builtins.int
+    """In how many verifications."""
+    example: _builtins.str
+    """Task where it was seen last."""
+    def __init__(
+        self,
+        *,
+        repository: _builtins.str = ...,
+        test: _builtins.str = ...,
+        count: _builtins.int = ...,
+        example: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "example", b"example", "repository", b"repository", "test", b"test"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FlakyTest: _TypeAlias = FlakyTest  # noqa: Y015
+
+@_typing.final
+class FailureGroup(_message.Message):
+    """Runs that ended badly, or attempts that failed, for one reason."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    RUNS_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    EXAMPLES_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Name of the `FailureReason` without its prefix, lower case, for example `tests_failed`."""
+    runs: _builtins.int
+    """Runs that ended with it."""
+    attempts: _builtins.int
+    """Attempts of tasks that failed with it, also where a repeat went well."""
+    message: _builtins.str
+    """What the newest said."""
+    @_builtins.property
+    def examples(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Runs or tasks where it was seen, the newest first, at most 5."""
+
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+        runs: _builtins.int = ...,
+        attempts: _builtins.int = ...,
+        examples: _abc.Iterable[_builtins.str] | None = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "examples", b"examples", "message", b"message", "reason", b"reason", "runs", b"runs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FailureGroup: _TypeAlias = FailureGroup  # noqa: Y015
+
+@_typing.final
+class RateLimitUse(_message.Message):
+    """One of the gateway's limits as it is now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESOURCE_FIELD_NUMBER: _builtins.int
+    REPOSITORY_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    USED_FIELD_NUMBER: _builtins.int
+    REMAINING_FIELD_NUMBER: _builtins.int
+    RESET_TIME_FIELD_NUMBER: _builtins.int
+    resource: _builtins.str
+    """As `miyabi.github_gateway.v1.RateLimit.resource`."""
+    repository: _builtins.str
+    """`owner/name` where the limit is a repository's; empty where it is the credential's."""
+    limit: _builtins.int
+    """How many in a window."""
+    used: _builtins.int
+    """How many this system has used in it."""
+    remaining: _builtins.int
+    """How many are left; -1 where GitHub has not said yet."""
+    @_builtins.property
+    def reset_time(self) -> _timestamp_pb2.Timestamp:
+        """When the window starts anew; unset where that is not known."""
+
+    def __init__(
+        self,
+        *,
+        resource: _builtins.str = ...,
+        repository: _builtins.str = ...,
+        limit: _builtins.int = ...,
+        used: _builtins.int = ...,
+        remaining: _builtins.int = ...,
+        reset_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["reset_time", b"reset_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "remaining", b"remaining", "repository", b"repository", "reset_time", b"reset_time", "resource", b"resource", "used", b"used"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RateLimitUse: _TypeAlias = RateLimitUse  # noqa: Y015

@@ -60,8 +60,12 @@ class TelemetryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetPerformanceReport(self, request, context):
-        """GetPerformanceReport returns durations by agent, task kind and tool, bottlenecks and recommendations, all measured.
-        Where nothing was measured the lists are empty; nothing is estimated.
+        """GetPerformanceReport returns durations, totals, critical paths, bottlenecks and recommendations, all measured.
+
+        A batch is computed from its log, exactly. A period comes from sketches that survive restarts, kept for
+        `MIYABI_DASHBOARD_MEASUREMENT_RETENTION`. Where nothing was measured the lists are empty; nothing is estimated.
+        Errors: INVALID_ARGUMENT `INVALID_REQUEST` with the field that cannot be obeyed; NOT_FOUND `BATCH_NOT_FOUND`, `RUN_NOT_FOUND`;
+        UNAVAILABLE `STORE_UNAVAILABLE`, and what the coordinator answers where it is out of reach.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

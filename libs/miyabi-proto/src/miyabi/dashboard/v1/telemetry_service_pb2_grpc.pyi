@@ -38,8 +38,12 @@ class TelemetryServiceStub:
     Each answer carries the cursor to go on from. Errors: INVALID_ARGUMENT `BAD_CURSOR`.
     """
     GetPerformanceReport: _grpc.UnaryUnaryMultiCallable[_telemetry_service_pb2.GetPerformanceReportRequest, _telemetry_service_pb2.GetPerformanceReportResponse]
-    """GetPerformanceReport returns durations by agent, task kind and tool, bottlenecks and recommendations, all measured.
-    Where nothing was measured the lists are empty; nothing is estimated.
+    """GetPerformanceReport returns durations, totals, critical paths, bottlenecks and recommendations, all measured.
+
+    A batch is computed from its log, exactly. A period comes from sketches that survive restarts, kept for
+    `MIYABI_DASHBOARD_MEASUREMENT_RETENTION`. Where nothing was measured the lists are empty; nothing is estimated.
+    Errors: INVALID_ARGUMENT `INVALID_REQUEST` with the field that cannot be obeyed; NOT_FOUND `BATCH_NOT_FOUND`, `RUN_NOT_FOUND`;
+    UNAVAILABLE `STORE_UNAVAILABLE`, and what the coordinator answers where it is out of reach.
     """
 
 @_typing.type_check_only
@@ -52,8 +56,12 @@ class TelemetryServiceAsyncStub(TelemetryServiceStub):
     Each answer carries the cursor to go on from. Errors: INVALID_ARGUMENT `BAD_CURSOR`.
     """
     GetPerformanceReport: _aio.UnaryUnaryMultiCallable[_telemetry_service_pb2.GetPerformanceReportRequest, _telemetry_service_pb2.GetPerformanceReportResponse]  # type: ignore[assignment]
-    """GetPerformanceReport returns durations by agent, task kind and tool, bottlenecks and recommendations, all measured.
-    Where nothing was measured the lists are empty; nothing is estimated.
+    """GetPerformanceReport returns durations, totals, critical paths, bottlenecks and recommendations, all measured.
+
+    A batch is computed from its log, exactly. A period comes from sketches that survive restarts, kept for
+    `MIYABI_DASHBOARD_MEASUREMENT_RETENTION`. Where nothing was measured the lists are empty; nothing is estimated.
+    Errors: INVALID_ARGUMENT `INVALID_REQUEST` with the field that cannot be obeyed; NOT_FOUND `BATCH_NOT_FOUND`, `RUN_NOT_FOUND`;
+    UNAVAILABLE `STORE_UNAVAILABLE`, and what the coordinator answers where it is out of reach.
     """
 
 class TelemetryServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -75,8 +83,12 @@ class TelemetryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _telemetry_service_pb2.GetPerformanceReportRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_telemetry_service_pb2.GetPerformanceReportResponse, _abc.Awaitable[_telemetry_service_pb2.GetPerformanceReportResponse]]:
-        """GetPerformanceReport returns durations by agent, task kind and tool, bottlenecks and recommendations, all measured.
-        Where nothing was measured the lists are empty; nothing is estimated.
+        """GetPerformanceReport returns durations, totals, critical paths, bottlenecks and recommendations, all measured.
+
+        A batch is computed from its log, exactly. A period comes from sketches that survive restarts, kept for
+        `MIYABI_DASHBOARD_MEASUREMENT_RETENTION`. Where nothing was measured the lists are empty; nothing is estimated.
+        Errors: INVALID_ARGUMENT `INVALID_REQUEST` with the field that cannot be obeyed; NOT_FOUND `BATCH_NOT_FOUND`, `RUN_NOT_FOUND`;
+        UNAVAILABLE `STORE_UNAVAILABLE`, and what the coordinator answers where it is out of reach.
         """
 
 def add_TelemetryServiceServicer_to_server(servicer: TelemetryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
