@@ -14,6 +14,7 @@ from miyabi.coordinator.v1 import batch_pb2 as _batch_pb2
 from miyabi.coordinator.v1 import event_pb2 as _event_pb2
 from miyabi.coordinator.v1 import result_pb2 as _result_pb2
 from miyabi.coordinator.v1 import state_pb2 as _state_pb2
+from miyabi.coordinator.v1 import transcript_pb2 as _transcript_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -930,3 +931,69 @@ class AuditEntry(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AuditEntry: _TypeAlias = AuditEntry  # noqa: Y015
+
+@_typing.final
+class ListModelCallsRequest(_message.Message):
+    """Which page of the calls of a run."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    TASK_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """`batches/{ulid}/runs/{issue}`."""
+    task: _builtins.str
+    """Only calls of this task, or of those whose id begins so up to a `-`: `implement` names `implement-1` too. Default: all."""
+    page_size: _builtins.int
+    """Default 0: 20. Range 0 to 100."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before. Default: the first page."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        task: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "parent", b"parent", "task", b"task"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListModelCallsRequest: _TypeAlias = ListModelCallsRequest  # noqa: Y015
+
+@_typing.final
+class ListModelCallsResponse(_message.Message):
+    """A page of calls."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_CALLS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    GONE_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    gone: _builtins.int
+    """Calls of the run that were removed altogether, since newer ones took their room."""
+    @_builtins.property
+    def model_calls(self) -> _containers.RepeatedCompositeFieldContainer[_transcript_pb2.ModelCall]:
+        """Oldest first."""
+
+    def __init__(
+        self,
+        *,
+        model_calls: _abc.Iterable[_transcript_pb2.ModelCall] | None = ...,
+        next_page_token: _builtins.str = ...,
+        gone: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gone", b"gone", "model_calls", b"model_calls", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListModelCallsResponse: _TypeAlias = ListModelCallsResponse  # noqa: Y015

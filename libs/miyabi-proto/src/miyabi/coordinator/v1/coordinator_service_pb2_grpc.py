@@ -106,6 +106,11 @@ class CoordinatorServiceStub:
                 request_serializer=miyabi_dot_coordinator_dot_v1_dot_coordinator__service__pb2.ListAuditEntriesRequest.SerializeToString,
                 response_deserializer=miyabi_dot_coordinator_dot_v1_dot_coordinator__service__pb2.ListAuditEntriesResponse.FromString,
                 _registered_method=True)
+        self.ListModelCalls = channel.unary_unary(
+                '/miyabi.coordinator.v1.CoordinatorService/ListModelCalls',
+                request_serializer=miyabi_dot_coordinator_dot_v1_dot_coordinator__service__pb2.ListModelCallsRequest.SerializeToString,
+                response_deserializer=miyabi_dot_coordinator_dot_v1_dot_coordinator__service__pb2.ListModelCallsResponse.FromString,
+                _registered_method=True)
 
 
 class CoordinatorServiceServicer:
@@ -244,6 +249,17 @@ class CoordinatorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListModelCalls(self, request, context):
+        """ListModelCalls returns what the tasks of a run asked models and what these answered, in the order of their arrival.
+
+        Calls are kept as long as their batch, up to a size for each run: beyond it the oldest lose their messages and answers, then
+        go; both is said in `left_out` of the calls and in `gone`. A page may be shorter than asked for though more follow.
+        Errors: NOT_FOUND `BATCH_NOT_FOUND`, `RUN_NOT_FOUND`; INVALID_ARGUMENT `BAD_CURSOR`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CoordinatorServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -316,6 +332,11 @@ def add_CoordinatorServiceServicer_to_server(servicer, server):
                     servicer.ListAuditEntries,
                     request_deserializer=miyabi_dot_coordinator_dot_v1_dot_coordinator__service__pb2.ListAuditEntriesRequest.FromString,
                     response_serializer=miyabi_dot_coordinator_dot_v1_dot_coordinator__service__pb2.ListAuditEntriesResponse.SerializeToString,
+            ),
+            'ListModelCalls': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListModelCalls,
+                    request_deserializer=miyabi_dot_coordinator_dot_v1_dot_coordinator__service__pb2.ListModelCallsRequest.FromString,
+                    response_serializer=miyabi_dot_coordinator_dot_v1_dot_coordinator__service__pb2.ListModelCallsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -698,6 +719,33 @@ class CoordinatorService:
             '/miyabi.coordinator.v1.CoordinatorService/ListAuditEntries',
             miyabi_dot_coordinator_dot_v1_dot_coordinator__service__pb2.ListAuditEntriesRequest.SerializeToString,
             miyabi_dot_coordinator_dot_v1_dot_coordinator__service__pb2.ListAuditEntriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListModelCalls(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/miyabi.coordinator.v1.CoordinatorService/ListModelCalls',
+            miyabi_dot_coordinator_dot_v1_dot_coordinator__service__pb2.ListModelCallsRequest.SerializeToString,
+            miyabi_dot_coordinator_dot_v1_dot_coordinator__service__pb2.ListModelCallsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -108,6 +108,13 @@ class CoordinatorServiceStub:
     Of callers that nobody knows at most 60 a minute and replica are kept. A page may be shorter than asked for though more follow.
     Errors: INVALID_ARGUMENT `BAD_CURSOR`.
     """
+    ListModelCalls: _grpc.UnaryUnaryMultiCallable[_coordinator_service_pb2.ListModelCallsRequest, _coordinator_service_pb2.ListModelCallsResponse]
+    """ListModelCalls returns what the tasks of a run asked models and what these answered, in the order of their arrival.
+
+    Calls are kept as long as their batch, up to a size for each run: beyond it the oldest lose their messages and answers, then
+    go; both is said in `left_out` of the calls and in `gone`. A page may be shorter than asked for though more follow.
+    Errors: NOT_FOUND `BATCH_NOT_FOUND`, `RUN_NOT_FOUND`; INVALID_ARGUMENT `BAD_CURSOR`.
+    """
 
 @_typing.type_check_only
 class CoordinatorServiceAsyncStub(CoordinatorServiceStub):
@@ -188,6 +195,13 @@ class CoordinatorServiceAsyncStub(CoordinatorServiceStub):
     Entries are kept by count (roughly the newest 100,000), whatever becomes of their batches.
     Of callers that nobody knows at most 60 a minute and replica are kept. A page may be shorter than asked for though more follow.
     Errors: INVALID_ARGUMENT `BAD_CURSOR`.
+    """
+    ListModelCalls: _aio.UnaryUnaryMultiCallable[_coordinator_service_pb2.ListModelCallsRequest, _coordinator_service_pb2.ListModelCallsResponse]  # type: ignore[assignment]
+    """ListModelCalls returns what the tasks of a run asked models and what these answered, in the order of their arrival.
+
+    Calls are kept as long as their batch, up to a size for each run: beyond it the oldest lose their messages and answers, then
+    go; both is said in `left_out` of the calls and in `gone`. A page may be shorter than asked for though more follow.
+    Errors: NOT_FOUND `BATCH_NOT_FOUND`, `RUN_NOT_FOUND`; INVALID_ARGUMENT `BAD_CURSOR`.
     """
 
 class CoordinatorServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -350,6 +364,19 @@ class CoordinatorServiceServicer(metaclass=_abc_1.ABCMeta):
         Entries are kept by count (roughly the newest 100,000), whatever becomes of their batches.
         Of callers that nobody knows at most 60 a minute and replica are kept. A page may be shorter than asked for though more follow.
         Errors: INVALID_ARGUMENT `BAD_CURSOR`.
+        """
+
+    @_abc_1.abstractmethod
+    def ListModelCalls(
+        self,
+        request: _coordinator_service_pb2.ListModelCallsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_coordinator_service_pb2.ListModelCallsResponse, _abc.Awaitable[_coordinator_service_pb2.ListModelCallsResponse]]:
+        """ListModelCalls returns what the tasks of a run asked models and what these answered, in the order of their arrival.
+
+        Calls are kept as long as their batch, up to a size for each run: beyond it the oldest lose their messages and answers, then
+        go; both is said in `left_out` of the calls and in `gone`. A page may be shorter than asked for though more follow.
+        Errors: NOT_FOUND `BATCH_NOT_FOUND`, `RUN_NOT_FOUND`; INVALID_ARGUMENT `BAD_CURSOR`.
         """
 
 def add_CoordinatorServiceServicer_to_server(servicer: CoordinatorServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

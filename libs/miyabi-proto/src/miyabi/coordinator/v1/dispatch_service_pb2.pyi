@@ -15,6 +15,7 @@ from miyabi.common.v1 import usage_pb2 as _usage_pb2
 from miyabi.coordinator.v1 import event_pb2 as _event_pb2
 from miyabi.coordinator.v1 import result_pb2 as _result_pb2
 from miyabi.coordinator.v1 import state_pb2 as _state_pb2
+from miyabi.coordinator.v1 import transcript_pb2 as _transcript_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -341,6 +342,7 @@ class TaskInputs(_message.Message):
     REQUESTER_FIELD_NUMBER: _builtins.int
     LISTED_STEPS_FIELD_NUMBER: _builtins.int
     OVERRULED_FIELD_NUMBER: _builtins.int
+    LEARNT_FIELD_NUMBER: _builtins.int
     repository: _builtins.str
     """`owner/name`."""
     issue_number: _builtins.int
@@ -359,6 +361,10 @@ class TaskInputs(_message.Message):
     """Steps of the batch."""
     requester: _builtins.str
     """Who submitted the batch."""
+    learnt: _builtins.str
+    """For IMPLEMENT: what attempts before this one learnt that were stopped, newest last, also those of the run before a retry.
+    Data, never instructions. Empty where none was stopped.
+    """
     @_builtins.property
     def triage(self) -> _result_pb2.TriageResult:
         """What triage found."""
@@ -420,10 +426,11 @@ class TaskInputs(_message.Message):
         requester: _builtins.str = ...,
         listed_steps: _abc.Iterable[_result_pb2.PlannedTask] | None = ...,
         overruled: _abc.Iterable[_problem_pb2.ProblemKind.ValueType] | None = ...,
+        learnt: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["change_set", b"change_set", "documentation", b"documentation", "plan", b"plan", "review", b"review", "spent", b"spent", "triage", b"triage", "verification", b"verification"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_branch", b"base_branch", "base_sha", b"base_sha", "change_set", b"change_set", "documentation", b"documentation", "dry_run", b"dry_run", "issue_number", b"issue_number", "issue_title", b"issue_title", "listed_steps", b"listed_steps", "overruled", b"overruled", "pipeline", b"pipeline", "plan", b"plan", "plan_step", b"plan_step", "repository", b"repository", "requester", b"requester", "review", b"review", "spent", b"spent", "triage", b"triage", "verification", b"verification"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_branch", b"base_branch", "base_sha", b"base_sha", "change_set", b"change_set", "documentation", b"documentation", "dry_run", b"dry_run", "issue_number", b"issue_number", "issue_title", b"issue_title", "learnt", b"learnt", "listed_steps", b"listed_steps", "overruled", b"overruled", "pipeline", b"pipeline", "plan", b"plan", "plan_step", b"plan_step", "repository", b"repository", "requester", b"requester", "review", b"review", "spent", b"spent", "triage", b"triage", "verification", b"verification"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -431,7 +438,9 @@ Global___TaskInputs: _TypeAlias = TaskInputs  # noqa: Y015
 
 @_typing.final
 class Progress(_message.Message):
-    """What a task is doing. Invocations and texts are committed, deltas and steps are transient."""
+    """What a task is doing. Invocations and texts are committed, deltas and steps are transient; calls of models are kept beside the
+    batch's log and are no events.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -441,6 +450,7 @@ class Progress(_message.Message):
     STEP_FIELD_NUMBER: _builtins.int
     TOOL_INVOCATION_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
+    MODEL_CALL_FIELD_NUMBER: _builtins.int
     index: _builtins.int
     """Position from 1 in the lease's progress, so that a repeat after a reconnect is dropped."""
     @_builtins.property
@@ -463,6 +473,10 @@ class Progress(_message.Message):
     def text(self) -> _event_pb2.TextRecorded:
         """The text of a step is complete."""
 
+    @_builtins.property
+    def model_call(self) -> _transcript_pb2.ModelCall:
+        """A call of a model ended."""
+
     def __init__(
         self,
         *,
@@ -472,12 +486,13 @@ class Progress(_message.Message):
         step: _event_pb2.StepChanged | None = ...,
         tool_invocation: _event_pb2.ToolInvocation | None = ...,
         text: _event_pb2.TextRecorded | None = ...,
+        model_call: _transcript_pb2.ModelCall | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["reference", b"reference", "step", b"step", "text", b"text", "text_delta", b"text_delta", "tool_invocation", b"tool_invocation", "update", b"update"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["model_call", b"model_call", "reference", b"reference", "step", b"step", "text", b"text", "text_delta", b"text_delta", "tool_invocation", b"tool_invocation", "update", b"update"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index", "reference", b"reference", "step", b"step", "text", b"text", "text_delta", b"text_delta", "tool_invocation", b"tool_invocation", "update", b"update"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index", "model_call", b"model_call", "reference", b"reference", "step", b"step", "text", b"text", "text_delta", b"text_delta", "tool_invocation", b"tool_invocation", "update", b"update"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_update: _TypeAlias = _typing.Literal["text_delta", "step", "tool_invocation", "text"]  # noqa: Y015
+    _WhichOneofReturnType_update: _TypeAlias = _typing.Literal["text_delta", "step", "tool_invocation", "text", "model_call"]  # noqa: Y015
     _WhichOneofArgType_update: _TypeAlias = _typing.Literal["update", b"update"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_update) -> _WhichOneofReturnType_update | None: ...
 
@@ -585,12 +600,17 @@ class TaskFailure(_message.Message):
     MESSAGE_FIELD_NUMBER: _builtins.int
     RETRYABLE_FIELD_NUMBER: _builtins.int
     RETRY_AFTER_FIELD_NUMBER: _builtins.int
+    LEARNT_FIELD_NUMBER: _builtins.int
     reason: _state_pb2.FailureReason.ValueType
     """Why."""
     message: _builtins.str
     """One sentence for a person, without secrets. At most 2,000 characters."""
     retryable: _builtins.bool
     """True where a repeat may mend it."""
+    learnt: _builtins.str
+    """What the attempt learnt before it was stopped, for the model of the next one: what repeated, the last error, the tests that
+    were red. Text of models and tools, without secrets. At most 8,000 characters.
+    """
     @_builtins.property
     def retry_after(self) -> _duration_pb2.Duration:
         """Not before this long. Default: the coordinator's backoff."""
@@ -602,10 +622,11 @@ class TaskFailure(_message.Message):
         message: _builtins.str = ...,
         retryable: _builtins.bool = ...,
         retry_after: _duration_pb2.Duration | None = ...,
+        learnt: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["retry_after", b"retry_after"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "reason", b"reason", "retry_after", b"retry_after", "retryable", b"retryable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["learnt", b"learnt", "message", b"message", "reason", b"reason", "retry_after", b"retry_after", "retryable", b"retryable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
