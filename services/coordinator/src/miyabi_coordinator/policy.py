@@ -25,6 +25,7 @@ POLICY: Policy = {
         "ResolveApproval": _OPERATOR,
         "WatchEvents": _VIEWER,
         "ListAuditEntries": _OPERATOR,
+        "ListLimitSteps": _VIEWER,
         "ListModelCalls": _VIEWER,
     },
     "miyabi.coordinator.v1.DispatchService": {

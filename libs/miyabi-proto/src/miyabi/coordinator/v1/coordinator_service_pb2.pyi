@@ -12,6 +12,7 @@ from miyabi.common.v1 import problem_pb2 as _problem_pb2
 from miyabi.common.v1 import usage_pb2 as _usage_pb2
 from miyabi.coordinator.v1 import batch_pb2 as _batch_pb2
 from miyabi.coordinator.v1 import event_pb2 as _event_pb2
+from miyabi.coordinator.v1 import limits_pb2 as _limits_pb2
 from miyabi.coordinator.v1 import result_pb2 as _result_pb2
 from miyabi.coordinator.v1 import state_pb2 as _state_pb2
 from miyabi.coordinator.v1 import transcript_pb2 as _transcript_pb2
@@ -997,3 +998,67 @@ class ListModelCallsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListModelCallsResponse: _TypeAlias = ListModelCallsResponse  # noqa: Y015
+
+@_typing.final
+class ListLimitStepsRequest(_message.Message):
+    """Which page of the steps."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    TARGET_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Default 0: 100. Range 0 to 1,000."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before. Default: the first page."""
+    target: _builtins.str
+    """Only steps of this target, for example `sandbox-slots`. Default: all."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """Only steps at or after this time. Default: all."""
+
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        target: _builtins.str = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "start_time", b"start_time", "target", b"target"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListLimitStepsRequest: _TypeAlias = ListLimitStepsRequest  # noqa: Y015
+
+@_typing.final
+class ListLimitStepsResponse(_message.Message):
+    """A page of the steps."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STEPS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    @_builtins.property
+    def steps(self) -> _containers.RepeatedCompositeFieldContainer[_limits_pb2.LimitStep]:
+        """Newest first."""
+
+    def __init__(
+        self,
+        *,
+        steps: _abc.Iterable[_limits_pb2.LimitStep] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "steps", b"steps"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListLimitStepsResponse: _TypeAlias = ListLimitStepsResponse  # noqa: Y015

@@ -111,6 +111,11 @@ class CoordinatorServiceStub:
                 request_serializer=miyabi_dot_coordinator_dot_v1_dot_coordinator__service__pb2.ListModelCallsRequest.SerializeToString,
                 response_deserializer=miyabi_dot_coordinator_dot_v1_dot_coordinator__service__pb2.ListModelCallsResponse.FromString,
                 _registered_method=True)
+        self.ListLimitSteps = channel.unary_unary(
+                '/miyabi.coordinator.v1.CoordinatorService/ListLimitSteps',
+                request_serializer=miyabi_dot_coordinator_dot_v1_dot_coordinator__service__pb2.ListLimitStepsRequest.SerializeToString,
+                response_deserializer=miyabi_dot_coordinator_dot_v1_dot_coordinator__service__pb2.ListLimitStepsResponse.FromString,
+                _registered_method=True)
 
 
 class CoordinatorServiceServicer:
@@ -260,6 +265,15 @@ class CoordinatorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListLimitSteps(self, request, context):
+        """ListLimitSteps returns when limits that follow what their targets bear were changed, and why, newest first.
+        Steps are kept by count (roughly the newest 10,000 of all targets). A page may be shorter than asked for though more follow.
+        Errors: INVALID_ARGUMENT `BAD_CURSOR`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CoordinatorServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -337,6 +351,11 @@ def add_CoordinatorServiceServicer_to_server(servicer, server):
                     servicer.ListModelCalls,
                     request_deserializer=miyabi_dot_coordinator_dot_v1_dot_coordinator__service__pb2.ListModelCallsRequest.FromString,
                     response_serializer=miyabi_dot_coordinator_dot_v1_dot_coordinator__service__pb2.ListModelCallsResponse.SerializeToString,
+            ),
+            'ListLimitSteps': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListLimitSteps,
+                    request_deserializer=miyabi_dot_coordinator_dot_v1_dot_coordinator__service__pb2.ListLimitStepsRequest.FromString,
+                    response_serializer=miyabi_dot_coordinator_dot_v1_dot_coordinator__service__pb2.ListLimitStepsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -746,6 +765,33 @@ class CoordinatorService:
             '/miyabi.coordinator.v1.CoordinatorService/ListModelCalls',
             miyabi_dot_coordinator_dot_v1_dot_coordinator__service__pb2.ListModelCallsRequest.SerializeToString,
             miyabi_dot_coordinator_dot_v1_dot_coordinator__service__pb2.ListModelCallsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListLimitSteps(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/miyabi.coordinator.v1.CoordinatorService/ListLimitSteps',
+            miyabi_dot_coordinator_dot_v1_dot_coordinator__service__pb2.ListLimitStepsRequest.SerializeToString,
+            miyabi_dot_coordinator_dot_v1_dot_coordinator__service__pb2.ListLimitStepsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -115,6 +115,11 @@ class CoordinatorServiceStub:
     go; both is said in `left_out` of the calls and in `gone`. A page may be shorter than asked for though more follow.
     Errors: NOT_FOUND `BATCH_NOT_FOUND`, `RUN_NOT_FOUND`; INVALID_ARGUMENT `BAD_CURSOR`.
     """
+    ListLimitSteps: _grpc.UnaryUnaryMultiCallable[_coordinator_service_pb2.ListLimitStepsRequest, _coordinator_service_pb2.ListLimitStepsResponse]
+    """ListLimitSteps returns when limits that follow what their targets bear were changed, and why, newest first.
+    Steps are kept by count (roughly the newest 10,000 of all targets). A page may be shorter than asked for though more follow.
+    Errors: INVALID_ARGUMENT `BAD_CURSOR`.
+    """
 
 @_typing.type_check_only
 class CoordinatorServiceAsyncStub(CoordinatorServiceStub):
@@ -202,6 +207,11 @@ class CoordinatorServiceAsyncStub(CoordinatorServiceStub):
     Calls are kept as long as their batch, up to a size for each run: beyond it the oldest lose their messages and answers, then
     go; both is said in `left_out` of the calls and in `gone`. A page may be shorter than asked for though more follow.
     Errors: NOT_FOUND `BATCH_NOT_FOUND`, `RUN_NOT_FOUND`; INVALID_ARGUMENT `BAD_CURSOR`.
+    """
+    ListLimitSteps: _aio.UnaryUnaryMultiCallable[_coordinator_service_pb2.ListLimitStepsRequest, _coordinator_service_pb2.ListLimitStepsResponse]  # type: ignore[assignment]
+    """ListLimitSteps returns when limits that follow what their targets bear were changed, and why, newest first.
+    Steps are kept by count (roughly the newest 10,000 of all targets). A page may be shorter than asked for though more follow.
+    Errors: INVALID_ARGUMENT `BAD_CURSOR`.
     """
 
 class CoordinatorServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -377,6 +387,17 @@ class CoordinatorServiceServicer(metaclass=_abc_1.ABCMeta):
         Calls are kept as long as their batch, up to a size for each run: beyond it the oldest lose their messages and answers, then
         go; both is said in `left_out` of the calls and in `gone`. A page may be shorter than asked for though more follow.
         Errors: NOT_FOUND `BATCH_NOT_FOUND`, `RUN_NOT_FOUND`; INVALID_ARGUMENT `BAD_CURSOR`.
+        """
+
+    @_abc_1.abstractmethod
+    def ListLimitSteps(
+        self,
+        request: _coordinator_service_pb2.ListLimitStepsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_coordinator_service_pb2.ListLimitStepsResponse, _abc.Awaitable[_coordinator_service_pb2.ListLimitStepsResponse]]:
+        """ListLimitSteps returns when limits that follow what their targets bear were changed, and why, newest first.
+        Steps are kept by count (roughly the newest 10,000 of all targets). A page may be shorter than asked for though more follow.
+        Errors: INVALID_ARGUMENT `BAD_CURSOR`.
         """
 
 def add_CoordinatorServiceServicer_to_server(servicer: CoordinatorServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -13,6 +13,7 @@ from miyabi.common.v1 import problem_pb2 as _problem_pb2
 from miyabi.common.v1 import task_kind_pb2 as _task_kind_pb2
 from miyabi.common.v1 import usage_pb2 as _usage_pb2
 from miyabi.coordinator.v1 import event_pb2 as _event_pb2
+from miyabi.coordinator.v1 import limits_pb2 as _limits_pb2
 from miyabi.coordinator.v1 import result_pb2 as _result_pb2
 from miyabi.coordinator.v1 import state_pb2 as _state_pb2
 from miyabi.coordinator.v1 import transcript_pb2 as _transcript_pb2
@@ -80,6 +81,7 @@ class AttachResponse(_message.Message):
     ACKNOWLEDGEMENTS_FIELD_NUMBER: _builtins.int
     CANCELLATIONS_FIELD_NUMBER: _builtins.int
     DRAIN_FIELD_NUMBER: _builtins.int
+    LIMITS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def welcome(self) -> Global___Welcome:
         """Answers the hello."""
@@ -100,6 +102,10 @@ class AttachResponse(_message.Message):
     def drain(self) -> Global___Drain:
         """Finish what there is, take no more, then detach or attach elsewhere."""
 
+    @_builtins.property
+    def limits(self) -> _limits_pb2.Limits:
+        """What it may ask of the targets that it reports: after the hello where they are off, then whenever something changed."""
+
     def __init__(
         self,
         *,
@@ -108,10 +114,11 @@ class AttachResponse(_message.Message):
         acknowledgements: _abc.Iterable[Global___OutcomeAcknowledgement] | None = ...,
         cancellations: _abc.Iterable[Global___LeaseCancellation] | None = ...,
         drain: Global___Drain | None = ...,
+        limits: _limits_pb2.Limits | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["drain", b"drain", "welcome", b"welcome"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["drain", b"drain", "limits", b"limits", "welcome", b"welcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledgements", b"acknowledgements", "cancellations", b"cancellations", "drain", b"drain", "leases", b"leases", "welcome", b"welcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledgements", b"acknowledgements", "cancellations", b"cancellations", "drain", b"drain", "leases", b"leases", "limits", b"limits", "welcome", b"welcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -233,21 +240,27 @@ class Heartbeat(_message.Message):
 
     HELD_FIELD_NUMBER: _builtins.int
     DRAINING_FIELD_NUMBER: _builtins.int
+    LIMITS_FIELD_NUMBER: _builtins.int
     draining: _builtins.bool
     """True once the agent takes no more: no lease is sent."""
     @_builtins.property
     def held(self) -> _containers.RepeatedCompositeFieldContainer[Global___LeaseReference]:
         """Every lease that the agent works on; those left out are not renewed."""
 
+    @_builtins.property
+    def limits(self) -> _containers.RepeatedCompositeFieldContainer[_limits_pb2.TargetReport]:
+        """What it saw of targets whose limits follow what they bear, each at most once. A heartbeat may come early for it."""
+
     def __init__(
         self,
         *,
         held: _abc.Iterable[Global___LeaseReference] | None = ...,
         draining: _builtins.bool = ...,
+        limits: _abc.Iterable[_limits_pb2.TargetReport] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["draining", b"draining", "held", b"held"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["draining", b"draining", "held", b"held", "limits", b"limits"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
