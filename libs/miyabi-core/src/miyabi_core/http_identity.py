@@ -31,7 +31,7 @@ def authorise_http(headers: Mapping[str, str], *roles: Role, identities: Identit
     if identities is None:
         bind_identity(LOCAL)
         return LOCAL
-    identity = identities.by_token(_token(headers)).identity
+    identity = identities.by_token(token_shown(headers)).identity
     bind_identity(identity)
     check_role(identity, roles)
     return identity
@@ -47,13 +47,13 @@ def authorise_by_secret(headers: Mapping[str, str], secret: str) -> Identity:
     Raises:
         UnauthenticatedError: it is not shown, or another one is: HTTP 401.
     """
-    if not hmac.compare_digest(_token(headers).encode(), secret.encode()):
+    if not hmac.compare_digest(token_shown(headers).encode(), secret.encode()):
         raise identity_required("The secret of this machine's system is another one.")
     bind_identity(LOCAL)
     return LOCAL
 
 
-def _token(headers: Mapping[str, str]) -> str:
+def token_shown(headers: Mapping[str, str]) -> str:
     """Return the token that a request shows: in `authorization`, else in the cookie.
 
     Raises:

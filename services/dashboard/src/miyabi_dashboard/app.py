@@ -17,6 +17,7 @@ from miyabi_core.redis import connect
 from miyabi_core.security import ClientSecurity, ServerSecurity
 from miyabi_core.server import GrpcServer
 from miyabi_dashboard.door.door import Door
+from miyabi_dashboard.gateway import GatewayClient
 from miyabi_dashboard.http.application import HttpInterface
 from miyabi_dashboard.intake.store import IntakeStore
 from miyabi_dashboard.live.hub import Hub
@@ -40,6 +41,7 @@ class Dashboard:
         self.hub = Hub()
         self.monitor = Monitor()
         self.upstream = Upstream(settings.coordinator, ClientSecurity.of(settings))
+        self.gateway = GatewayClient(settings.gateway, ClientSecurity.of(settings))
         self.intake = IntakeStore(self._redis)
         self.http = HttpInterface(
             intake=self.intake,
@@ -103,6 +105,7 @@ class Dashboard:
         if self._runner is not None:
             await self._runner.cleanup()
         await self.upstream.close()
+        await self.gateway.close()
         await self._redis.aclose()
 
     async def feed(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from pydantic import AliasChoices, Field
 from pydantic_settings import SettingsConfigDict
 
@@ -19,10 +21,22 @@ class DashboardSettings(ServiceSettings, RedisSettings, ServingSettings):
     http_address: str = "127.0.0.1:3001"
     #: host:port of the coordinator.
     coordinator: str = "127.0.0.1:50051"
+    #: host:port of the GitHub gateway: limits, caches, previews of queries.
+    gateway: str = "127.0.0.1:50053"
     #: True where GitHub or the model is simulated; the page says so.
     simulated: bool = False
+    #: Which of them is: the page says it where both are set; unset: it is not told.
+    simulated_github: bool | None = None
+    #: As above, of the model.
+    simulated_model: bool | None = None
     #: Largest body of a request, compressed or not.
     max_body_bytes: int = Field(default=1 << 20, ge=1024)
+    #: Events a second that one token (one address where identity is off) may send, in the long run, to one replica.
+    intake_rate: int = Field(default=2000, ge=1, le=1_000_000)
+    #: Events that it may send at once; a list counts with each of its events.
+    intake_burst: int = Field(default=10_000, ge=1, le=10_000_000)
+    #: How long the ids that senders give their events are known: a repeat within it is stored once.
+    intake_known_for: timedelta = Field(default=timedelta(hours=24), ge=timedelta(seconds=1), le=timedelta(days=30))
     #: Milliseconds that a rebuilt graph is kept; the alias is kept from older set-ups.
     graph_cache_ttl_ms: int = Field(
         default=300_000, ge=0, validation_alias=AliasChoices("GRAPH_CACHE_TTL", "MIYABI_DASHBOARD_GRAPH_CACHE_TTL_MS")
