@@ -81,7 +81,7 @@ class TargetReport(_message.Message):
 
     TARGET_FIELD_NUMBER: _builtins.int
     IN_FLIGHT_FIELD_NUMBER: _builtins.int
-    WAITING_FIELD_NUMBER: _builtins.int
+    DEMAND_FIELD_NUMBER: _builtins.int
     ANSWERED_FIELD_NUMBER: _builtins.int
     REFUSED_FIELD_NUMBER: _builtins.int
     LATENCY_FIELD_NUMBER: _builtins.int
@@ -93,9 +93,9 @@ class TargetReport(_message.Message):
     target: _builtins.str
     """`model-api/HOST` for calls of a model API, `sandbox-slots` for the agent's own slots."""
     in_flight: _builtins.int
-    """Most calls that were under way at once."""
-    waiting: _builtins.int
-    """Most calls that waited for leave to be sent."""
+    """Calls that are under way now."""
+    demand: _builtins.int
+    """Most calls at once that were under way or waited for leave to be sent."""
     answered: _builtins.int
     """Calls that were answered."""
     refused: _builtins.int
@@ -121,7 +121,7 @@ class TargetReport(_message.Message):
         *,
         target: _builtins.str = ...,
         in_flight: _builtins.int = ...,
-        waiting: _builtins.int = ...,
+        demand: _builtins.int = ...,
         answered: _builtins.int = ...,
         refused: _builtins.int = ...,
         latency: _duration_pb2.Duration | None = ...,
@@ -133,7 +133,7 @@ class TargetReport(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["latency", b"latency", "retry_after", b"retry_after"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered", b"answered", "detail", b"detail", "epoch", b"epoch", "in_flight", b"in_flight", "latency", b"latency", "limit", b"limit", "reason", b"reason", "refused", b"refused", "retry_after", b"retry_after", "target", b"target", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered", b"answered", "demand", b"demand", "detail", b"detail", "epoch", b"epoch", "in_flight", b"in_flight", "latency", b"latency", "limit", b"limit", "reason", b"reason", "refused", b"refused", "retry_after", b"retry_after", "target", b"target"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
