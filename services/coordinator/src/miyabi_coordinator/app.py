@@ -15,12 +15,14 @@ from miyabi_coordinator.adapters.redis_store import (
     RedisAudit,
     RedisKeeper,
     RedisStore,
+    RedisTranscripts,
     ShardConnection,
     open_primaries,
 )
 from miyabi_coordinator.adapters.redis_store.places import RedisPlaces
 from miyabi_coordinator.adapters.redis_store.primaries import Primaries
 from miyabi_coordinator.models import TaskKind
+from miyabi_coordinator.models.transcript import CallLimits
 from miyabi_coordinator.policy import POLICY
 from miyabi_coordinator.ports.audit import AuditTrail
 from miyabi_coordinator.service.audit import AuditLog
@@ -78,6 +80,7 @@ class _Parts:
         durability = Durability(settings.min_replicas, settings.store_patience)
         ways = [ShardConnection(primaries, number, durability=durability) for number in range(settings.shards)]
         self._stores = [RedisStore(way, shard=number) for number, way in enumerate(ways)]
+        calls = CallLimits(settings.transcript_bytes)
         timing = Timing(settings.lease_duration, settings.heartbeat_interval, settings.task_deadline)
         self._quotas = Quotas(client)
         self._limits = Limits(RedisPlaces(ways[0]), _configured(settings), self._quotas, stores=self._stores)
@@ -87,6 +90,7 @@ class _Parts:
                     store,
                     client,
                     RedisKeeper(way, shard=number),
+                    RedisTranscripts(way, shard=number, limits=calls),
                     timing=timing,
                     retention=settings.retention,
                     limits=self._limits,

@@ -39,6 +39,8 @@ class CoordinatorSettings(ServiceSettings, RedisSettings, ServingSettings, Grant
     repository_limit: int = Field(default=0, ge=0)
     #: How long a batch is kept after its end, then it is removed with its log.
     retention: timedelta = Field(default=timedelta(days=30), gt=timedelta(0))
+    #: Bytes of messages and answers of one run's calls of models in the store, compressed; 0 keeps none of them.
+    transcript_bytes: int = Field(default=1 << 20, ge=0, le=64 << 20)
     #: Shards; may only grow. In a cluster one or a few for each primary.
     shards: int = Field(default=1, ge=1, le=64)
     #: Replicas that have to have a write before it is acknowledged; 0 trusts the primary's disk alone.

@@ -10,6 +10,7 @@ from miyabi_coordinator.models.run import holder_name
 from miyabi_coordinator.ports.gateway import Gateway
 from miyabi_coordinator.ports.keeper import Keeper
 from miyabi_coordinator.ports.store import Commit, Store
+from miyabi_coordinator.ports.transcripts import TranscriptStore
 from miyabi_coordinator.service.batches import Batches
 from miyabi_coordinator.service.dispatch import Dispatcher, Timing
 from miyabi_coordinator.service.estimates import Estimates
@@ -19,6 +20,7 @@ from miyabi_coordinator.service.outcomes import Intake
 from miyabi_coordinator.service.retention import KEEP, Retention
 from miyabi_coordinator.service.submit import Submit
 from miyabi_coordinator.service.sweeper import Sweeper
+from miyabi_coordinator.service.transcripts import Transcripts
 from miyabi_coordinator.service.transitions import Transitions
 from miyabi_coordinator.service.watch import WatchHub
 from miyabi_coordinator.shards import homes_of, shard_of
@@ -32,6 +34,7 @@ class Shard:
         store: Store,
         gateway: Gateway,
         keeper: Keeper,
+        transcripts: TranscriptStore,
         *,
         timing: Timing,
         retention: timedelta = KEEP,
@@ -40,6 +43,7 @@ class Shard:
     ) -> None:
         self.measuring = Measuring(store, keeper)
         self.retention = Retention(keeper, keep=retention)
+        self.transcripts = Transcripts(transcripts)
         transitions = Transitions(store, on_commit=self._committed)
         self.store = store
         self._limits = limits

@@ -17,7 +17,7 @@ from miyabi_coordinator.service.shard import Shard, ShardTable
 from miyabi_coordinator.service.submit import Submission
 from miyabi_coordinator.servicer import page_tokens
 from miyabi_coordinator.shards import new_batch_id, shard_of
-from miyabi_coordinator.translate import requests, values
+from miyabi_coordinator.translate import requests, transcripts, values
 from miyabi_coordinator.translate.frames import split
 from miyabi_core.identity import current_identity
 from miyabi_core.proto_time import now, to_timestamp
@@ -29,6 +29,8 @@ DEFAULT_PAGE = 50
 DEFAULT_AGENT_PAGE = 100
 #: Audit entries of a page where the request says nothing.
 DEFAULT_AUDIT_PAGE = 100
+#: Calls of models of a page where the request says nothing: some hundred KB.
+DEFAULT_CALLS_PAGE = 20
 
 
 class CoordinatorServicer(coordinator_service_pb2_grpc.CoordinatorServiceServicer):
@@ -207,6 +209,25 @@ class CoordinatorServicer(coordinator_service_pb2_grpc.CoordinatorServiceService
         token = page_tokens.audit_token(position) if position else ""
         return pb.ListAuditEntriesResponse(
             entries=[values.audit_entry(entry) for entry in found], next_page_token=token
+        )
+
+    async def ListModelCalls(self, request: pb.ListModelCallsRequest, context: Any) -> pb.ListModelCallsResponse:
+        """Return what the tasks of a run asked models."""
+        del context
+        shard, batch = self._find(request.parent)
+        issue = int(request.parent.split("/")[3])
+        await shard.batches.run(batch, issue)
+        found, position, gone = await shard.transcripts.page(
+            batch,
+            issue,
+            after=page_tokens.read_calls_token(request.page_token),
+            limit=request.page_size or DEFAULT_CALLS_PAGE,
+            task=request.task,
+        )
+        return pb.ListModelCallsResponse(
+            model_calls=[transcripts.model_call(head, body) for head, body in found],
+            next_page_token=page_tokens.calls_token(position) if position else "",
+            gone=gone,
         )
 
     async def _is_of(self, batch: str, repository: str) -> bool:

@@ -21,7 +21,7 @@ from miyabi_coordinator.service.agents import Acknowledgement, AttachedAgent, Gr
 from miyabi_coordinator.service.outcomes import Report, Reported
 from miyabi_coordinator.service.shard import Shard, ShardTable
 from miyabi_coordinator.shards import shard_of
-from miyabi_coordinator.translate import dispatch
+from miyabi_coordinator.translate import dispatch, transcripts
 from miyabi_coordinator.translate.grants import signed_grant
 from miyabi_core.grants import GrantKeys
 from miyabi_core.identity import current_identity
@@ -158,8 +158,11 @@ class DispatchServicer(dispatch_service_pb2_grpc.DispatchServiceServicer):
             await self._outcomes(agent, shard, message.outcomes)
 
     async def _progress(self, agent: AttachedAgent, shard: Shard, messages: Sequence[pb.Progress]) -> None:
-        """Send pieces of text and steps on; log calls and texts together; leave out what only a newer version knows."""
-        reports = []
+        """Send pieces of text and steps on; log calls and texts together; keep calls of models beside the log.
+
+        What only a newer version knows is left out.
+        """
+        reports, model_calls = [], []
         for message in messages:
             reference = dispatch.reference_of(message.reference)
             update = message.WhichOneof("update")
@@ -167,11 +170,15 @@ class DispatchServicer(dispatch_service_pb2_grpc.DispatchServiceServicer):
                 UNKNOWN_PROGRESS.inc()
             elif update in {"text_delta", "step"}:
                 shard.hub.offer_text(reference.batch, dispatch.transient_progress(message, agent=agent.info.id))
+            elif update == "model_call":
+                model_calls.append(transcripts.reported(message))
             else:
                 fact = partial(_fact, message, agent.info.id)
                 reports.append(Report(reference, message.index, fact))
         if reports:
             await shard.intake.progress(agent, reports)
+        if model_calls:
+            await shard.transcripts.record(model_calls)
 
     async def _outcomes(self, agent: AttachedAgent, shard: Shard, messages: Sequence[pb.Outcome]) -> None:
         """Commit the outcomes of a shard together, and acknowledge each; the slots are free for any shard."""

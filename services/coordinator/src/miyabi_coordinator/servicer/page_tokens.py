@@ -14,6 +14,7 @@ from miyabi_coordinator.ports.store import Position
 _VERSION = "p2"
 _STREAM_POSITION = re.compile(r"[0-9]{1,20}-[0-9]{1,20}")
 _BATCH = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
+_NUMBER = re.compile(r"[0-9]{1,15}")
 _AGENT = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
@@ -67,6 +68,20 @@ def read_audit_token(token: str) -> str:
         InvalidArgumentError: ListAuditEntries did not make it.
     """
     return _matching(_STREAM_POSITION, _read("audit", token))
+
+
+def calls_token(number: int) -> str:
+    """Return the token of the calls of a run behind a number."""
+    return _make("calls", str(number))
+
+
+def read_calls_token(token: str) -> int:
+    """Return the number that a token of ListModelCalls names; 0 where it is empty.
+
+    Raises:
+        InvalidArgumentError: ListModelCalls did not make it.
+    """
+    return int(_matching(_NUMBER, _read("calls", token)) or 0)
 
 
 def _make(of_list: str, position: str) -> str:

@@ -7,6 +7,7 @@ from miyabi_coordinator.adapters.redis_store.connection import Durability, Shard
 from miyabi_coordinator.adapters.redis_store.keeper import RedisKeeper
 from miyabi_coordinator.adapters.redis_store.primaries import Primaries, open_primaries
 from miyabi_coordinator.adapters.redis_store.store import RedisStore
+from miyabi_coordinator.adapters.redis_store.transcripts import RedisTranscripts
 
 __all__ = [
     "Durability",
@@ -14,6 +15,7 @@ __all__ = [
     "RedisAudit",
     "RedisKeeper",
     "RedisStore",
+    "RedisTranscripts",
     "ShardConnection",
     "open_primaries",
 ]
