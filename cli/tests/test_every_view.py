@@ -21,7 +21,8 @@ from miyabi.coordinator.v1.result_pb2 import TestRunReport as RunReport
 from miyabi.coordinator.v1.result_pb2 import TestVerdict as Verdict
 from miyabi_agents.inspection import Inspection, Look, Refusal
 from miyabi_agents.toolchains.port import Project, RunVerdicts
-from miyabi_cli.commands import audit, batches
+from miyabi_cli.batch_view import show_batches
+from miyabi_cli.commands.access import audit
 from miyabi_cli.errors import CliError
 from miyabi_cli.results import show_results
 from miyabi_cli.run_view import show_run
@@ -96,7 +97,7 @@ def _show_run(console: Console, text: str) -> None:
 
 
 def _show_batches(console: Console, text: str) -> None:
-    say_table(console, batches._table([filled(Batch(), text)]))  # type: ignore[list-item]
+    show_batches(console, [filled(Batch(), text)])  # type: ignore[list-item]
 
 
 def _show_audit(console: Console, text: str) -> None:

@@ -1,12 +1,11 @@
-"""Entry point of the `miyabi` command."""
+"""Entry point of the `miyabi` command; imports what the word on the command line needs, and no more."""
 
 from __future__ import annotations
 
-from rich.console import Console
+import sys
 
 from miyabi_cli.app import app
-from miyabi_cli.errors import CliError
-from miyabi_cli.runtime import show_error
+from miyabi_cli.errors import EXIT_INTERRUPTED, CliError
 
 
 def main() -> None:
@@ -14,8 +13,20 @@ def main() -> None:
     try:
         app()
     except CliError as error:
-        show_error(error, Console(stderr=True))
+        _show(error)
         raise SystemExit(error.exit_code) from error
+    except KeyboardInterrupt:
+        # Ctrl-C while a command's modules are read.
+        sys.exit(EXIT_INTERRUPTED)
+
+
+def _show(error: CliError) -> None:
+    """Print an error as commands do; only then is the terminal's library needed."""
+    from rich.console import Console  # noqa: PLC0415 - it costs a tenth of a second, and errors are rare
+
+    from miyabi_cli.runtime import show_error  # noqa: PLC0415 - it imports all that commands need
+
+    show_error(error, Console(stderr=True))
 
 
 if __name__ == "__main__":

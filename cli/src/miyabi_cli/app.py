@@ -1,4 +1,4 @@
-"""The command line: which words there are."""
+"""The command line: what stands before the word, and the group of words."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from typing import Annotated
 
 import typer
 
-from miyabi_cli.commands import approve, audit, batches, doctor, inspect, show, stack, try_
-from miyabi_cli.runtime import GIVEN
+from miyabi_cli.given import GIVEN
+from miyabi_cli.manual.help import WordGroup
 from miyabi_core import __version__
 
 app = typer.Typer(
     name="miyabi",
+    cls=WordGroup,
     help="Takes GitHub issues to tested, reviewed draft pull requests.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -44,11 +46,3 @@ def options(
     del version
     given = {"identity_token_file": token_file, "tls_ca_file": tls_ca}
     GIVEN.set({name: value for name, value in given.items() if value is not None})
-
-
-for command in (
-    stack.up, stack.demo, batches.submit, batches.watch, show.show, approve.approve, batches.batches, batches.cancel,
-    batches.label, inspect.inspect, try_.try_, doctor.doctor, audit.audit, audit.token,
-):  # fmt: skip
-    # `try` is a word of Python's own.
-    app.command(name=command.__name__.rstrip("_"))(command)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 import grpc
+from google.protobuf.message import Message
 
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.coordinator_service_pb2_grpc import CoordinatorServiceStub
 from miyabi_cli.errors import CliError, StreamEndedError, from_service
 from miyabi_cli.problems import from_refusal
+from miyabi_cli.runtime import Runtime, run
 from miyabi_cli.settings import CliSettings
 from miyabi_core.channel import open_channel
 from miyabi_core.errors import MiyabiError
@@ -58,6 +60,14 @@ class CoordinatorClient:
         except grpc.aio.AioRpcError as error:
             raise from_service(from_rpc_error(error)) from error
 
+    async def ask(self, method: Callable[..., Awaitable[T]], request: Message) -> T:
+        """Call what answers once, within `CALL_TIMEOUT`.
+
+        Raises:
+            CliError: the coordinator refused it or is out of reach.
+        """
+        return await self.call(method(request, timeout=CALL_TIMEOUT.total_seconds()))
+
     async def resolve(self, name: str) -> str:
         """Return a batch's name; `latest` stands for the newest.
 
@@ -67,9 +77,9 @@ class CoordinatorClient:
         if name != LATEST:
             return name
         request = pb.ListBatchesRequest(page_size=1)
-        answer = await self.call(self.stub.ListBatches(request, timeout=CALL_TIMEOUT.total_seconds()))
+        answer = await self.ask(self.stub.ListBatches, request)
         if not answer.batches:
-            raise CliError("there is no batch yet")
+            raise CliError("there is no batch yet", hint="`miyabi submit OWNER/REPO --issues 60,61` makes one")
         return answer.batches[0].name
 
     async def results(self, name: str) -> list[IssueResult]:
@@ -79,9 +89,7 @@ class CoordinatorClient:
             StreamEndedError: it has not ended.
             CliError: there is no such batch, or the coordinator is out of reach.
         """
-        answer = await self.call(
-            self.stub.GetBatch(pb.GetBatchRequest(name=name), timeout=CALL_TIMEOUT.total_seconds())
-        )
+        answer = await self.ask(self.stub.GetBatch, pb.GetBatchRequest(name=name))
         if not answer.batch.HasField("end_time"):
             raise StreamEndedError
         return list(answer.results)
@@ -93,7 +101,7 @@ class CoordinatorClient:
             CliError: there is none, or the coordinator is out of reach.
         """
         request = pb.GetIssueRunRequest(name=f"{batch}/runs/{number}")
-        answer = await self.call(self.stub.GetIssueRun(request, timeout=CALL_TIMEOUT.total_seconds()))
+        answer = await self.ask(self.stub.GetIssueRun, request)
         return answer.run
 
     async def resolve_approval(self, batch: str, number: int, *, approved: bool, comment: str) -> IssueRun:
@@ -105,7 +113,7 @@ class CoordinatorClient:
         request = pb.ResolveApprovalRequest(
             name=f"{batch}/runs/{number}", approved=approved, comment=comment, request_id=new_ulid()
         )
-        answer = await self.call(self.stub.ResolveApproval(request, timeout=CALL_TIMEOUT.total_seconds()))
+        answer = await self.ask(self.stub.ResolveApproval, request)
         return answer.run
 
     async def submit(self, request: pb.SubmitBatchRequest) -> AsyncIterator[BatchEvent]:
@@ -158,20 +166,47 @@ def _is_broken(error: grpc.aio.AioRpcError) -> bool:
 
 
 @asynccontextmanager
-async def coordinator(settings: CliSettings, *, target: str | None = None) -> AsyncIterator[CoordinatorClient]:
-    """Open a channel to the coordinator of the settings, or of *target*, for the length of the block."""
+async def service_channel(settings: CliSettings, target: str, *, service: str) -> AsyncIterator[grpc.aio.Channel]:
+    """Open a channel for the length of the block, with what the settings show of us.
+
+    Args:
+        settings: Token and certificates.
+        target: host:port.
+        service: Full name of the service, for its retries.
+
+    Raises:
+        CliError: a file of the settings cannot be used, or the token would cross a network in plain text.
+    """
     try:
-        channel = open_channel(
-            target or settings.coordinator,
-            service="miyabi.coordinator.v1.CoordinatorService",
-            security=settings.security(),
-        )
+        channel = open_channel(target, service=service, security=settings.security())
     except MiyabiError as error:
         raise CliError(error.message) from error
     try:
-        yield CoordinatorClient(channel)
+        yield channel
     finally:
         await channel.close()
+
+
+@asynccontextmanager
+async def coordinator(settings: CliSettings, *, target: str | None = None) -> AsyncIterator[CoordinatorClient]:
+    """Open a channel to the coordinator of the settings, or of *target*, for the length of the block."""
+    service = "miyabi.coordinator.v1.CoordinatorService"
+    async with service_channel(settings, target or settings.coordinator, service=service) as channel:
+        yield CoordinatorClient(channel)
+
+
+def talk(work: Callable[[Runtime, CoordinatorClient], Awaitable[int]]) -> None:
+    """Run a command that talks to the coordinator, and exit with the code that it returns.
+
+    Raises:
+        typer.Exit: always.
+    """
+
+    async def main(runtime: Runtime) -> int:
+        async with coordinator(runtime.settings) as client:
+            return await work(runtime, client)
+
+    run(main)
 
 
 def batch_name(text: str) -> str:
@@ -184,5 +219,8 @@ def batch_name(text: str) -> str:
         return text
     ulid = text.removeprefix("batches/").upper()
     if len(ulid) != 26 or not ulid.isalnum():
-        raise CliError(f"BATCH must be batches/ULID, a ULID of 26 characters or latest, not {text!r}")
+        raise CliError(
+            f"BATCH must be batches/ULID, a ULID of 26 characters or latest, not {text!r}",
+            hint="`miyabi batches` lists them",
+        )
     return f"batches/{ulid}"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from miyabi_core.errors import MiyabiError
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from miyabi_core.errors import MiyabiError
 
 #: Every issue succeeded.
 EXIT_OK = 0

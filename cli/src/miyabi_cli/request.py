@@ -10,6 +10,7 @@ from miyabi.common.v1.usage_pb2 import Budget
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.batch_pb2 import IssueQuery
 from miyabi.coordinator.v1.state_pb2 import Pipeline
+from miyabi_cli.choices import chosen
 from miyabi_cli.errors import CliError, from_service
 from miyabi_cli.problems import kinds_of
 from miyabi_cli.results import USD_MICROS
@@ -39,8 +40,12 @@ class BatchOptions:
     no_grouping: bool = False
 
 
-def parse_issues(text: str) -> list[int]:
+def parse_issues(text: str, *, option: str = "--issues") -> list[int]:
     """Read `60,61,62` or `60-62`.
+
+    Args:
+        text: As typed.
+        option: Names the option in the error.
 
     Raises:
         CliError: a part is no number or no range.
@@ -49,7 +54,7 @@ def parse_issues(text: str) -> list[int]:
     for part in filter(None, (piece.strip().lstrip("#") for piece in text.split(","))):
         first, dash, last = part.partition("-")
         if not first.isdigit() or (dash and not last.isdigit()) or (dash and int(last) < int(first)):
-            raise CliError(f"--issues: {part!r} is neither a number nor a range like 60-62")
+            raise CliError(f"{option}: {part!r} is neither a number nor a range like 60-62")
         numbers.extend(range(int(first), int(last or first) + 1))
     return numbers
 
@@ -63,13 +68,13 @@ def build_request(repository: str, options: BatchOptions) -> pb.SubmitBatchReque
     request = pb.SubmitBatchRequest(
         repository=repository,
         issue_numbers=parse_issues(options.issues),
-        pipeline=_pipeline(options.pipeline),
+        pipeline=chosen(Pipeline, options.pipeline, option="--pipeline"),  # type: ignore[arg-type]
         concurrency=options.concurrency,
         priority=options.priority,
         dry_run=options.dry_run,
         require_approval=options.require_approval,
         base_branch=options.base_branch,
-        request_id=options.request_id or new_ulid(),
+        request_id=options.request_id,
         overrule=kinds_of(options.force),  # type: ignore[arg-type]
         no_grouping=options.no_grouping,
     )
@@ -82,19 +87,18 @@ def build_request(repository: str, options: BatchOptions) -> pb.SubmitBatchReque
     ):
         if usd or tokens:
             budget.CopyFrom(Budget(usd_micros=round(usd * USD_MICROS), tokens=tokens))
+    return checked(request)
+
+
+def checked(request: pb.SubmitBatchRequest) -> pb.SubmitBatchRequest:
+    """Return a request that keeps the proto's rules, with a request id.
+
+    Raises:
+        CliError: a field breaks its constraint; each is named.
+    """
+    if not request.request_id:
+        request.request_id = new_ulid()
     violations = violations_of(protovalidate.Validator(), request)
     if violations:
         raise from_service(invalid_request(violations))
     return request
-
-
-def _pipeline(name: str) -> Pipeline.ValueType:
-    """Return the pipeline of a lower-case name.
-
-    Raises:
-        CliError: there is none of that name.
-    """
-    names = [entry.removeprefix("PIPELINE_").lower() for entry in Pipeline.keys() if entry != "PIPELINE_UNSPECIFIED"]  # noqa: SIM118 - an enum wrapper is no mapping
-    if name.lower() not in names:
-        raise CliError(f"--pipeline: {name!r} is none of {', '.join(names)}")
-    return Pipeline.Value(f"PIPELINE_{name.upper()}")

@@ -6,27 +6,22 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from contextvars import ContextVar
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Any
 
 import typer
 from pydantic import ValidationError
 from rich.console import Console
 
 from miyabi_cli.errors import EXIT_INTERRUPTED, EXIT_REFUSED, CliError
+from miyabi_cli.given import GIVEN
 from miyabi_cli.problems import ProblemsError
 from miyabi_cli.settings import CliSettings
 from miyabi_cli.terminal import lines, ours, say
-from miyabi_cli.triage_view import TriageView
 from miyabi_core.bad_settings import problems_of
 from miyabi_core.text import Untrusted
 
 #: Columns of the table where the output is no terminal.
 LOG_WIDTH = 200
-#: Settings that stand before the command on the command line; they come before the environment's.
-GIVEN: ContextVar[Mapping[str, Any]] = ContextVar("miyabi_given", default=MappingProxyType({}))
 
 
 @dataclass(frozen=True)
@@ -41,10 +36,6 @@ class Runtime:
     def print_line(self, text: str) -> None:
         """Print text for machines as it stands: JSON of `terminal.json_line`, YAML of ours."""
         print(text, flush=True)  # noqa: T201 - it is the command's output
-
-    def triage_view(self) -> TriageView:
-        """Return the view of `miyabi label`."""
-        return TriageView(self.output)
 
 
 def run(main: Callable[[Runtime], Awaitable[int]]) -> None:

@@ -1,0 +1,1 @@
+"""Words on who may do what, and who did."""

@@ -1,0 +1,43 @@
+"""`miyabi retry`: issues of a failed batch that did not succeed run again."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
+from miyabi_cli.arguments import Batch, Json
+from miyabi_cli.batch_view import show_changed
+from miyabi_cli.client import CoordinatorClient, batch_name, talk
+from miyabi_cli.completion import complete_issues
+from miyabi_cli.request import parse_issues
+from miyabi_cli.runtime import Runtime
+from miyabi_core.ids import new_ulid
+
+
+def retry(
+    batch: Batch,
+    issues: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[ISSUE]...",
+            help="Only these issues: 60 61 or 60,61,70-75; default: all that failed or were skipped.",
+            autocompletion=complete_issues,
+        ),
+    ] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Run the failed and skipped issues of a failed batch again, from their beginning, with what they depend on."""
+    name = batch_name(batch)
+    numbers = [number for part in issues or () for number in parse_issues(part, option="ISSUES")]
+
+    async def main(runtime: Runtime, client: CoordinatorClient) -> int:
+        found = await client.resolve(name)
+        request = pb.RetryBatchRequest(name=found, issue_numbers=numbers, request_id=new_ulid())
+        answer = await client.ask(client.stub.RetryBatch, request)
+        show_changed(runtime, answer.batch, as_json=as_json, then="watch")
+        return 0
+
+    talk(main)

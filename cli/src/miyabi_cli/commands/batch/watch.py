@@ -1,0 +1,32 @@
+"""`miyabi watch`: a batch's events from any point to the end."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated
+
+import typer
+
+from miyabi_cli.arguments import Batch, Json
+from miyabi_cli.client import CoordinatorClient, batch_name, talk
+from miyabi_cli.following import follow
+from miyabi_cli.runtime import Runtime
+from miyabi_cli.views import choose_view
+
+
+def watch(
+    batch: Batch,
+    after: Annotated[int, typer.Option(min=0, help="Last sequence that was seen.")] = 0,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Show a batch's events from any point to the end; works after the end too."""
+    name = batch_name(batch)
+
+    async def main(runtime: Runtime, client: CoordinatorClient) -> int:
+        found = await client.resolve(name)
+        view = choose_view(runtime.output, as_json=as_json)
+        ended = partial(client.results, found)
+        return await follow(client.watch(found, after=after), view, errors=runtime.errors, ended=ended)
+
+    talk(main)

@@ -1,0 +1,1 @@
+"""Words on agents, and what they report."""

@@ -1,0 +1,1 @@
+"""Words on one issue of a batch."""

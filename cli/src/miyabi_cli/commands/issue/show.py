@@ -1,0 +1,38 @@
+"""`miyabi show`: what became of one issue and why, to the end of what its tests printed."""
+
+from __future__ import annotations
+
+from miyabi.coordinator.v1.batch_pb2 import IssueRun
+from miyabi.coordinator.v1.state_pb2 import RunState
+from miyabi_cli.arguments import Batch, Every, Issue, Json, Watch
+from miyabi_cli.client import CoordinatorClient, batch_name, talk
+from miyabi_cli.run_view import show_run
+from miyabi_cli.runtime import Runtime
+from miyabi_cli.terminal import ours, say, shown
+from miyabi_cli.watching import EVERY, Seen, shown_once_or_watched
+from miyabi_cli.wire import json_of
+from miyabi_core.text import Untrusted
+
+
+def show(batch: Batch, issue: Issue, *, watch: Watch = False, every: Every = EVERY, as_json: Json = False) -> None:
+    """Show how one issue stands and why: its verdict, environment, runs, and the end of their output."""
+    name = batch_name(batch)
+
+    async def main(runtime: Runtime, client: CoordinatorClient) -> int:
+        found = await client.resolve(name)
+
+        async def look() -> Seen:
+            seen = await client.run(found, issue)
+            return Seen((json_of(seen),), lambda: _show(runtime, found, seen), over=seen.HasField("end_time"))
+
+        return await shown_once_or_watched(runtime, look, as_json=as_json, watch=watch, every=every)
+
+    talk(main)
+
+
+def _show(runtime: Runtime, batch: str, seen: IssueRun) -> None:
+    """Print a run, and what it waits for."""
+    show_run(runtime.output, seen)
+    if seen.state == RunState.RUN_STATE_AWAITING_APPROVAL:
+        how = shown(Untrusted(f"miyabi approve {batch}"))
+        say(runtime.output, ours("  approve or decline with: "), how, ours(" {}", seen.issue_number))
