@@ -34,6 +34,9 @@ BRANCH = grant_of().branch
 WRITING = {
     "SetLabels": pb.SetLabelsRequest(repository=REPOSITORY, number=ISSUE, add=[pb.LabelDefinition(name="new")]),
     "UpsertComment": pb.UpsertCommentRequest(repository=REPOSITORY, number=ISSUE, marker="m", body="Hello."),
+    "PostReview": pb.PostReviewRequest(
+        repository=REPOSITORY, number=ISSUE, marker="m", body="Hello.", commit_sha="0" * 40
+    ),
     "CreatePullRequest": pb.CreatePullRequestRequest(
         repository=REPOSITORY, head_branch=BRANCH, base_branch="main", title="Mend it", body="Mended."
     ),
@@ -144,7 +147,9 @@ async def test_a_grant_covers_its_writes(granted: Granted, tmp_path: Path) -> No
     """With the grant of its lease an agent labels, comments, pushes and opens its pull request, again and again."""
     grant = granted.grant()
     for _ in range(2):
-        assert {method: await granted.call(method, grant) for method in WRITING} == dict.fromkeys(WRITING, "")
+        answers = {method: await granted.call(method, grant) for method in WRITING}
+        # The grant covers a review too; what it names is an issue.
+        assert answers == dict.fromkeys(WRITING, "") | {"PostReview": "PULL_REQUEST_NOT_FOUND"}
     clone = tmp_path / "clone"
     await done("clone", "--quiet", granted.url, str(clone))
     await commit(clone, "change")
@@ -160,6 +165,7 @@ NARROW: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     *[(method, {}, {"writes": frozenset(Write) - {write}}) for method, write in WRITES.items()],
     ("SetLabels", {"number": 8}, {}),
     ("UpsertComment", {"number": 8}, {}),
+    ("PostReview", {"number": 8}, {}),
     ("CreatePullRequest", {"head_branch": "miyabi/another"}, {}),
     ("CreatePullRequest", {"base_branch": "release"}, {}),
 ]

@@ -71,7 +71,13 @@ async def use_everything(gateway: Running, folder: Path) -> None:
             reviewers=["someone"],
         )  # fmt: skip
         await stub.CreatePullRequest(request)
-    await stub.GetPullRequest(pb.GetPullRequestRequest(repository=REPOSITORY, head_branch="miyabi/issue-1"))
+    found = await stub.GetPullRequest(pb.GetPullRequestRequest(repository=REPOSITORY, head_branch="miyabi/issue-1"))
+    for body in ("one", "two"):
+        request = pb.PostReviewRequest(
+            repository=REPOSITORY, number=found.pull_request.number, marker="review", body=body,
+            commit_sha=found.pull_request.head_sha,
+        )  # fmt: skip
+        await stub.PostReview(request)
     gateway.github.states.rule(REPOSITORY, "creation")
     await stub.CheckTarget(
         pb.CheckTargetRequest(repository=REPOSITORY, numbers=[1, 999], writes_issues=True, writes_changes=True)
@@ -91,6 +97,9 @@ async def test_every_rest_call_is_published(running_gateway: Running, tmp_path: 
     assert used >= {
         ("GET", pulls), ("POST", pulls), ("PATCH", f"{pulls}/{{pull_number}}"),
         ("POST", f"{pulls}/{{pull_number}}/requested_reviewers"),
+        ("GET", f"{pulls}/{{pull_number}}/reviews"), ("POST", f"{pulls}/{{pull_number}}/reviews"),
+        ("GET", f"{pulls}/{{pull_number}}/reviews/{{review_id}}"),
+        ("PUT", f"{pulls}/{{pull_number}}/reviews/{{review_id}}"),
         ("GET", issues), ("POST", issues),
         ("GET", f"{issues}/{{issue_number}}/comments"), ("POST", f"{issues}/{{issue_number}}/comments"),
         ("PATCH", f"{issues}/comments/{{comment_id}}"), ("GET", f"{issues}/{{issue_number}}/dependencies/blocked_by"),

@@ -194,6 +194,34 @@ class WrittenPullRequest:
 
 
 @dataclass(frozen=True)
+class LineComment:
+    """An inline comment of a review."""
+
+    path: str
+    line: int  #: of the head's file, from 1
+    body: str
+
+
+@dataclass(frozen=True)
+class NewReview:
+    """A review to write."""
+
+    marker: str
+    body: str
+    commit_sha: str  #: head that was looked at
+    comments: tuple[LineComment, ...] = ()
+
+
+@dataclass(frozen=True)
+class WrittenReview:
+    """A review after it was written."""
+
+    url: str
+    created: bool
+    notes: tuple[str, ...] = ()  #: what is to be known of it, a sentence each
+
+
+@dataclass(frozen=True)
 class IssueSearch:
     """Which issues are looked for."""
 

@@ -23,6 +23,7 @@ POLICY: Policy = {
         "GetPullRequest": _READ,
         "SetLabels": _WRITE,
         "UpsertComment": _WRITE,
+        "PostReview": _WRITE,
         "CreatePullRequest": _WRITE,
         "CreateIssue": _WRITE,
         "GetRateLimits": _READ,
@@ -34,6 +35,7 @@ POLICY: Policy = {
 WRITES: Mapping[str, Write] = {
     "SetLabels": Write.LABELS,
     "UpsertComment": Write.COMMENT,
+    "PostReview": Write.COMMENT,
     "CreatePullRequest": Write.PULL_REQUEST,
     "CreateIssue": Write.ISSUE,
 }

@@ -19,11 +19,13 @@ from miyabi_github_gateway.models import (
     Kind,
     Label,
     NewPullRequest,
+    NewReview,
     PullRequest,
     Read,
     Shape,
     Value,
     WrittenPullRequest,
+    WrittenReview,
 )
 from miyabi_github_gateway.target_facts import RepositoryFacts, Standing, Target
 
@@ -146,6 +148,9 @@ class GitHubWriter(Protocol):
 
     async def upsert_comment(self, repository: str, number: int, *, marker: str, body: str) -> tuple[str, bool]:
         """Write the comment of a marker; returns its page and whether it is new."""
+
+    async def post_review(self, repository: str, number: int, wanted: NewReview) -> WrittenReview:
+        """Write the review of a marker, or edit its body."""
 
     async def create_pull_request(self, repository: str, wanted: NewPullRequest) -> WrittenPullRequest:
         """Open or update the pull request of a head branch."""

@@ -19,7 +19,9 @@ from miyabi_github_gateway.models import (
     IssueSearch,
     Kind,
     Label,
+    LineComment,
     NewPullRequest,
+    NewReview,
     PullRequest,
     RateLimit,
     Read,
@@ -138,6 +140,18 @@ class GitHubGatewayServicer(GitHubGatewayServiceServicer):
             request.repository, request.number, marker=request.marker, body=request.body
         )
         return pb.UpsertCommentResponse(url=url, created=created)
+
+    async def PostReview(self, request: pb.PostReviewRequest, context: Any) -> pb.PostReviewResponse:  # noqa: N802
+        """Write a review."""
+        del context
+        wanted = NewReview(
+            marker=request.marker,
+            body=request.body,
+            commit_sha=request.commit_sha,
+            comments=tuple(LineComment(entry.path, entry.line, entry.body) for entry in request.comments),
+        )
+        written = await self._writer.post_review(request.repository, request.number, wanted)
+        return pb.PostReviewResponse(url=written.url, created=written.created, notes=written.notes)
 
     async def CreatePullRequest(  # noqa: N802
         self, request: pb.CreatePullRequestRequest, context: Any

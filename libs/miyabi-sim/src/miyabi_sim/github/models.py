@@ -49,6 +49,28 @@ class Comment:
 
 
 @dataclass(slots=True)
+class LineComment:
+    """An inline comment of a review, on a line of the head."""
+
+    path: str
+    line: int
+    body: str
+
+
+@dataclass(slots=True)
+class Review:
+    """A review of a pull request; `id` is unique in the whole simulated GitHub."""
+
+    id: int
+    author: str
+    body: str
+    state: str  #: `COMMENTED`, `APPROVED` or `CHANGES_REQUESTED`
+    commit_id: str
+    submitted_at: str
+    comments: list[LineComment] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class Event:
     """Something that happened to an issue or pull request; `id` is unique in the whole simulated GitHub."""
 
@@ -118,6 +140,7 @@ class PullRequest(Issue):
     head_repository: str = ""  #: `owner/name` of the fork that the head is in; empty: the same repository
     maintainer_can_modify: bool = False
     requested_reviewers: list[str] = field(default_factory=list)
+    reviews: list[Review] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -194,8 +217,14 @@ def issue_from_json(raw: dict[str, Any]) -> Issue:
     """
     comments = [Comment(**comment) for comment in raw.get("comments", [])]
     events = [Event(**event) for event in raw.get("events", [])]
-    kind = PullRequest if "head_ref" in raw else Issue
-    return kind(**(raw | {"comments": comments, "events": events}))
+    rebuilt: dict[str, Any] = {"comments": comments, "events": events}
+    if "head_ref" not in raw:
+        return Issue(**(raw | rebuilt))
+    reviews = [
+        Review(**(review | {"comments": [LineComment(**comment) for comment in review["comments"]]}))
+        for review in raw.get("reviews", [])
+    ]
+    return PullRequest(**(raw | rebuilt | {"reviews": reviews}))
 
 
 def repository_from_json(raw: dict[str, Any]) -> Repository:

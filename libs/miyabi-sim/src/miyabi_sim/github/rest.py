@@ -20,7 +20,9 @@ from miyabi_sim.github.wire import READ_METHODS, number_in_path, page_response, 
 VIEWER = "miyabi-bot"
 
 #: Operations that GitHub counts as creating content.
-CONTENT_OPERATIONS = frozenset({"issues.create", "comments.create", "pulls.create", "pulls.request_reviewers"})
+CONTENT_OPERATIONS = frozenset(
+    {"issues.create", "comments.create", "pulls.create", "pulls.request_reviewers", "reviews.create"}
+)
 
 _REPO = "/repos/{owner}/{repo}"
 

@@ -25,6 +25,7 @@ from miyabi_sim.github.middleware import Handler, Pipeline, RequestRecord
 from miyabi_sim.github.pages import Pages
 from miyabi_sim.github.rest import RestApi
 from miyabi_sim.github.rest_pulls import PullsApi
+from miyabi_sim.github.rest_reviews import ReviewsApi
 from miyabi_sim.github.seed import load_seed
 from miyabi_sim.github.shapes import Shapes
 from miyabi_sim.github.states import ControlStates, States
@@ -171,6 +172,7 @@ class SimulatedGitHub:
         application.add_routes(self.apps.routes())
         application.add_routes(RestApi(self._forge, self._limiter).routes())
         application.add_routes(PullsApi(self._forge).routes())
+        application.add_routes(ReviewsApi(self._forge).routes())
         application.add_routes(GitHttp(self._forge, self.dials).routes())
         application.add_routes(Pages(self.store).routes())
         application.cleanup_ctx.append(self._sending_webhooks)

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
-from miyabi_sim.github.models import Comment, Issue, Label, PullRequest, Repository, label_node_id, node_id
+from miyabi_sim.github.models import Comment, Issue, Label, PullRequest, Repository, Review, label_node_id, node_id
 
 
 class Shapes:
@@ -129,6 +129,26 @@ class Shapes:
             "body": comment.body,
             "created_at": comment.created_at,
             "updated_at": comment.updated_at,
+        }
+
+    def review(self, repository: Repository, pull: PullRequest, *, review: Review) -> dict[str, Any]:
+        """Return a review of a pull request."""
+        api, page = (
+            f"{self._api(repository)}/pulls/{pull.number}",
+            f"{self.item_url(pull)}#pullrequestreview-{review.id}",
+        )
+        return {
+            "id": review.id,
+            "node_id": node_id("PRR", review.id),
+            "user": self.user(review.author),
+            "body": review.body,
+            "state": review.state,
+            "html_url": page,
+            "pull_request_url": api,
+            "_links": {"html": {"href": page}, "pull_request": {"href": api}},
+            "submitted_at": review.submitted_at,
+            "commit_id": review.commit_id,
+            "author_association": "CONTRIBUTOR",
         }
 
     def repository_url(self, repository: Repository) -> str:

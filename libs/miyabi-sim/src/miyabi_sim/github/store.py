@@ -14,6 +14,7 @@ from miyabi_sim.github.errors import not_found
 from miyabi_sim.github.models import (
     Comment,
     Issue,
+    PullRequest,
     Repository,
     issue_from_json,
     repository_from_json,
@@ -56,7 +57,9 @@ class Store:
             for path in (header.parent / "items").glob("[0-9]*.json"):
                 issue = issue_from_json(json.loads(path.read_text("utf-8")))
                 repository.items[issue.number] = issue
-                self._last_comment = max([self._last_comment, *(c.id for c in issue.comments)])
+                reviews = issue.reviews if isinstance(issue, PullRequest) else []
+                known = [*(c.id for c in issue.comments), *(review.id for review in reviews)]
+                self._last_comment = max([self._last_comment, *known])
             self._repositories[repository.full_name.casefold()] = repository
 
     def __iter__(self) -> Iterator[Repository]:
@@ -90,7 +93,7 @@ class Store:
         return max((repository.id for repository in self), default=0) + 1
 
     def next_comment_id(self) -> int:
-        """Return an id that no comment has or had in this process."""
+        """Return an id that no comment or review has or had in this process."""
         self._last_comment += 1
         return self._last_comment
 

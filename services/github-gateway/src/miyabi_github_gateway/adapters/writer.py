@@ -14,8 +14,9 @@ from miyabi_github_gateway.adapters.write_comments import CommentWriter
 from miyabi_github_gateway.adapters.write_issues import IssueWriter
 from miyabi_github_gateway.adapters.write_labels import LabelWriter
 from miyabi_github_gateway.adapters.write_pulls import PullRequestWriter
+from miyabi_github_gateway.adapters.write_reviews import ReviewWriter
 from miyabi_github_gateway.adapters.written import Written
-from miyabi_github_gateway.models import Issue, Label, NewPullRequest, WrittenPullRequest
+from miyabi_github_gateway.models import Issue, Label, NewPullRequest, NewReview, WrittenPullRequest, WrittenReview
 from miyabi_github_gateway.ports import Credentials, Invalidator, Locks
 
 
@@ -36,6 +37,7 @@ class GitHubApiWriter:
         self._labels = LabelWriter(http, GitHubTransport(http))
         accounts = Accounts(http, credentials)
         self._comments = CommentWriter(http, accounts, written)
+        self._reviews = ReviewWriter(http, accounts, written)
         self._issues = IssueWriter(http, accounts, written)
         self._pulls = PullRequestWriter(http, written, OurBranches(GitHubTransport(http)))
         self._locks = locks
@@ -69,6 +71,15 @@ class GitHubApiWriter:
         """
         async with self._writing(repository, f"comment:{number}:{marker}", number=number):
             return await self._comments.upsert(repository, number, marker=marker, body=body)
+
+    async def post_review(self, repository: str, number: int, wanted: NewReview) -> WrittenReview:
+        """Write the review of a marker, or edit its body.
+
+        Raises:
+            PullRequestNotFoundError: there is no such pull request.
+        """
+        async with self._writing(repository, f"review:{number}:{wanted.marker}", number=number):
+            return await self._reviews.post(repository, number, wanted)
 
     async def create_pull_request(self, repository: str, wanted: NewPullRequest) -> WrittenPullRequest:
         """Open the pull request of a head branch, or bring the open one up to date.
