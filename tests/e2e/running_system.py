@@ -58,10 +58,15 @@ class System:
 
 @asynccontextmanager
 async def running_system(
-    folder: Path, *, agents: int = 1, settings: dict[str, str] | None = None, identity: bool = False
+    folder: Path,
+    *,
+    agents: int = 1,
+    settings: dict[str, str] | None = None,
+    identity: bool = False,
+    toy: Toy | None = None,
 ) -> AsyncIterator[System]:
-    """Start everything below *folder* on free ports; nothing is left running afterwards."""
-    toy = make_toy(folder / "toy")
+    """Start everything below *folder* on free ports, with the toy repository by default; nothing is left running afterwards."""
+    toy = toy or make_toy(folder / "toy")
     options = StackOptions(
         any_ports(), folder / "data", scenarios=toy.scenarios, seed=toy.seed, simulate=True, agents=agents,
         identity=identity,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from miyabi_sim.demo.django_source import ensure_source
+from miyabi_sim.demo.package_source import ensure_source
 
 #: Where the demo's own data lies.
 DATA = Path(__file__).with_name("data")
