@@ -185,7 +185,9 @@ def _build_output(path: str, package: _Package, found: _Read) -> str:
         for line in lines
     ]
     others = [line for lines in found.builds.values() for line in lines]
-    return "".join(own or others or found.text or package.output.get("", ()))
+    said = own or others or found.text or package.output.get("", [])
+    # A heading, `# import/path`, says nothing that is not known, and would be all that a sentence has room for.
+    return "".join([line for line in said if not line.startswith("# ")] or said)
 
 
 def _clean(text: str, tree: Path) -> str:
