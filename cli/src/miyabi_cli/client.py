@@ -137,8 +137,13 @@ class CoordinatorClient:
         async for event in self.watch(name, after=sequence):
             yield event
 
-    async def watch(self, name: str, *, after: int = 0) -> AsyncIterator[BatchEvent]:
+    async def watch(self, name: str, *, after: int = 0, committed_only: bool = False) -> AsyncIterator[BatchEvent]:
         """Yield a batch's events after a sequence, each once and in order, through broken connections.
+
+        Args:
+            name: `batches/{ulid}`.
+            after: The last sequence that the caller has.
+            committed_only: Leave out what is not kept: streamed text and steps.
 
         Raises:
             CliError: no such batch, or the coordinator stayed out of reach.
@@ -146,7 +151,8 @@ class CoordinatorClient:
         delay, failures = FIRST_RECONNECT_DELAY, 0
         while True:
             try:
-                async for answer in self.stub.WatchBatch(pb.WatchBatchRequest(name=name, after_sequence=after)):
+                request = pb.WatchBatchRequest(name=name, after_sequence=after, committed_only=committed_only)
+                async for answer in self.stub.WatchBatch(request):
                     delay, failures = FIRST_RECONNECT_DELAY, 0
                     for event in answer.events:
                         after = max(after, event.sequence)

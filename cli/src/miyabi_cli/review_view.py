@@ -29,7 +29,7 @@ def show_review(console: Console, review: ReviewResult) -> None:
         say(console, ours("    left out: "), shown(Untrusted(entry), style="yellow"))
     _findings(console, review.findings)
     if review.remarks:
-        say(console, ours("    remarks of the model, which take no points:"))
+        say(console, ours("    remarks of the model, of which only quoted concerns take points:"))
         say(console, lines(Untrusted(indent(review.remarks, " " * 6))))
     if review.comment_url:
         say(console, ours("    comment: "), shown(Untrusted(review.comment_url)))

@@ -1,0 +1,147 @@
+"""`miyabi logs`: the event log of a batch, or of one of its issues, a line an event."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from typing import Annotated
+
+import typer
+
+from miyabi.common.v1.task_kind_pb2 import TaskKind
+from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
+from miyabi.coordinator.v1.event_pb2 import BatchEvent
+from miyabi_cli.arguments import Batch, Json
+from miyabi_cli.choices import chosen, names_of
+from miyabi_cli.client import CoordinatorClient, batch_name, talk
+from miyabi_cli.completion import complete_issues
+from miyabi_cli.errors import CliError
+from miyabi_cli.event_lines import is_failure, line_of, payload_names
+from miyabi_cli.runtime import Runtime
+from miyabi_cli.terminal import ours, say, shown
+from miyabi_cli.wire import json_of
+from miyabi_core.text import Untrusted
+
+#: Tells whether an event is wanted.
+Wanted = Callable[[BatchEvent], bool]
+
+
+def logs(
+    batch: Batch,
+    issue: Annotated[
+        int | None,
+        typer.Argument(metavar="[ISSUE]", min=1, help="Only this issue.", autocompletion=complete_issues),
+    ] = None,
+    *,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, to the batch's end.")] = False,
+    after: Annotated[int, typer.Option(min=0, help="Last sequence that was seen.")] = 0,
+    tail: Annotated[int | None, typer.Option(min=0, help="Of what is there only the last so many lines.")] = None,
+    event: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Only events of this name, as BatchEvent's payload names them; repeat for more.",
+            autocompletion=payload_names,
+        ),
+    ] = None,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KIND",
+            help="Only tasks of this kind: triage, plan, implement …; repeat for more.",
+            autocompletion=lambda: list(names_of(TaskKind)),
+        ),
+    ] = None,
+    failures: Annotated[bool, typer.Option("--failures", help="Only what did not go well.")] = False,
+    steps: Annotated[
+        bool, typer.Option("--steps", help="With --follow: what tasks are doing too, which is not kept.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Print the event log of a batch, or of one of its issues, a line an event.
+
+    Without --follow it ends at the newest event; with it at the batch's end.
+    """
+    name = batch_name(batch)
+    if steps and not follow:
+        raise CliError("--steps needs --follow: what tasks are doing is not kept")
+    wanted = _wanted(issue, event or [], kind or [], failures=failures)
+
+    async def main(runtime: Runtime, client: CoordinatorClient) -> int:
+        def show(found: BatchEvent) -> None:
+            if as_json:
+                runtime.print_line(json_of(found))
+            else:
+                say(runtime.output, line_of(found))
+
+        found = await client.resolve(name)
+        last = await _print_there(client, found, after, wanted, show=show, tail=tail)
+        if follow:
+            try:
+                async for entry in client.watch(found, after=max(last, after), committed_only=not steps):
+                    last = max(last, entry.sequence)
+                    if wanted(entry):
+                        show(entry)
+            finally:
+                where = shown(Untrusted(f"miyabi logs {found}"), style="dim")
+                say(runtime.errors, ours("go on with: ", style="dim"), where, ours(" --after {} -f", last, style="dim"))
+        return 0
+
+    talk(main)
+
+
+def _wanted(issue: int | None, events: list[str], kinds: list[str], *, failures: bool) -> Wanted:
+    """Return what tells which events are wanted.
+
+    Raises:
+        CliError: there is no event, or no kind of task, of a name.
+    """
+    names = {name.lower().replace("_", "-") for name in events}
+    unknown = sorted(names - set(payload_names()))
+    if unknown:
+        raise CliError(f"--event: {unknown[0]!r} is none of {', '.join(payload_names())}")
+    numbers = {chosen(TaskKind, name, option="--kind") for name in kinds}
+
+    def wanted(event: BatchEvent) -> bool:
+        return (
+            (issue is None or event.issue_number == issue)
+            and (not names or str(event.WhichOneof("payload")).replace("_", "-") in names)
+            and (not numbers or event.task_kind in numbers)
+            and (not failures or is_failure(event))
+        )
+
+    return wanted
+
+
+async def _print_there(
+    client: CoordinatorClient,
+    name: str,
+    after: int,
+    wanted: Wanted,
+    *,
+    show: Callable[[BatchEvent], None],
+    tail: int | None,
+) -> int:
+    """Print the wanted events that are there now; returns the newest sequence."""
+    newest = (await client.ask(client.stub.GetBatch, pb.GetBatchRequest(name=name))).batch.last_sequence
+    kept: deque[BatchEvent] = deque(maxlen=tail)
+    async for event in _until(client, name, after, newest):
+        if not wanted(event):
+            continue
+        if tail is None:
+            show(event)
+        else:
+            kept.append(event)
+    for event in kept:
+        show(event)
+    return newest
+
+
+async def _until(client: CoordinatorClient, name: str, after: int, newest: int) -> AsyncIterator[BatchEvent]:
+    """Yield committed events to the newest one."""
+    if after >= newest:
+        return
+    async for event in client.watch(name, after=after, committed_only=True):
+        yield event
+        if event.sequence >= newest:
+            return
