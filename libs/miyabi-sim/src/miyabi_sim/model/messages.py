@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from miyabi_sim.model.caching import LIFETIMES, MAX_MARKS, marks_in, tokens
 from miyabi_sim.model.scenarios import Block, text_of
-
-#: Characters that make up a token, roughly; real tokenisers differ by text.
-CHARACTERS_PER_TOKEN = 4
 
 
 class BadRequestError(ValueError):
@@ -36,6 +33,22 @@ def check(request: Any) -> None:
     if messages[0].get("role") != "user":
         raise BadRequestError("messages.0.role: first message must use the user role")
     _check_tool_results(messages)
+    if (marks := marks_in(request)) > MAX_MARKS:
+        raise BadRequestError(f"A maximum of {MAX_MARKS} blocks with cache_control may be provided. Found {marks}.")
+    _check_marks(messages)
+
+
+def _check_marks(messages: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse marks where the API takes none: on empty text, on thinking, with another lifetime."""
+    for position, message in enumerate(messages):
+        for block in message["content"] if isinstance(message.get("content"), list) else ():
+            mark = block.get("cache_control")
+            if mark and block.get("type") in {"thinking", "redacted_thinking"}:
+                raise BadRequestError(f"messages.{position}: cache_control cannot be set for thinking blocks")
+            if mark and block.get("type") == "text" and not block.get("text"):
+                raise BadRequestError(f"messages.{position}: cache_control cannot be set for empty text blocks")
+            if mark and mark.get("ttl", "5m") not in LIFETIMES:
+                raise BadRequestError(f"messages.{position}: cache_control.ttl must be one of {', '.join(LIFETIMES)}")
 
 
 def _check_tool_results(messages: Sequence[Mapping[str, Any]]) -> None:
@@ -82,46 +95,6 @@ def output_tokens(content: Sequence[Mapping[str, Any]]) -> int:
     """Count the answer's tokens."""
     text = "".join(block["text"] if block["type"] == "text" else json.dumps(block["input"]) for block in content)
     return tokens(text)
-
-
-def tokens(text: str) -> int:
-    """Count a text's tokens, roughly, at least one."""
-    return max(1, len(text) // CHARACTERS_PER_TOKEN)
-
-
-def input_usage(request: Mapping[str, Any], cached: set[str]) -> dict[str, int]:
-    """Count the prompt's tokens; prefixes up to a `cache_control` mark are cached and read again later.
-
-    *cached* holds the digests of prefixes that were seen; new ones are added.
-    """
-    prefix, total, marks = "", 0, list[tuple[str, int]]()
-    for part in _parts(request):
-        content = (
-            {key: value for key, value in part.items() if key != "cache_control"} if isinstance(part, dict) else part
-        )
-        text = json.dumps(content, sort_keys=True)
-        prefix += text
-        total += tokens(text)
-        if isinstance(part, dict) and part.get("cache_control"):
-            marks.append((hashlib.sha256(prefix.encode()).hexdigest(), total))
-    read = max((count for digest, count in marks if digest in cached), default=0)
-    written = max((count for _, count in marks), default=0) - read
-    cached.update(digest for digest, _ in marks)
-    return {
-        "input_tokens": total - read - written,
-        "cache_creation_input_tokens": written,
-        "cache_read_input_tokens": read,
-    }
-
-
-def _parts(request: Mapping[str, Any]) -> list[Any]:
-    """Return the pieces of a prompt in the order in which they are cached: tools, system, messages."""
-    system = request.get("system") or []
-    parts: list[Any] = [*request.get("tools", ()), *([system] if isinstance(system, str) else system)]
-    for message in request["messages"]:
-        content = message["content"]
-        parts.extend([content] if isinstance(content, str) else content)
-    return parts
 
 
 def too_long(usage: Mapping[str, int], window: int) -> str:

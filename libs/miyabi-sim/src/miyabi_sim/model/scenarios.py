@@ -13,6 +13,9 @@ Block = dict[str, Any]
 #: Inputs ending so name a file beside the scenario; its text takes the key without the ending.
 _FILE_SUFFIX = "_file"
 
+#: How the names of tools begin that end a step.
+_ENDINGS = ("finish_", "record_")
+
 #: Answers to offered tools where no scenario fits: harmless, and clearly unsure of themselves.
 _DEFAULTS: Mapping[str, Block] = {
     "record_triage": {
@@ -30,6 +33,7 @@ _DEFAULTS: Mapping[str, Block] = {
         "files": [],
         "notes": "",
     },
+    "record_order": {"order": []},
     "finish_documentation": {"summary": "No scenario: nothing to document.", "nothing_to_document": True},
     "finish_tests": {"summary": "No scenario: no tests.", "tests": [], "changed_expectations": []},
     "record_review": {"summary": "No scenario: nothing to remark.", "findings": []},
@@ -83,7 +87,7 @@ class Scenarios:
         """Return the blocks of the next answer in the conversation of *request*."""
         tools = {tool["name"] for tool in request.get("tools", ())}
         forced = (request.get("tool_choice") or {}).get("name")
-        offered = {forced} if forced else tools
+        offered = {forced} if forced else _of_this_step(tools, text_of(request["messages"][0]["content"]))
         text = _first_text(request)
         turn = sum(message["role"] == "assistant" for message in request["messages"])
         for scenario in self.entries:
@@ -101,8 +105,22 @@ def _default(offered: set[str], turn: int) -> Sequence[Block]:
 
 
 def _first_text(request: Mapping[str, Any]) -> str:
-    """Return the system prompt and the first message as one text."""
-    return f"{text_of(request.get('system', ''))}\n{text_of(request['messages'][0]['content'])}"
+    """Return the system prompt and the first message as one text.
+
+    Of the system prompt, the first block: what comes behind it is background that all conversations share.
+    """
+    system = request.get("system") or ""
+    instructions = system if isinstance(system, str) else text_of(system[:1])
+    return f"{instructions}\n{text_of(request['messages'][0]['content'])}"
+
+
+def _of_this_step(tools: set[str], task: str) -> set[str]:
+    """Return the tools that a model would use: of several that end a step, the one that the task names last."""
+    endings = {name for name in tools if name.startswith(_ENDINGS)}
+    named = {name for name in endings if name in task}
+    if not named or len(endings) == 1:
+        return tools
+    return tools - endings | {max(named, key=task.rfind)}
 
 
 def text_of(content: Any) -> str:

@@ -14,6 +14,7 @@ from aiohttp import web
 from miyabi_core.edge import HttpDoor, ServedHosts
 from miyabi_sim.credentials import SeenCredentials
 from miyabi_sim.model import messages as api
+from miyabi_sim.model.caching import PromptCache
 from miyabi_sim.model.dials import IN_THE_MIDDLE, Fault, FaultKind, ModelDials
 from miyabi_sim.model.scenarios import Block, Scenarios
 
@@ -45,6 +46,7 @@ class SimulatedModel:
         host: Address to listen on.
         names: Of hosts that it serves as, beside loopback's names and addresses.
         dials: Latencies and faults; may be changed while it runs.
+        cache: What it keeps of prompts; default: a new one.
     """
 
     def __init__(
@@ -55,16 +57,18 @@ class SimulatedModel:
         host: str = HOST,
         names: Sequence[str] = (),
         dials: ModelDials | None = None,
+        cache: PromptCache | None = None,
     ) -> None:
         self.scenarios = scenarios
         self.dials = dials or ModelDials()
         self.requests: list[dict[str, Any]] = []
         self.prompt_tokens: list[int] = []
+        self.usages: list[Mapping[str, int]] = []
         self.credentials = SeenCredentials()
         self.port = port
         self._host = host
         self._door = HttpDoor(ServedHosts(f"{host}:{port}", names))
-        self._cached: set[str] = set()
+        self._cache = cache or PromptCache()
         self._runner: web.AppRunner | None = None
 
     @property
@@ -133,11 +137,14 @@ class SimulatedModel:
         fault = self.dials.next_fault()
         if fault is not None and fault.kind not in IN_THE_MIDDLE:
             return _fault(fault)
-        prompt = api.input_usage(body, self._cached)
+        counted = self._cache.count(body)
+        prompt = counted.usage
         self.prompt_tokens.append(sum(prompt.values()))
         if refusal := api.too_long(prompt, self.dials.window_tokens):
             return _error(400, "invalid_request_error", refusal)
         await asyncio.sleep(self.dials.first_token_seconds)
+        self._cache.keep(counted)
+        self.usages.append(prompt)
         blocks = self.scenarios.answer(body)
         message = _message(body, blocks, prompt)
         if not body.get("stream"):
