@@ -181,7 +181,8 @@ async def test_a_conversation_reads_its_own_beginning_from_the_cache() -> None:
 
     turns = [[{"tool": "read", "input": {"path": "a"}}], [{"tool": "read", "input": {"path": "b"}}], [GOOD]]
     async with talk(*turns) as seen:
-        await seen.session.run_tools(**PROMPT, tools=[READ, TOOL], handlers={"read": read}, finish="record")
+        long = {**PROMPT, "system": "You are careful. " * 300}
+        await seen.session.run_tools(**long, tools=[READ, TOOL], handlers={"read": read}, finish="record")
         first, *later = (call.usage for call in seen.calls)
         assert first.cache_read_tokens == 0
         assert all(usage.cache_read_tokens > 0 for usage in later)

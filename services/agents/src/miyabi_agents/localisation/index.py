@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from miyabi_agents.localisation.overview import overview_of
 from miyabi_agents.localisation.ranking.graph import Graph
 from miyabi_agents.localisation.ranking.imports import imported
 from miyabi_agents.localisation.ranking.mentions import mentions_in
@@ -62,15 +63,17 @@ class CodeIndex:
         known = [records[path] for path in self._paths]
         self._postings = Postings(known, [_labels(*pair) for pair in zip(self._paths, known, strict=True)])
         self._places, self._symbols = Places(self._paths), Symbols(known)
-        self._graph = Graph(
-            [imported(path, one.imports, self._places) for path, one in zip(self._paths, known, strict=True)]
-        )
+        uses = [imported(path, one.imports, self._places) for path, one in zip(self._paths, known, strict=True)]
+        self._graph = Graph(uses)
         self._hollow = [not one.defined for one in known]
         self._factor = np.array([BESIDE_FACTOR if is_beside(path) else 1.0 for path in self._paths], np.float32)
         self._stems: defaultdict[str, list[int]] = defaultdict(list)
         for place, path in enumerate(self._paths):
             self._stems[stem_of(path)].append(place)
-        self._tests = TestNames({path: records[path] for path in sorted(tests)}, self._places)
+        checks = {path: records[path] for path in sorted(tests)}
+        self._tests = TestNames(checks, self._places)
+        #: A map of the commit, the same for every issue.
+        self.overview = overview_of(self._paths, known, uses, checks)
 
     @classmethod
     def build(cls, paths: Iterable[str], read: Callable[[str], bytes]) -> CodeIndex:

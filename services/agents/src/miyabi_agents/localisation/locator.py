@@ -41,6 +41,7 @@ class _Answer:
 
     candidates: list[Candidate]
     notes: tuple[str, ...] = ()
+    overview: str = ""
 
 
 class Locator:
@@ -78,9 +79,33 @@ class Locator:
                 store = (self._folder, self._max_bytes)
                 found = await self._run(_build_and_rank, key, text, limit, commit.mirror, store)
         assert found is not None
+        self._say(key, found)
+        return found.candidates
+
+    async def overview(self, key: Key, *, files: Callable[[], AbstractAsyncContextManager[CommitFiles]]) -> str:
+        """Return a map of a commit that fits into a prompt; it is the same for every issue, and on every machine.
+
+        Args:
+            key: A repository and a commit.
+            files: Opens the commit's files, where no agent of the machine has made the map.
+
+        Raises:
+            WorkspaceError: the commit cannot be read.
+        """
+        kept = await asyncio.to_thread(IndexStore(self._folder, self._max_bytes).load_overview, key)
+        if kept is not None:
+            return kept
+        async with files() as commit:
+            found = await self._run(_overview, key, commit.mirror, (self._folder, self._max_bytes))
+        assert found is not None
+        self._say(key, found)
+        return found.overview
+
+    @staticmethod
+    def _say(key: Key, found: _Answer) -> None:
+        """Log what went wrong with keeping an index."""
         for note in found.notes:
             _LOG.warning("localisation.not_whole", repository=key[0], sha=key[1], error=note)
-        return found.candidates
 
     async def _run(self, work: Callable[..., _Answer | None], *arguments: object) -> _Answer | None:
         """Run *work* in the worker; one that died, of too little memory say, is replaced once."""
@@ -129,14 +154,28 @@ def _rank(key: Key, text: str, limit: int) -> _Answer | None:
 
 
 def _build_and_rank(key: Key, text: str, limit: int, mirror: Path, where: tuple[Path | None, int]) -> _Answer:
-    """Build the index of a commit from what is kept and from git's objects, keep it, and rank."""
+    """Build the index of a commit, keep it, and rank."""
+    index, notes = _index_of(key, mirror, where)
+    return _Answer(index.rank(text, limit=limit), notes)
+
+
+def _overview(key: Key, mirror: Path, where: tuple[Path | None, int]) -> _Answer:
+    """Return the map of a commit from its index."""
+    index, notes = _index_of(key, mirror, where)
+    return _Answer([], notes, index.overview)
+
+
+def _index_of(key: Key, mirror: Path, where: tuple[Path | None, int]) -> tuple[CodeIndex, tuple[str, ...]]:
+    """Return the index of a commit, built from what is kept and from git's objects where it is not in memory."""
     # Several may have asked before the first was done.
-    if (answer := _rank(key, text, limit)) is not None:
-        return answer
+    if (index := _KEPT.get(key)) is not None:
+        _KEPT.move_to_end(key)
+        return index, ()
     store = IndexStore(*where)
     # The index keeps what it needs of each file: the bytes are not needed again.
     with closing(CommitFiles(mirror, key[1], kept_bytes=0)) as commit:
-        _KEPT[key] = CodeIndex(read_commit(commit, key[0], store))
+        index = _KEPT[key] = CodeIndex(read_commit(commit, key[0], store))
+    store.save_overview(key, index.overview)
     while len(_KEPT) > MAX_KEPT:
         _KEPT.popitem(last=False)
-    return _Answer(_KEPT[key].rank(text, limit=limit), tuple(store.notes))
+    return index, tuple(store.notes)

@@ -49,7 +49,7 @@ class ModelClient:
         return self._settings.anthropic_api_key.get_secret_value() if self._settings.anthropic_api_key else ""
 
     def session(
-        self, *, progress: ProgressSink, budget: Budget, deadline: datetime | None = None
+        self, *, progress: ProgressSink, budget: Budget, deadline: datetime | None = None, attempt: int = 1
     ) -> ModelSession | None:
         """Return a session for one task; None where there is no key. A key that was rotated is used from here on.
 
@@ -57,6 +57,7 @@ class ModelClient:
             progress: Learns of every call.
             budget: Most that the task may spend.
             deadline: When it must be done; aware. None: no time is set.
+            attempt: Of the task, from 1.
         """
         key = self._key()
         if not key:
@@ -64,7 +65,7 @@ class ModelClient:
         self._client.api_key = key
         settings = self._settings
         models = dict(zip(Tier, settings.models, strict=True))
-        terms = ModelTerms(models, budget, self._pace, self._patience, settings.model_window_tokens, deadline)
+        terms = ModelTerms(models, budget, self._pace, self._patience, settings.model_window_tokens, deadline, attempt)
         return ModelSession(self._client, progress=progress, terms=terms)
 
     async def close(self) -> None:

@@ -19,6 +19,8 @@ from miyabi_agents.model import prices
 from miyabi_agents.model.budget import BudgetKeeper
 from miyabi_agents.model.pace import Pace, Patience
 from miyabi_agents.model.talking.answers import CUT, Answer
+from miyabi_agents.model.tiers import Tier
+from miyabi_agents.model.transcript import CallRecord, Transcript
 from miyabi_core.text import encodable
 
 if TYPE_CHECKING:
@@ -86,6 +88,7 @@ class Sender:
         keeper: The task's budget.
         pace: Bounds the calls of the process.
         patience: How long calls are repeated.
+        transcript: Records every call.
     """
 
     def __init__(
@@ -96,15 +99,22 @@ class Sender:
         keeper: BudgetKeeper,
         pace: Pace,
         patience: Patience,
+        transcript: Transcript,
     ) -> None:
         self._client = client
         self._progress = progress
         self._keeper = keeper
         self._pace = pace
         self._patience = patience
+        self._transcript = transcript
 
-    async def send(self, step: str, request: dict[str, Any]) -> Answer:
+    async def send(self, step: str, request: dict[str, Any], *, tier: Tier = Tier.STANDARD) -> Answer:
         """Send a request until an answer comes; its `max_tokens` is cut to what the budget pays for.
+
+        Args:
+            step: Under which its text is streamed.
+            request: As the API takes it.
+            tier: What its model is asked as, for the record.
 
         Raises:
             PromptTooLongError: the prompt does not fit into the model's window.
@@ -115,7 +125,7 @@ class Sender:
         tries = _Tries(self._patience)
         while True:
             try:
-                return await self._in_turn(step, request)
+                return await self._in_turn(step, request, tier)
             except anthropic.APIStatusError as error:
                 if _TOO_LONG.search(error.message):
                     raise PromptTooLongError(error.message) from error
@@ -133,12 +143,12 @@ class Sender:
                 await self._progress.text(step, BROKEN_MARK)
             await asyncio.sleep(wait.total_seconds())
 
-    async def _in_turn(self, step: str, request: dict[str, Any]) -> Answer:
+    async def _in_turn(self, step: str, request: dict[str, Any], tier: Tier) -> Answer:
         """Make one call when it may go out, and note how the API took it."""
         async with self._pace.turn():
             halvings = self._pace.halvings
             try:
-                answer = await self._attempt(step, request)
+                answer = await self._attempt(step, request, tier)
             except anthropic.APIStatusError as error:
                 if is_busy(error):
                     self._pace.refused(halvings=halvings)
@@ -146,7 +156,7 @@ class Sender:
             self._pace.worked()
             return answer
 
-    async def _attempt(self, step: str, request: dict[str, Any]) -> Answer:
+    async def _attempt(self, step: str, request: dict[str, Any], tier: Tier) -> Answer:
         """Make one call within the budget; it is timed and counted whatever becomes of it."""
         model = request["model"]
         characters = characters_of(request)
@@ -154,30 +164,37 @@ class Sender:
         request = {**request, "max_tokens": longest}
         with self._keeper.reserved(model, prompt_characters=characters, max_tokens=longest):
             async with self._progress.invocation("model.messages", detail=f"{step}: {model}") as invocation:
-                return await self._stream(step, invocation, request)
+                record = self._transcript.begin(step, request, tier=tier)
+                return await self._stream(step, invocation, request, record)
 
-    async def _stream(self, step: str, invocation: Invocation, request: dict[str, Any]) -> Answer:
+    async def _stream(self, step: str, invocation: Invocation, request: dict[str, Any], record: CallRecord) -> Answer:
         """Stream an answer; text goes out as it comes."""
-        used, begun = Usage(calls=1), False
+        used, begun, message = Usage(calls=1), False, None
         inputs: defaultdict[int, str] = defaultdict(str)
         try:
             async with self._client.messages.stream(**request) as stream:
                 async for event in stream:
                     begun = begun or event.type == "message_start"
                     if begun:
-                        used = prices.usage_of(request["model"], stream.current_message_snapshot.usage)
+                        message = stream.current_message_snapshot
+                        used = prices.usage_of(request["model"], message.usage)
                     if event.type == "text":
                         invocation.first_text()
+                        record.first_text()
                         await self._progress.text(step, event.text)
                     elif event.type == "content_block_delta" and event.delta.type == "input_json_delta":
                         inputs[event.index] += event.delta.partial_json
                 return _read(await stream.get_final_message(), inputs)
-        except ValueError as error:
+        except BaseException as error:
+            record.failed(error)
+            if not isinstance(error, ValueError):
+                raise
             # Halves of surrogate pairs in a tool's input, JSON that is none: the client does not foresee them.
             raise _LostAnswerError("cannot be read") from error
         finally:
             invocation.used(used, model=request["model"])
             self._keeper.count(used)
+            await self._progress.model_call(record.ended(used, message))
 
 
 def characters_of(request: dict[str, Any]) -> int:

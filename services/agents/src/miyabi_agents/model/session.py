@@ -20,8 +20,10 @@ from miyabi_agents.model.talking.answers import schema_problem, user_message
 from miyabi_agents.model.talking.brakes import NEAR, BrakeLimits, Brakes
 from miyabi_agents.model.talking.conversation import REPAIRS, Conversation, Setting
 from miyabi_agents.model.talking.loop import CUT_CALL, ToolHandler, ToolLoop, Translate, what_came
+from miyabi_agents.model.talking.shared import SharedPrefix
 from miyabi_agents.model.talking.window import Window
 from miyabi_agents.model.tiers import Tier
+from miyabi_agents.model.transcript import Transcript
 from miyabi_core.proto_time import now
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ class ModelTerms:
         patience: How long calls are repeated.
         window: A smaller window than the models' own, in tokens; 0: their own.
         deadline: When the task must be done; aware. None: no time is set.
+        attempt: Of the task, from 1.
     """
 
     models: Mapping[Tier, str]
@@ -56,6 +59,7 @@ class ModelTerms:
     patience: Patience = field(default_factory=Patience)
     window: int = 0
     deadline: datetime | None = None
+    attempt: int = 1
 
 
 class ModelSession:
@@ -71,7 +75,10 @@ class ModelSession:
         self._progress = progress
         self._terms = terms
         self._keeper = BudgetKeeper(terms.budget)
-        self._sender = Sender(client, progress=progress, keeper=self._keeper, pace=terms.pace, patience=terms.patience)
+        self._sender = Sender(
+            client, progress=progress, keeper=self._keeper, pace=terms.pace, patience=terms.patience,
+            transcript=Transcript(terms.attempt),
+        )  # fmt: skip
         self._began = now()
 
     @property
@@ -84,9 +91,19 @@ class ModelSession:
         return self._terms.models[one] == self._terms.models[other]
 
     async def call_tool(
-        self, *, step: str, system: str, prompt: str, tool: Mapping[str, Any], tier: Tier = Tier.FAST
-    ) -> dict[str, Any]:
+        self, *, step: str, prompt: str, tool: Mapping[str, Any], tier: Tier = Tier.FAST,
+        system: str = "", shared: SharedPrefix | None = None, repairs: int = REPAIRS,
+    ) -> dict[str, Any]:  # fmt: skip
         """Ask for one call of *tool* and return its checked input; text around it is streamed as *step*.
+
+        Args:
+            step: Under which its text is streamed.
+            prompt: The message.
+            tool: What is to be called.
+            tier: Which model.
+            system: The system prompt, where nothing is shared.
+            shared: What it begins with; has *tool* among its tools.
+            repairs: How often a call that cannot be used is asked for again.
 
         Raises:
             ModelAnswerError: the input does not fit the tool's schema after repeats, or no answer could be used.
@@ -94,9 +111,10 @@ class ModelSession:
             BudgetError: the budget does not pay for the call.
         """
         choice = {"type": "tool", "name": tool["name"]}
-        talk = self._conversation(Setting(step, self._terms.models[tier], system, [tool], choice), prompt)
+        begin = shared or SharedPrefix([tool], system)
+        talk = self._conversation(step, tier, begin, prompt, choice)
         problem = ""
-        for _ in range(1 + REPAIRS):
+        for _ in range(1 + repairs):
             answer = await talk.answer()
             uses = [use for use in answer.uses if use.name == tool["name"]]
             if not uses:
@@ -113,11 +131,12 @@ class ModelSession:
         self,
         *,
         step: str,
-        system: str,
         prompt: str,
         tools: Sequence[Mapping[str, Any]],
         handlers: Mapping[str, ToolHandler],
         finish: str,
+        system: str = "",
+        shared: SharedPrefix | None = None,
         translate: Translate = lambda name, given: (name, given),
         tier: Tier = Tier.STANDARD,
         limits: BrakeLimits | None = None,
@@ -127,11 +146,12 @@ class ModelSession:
 
         Args:
             step: Under which its text is streamed.
-            system: The system prompt.
             prompt: The first message.
-            tools: What is offered.
+            tools: What may be called.
             handlers: What runs each of them.
             finish: The tool that ends the conversation.
+            system: The system prompt, where nothing is shared.
+            shared: What it begins with; has *tools* among its tools.
             translate: Takes calls under names that are not offered; by default none.
             tier: Which model.
             limits: When it is stopped; default: the usual limits.
@@ -143,7 +163,7 @@ class ModelSession:
             ModelUnavailableError: the API refused or could not be reached.
             BudgetError: the budget does not pay for the next call.
         """
-        talk = self._conversation(Setting(step, self._terms.models[tier], system, tools), prompt)
+        talk = self._conversation(step, tier, shared or SharedPrefix(tools, system), prompt)
         loop = ToolLoop(
             talk, Brakes(limits or BrakeLimits(), changing, finish, self._spent), handlers, finish, translate,
             self._progress, {tool["name"]: tool for tool in tools},
@@ -153,8 +173,13 @@ class ModelSession:
             if (finished := await loop.turn()) is not None:
                 return finished
 
-    def _conversation(self, setting: Setting, prompt: str) -> Conversation:
+    def _conversation(
+        self, step: str, tier: Tier, begin: SharedPrefix, prompt: str, choice: Mapping[str, str] | None = None
+    ) -> Conversation:
         """Begin a conversation."""
+        setting = Setting(
+            step, self._terms.models[tier], begin.instructions, begin.tools, choice, begin.background, tier
+        )  # fmt: skip
         window = Window(limits_of(setting.model), self._terms.window)
         return Conversation(
             self._sender, self._progress, setting, window, self._summary, messages=[user_message(prompt)]
@@ -166,8 +191,7 @@ class ModelSession:
         Raises:
             ModelAnswerError: nothing came of it.
         """
-        setting = Setting("summary", self._terms.models[Tier.FAST], SUMMING_UP, [])
-        answer = await self._conversation(setting, text).answer()
+        answer = await self._conversation("summary", Tier.FAST, SharedPrefix([], SUMMING_UP), text).answer()
         if not answer.text:
             raise ModelAnswerError("the summary is empty")
         return answer.text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,12 +13,14 @@ from datetime import timedelta
 from pathlib import Path
 
 from miyabi_agents.environments.locks import try_lock
-from miyabi_agents.localisation.keeping.pack import Pack, read_pack
+from miyabi_agents.localisation.keeping.pack import FORMAT, Pack, read_pack
 
 #: How long an agent waits for another that reads the same repository; longer than any repository takes.
 PATIENCE = timedelta(minutes=2)
 #: Pause between two tries.
 _PAUSE = timedelta(milliseconds=50)
+#: Bytes of a map's file that are read: ours have far fewer.
+_MAX_OVERVIEW_BYTES = 1 << 16
 #: Entries of earlier commits that are kept beside those of the newest, as a share of these: bases of open work differ.
 KEPT_SHARE = 0.5
 #: A half-written file that is older was left by an agent that died.
@@ -84,6 +87,39 @@ class IndexStore:
         if len(content) > self.max_bytes:
             self.notes.append(f"the index of {repository} has {len(content):,} bytes, more than all may take")
             return
+        self._write(path, content, what=f"the index of {repository}")
+
+    def load_overview(self, key: tuple[str, str]) -> str | None:
+        """Return the map of a commit that an agent of this machine made; None where there is none that is whole.
+
+        Args:
+            key: A repository and a commit.
+        """
+        if self.folder is None:
+            return None
+        path = self._overview_path(key)
+        try:
+            with path.open("rb") as file:
+                checksum, _, text = file.read(_MAX_OVERVIEW_BYTES).partition(b"\n")
+            os.utime(path)
+            return text.decode() if checksum == _checksum(text) else None
+        except (OSError, UnicodeDecodeError):
+            return None
+
+    def save_overview(self, key: tuple[str, str], text: str) -> None:
+        """Keep the map of a commit."""
+        if self.folder is not None:
+            content = text.encode()
+            self._write(self._overview_path(key), _checksum(content) + b"\n" + content, what=f"the map of {key[0]}")
+
+    def _overview_path(self, key: tuple[str, str]) -> Path:
+        """Return where a commit's map is."""
+        assert self.folder is not None
+        return self.folder / f"{hashlib.sha256(chr(0).join((*key, str(FORMAT))).encode()).hexdigest()[:32]}.map"
+
+    def _write(self, path: Path, content: bytes, *, what: str) -> None:
+        """Write a file whole or not at all; where the disk does not take it, there is a note."""
+        assert self.folder is not None
         fresh = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -91,19 +127,19 @@ class IndexStore:
             fresh.write_bytes(content)
             fresh.replace(path)
         except OSError as error:
-            self.notes.append(f"the index of {repository} is not kept on disk: {error}")
+            self.notes.append(f"{what} is not kept on disk: {error}")
             with _tolerated():
                 fresh.unlink(missing_ok=True)
 
     def _make_room(self, needed: int, *, spared: Path) -> None:
         """Remove what was used least recently until *needed* bytes fit, and what agents that died left."""
         assert self.folder is not None
-        for left in self.folder.glob(".*.index.*"):
+        for left in (*self.folder.glob(".*.index.*"), *self.folder.glob(".*.map.*")):
             with _tolerated():
                 if time.time() - left.stat().st_mtime > _STALE.total_seconds():
                     left.unlink()
         sizes = {}
-        for path in self.folder.glob("*.index"):
+        for path in (*self.folder.glob("*.index"), *self.folder.glob("*.map")):
             with _tolerated():
                 state = path.stat()
                 sizes[path] = (state.st_mtime, state.st_size)
@@ -119,6 +155,11 @@ class IndexStore:
         """Return where a repository's file is; its name says nothing, so that no name of a repository can lead away."""
         assert self.folder is not None
         return self.folder / f"{hashlib.sha256(repository.encode()).hexdigest()[:32]}.index"
+
+
+def _checksum(content: bytes) -> bytes:
+    """Return the first line of a map's file."""
+    return b"%08x" % zlib.crc32(content)
 
 
 @contextmanager

@@ -17,6 +17,10 @@ _KEPT = {
     "thinking": {"type", "thinking", "signature"},
     "redacted_thinking": {"type", "data"},
 }
+#: Marks the end of a prefix of the prompt; a request may have four (platform.claude.com, “Prompt caching”).
+_MARK = {"type": "ephemeral"}
+#: Blocks before a mark in which the API looks for what is cached (the same page).
+LOOKED_BACK = 20
 #: Ends of an answer that was not at its end.
 CUT = frozenset({"max_tokens", "model_context_window_exceeded"})
 
@@ -100,14 +104,27 @@ def results_message(results: Sequence[tuple[str, str, bool]]) -> dict[str, Any]:
     return {"role": "user", "content": encodable(content)}
 
 
+def kept(text: str) -> dict[str, Any]:
+    """Return a text of the system prompt with a mark: all up to it is read from the prompt cache the next time."""
+    return {"type": "text", "text": text, "cache_control": _MARK}
+
+
 def cached(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Mark the end of the conversation, so that the next turn reads it from the prompt cache."""
-    last = messages[-1]
-    final = last["content"][-1]
-    if final["type"] in {"thinking", "redacted_thinking"}:
-        return messages  # the API takes no mark there
-    marked = {**final, "cache_control": {"type": "ephemeral"}}
-    return [*messages[:-1], {**last, "content": [*last["content"][:-1], marked]}]
+    """Mark the end of the conversation, so that the next turn reads it from the prompt cache.
+
+    The API looks for what is cached in the last blocks before a mark only: where a turn has more of them, with many
+    calls side by side say, its beginning is marked too.
+    """
+    *_, before, last = [0, *(place for place, message in enumerate(messages) if message["role"] == "user")]
+    fresh = sum(len(message["content"]) for message in messages[before + 1 :])
+    ends = {last, before} if fresh >= LOOKED_BACK else {last}
+    return [_marked(message) if place in ends else message for place, message in enumerate(messages)]
+
+
+def _marked(message: dict[str, Any]) -> dict[str, Any]:
+    """Return a message of ours with a mark at its end."""
+    *before, final = message["content"]
+    return {**message, "content": [*before, {**final, "cache_control": _MARK}]}
 
 
 def schema_problem(tool: Mapping[str, Any] | None, value: Any) -> str:

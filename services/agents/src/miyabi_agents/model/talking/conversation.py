@@ -9,8 +9,16 @@ from typing import TYPE_CHECKING, Any
 from miyabi_agents.errors import ModelAnswerError, ModelUnavailableError
 from miyabi_agents.model.sending import PromptTooLongError, Sender, characters_of
 from miyabi_agents.model.talking import cutting
-from miyabi_agents.model.talking.answers import Answer, assistant_message, cached, results_message, user_message
+from miyabi_agents.model.talking.answers import (
+    Answer,
+    assistant_message,
+    cached,
+    kept,
+    results_message,
+    user_message,
+)
 from miyabi_agents.model.talking.window import AFTER_CUT, Window
+from miyabi_agents.model.tiers import Tier
 from miyabi_core.text import encodable, shortened
 
 if TYPE_CHECKING:
@@ -43,6 +51,8 @@ class Setting:
     instructions: str
     tools: Sequence[Mapping[str, Any]]
     choice: Mapping[str, str] | None = None  #: a tool that has to be called
+    background: str = ""  #: what several conversations begin with, behind the instructions
+    tier: Tier = Tier.STANDARD  #: what the model is asked as
 
 
 @dataclass
@@ -127,7 +137,7 @@ class Conversation:
             request = await self._fitting(must=refused > 0 or self._is_full)
             characters = characters_of(request)
             try:
-                answer = await self.sender.send(self.setting.step, request)
+                answer = await self.sender.send(self.setting.step, request, tier=self.setting.tier)
             except PromptTooLongError:
                 self.window.refused(characters)
                 continue
@@ -142,7 +152,7 @@ class Conversation:
         return {
             "model": setting.model,
             "max_tokens": self.longest_answer,
-            "system": [{"type": "text", "text": setting.instructions, "cache_control": {"type": "ephemeral"}}],
+            "system": [kept(text) for text in (setting.instructions, setting.background) if text],
             "messages": cached(self.messages),
             "tools": list(setting.tools),
             **({"tool_choice": dict(setting.choice)} if setting.choice else {}),
