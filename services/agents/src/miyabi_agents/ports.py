@@ -14,6 +14,7 @@ from miyabi.common.v1.task_kind_pb2 import TaskKind
 from miyabi.common.v1.usage_pb2 import Usage
 from miyabi.coordinator.v1.dispatch_service_pb2 import Lease, Outcome
 from miyabi.coordinator.v1.result_pb2 import ChangeSet
+from miyabi.coordinator.v1.transcript_pb2 import ModelCall
 from miyabi_agents.settings import AgentsSettings
 
 if TYPE_CHECKING:
@@ -51,6 +52,12 @@ class ProgressSink(Protocol):
 
     async def text_done(self, step: str) -> None:
         """Commit the whole text of *step* as one artifact."""
+
+    async def record(self, step: str, text: str) -> None:
+        """Commit a whole text of at most 100,000 characters as one artifact; it is streamed to nobody."""
+
+    async def model_call(self, call: ModelCall) -> None:
+        """Keep a call of a model that ended, beside the batch's log."""
 
     def invocation(self, tool: str, *, detail: str = "") -> AbstractAsyncContextManager[Invocation]:
         """Time a tool call; an exception marks it as failed and goes on to the caller."""

@@ -11,6 +11,11 @@ from miyabi.coordinator.v1.dispatch_service_pb2 import AttachRequest, LeaseRefer
 MAX_WAITING = 2000
 #: Messages that travel together.
 MAX_TOGETHER = 200
+#: Bytes of what models were asked and answered that are kept until the outcome is acknowledged: an hour of a busy agent
+#: whose coordinator is away.
+MAX_CALL_BYTES = 32 << 20
+#: What is said of a call whose messages were dropped.
+DROPPED = "Its messages and its answer were dropped: too much waited for the coordinator."
 #: Bytes that travel together, far below what a server takes; one larger message travels alone.
 MAX_TOGETHER_BYTES = 4 << 20
 
@@ -30,6 +35,8 @@ class Outbox:
     def __init__(self) -> None:
         self._progress: deque[tuple[Progress, bool]] = deque()
         self._reported: dict[tuple[str, int], list[Progress]] = {}
+        self._calls: deque[tuple[Progress, int]] = deque()
+        self._call_bytes = 0
         self._outcomes: OrderedDict[tuple[str, int], Outcome] = OrderedDict()
         self._unsent: deque[tuple[str, int]] = deque()
         self.filled = asyncio.Event()
@@ -45,6 +52,8 @@ class Outbox:
         if not droppable:
             self._reported.setdefault(key_of(message.reference), []).append(message)
         self._progress.append((message, droppable))
+        if message.HasField("model_call"):
+            self._bound(message)
         self.filled.set()
 
     def outcome(self, outcome: Outcome) -> None:
@@ -59,13 +68,15 @@ class Outbox:
         """Forget a lease whose outcome is durable, refused for good, or not awaited."""
         key = key_of(reference)
         self._outcomes.pop(key, None)
-        self._reported.pop(key, None)
+        self.forget_reports(reference)
         if not self._outcomes:
             self.drained.set()
 
     def forget_reports(self, reference: LeaseReference) -> None:
         """Forget what a cancelled lease reported; its outcome, where it has one, stays."""
-        self._reported.pop(key_of(reference), None)
+        if self._reported.pop(key_of(reference), None):
+            self._calls = deque(entry for entry in self._calls if key_of(entry[0].reference) != key_of(reference))
+            self._call_bytes = sum(size for _, size in self._calls)
 
     def reconnected(self) -> None:
         """Send everything again that may have been lost with the old stream; pieces of text are not repeated."""
@@ -73,6 +84,20 @@ class Outbox:
         self._unsent = deque(self._outcomes)
         if self._progress or self._unsent:
             self.filled.set()
+
+    def _bound(self, message: Progress) -> None:
+        """Count a call of a model; where too much waits, the oldest lose what was said, and say so.
+
+        Those were sent first: where they arrived, they are kept whole.
+        """
+        self._calls.append((message, message.ByteSize()))
+        self._call_bytes += self._calls[-1][1]
+        while self._call_bytes > MAX_CALL_BYTES:
+            oldest, size = self._calls.popleft()
+            self._call_bytes -= size
+            oldest.model_call.ClearField("messages")
+            oldest.model_call.ClearField("answer")
+            oldest.model_call.left_out.append(DROPPED)
 
     def held(self) -> list[LeaseReference]:
         """Return the leases whose outcomes are not acknowledged yet."""

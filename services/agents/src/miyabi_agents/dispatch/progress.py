@@ -11,6 +11,7 @@ from datetime import timedelta
 from miyabi.common.v1.usage_pb2 import Usage
 from miyabi.coordinator.v1.dispatch_service_pb2 import LeaseReference, Progress
 from miyabi.coordinator.v1.event_pb2 import StepChanged, TextDelta, TextRecorded, ToolInvocation
+from miyabi.coordinator.v1.transcript_pb2 import ModelCall
 from miyabi_core.logging import redact_text
 from miyabi_core.proto_time import now, to_duration, to_timestamp
 from miyabi_core.text import shortened, without_surrogates
@@ -98,6 +99,15 @@ class TaskProgress:
         self._offsets.pop(step, None)
         if text:
             self._emit(droppable=False, text=TextRecorded(step=step, text=shortened(text, MAX_TEXT_CHARACTERS)))
+
+    async def record(self, step: str, text: str) -> None:
+        """Commit a text that is there at once."""
+        words = shortened(without_surrogates(text), MAX_TEXT_CHARACTERS)
+        self._emit(droppable=False, text=TextRecorded(step=step, text=words))
+
+    async def model_call(self, call: ModelCall) -> None:
+        """Send a call of a model to be kept."""
+        self._emit(droppable=False, model_call=call)
 
     @asynccontextmanager
     async def invocation(self, tool: str, *, detail: str = "") -> AsyncIterator[TimedInvocation]:

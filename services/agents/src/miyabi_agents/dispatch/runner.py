@@ -63,7 +63,7 @@ class TaskRunner:
         structlog.contextvars.bind_contextvars(task=lease.reference.task, attempt=lease.attempt)
         progress = TaskProgress(lease.reference, send)
         deadline = from_timestamp(lease.deadline) if lease.HasField("deadline") else None
-        model = self.models.session(progress=progress, budget=lease.budget, deadline=deadline)
+        model = self.models.session(progress=progress, budget=lease.budget, deadline=deadline, attempt=lease.attempt)
         scratch = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="miyabi-task-"))
         try:
             context = TaskContext(

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from miyabi.common.v1.usage_pb2 import Usage
+from miyabi.coordinator.v1.transcript_pb2 import ModelCall
 
 
 @dataclass
@@ -51,6 +52,12 @@ class Progress:
 
     async def text_done(self, step: str) -> None:
         """Do nothing: no model writes."""
+
+    async def record(self, step: str, text: str) -> None:
+        """Do nothing: nobody keeps it."""
+
+    async def model_call(self, call: ModelCall) -> None:
+        """Do nothing: no model is called."""
 
     @asynccontextmanager
     async def invocation(self, tool: str, *, detail: str = "") -> AsyncIterator[Timed]:
