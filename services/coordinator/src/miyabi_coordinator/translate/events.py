@@ -177,11 +177,13 @@ def _fill_result(event: event_pb2.BatchEvent, fact: ResultRecorded) -> None:
         recorded.files.extend(sorted(file.path for file in change.files))
         recorded.additions, recorded.deletions = change.additions, change.deletions
         recorded.changed_expectations.extend(change.changed_expectations)
+        recorded.attempts_refused.extend(change.attempts_refused)
     elif fact.field == "documentation":
         document = result_pb2.DocumentResult.FromString(fact.value)
         event.documentation_recorded.nothing_to_document = document.nothing_to_document
         event.documentation_recorded.summary = document.summary
         event.documentation_recorded.files.extend(sorted(file.path for file in document.change_set.files))
+        event.documentation_recorded.attempts_refused.extend(document.attempts_refused)
     elif (payload := f"{fact.field}_recorded") not in event.DESCRIPTOR.fields_by_name:
         event.unrecognised.what = fact.field[:MOST_WHAT]
     else:

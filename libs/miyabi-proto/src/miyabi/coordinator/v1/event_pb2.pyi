@@ -509,6 +509,7 @@ class ChangeRecorded(_message.Message):
     DELETIONS_FIELD_NUMBER: _builtins.int
     SUMMARY_FIELD_NUMBER: _builtins.int
     CHANGED_EXPECTATIONS_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_REFUSED_FIELD_NUMBER: _builtins.int
     digest: _builtins.str
     """Its digest, 64 hexadecimal digits."""
     additions: _builtins.int
@@ -525,6 +526,10 @@ class ChangeRecorded(_message.Message):
     def changed_expectations(self) -> _containers.RepeatedCompositeFieldContainer[_result_pb2.ChangedExpectation]:
         """Existing tests that it edits on purpose."""
 
+    @_builtins.property
+    def attempts_refused(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What the model tried on the way and was refused, as `ChangeSet.attempts_refused`: of the whole change so far."""
+
     def __init__(
         self,
         *,
@@ -534,10 +539,11 @@ class ChangeRecorded(_message.Message):
         deletions: _builtins.int = ...,
         summary: _builtins.str = ...,
         changed_expectations: _abc.Iterable[_result_pb2.ChangedExpectation] | None = ...,
+        attempts_refused: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["additions", b"additions", "changed_expectations", b"changed_expectations", "deletions", b"deletions", "digest", b"digest", "files", b"files", "summary", b"summary"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["additions", b"additions", "attempts_refused", b"attempts_refused", "changed_expectations", b"changed_expectations", "deletions", b"deletions", "digest", b"digest", "files", b"files", "summary", b"summary"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -552,6 +558,7 @@ class DocumentationRecorded(_message.Message):
     NOTHING_TO_DOCUMENT_FIELD_NUMBER: _builtins.int
     SUMMARY_FIELD_NUMBER: _builtins.int
     FILES_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_REFUSED_FIELD_NUMBER: _builtins.int
     nothing_to_document: _builtins.bool
     """True where the change needs none."""
     summary: _builtins.str
@@ -560,16 +567,21 @@ class DocumentationRecorded(_message.Message):
     def files(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Paths that it added to the change, sorted."""
 
+    @_builtins.property
+    def attempts_refused(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What the model tried while it documented and was refused, as `ChangeSet.attempts_refused`."""
+
     def __init__(
         self,
         *,
         nothing_to_document: _builtins.bool = ...,
         summary: _builtins.str = ...,
         files: _abc.Iterable[_builtins.str] | None = ...,
+        attempts_refused: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files", "nothing_to_document", b"nothing_to_document", "summary", b"summary"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts_refused", b"attempts_refused", "files", b"files", "nothing_to_document", b"nothing_to_document", "summary", b"summary"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
