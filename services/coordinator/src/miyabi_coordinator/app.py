@@ -19,14 +19,16 @@ from miyabi_coordinator.adapters.redis_store import (
     ShardConnection,
     open_primaries,
 )
+from miyabi_coordinator.adapters.redis_store.paces import RedisPaces
 from miyabi_coordinator.adapters.redis_store.places import RedisPlaces
 from miyabi_coordinator.adapters.redis_store.primaries import Primaries
 from miyabi_coordinator.models import TaskKind
+from miyabi_coordinator.models.pacing import PaceBounds
 from miyabi_coordinator.models.transcript import CallLimits
 from miyabi_coordinator.policy import POLICY
-from miyabi_coordinator.ports.audit import AuditTrail
 from miyabi_coordinator.service.audit import AuditLog
 from miyabi_coordinator.service.dispatch import Timing
+from miyabi_coordinator.service.feedback import Feedback, FeedbackOptions
 from miyabi_coordinator.service.limits import Configured, Limits
 from miyabi_coordinator.service.quotas import Quotas
 from miyabi_coordinator.service.shard import Shard, ShardTable
@@ -55,7 +57,7 @@ async def running(settings: CoordinatorSettings) -> AsyncIterator[int]:
     primaries = open_primaries(settings.redis_url.get_secret_value(), shards=settings.shards)
     try:
         parts = _Parts(settings, primaries, gateway.GatewayClient(channel))
-        server = _server(settings, parts.shards, security, audit=parts.audit, trail=parts.trail)
+        server = _server(settings, parts, security)
         async with asyncio.TaskGroup() as group:
             serving = [group.create_task(loop) for loop in parts.loops()]
             port = await server.start()
@@ -104,18 +106,26 @@ class _Parts:
             self._limits.listeners.append(shard.dispatcher.wake)
         self.trail = RedisAudit(ways[0])
         self.audit = AuditLog(self.trail)
+        self.paces = RedisPaces(ways[0])
+        self.feedback = Feedback(self.paces, _feedback_options(settings))
 
     def loops(self) -> list[Coroutine[Any, Any, None]]:
         """Return what serves until it is cancelled."""
         of_shards = [loop for shard in self.shards.all for loop in shard.loops()]
         committing = [store.committer.run() for store in self._stores]
-        return [*of_shards, *committing, self.audit.run(), self._quotas.run(), self._limits.run()]
+        return [*of_shards, *committing, self.audit.run(), self._quotas.run(), self._limits.run(), self.feedback.run()]
 
 
 def _configured(settings: CoordinatorSettings) -> Configured:
     """Return the operator's limits."""
     kinds = {int(TaskKind[name]): limit for name, limit in settings.kind_limits.items()}
     return Configured(kinds, settings.repository_limits, settings.repository_limit)
+
+
+def _feedback_options(settings: CoordinatorSettings) -> FeedbackOptions:
+    """Return how limits are found."""
+    bounds = PaceBounds(settings.model_calls_min, settings.model_calls_max)
+    return FeedbackOptions(settings.feedback, bounds, settings.heartbeat_interval)
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:
@@ -133,9 +143,7 @@ async def serve(settings: CoordinatorSettings, stop: asyncio.Event) -> None:
         await stop.wait()
 
 
-def _server(
-    settings: CoordinatorSettings, shards: ShardTable, security: ServerSecurity, *, audit: AuditLog, trail: AuditTrail
-) -> GrpcServer:
+def _server(settings: CoordinatorSettings, parts: _Parts, security: ServerSecurity) -> GrpcServer:
     """Return the server with both services."""
     server = GrpcServer(
         service="coordinator",
@@ -144,13 +152,17 @@ def _server(
         health_address=settings.health_address,
         security=security,
         policy=POLICY,
-        outer=[AuditInterceptor(audit)],
+        outer=[AuditInterceptor(parts.audit)],
     )
-    operators = CoordinatorServicer(shards, trail, simulated=settings.simulated)
+    operators = CoordinatorServicer(parts.shards, parts.trail, parts.paces, simulated=settings.simulated)
     server.add(add_coordinator, operators, full_name=f"{_PACKAGE}.CoordinatorService")
     grants = GrantKeys.of(settings)
     register_dispatch = dispatch_service_pb2_grpc.add_DispatchServiceServicer_to_server
-    server.add(register_dispatch, DispatchServicer(shards, grants), full_name=f"{_PACKAGE}.DispatchService")
+    server.add(
+        register_dispatch,
+        DispatchServicer(parts.shards, parts.feedback, grants),
+        full_name=f"{_PACKAGE}.DispatchService",
+    )
     register_scaler = external_scaler_pb2_grpc.add_ExternalScalerServicer_to_server
-    server.add(register_scaler, ExternalScalerServicer(shards), full_name="externalscaler.ExternalScaler")
+    server.add(register_scaler, ExternalScalerServicer(parts.shards), full_name="externalscaler.ExternalScaler")
     return server

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from miyabi_coordinator.models import TaskKind
@@ -37,6 +38,12 @@ class CoordinatorSettings(ServiceSettings, RedisSettings, ServingSettings, Grant
     repository_limits: dict[str, int] = Field(default_factory=dict)
     #: Most leased tasks of each repository without an entry there; 0 sets no limit.
     repository_limit: int = Field(default=0, ge=0)
+    #: Whether limits follow what their targets bear: calls of the model API, slots of agents. `off` switches that off
+    #: for the whole stack: each agent's own highest limits hold.
+    feedback: bool = True
+    #: Calls of the model API at once by all agents together, at least and at most; between them the limit is found.
+    model_calls_min: int = Field(default=1, ge=1, le=10_000)
+    model_calls_max: int = Field(default=256, ge=1, le=10_000)
     #: How long a batch is kept after its end, then it is removed with its log.
     retention: timedelta = Field(default=timedelta(days=30), gt=timedelta(0))
     #: Bytes of messages and answers of one run's calls of models in the store, compressed; 0 keeps none of them.
@@ -47,6 +54,15 @@ class CoordinatorSettings(ServiceSettings, RedisSettings, ServingSettings, Grant
     min_replicas: int = Field(default=0, ge=0, le=5)
     #: How long a call waits for a store that is away, if its own deadline is not sooner.
     store_patience: timedelta = Field(default=timedelta(seconds=10), gt=timedelta(0))
+
+    @model_validator(mode="after")
+    def _bounds_in_order(self) -> Self:
+        """Refuse bounds that nothing lies between."""
+        if self.model_calls_min > self.model_calls_max:
+            raise ValueError(
+                f"model_calls_min: {self.model_calls_min} is above model_calls_max, {self.model_calls_max}"
+            )
+        return self
 
     @field_validator("kind_limits")
     @classmethod

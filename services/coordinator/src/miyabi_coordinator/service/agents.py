@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from miyabi_coordinator.models import AgentInfo, LeaseReference, Run, Spec, Task
+from miyabi_coordinator.models.pacing import Share
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +35,21 @@ class Mail:
     acknowledgements: list[Acknowledgement] = field(default_factory=list)
     cancellations: list[tuple[LeaseReference, str]] = field(default_factory=list)
     drain: str = ""
+    shares: dict[str, Share] = field(default_factory=dict)
+    limits_off: bool = False
 
     @property
     def empty(self) -> bool:
         """Tell whether there is nothing to send."""
-        return not (self.leases or self.acknowledgements or self.cancellations or self.drain)
+        work = self.leases or self.acknowledgements or self.cancellations
+        return not (work or self.drain or self.shares or self.limits_off)
 
 
 class AttachedAgent:
-    """One stream of one agent: its free slots, and what waits to be sent to it."""
+    """One stream of one agent: its free slots, and what waits to be sent to it.
+
+    `slots_now` are those that its machine bears, `targets` those whose limits it follows.
+    """
 
     def __init__(self, info: AgentInfo) -> None:
         self.info = info
@@ -50,6 +57,8 @@ class AttachedAgent:
         self.promised = 0
         self.draining = info.draining
         self.gone = False
+        self.targets: set[str] = set()
+        self.slots_now = info.slots
         self._mail = Mail()
         self._arrived = asyncio.Event()
 
@@ -58,7 +67,7 @@ class AttachedAgent:
         """Slots that take another lease."""
         if self.draining or self.gone:
             return 0
-        return max(0, self.info.slots - len(self.held) - self.promised)
+        return max(0, min(self.info.slots, self.slots_now) - len(self.held) - self.promised)
 
     def grant(self, lease: GrantedLease) -> None:
         """Send a lease."""
@@ -83,6 +92,16 @@ class AttachedAgent:
         """Tell the agent to take no more."""
         self.draining = True
         self._mail.drain = reason
+        self._arrived.set()
+
+    def give_share(self, share: Share) -> None:
+        """Tell the agent its part of a target; a newer one takes the place of one that is not sent yet."""
+        self._mail.shares[share.target] = share
+        self._arrived.set()
+
+    def switch_off_limits(self) -> None:
+        """Tell the agent that its own highest limits hold."""
+        self._mail.limits_off = True
         self._arrived.set()
 
     def close(self) -> None:

@@ -11,22 +11,25 @@ from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1 import coordinator_service_pb2_grpc, event_pb2
 from miyabi_coordinator import errors
 from miyabi_coordinator.ports.audit import AuditTrail
+from miyabi_coordinator.ports.paces import Paces
 from miyabi_coordinator.service.all_events import AllEvents
 from miyabi_coordinator.service.listing import list_batches
 from miyabi_coordinator.service.shard import Shard, ShardTable
 from miyabi_coordinator.service.submit import Submission
 from miyabi_coordinator.servicer import page_tokens
 from miyabi_coordinator.shards import new_batch_id, shard_of
-from miyabi_coordinator.translate import requests, transcripts, values
+from miyabi_coordinator.translate import limits, requests, transcripts, values
 from miyabi_coordinator.translate.frames import split
 from miyabi_core.identity import current_identity
-from miyabi_core.proto_time import now, to_timestamp
+from miyabi_core.proto_time import from_timestamp, now, to_timestamp
 from miyabi_core.tracing import current_traceparent
 
 #: Batches of a page where the request says nothing.
 DEFAULT_PAGE = 50
 #: Agents of a page where the request says nothing.
 DEFAULT_AGENT_PAGE = 100
+#: Steps of limits of a page where the request says nothing.
+DEFAULT_STEP_PAGE = 100
 #: Audit entries of a page where the request says nothing.
 DEFAULT_AUDIT_PAGE = 100
 #: Calls of models of a page where the request says nothing: some hundred KB.
@@ -36,9 +39,10 @@ DEFAULT_CALLS_PAGE = 20
 class CoordinatorServicer(coordinator_service_pb2_grpc.CoordinatorServiceServicer):
     """Translates between messages and use cases; no rule lives here."""
 
-    def __init__(self, shards: ShardTable, audit: AuditTrail, *, simulated: bool = False) -> None:
+    def __init__(self, shards: ShardTable, audit: AuditTrail, paces: Paces, *, simulated: bool = False) -> None:
         self._shards = shards
         self._audit = audit
+        self._paces = paces
         self._simulated = simulated
 
     async def SubmitBatch(self, request: pb.SubmitBatchRequest, context: Any) -> AsyncIterator[Any]:
@@ -229,6 +233,19 @@ class CoordinatorServicer(coordinator_service_pb2_grpc.CoordinatorServiceService
             next_page_token=page_tokens.calls_token(position) if position else "",
             gone=gone,
         )
+
+    async def ListLimitSteps(self, request: pb.ListLimitStepsRequest, context: Any) -> pb.ListLimitStepsResponse:
+        """Return when limits were changed, and why."""
+        del context
+        found, position = await self._paces.page(
+            before=page_tokens.read_steps_token(request.page_token),
+            limit=request.page_size or DEFAULT_STEP_PAGE,
+            target=request.target,
+            since=from_timestamp(request.start_time).timestamp() if request.HasField("start_time") else 0.0,
+        )
+        token = page_tokens.steps_token(position) if position else ""
+        steps = [limits.limit_step(step) for step in found]
+        return pb.ListLimitStepsResponse(steps=steps, next_page_token=token)
 
     async def _is_of(self, batch: str, repository: str) -> bool:
         """Tell whether a batch works on a repository."""

@@ -14,19 +14,22 @@ from google.protobuf.duration_pb2 import Duration
 from prometheus_client import Counter
 
 from miyabi.coordinator.v1 import dispatch_service_pb2 as pb
-from miyabi.coordinator.v1 import dispatch_service_pb2_grpc, event_pb2
+from miyabi.coordinator.v1 import dispatch_service_pb2_grpc, event_pb2, limits_pb2
 from miyabi_coordinator import errors
 from miyabi_coordinator.models import AgentInfo, Encoded, LeaseReference, Task
+from miyabi_coordinator.models.pacing import LimitReason
 from miyabi_coordinator.service.agents import Acknowledgement, AttachedAgent, GrantedLease, Mail
+from miyabi_coordinator.service.feedback import SLOTS, Feedback
 from miyabi_coordinator.service.outcomes import Report, Reported
 from miyabi_coordinator.service.shard import Shard, ShardTable
 from miyabi_coordinator.shards import shard_of
-from miyabi_coordinator.translate import dispatch, transcripts
+from miyabi_coordinator.translate import dispatch, limits, transcripts
 from miyabi_coordinator.translate.grants import signed_grant
 from miyabi_core.grants import GrantKeys
 from miyabi_core.identity import current_identity
 from miyabi_core.logging import get_logger
 from miyabi_core.metrics import REGISTRY
+from miyabi_core.text import exact
 
 #: Messages of an agent that wait for one shard; beyond them the stream waits, so that a dead shard fills no memory.
 LANE = 64
@@ -42,8 +45,9 @@ _LOG = get_logger(__name__)
 class DispatchServicer(dispatch_service_pb2_grpc.DispatchServiceServicer):
     """One stream an agent: what comes up is handled in its order, what goes down is collected into few messages."""
 
-    def __init__(self, shards: ShardTable, grant_keys: GrantKeys | None = None) -> None:
+    def __init__(self, shards: ShardTable, feedback: Feedback, grant_keys: GrantKeys | None = None) -> None:
         self._shards = shards
+        self._feedback = feedback
         self._grant_keys = grant_keys
 
     async def Attach(
@@ -63,6 +67,7 @@ class DispatchServicer(dispatch_service_pb2_grpc.DispatchServiceServicer):
         reader: asyncio.Task[None] | None = None
         try:
             lost = await self._attach(agent, first.hello)
+            self._feedback.attach(agent)
             reader = asyncio.create_task(self._read(agent, first, request_iterator))
             yield pb.AttachResponse(welcome=self._welcome(lost))
             while (mail := await agent.mail()) is not None:
@@ -88,6 +93,7 @@ class DispatchServicer(dispatch_service_pb2_grpc.DispatchServiceServicer):
 
     async def _detach(self, agent: AttachedAgent) -> None:
         """Forget the stream on every shard; one whose store is away keeps the agent's entry until it is back."""
+        self._feedback.detach(agent)
         for answer in await asyncio.gather(
             *(shard.dispatcher.detach(agent) for shard in self._shards.all), return_exceptions=True
         ):
@@ -101,17 +107,28 @@ class DispatchServicer(dispatch_service_pb2_grpc.DispatchServiceServicer):
             if len(lanes) == 1:
                 # With one shard nothing can hold up another.
                 async for message in _messages(first, rest):
+                    self._note_limits(agent, message.heartbeat.limits)
                     await self._handle(agent, self._shards.all[0], message)
                 return
             async with asyncio.TaskGroup() as group:
                 for number, lane in enumerate(lanes):
                     group.create_task(self._serve_lane(agent, number, lane))
                 async for message in _messages(first, rest):
+                    self._note_limits(agent, message.heartbeat.limits)
                     await self._sort(agent, message, lanes)
                 for lane in lanes:
                     await lane.put(None)
         finally:
             agent.close()
+
+    def _note_limits(self, agent: AttachedAgent, reports: Sequence[limits_pb2.TargetReport]) -> None:
+        """Pass on what the agent saw of targets; shares come as mail."""
+        for report in reports:
+            if report.target == SLOTS:
+                reason = LimitReason(report.reason) if report.reason else None
+                self._feedback.slots(agent, report.limit, reason=reason, detail=exact(report.detail))
+            else:
+                self._feedback.report(agent, report.target, limits.seen_of(report))
 
     async def _sort(
         self, agent: AttachedAgent, message: pb.AttachRequest, lanes: Sequence[asyncio.Queue[pb.AttachRequest | None]]
@@ -266,4 +283,6 @@ def _response(mail: Mail, keys: GrantKeys | None) -> pb.AttachResponse:
     )
     if mail.drain:
         response.drain.reason = mail.drain
+    if mail.shares or mail.limits_off:
+        response.limits.CopyFrom(limits.limits(mail.shares.values(), off=mail.limits_off))
     return response

@@ -84,6 +84,20 @@ def read_calls_token(token: str) -> int:
     return int(_matching(_NUMBER, _read("calls", token)) or 0)
 
 
+def steps_token(position: str) -> str:
+    """Return the token of the steps of limits before a position of their stream."""
+    return _make("limit-steps", position)
+
+
+def read_steps_token(token: str) -> str:
+    """Return the position that a token of ListLimitSteps names; empty where the token is.
+
+    Raises:
+        InvalidArgumentError: ListLimitSteps did not make it.
+    """
+    return _matching(_STREAM_POSITION, _read("limit-steps", token))
+
+
 def _make(of_list: str, position: str) -> str:
     return base64.urlsafe_b64encode(f"{_VERSION}:{of_list}:{position}".encode()).decode()
 

@@ -12,8 +12,8 @@ from miyabi_coordinator import shards
 from miyabi_coordinator.adapters.redis_store.connection import ShardConnection
 
 #: Scripts whose effect needs no replica: a claim runs out by itself, a lease that was not renewed is given again,
-#: an agent's entry is written with each heartbeat.
-FLEETING = frozenset({"claim", "restore", "drop", "renew", "leave"})
+#: an agent's entry is written with each heartbeat, a limit is found anew.
+FLEETING = frozenset({"claim", "restore", "drop", "renew", "leave", "pace"})
 #: Scripts that run on a server without memory too: they free some, or put in one place what they take from another.
 FREEING = frozenset({"remove", "restore", "drop", "renew", "leave", "give_back"})
 #: First line of the others: the server refuses them before they begin. Without it a script is refused at its first
