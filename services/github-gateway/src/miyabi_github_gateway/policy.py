@@ -28,6 +28,7 @@ POLICY: Policy = {
         "CreateIssue": _WRITE,
         "GetRateLimits": _READ,
         "WatchRateLimits": _READ,
+        "GetCacheCounters": _READ,
     },
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -31,6 +32,7 @@ from miyabi_github_gateway.models import (
     TimelineEvent,
 )
 from miyabi_github_gateway.ports import GitHubReader, GitHubWriter
+from miyabi_github_gateway.service.cache_counters import cache_counts
 from miyabi_github_gateway.service.issues import IssueLoader
 from miyabi_github_gateway.service.limits import LimitBoard
 from miyabi_github_gateway.service.reads import PATIENCE, ReadThrough
@@ -195,6 +197,24 @@ class GitHubGatewayServicer(GitHubGatewayServiceServicer):
         """Answer the limits."""
         del request, context
         return pb.GetRateLimitsResponse(limits=map(_rate_limit, await self._limits.limits()))
+
+    async def GetCacheCounters(  # noqa: N802
+        self, request: pb.GetCacheCountersRequest, context: Any
+    ) -> pb.GetCacheCountersResponse:
+        """Answer what the caches counted."""
+        del request, context
+        counts = cache_counts()
+        return pb.GetCacheCountersResponse(
+            replica=socket.gethostname(),
+            reads=[pb.CacheReads(kind=kind, outcome=how, count=n) for (kind, how), n in counts.reads.items()],
+            stale=[pb.StaleAnswers(kind=kind, why=why, count=n) for (kind, why), n in counts.stale.items()],
+            entries=counts.entries,
+            bytes=counts.bytes,
+            evictions=counts.evictions,
+            shared_bytes_written=counts.written,
+            shared_bytes_read=counts.read,
+            shared_errors=counts.errors,
+        )
 
     async def WatchRateLimits(  # noqa: N802
         self, request: pb.WatchRateLimitsRequest, context: Any

@@ -8,7 +8,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from miyabi_core.metrics import REGISTRY
 
-_READS = Counter(
+READS = Counter(
     "miyabi_github_cache_reads_total",
     "Reads by kind and where their answer came from: l1, l2, joined, other_replica, unchanged (304), miss, bypassed.",
     ["kind", "outcome"],
@@ -19,7 +19,7 @@ _READS = Counter(
 @lru_cache(maxsize=64)
 def reads(kind: str, outcome: str) -> Counter:
     """Return the counter of a kind and an outcome; looking it up by its labels would cost as much as a read."""
-    return _READS.labels(kind, outcome)
+    return READS.labels(kind, outcome)
 
 
 STALE = Counter(

@@ -1424,3 +1424,140 @@ class RateLimit(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RateLimit: _TypeAlias = RateLimit  # noqa: Y015
+
+@_typing.final
+class GetCacheCountersRequest(_message.Message):
+    """Nothing to say."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCacheCountersRequest: _TypeAlias = GetCacheCountersRequest  # noqa: Y015
+
+@_typing.final
+class GetCacheCountersResponse(_message.Message):
+    """What the caches counted. Counts are of one replica, since it began."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPLICA_FIELD_NUMBER: _builtins.int
+    READS_FIELD_NUMBER: _builtins.int
+    STALE_FIELD_NUMBER: _builtins.int
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    BYTES_FIELD_NUMBER: _builtins.int
+    EVICTIONS_FIELD_NUMBER: _builtins.int
+    SHARED_BYTES_WRITTEN_FIELD_NUMBER: _builtins.int
+    SHARED_BYTES_READ_FIELD_NUMBER: _builtins.int
+    SHARED_ERRORS_FIELD_NUMBER: _builtins.int
+    replica: _builtins.str
+    """Which replica answers: its host's name."""
+    entries: _builtins.int
+    """Entries of the replica's own cache now."""
+    bytes: _builtins.int
+    """Bytes that the replica's own cache counts now."""
+    evictions: _builtins.int
+    """Entries that made room in the replica's own cache."""
+    shared_bytes_written: _builtins.int
+    """Bytes written to the cache that all replicas share, as they travel."""
+    shared_bytes_read: _builtins.int
+    """Bytes read from it."""
+    shared_errors: _builtins.int
+    """Calls to it that failed."""
+    @_builtins.property
+    def reads(self) -> _containers.RepeatedCompositeFieldContainer[Global___CacheReads]:
+        """Reads by kind and where their answer came from."""
+
+    @_builtins.property
+    def stale(self) -> _containers.RepeatedCompositeFieldContainer[Global___StaleAnswers]:
+        """Answers that were older than they should be, by kind and why."""
+
+    def __init__(
+        self,
+        *,
+        replica: _builtins.str = ...,
+        reads: _abc.Iterable[Global___CacheReads] | None = ...,
+        stale: _abc.Iterable[Global___StaleAnswers] | None = ...,
+        entries: _builtins.int = ...,
+        bytes: _builtins.int = ...,
+        evictions: _builtins.int = ...,
+        shared_bytes_written: _builtins.int = ...,
+        shared_bytes_read: _builtins.int = ...,
+        shared_errors: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes", b"bytes", "entries", b"entries", "evictions", b"evictions", "reads", b"reads", "replica", b"replica", "shared_bytes_read", b"shared_bytes_read", "shared_bytes_written", b"shared_bytes_written", "shared_errors", b"shared_errors", "stale", b"stale"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCacheCountersResponse: _TypeAlias = GetCacheCountersResponse  # noqa: Y015
+
+@_typing.final
+class CacheReads(_message.Message):
+    """Reads of one kind with one outcome."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    """For example `issue`, `repository`."""
+    outcome: _builtins.str
+    """`l1` (the replica's own), `l2` (shared), `joined` (another read was under way), `other_replica`, `unchanged` (GitHub said
+    304), `miss`, `bypassed` (a fresh answer was asked for).
+    """
+    count: _builtins.int
+    """How many."""
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str = ...,
+        outcome: _builtins.str = ...,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "kind", b"kind", "outcome", b"outcome"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CacheReads: _TypeAlias = CacheReads  # noqa: Y015
+
+@_typing.final
+class StaleAnswers(_message.Message):
+    """Answers of one kind that were older than they should be."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    WHY_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    """As `CacheReads.kind`."""
+    why: _builtins.str
+    """`revalidating` or `unavailable`."""
+    count: _builtins.int
+    """How many."""
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str = ...,
+        why: _builtins.str = ...,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "kind", b"kind", "why", b"why"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StaleAnswers: _TypeAlias = StaleAnswers  # noqa: Y015

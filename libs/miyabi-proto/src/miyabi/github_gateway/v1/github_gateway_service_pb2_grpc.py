@@ -105,6 +105,11 @@ class GitHubGatewayServiceStub:
                 request_serializer=miyabi_dot_github__gateway_dot_v1_dot_github__gateway__service__pb2.WatchRateLimitsRequest.SerializeToString,
                 response_deserializer=miyabi_dot_github__gateway_dot_v1_dot_github__gateway__service__pb2.WatchRateLimitsResponse.FromString,
                 _registered_method=True)
+        self.GetCacheCounters = channel.unary_unary(
+                '/miyabi.github_gateway.v1.GitHubGatewayService/GetCacheCounters',
+                request_serializer=miyabi_dot_github__gateway_dot_v1_dot_github__gateway__service__pb2.GetCacheCountersRequest.SerializeToString,
+                response_deserializer=miyabi_dot_github__gateway_dot_v1_dot_github__gateway__service__pb2.GetCacheCountersResponse.FromString,
+                _registered_method=True)
 
 
 class GitHubGatewayServiceServicer:
@@ -234,6 +239,13 @@ class GitHubGatewayServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetCacheCounters(self, request, context):
+        """GetCacheCounters returns what the caches counted since the replica that answers began; nothing is estimated.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_GitHubGatewayServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -296,6 +308,11 @@ def add_GitHubGatewayServiceServicer_to_server(servicer, server):
                     servicer.WatchRateLimits,
                     request_deserializer=miyabi_dot_github__gateway_dot_v1_dot_github__gateway__service__pb2.WatchRateLimitsRequest.FromString,
                     response_serializer=miyabi_dot_github__gateway_dot_v1_dot_github__gateway__service__pb2.WatchRateLimitsResponse.SerializeToString,
+            ),
+            'GetCacheCounters': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCacheCounters,
+                    request_deserializer=miyabi_dot_github__gateway_dot_v1_dot_github__gateway__service__pb2.GetCacheCountersRequest.FromString,
+                    response_serializer=miyabi_dot_github__gateway_dot_v1_dot_github__gateway__service__pb2.GetCacheCountersResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -633,6 +650,33 @@ class GitHubGatewayService:
             '/miyabi.github_gateway.v1.GitHubGatewayService/WatchRateLimits',
             miyabi_dot_github__gateway_dot_v1_dot_github__gateway__service__pb2.WatchRateLimitsRequest.SerializeToString,
             miyabi_dot_github__gateway_dot_v1_dot_github__gateway__service__pb2.WatchRateLimitsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCacheCounters(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/miyabi.github_gateway.v1.GitHubGatewayService/GetCacheCounters',
+            miyabi_dot_github__gateway_dot_v1_dot_github__gateway__service__pb2.GetCacheCountersRequest.SerializeToString,
+            miyabi_dot_github__gateway_dot_v1_dot_github__gateway__service__pb2.GetCacheCountersResponse.FromString,
             options,
             channel_credentials,
             insecure,

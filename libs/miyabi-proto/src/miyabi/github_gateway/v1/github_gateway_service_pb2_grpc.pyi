@@ -108,6 +108,8 @@ class GitHubGatewayServiceStub:
     """WatchRateLimits streams the limits: at once, then on each change, at most four answers a second; what another replica
     has changed is seen within a second or so. A repository's cap that is switched off has the limit 0.
     """
+    GetCacheCounters: _grpc.UnaryUnaryMultiCallable[_github_gateway_service_pb2.GetCacheCountersRequest, _github_gateway_service_pb2.GetCacheCountersResponse]
+    """GetCacheCounters returns what the caches counted since the replica that answers began; nothing is estimated."""
 
 @_typing.type_check_only
 class GitHubGatewayServiceAsyncStub(GitHubGatewayServiceStub):
@@ -189,6 +191,8 @@ class GitHubGatewayServiceAsyncStub(GitHubGatewayServiceStub):
     """WatchRateLimits streams the limits: at once, then on each change, at most four answers a second; what another replica
     has changed is seen within a second or so. A repository's cap that is switched off has the limit 0.
     """
+    GetCacheCounters: _aio.UnaryUnaryMultiCallable[_github_gateway_service_pb2.GetCacheCountersRequest, _github_gateway_service_pb2.GetCacheCountersResponse]  # type: ignore[assignment]
+    """GetCacheCounters returns what the caches counted since the replica that answers began; nothing is estimated."""
 
 class GitHubGatewayServiceServicer(metaclass=_abc_1.ABCMeta):
     """GitHub, batched, paced and cached. Reads are coalesced; every write is idempotent: repeating it makes no second object.
@@ -339,5 +343,13 @@ class GitHubGatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         """WatchRateLimits streams the limits: at once, then on each change, at most four answers a second; what another replica
         has changed is seen within a second or so. A repository's cap that is switched off has the limit 0.
         """
+
+    @_abc_1.abstractmethod
+    def GetCacheCounters(
+        self,
+        request: _github_gateway_service_pb2.GetCacheCountersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_github_gateway_service_pb2.GetCacheCountersResponse, _abc.Awaitable[_github_gateway_service_pb2.GetCacheCountersResponse]]:
+        """GetCacheCounters returns what the caches counted since the replica that answers began; nothing is estimated."""
 
 def add_GitHubGatewayServiceServicer_to_server(servicer: GitHubGatewayServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
