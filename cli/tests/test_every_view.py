@@ -19,6 +19,7 @@ from miyabi.coordinator.v1.event_pb2 import BatchEvent
 from miyabi.coordinator.v1.result_pb2 import IssueResult
 from miyabi.coordinator.v1.result_pb2 import TestRunReport as RunReport
 from miyabi.coordinator.v1.result_pb2 import TestVerdict as Verdict
+from miyabi.coordinator.v1.transcript_pb2 import ModelCall
 from miyabi_agents.inspection import Inspection, Look, Refusal
 from miyabi_agents.toolchains.port import Project, RunVerdicts
 from miyabi_cli.batch_view import show_batches
@@ -28,6 +29,7 @@ from miyabi_cli.results import show_results
 from miyabi_cli.run_view import show_run
 from miyabi_cli.runtime import show_error
 from miyabi_cli.terminal import json_line, say_table
+from miyabi_cli.transcript_view import show_call
 from miyabi_cli.triage_view import TriageView
 from miyabi_cli.trial.inspection_view import show_inspection
 from miyabi_cli.trial.place import Place
@@ -104,6 +106,11 @@ def _show_audit(console: Console, text: str) -> None:
     say_table(console, audit._table([filled(AuditEntry(), text)]))  # type: ignore[list-item]
 
 
+def _show_call(console: Console, text: str) -> None:
+    call = filled(ModelCall(earlier_messages=1), text)
+    show_call(console, call)  # type: ignore[arg-type]
+
+
 def _show_error(console: Console, text: str) -> None:
     show_error(CliError(text, hint=text), console)
 
@@ -120,7 +127,7 @@ def _show_inspection(console: Console, text: str) -> None:
     show_inspection(console, inspection, uncommitted=2)
 
 
-@pytest.mark.parametrize("show", [_show_run, _show_batches, _show_audit, _show_error, _show_inspection])
+@pytest.mark.parametrize("show", [_show_run, _show_batches, _show_audit, _show_error, _show_inspection, _show_call])
 @settings(deadline=None, max_examples=40)
 @given(text=TEXTS)
 def test_every_answer_is_shown(show: Callable[[Console, str], None], text: str) -> None:

@@ -104,6 +104,23 @@ class CoordinatorClient:
         answer = await self.ask(self.stub.GetIssueRun, request)
         return answer.run
 
+    async def not_known(self, batch: str) -> list[str]:
+        """Return what could not be found out when a batch was accepted, and what was left out of it.
+
+        Raises:
+            CliError: there is no such batch, or the coordinator is out of reach.
+        """
+        request = pb.WatchBatchRequest(name=batch, committed_only=True)
+        events = self.stub.WatchBatch(request, timeout=CALL_TIMEOUT.total_seconds())
+        try:
+            async for answer in events:
+                return [words for event in answer.events for words in event.batch_accepted.not_known]
+        except grpc.aio.AioRpcError as error:
+            raise from_service(from_rpc_error(error)) from error
+        finally:
+            events.cancel()
+        return []
+
     async def resolve_approval(self, batch: str, number: int, *, approved: bool, comment: str) -> IssueRun:
         """Decide on a run that waits for a person; returns it after that.
 

@@ -32,6 +32,11 @@ _NOTES: dict[str, Callable[[BatchEvent], Iterable[str]]] = {
     "pull_request_recorded": lambda event: event.pull_request_recorded.notes,
     "run_ordered": lambda event: [event.run_ordered.message],
 }
+#: What the model tried on the way and was refused.
+_ATTEMPTS: dict[str, Callable[[BatchEvent], Iterable[str]]] = {
+    "change_recorded": lambda event: event.change_recorded.attempts_refused,
+    "documentation_recorded": lambda event: event.documentation_recorded.attempts_refused,
+}
 
 
 class Attention:
@@ -45,6 +50,7 @@ class Attention:
     def __init__(self, console: Console, *, stays: bool = True) -> None:
         self._console, self._stays = console, stays
         self._reasons: dict[int, Sequence[str]] = {}
+        self._refused: set[tuple[int, str]] = set()
 
     def note(self, event: BatchEvent) -> None:
         """Look at an event."""
@@ -56,6 +62,8 @@ class Attention:
             self._reasons[event.issue_number] = list(event.verification_recorded.approval_reasons)
             if not event.verification_recorded.passed:
                 self._refuted(event.issue_number, event.verification_recorded)
+        elif payload in _ATTEMPTS:
+            self._attempts(event.issue_number, _ATTEMPTS[payload](event))
         elif payload in _NOTES:
             self._notes(event.issue_number, _NOTES[payload](event))
         elif payload == "review_recorded" and not event.review_recorded.passed:
@@ -84,6 +92,13 @@ class Attention:
         """Print sentences on an issue's step."""
         for note in notes:
             say(self._console, ours("#{} ", number, style="yellow"), shown(Untrusted(note)))
+
+    def _attempts(self, number: int, attempts: Iterable[str]) -> None:
+        """Print what the model tried and was refused, each once: a change brings along those of the rounds before."""
+        for attempt in attempts:
+            if (number, attempt) not in self._refused:
+                self._refused.add((number, attempt))
+                say(self._console, ours("#{} refused: ", number, style="yellow"), shown(Untrusted(attempt)))
 
     def _waits(self, event: BatchEvent) -> None:
         """Say that a person has to decide, why, and how."""

@@ -94,6 +94,18 @@ WORDS: tuple[Word, ...] = (
         see=("watch", "show", "transcript"),
     ),
     Word(
+        "transcript",
+        "issue.transcript:transcript",
+        "Show what the steps of an issue asked a model, and what it answered.",
+        LOOK,
+        (
+            Example("miyabi transcript latest 60", "Every call for issue 60 of the newest batch"),
+            Example("miyabi transcript latest 60 implement --json", "Those of one step, for machines"),
+        ),
+        json="miyabi.coordinator.v1.ModelCall",
+        see=("logs", "show"),
+    ),
+    Word(
         "agents",
         "fleet.agents:agents",
         "List agents with their slots and the tasks that they run now.",
