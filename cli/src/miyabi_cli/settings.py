@@ -30,6 +30,8 @@ class CliSettings(CallerSettings):
     coordinator: str = "localhost:50051"
     #: host:port of the GitHub gateway that `miyabi doctor` asks about a repository.
     gateway: str = "localhost:50053"
+    #: host:port of the dashboard's gRPC, which `miyabi report` and `miyabi perf` ask.
+    dashboard: str = "localhost:50054"
     #: Where the local stack keeps state, logs and repositories.
     data_dir: Path = Field(default_factory=default_data_dir)
     #: Redis or Valkey of your own; without it the stack starts an embedded one.

@@ -98,6 +98,19 @@ def _visible(match: re.Match[str]) -> str:
     return "".join(char if exact(char) == char else json.dumps(char, ensure_ascii=True)[1:-1] for char in match.group())
 
 
+def bar(console: Console, part: float, *, cells: int) -> TerminalText:
+    """Return a bar that is told by its form, not by colour alone.
+
+    Args:
+        console: Where to; one that knows ASCII only gets ASCII.
+        part: 0 to 1; only 1 is full, and only what rounds to nothing is empty.
+        cells: Cells of a full bar.
+    """
+    full, empty = _CELLS if (console.encoding or "").lower().startswith("utf") else _ASCII_CELLS
+    done = min(cells, max(int(cells * part), 1 if part > 0 else 0))
+    return TerminalText(Text.assemble((full * done, "green"), (empty * (cells - done), "dim")))
+
+
 class NumberColumn(ProgressColumn):
     """An issue's number, from the field `number`."""
 

@@ -76,6 +76,11 @@ class LocalStack:
         return f"127.0.0.1:{self.options.ports.coordinator}"
 
     @property
+    def dashboard_target(self) -> str:
+        """host:port of the dashboard's gRPC."""
+        return f"127.0.0.1:{self.options.ports.dashboard_grpc}"
+
+    @property
     def page(self) -> str:
         """Address of the web page."""
         return f"http://localhost:{self.options.ports.dashboard}"

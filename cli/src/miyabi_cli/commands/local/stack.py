@@ -149,6 +149,14 @@ def _say_where(runtime: Runtime, stack: LocalStack) -> None:
         file = shown(Untrusted(str(token)))
         say(runtime.errors, ours("your token   "), file, ours(": export MIYABI_TOKEN_FILE="), file)
     say(runtime.errors, ours("coordinator  "), shown(Untrusted(stack.coordinator_target)), ours(" (gRPC, reflection)"))
+    say(runtime.errors, ours("measurements "), shown(Untrusted(stack.dashboard_target)), ours(" (gRPC, reflection)"))
+    if stack.options.ports != Ports():
+        others = (
+            ("MIYABI_COORDINATOR", stack.coordinator_target), ("MIYABI_DASHBOARD", stack.dashboard_target),
+            ("MIYABI_DASHBOARD_URL", stack.page),
+        )  # fmt: skip
+        words = " ".join(f"{name}={value}" for name, value in others)
+        say(runtime.errors, ours("commands need  export "), shown(Untrusted(words)))
 
 
 async def _with_supervision(runtime: Runtime, stack: LocalStack, work: Callable[[], Awaitable[int]]) -> int:

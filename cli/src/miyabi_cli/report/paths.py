@@ -1,0 +1,77 @@
+"""The critical path of a report: which seconds decided when it ended, and what would have ended it sooner."""
+
+from __future__ import annotations
+
+from miyabi.dashboard.v1 import telemetry_service_pb2 as pb
+from miyabi_cli.report.model import Row, Section, Stretch, with_shares
+from miyabi_cli.report.spoken import measured, share, took
+
+#: What a stretch was, in a person's words; a test holds it against the proto.
+STRETCHES: dict[int, str] = {
+    pb.SegmentKind.SEGMENT_KIND_WORK: "work",
+    pb.SegmentKind.SEGMENT_KIND_LOST_ATTEMPT: "an attempt that came to nothing",
+    pb.SegmentKind.SEGMENT_KIND_QUEUE_WAIT: "no agent had a free slot",
+    pb.SegmentKind.SEGMENT_KIND_BACKOFF: "waiting for a repeat",
+    pb.SegmentKind.SEGMENT_KIND_SLOT_WAIT: "waiting for a place in the batch",
+    pb.SegmentKind.SEGMENT_KIND_APPROVAL: "waiting for a person",
+    pb.SegmentKind.SEGMENT_KIND_PAUSED: "the batch was paused",
+    pb.SegmentKind.SEGMENT_KIND_ORDER_WAIT: "waiting for another issue",
+    pb.SegmentKind.SEGMENT_KIND_FIX_ROUND: "a fix round",
+}
+
+
+def stretch_name(kind: int) -> str:
+    """Return what a stretch was; one that is newer than this program by its number."""
+    return STRETCHES.get(kind, f"kind {kind}")
+
+
+def critical_path(path: pb.CriticalPath) -> Section:
+    """Return a path's stretches by kind, the longest first, and its chain in order."""
+    rows = [(_segment(segment), segment.share) for segment in path.segments]
+    left_out = f" {path.steps_left_out} stretches more are not drawn." if path.steps_left_out else ""
+    return Section(
+        f"Critical path of {path.name}",
+        ("what", "step", "times", "sum", "share", "sooner without it"),
+        with_shares(rows),
+        frozenset({2, 3, 4, 5}),
+        note=f"{took(path.duration)}: the chain of stretches that ended last.{left_out}",
+        bars="share",
+        timeline=tuple(_stretch(step) for step in path.steps),
+    )
+
+
+def _segment(segment: pb.CriticalSegment) -> Row:
+    """Return the row of all stretches of a kind."""
+    gain = measured(segment, "gain")
+    return Row(
+        (
+            stretch_name(segment.kind),
+            segment.subject,
+            str(segment.count),
+            took(segment.duration),
+            share(segment.share),
+            gain,
+        ),
+        (("longest in", segment.example),) if segment.example else (),
+    )
+
+
+def _stretch(step: pb.CriticalStep) -> Stretch:
+    """Return one stretch of the chain."""
+    words = f"{step.subject or stretch_name(step.kind)}: {took(step.duration)}, {stretch_name(step.kind)}, {step.name}"
+    run = step.name.partition("/tasks/")[0].rpartition("/runs/")[2]
+    lane = f"#{run}" if run.isdigit() else "batch"
+    return Stretch(lane, stretch_name(step.kind), words, step.start_time.ToDatetime(), step.duration.ToTimedelta())
+
+
+def what_ifs(path: pb.CriticalPath) -> Section:
+    """Return what would have ended a batch sooner."""
+    rows = [(Row((entry.text, took(entry.gain))), entry.gain.ToTimedelta().total_seconds()) for entry in path.what_ifs]
+    return Section(
+        "What would have ended it sooner",
+        ("change", "sooner by"),
+        with_shares(rows),
+        frozenset({1}),
+        note="By running the same durations again with the change made; gains do not add up.",
+        bars="sooner by",
+    )
