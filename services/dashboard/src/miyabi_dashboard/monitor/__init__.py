@@ -1,0 +1,1 @@
+"""Measures what happens, finds what takes long and says what would help."""

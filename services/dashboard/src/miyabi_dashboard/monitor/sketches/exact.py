@@ -1,0 +1,34 @@
+"""Keeps every duration: for one batch, whose quantiles are exact."""
+
+from __future__ import annotations
+
+from bisect import insort
+
+
+class Exact:
+    """All durations, in order."""
+
+    __slots__ = ("_ordered", "total")
+
+    def __init__(self) -> None:
+        self._ordered: list[float] = []
+        self.total = 0.0
+
+    @property
+    def count(self) -> int:
+        """How many."""
+        return len(self._ordered)
+
+    @property
+    def most(self) -> float:
+        """The longest in seconds; 0 where there is none."""
+        return self._ordered[-1] if self._ordered else 0.0
+
+    def add(self, seconds: float) -> None:
+        """Take one."""
+        insort(self._ordered, seconds)
+        self.total += seconds
+
+    def quantile(self, share: float) -> float:
+        """Return the lower quantile, the duration at rank ⌊share · (count - 1)⌋; 0 where there is none."""
+        return self._ordered[int(share * (len(self._ordered) - 1))] if self._ordered else 0.0
