@@ -1,4 +1,4 @@
-"""Fetches what GitHub publishes of its interfaces, for tests: schema, REST description, webhooks, exchanges."""
+"""Fetches what is published of interfaces, for tests: GitHub's schemas and examples, the schema of SARIF."""
 
 from __future__ import annotations
 
@@ -28,6 +28,10 @@ OPENAPI_SHA512 = "pV8M7L9GY23AybNvTmo2nyjmpmnt6+2sRE/tqr0ZLQcPS4lnw7u5eZGNmwRNkB
 FIXTURES_PACKAGE = "@octokit/fixtures@23.1.2"
 FIXTURE_SCENARIOS = ("add-labels-to-issue", "errors", "labels", "paginate-issues")
 FIXTURES_SHA512 = "niG+SVffZ/xzojT3CE6M7DlqX7H9aQ75A6Xxjt4N47CkqssKXpSy2k6+Tj5ntcI5uWW2D9POzKxwJDmBfR+sJw=="
+#: The schema of SARIF 2.1.0, as OASIS publishes it, in a package of its editors.
+SARIF = ROOT / "build/sarif/sarif-2.1.0.json"
+SARIF_PACKAGE = "@microsoft/jest-sarif@1.0.0-beta.0"
+SARIF_SHA512 = "A1fOhPd6Ic5iDk4F9YPw1qNB4XF+7+IviR7xl8r2F6QzQkx5cpY9LsGk2rExiFIEcBbjpVnSmwWGBukASkiQ9A=="
 
 
 def fetch_schema() -> None:
@@ -45,6 +49,11 @@ def fetch_openapi() -> None:
     fetch_published(OPENAPI_PACKAGE, OPENAPI_SHA512, member="generated/api.github.com.json", target=OPENAPI)
 
 
+def fetch_sarif() -> None:
+    """Fetch the schema of SARIF."""
+    fetch_published(SARIF_PACKAGE, SARIF_SHA512, member="lib/schemas/sarif-2.1.0-rtm.5.json", target=SARIF)
+
+
 def fetch_fixtures() -> None:
     """Fetch the recorded exchanges of the scenarios with calls that we make, as one file."""
     scenarios = {}
@@ -56,7 +65,7 @@ def fetch_fixtures() -> None:
 
 
 def fetch_published(name: str, sha512: str, *, member: str, target: Path) -> None:
-    """Fetch a package of GitHub's from npm's registry, check its digest, and keep one file of it."""
+    """Fetch a package from npm's registry, check its digest, and keep one file of it."""
     target.parent.mkdir(parents=True, exist_ok=True)
     npm("pack", "--silent", "--pack-destination", str(target.parent), name, cwd=target.parent)
     stem = name.removeprefix("@").rpartition("@")[0].replace("/", "-")
@@ -76,4 +85,5 @@ def schemas() -> None:
     once("GitHub schema", SCHEMA_PACKAGE, fetch_schema, proof=SCHEMA)
     once("GitHub webhooks", WEBHOOKS_PACKAGE, fetch_webhooks, proof=WEBHOOKS)
     once("GitHub REST description", OPENAPI_PACKAGE, fetch_openapi, proof=OPENAPI)
+    once("SARIF schema", SARIF_PACKAGE, fetch_sarif, proof=SARIF)
     once("GitHub exchanges", f"{FIXTURES_PACKAGE} {FIXTURE_SCENARIOS}", fetch_fixtures, proof=FIXTURES)

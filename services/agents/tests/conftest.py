@@ -52,6 +52,7 @@ class Gateway(GitHubGatewayServiceServicer):
         self.label_calls: list[pb.SetLabelsRequest] = []
         self.pull_request = pb.PullRequest(number=7, base_branch="main")
         self.comments: dict[str, str] = {}
+        self.reviews: dict[str, pb.PostReviewRequest] = {}
         self.is_locked = False
         self.opening: Any = None
 
@@ -80,6 +81,16 @@ class Gateway(GitHubGatewayServiceServicer):
         created = request.marker not in self.comments
         self.comments[request.marker] = request.body
         return pb.UpsertCommentResponse(url=f"https://example.test/{request.number}#{request.marker}", created=created)
+
+    async def PostReview(self, request: pb.PostReviewRequest, context: Any) -> pb.PostReviewResponse:  # noqa: N802
+        """Keep the one review of a marker, its inline comments once; a conversation that is locked takes none."""
+        if self.is_locked:
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "GitHub refused: the conversation is locked")
+        created = request.marker not in self.reviews
+        if created:
+            self.reviews[request.marker] = request
+        self.comments[request.marker] = request.body
+        return pb.PostReviewResponse(url=f"https://example.test/{request.number}#{request.marker}", created=created)
 
     async def SetLabels(self, request: pb.SetLabelsRequest, context: Any) -> pb.SetLabelsResponse:  # noqa: N802
         """Change the issue's labels."""

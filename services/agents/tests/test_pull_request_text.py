@@ -196,7 +196,7 @@ def test_each_field_of_a_verdict_is_shown() -> None:
     for part in (
         "the change is not proven: word", "**Takes a person's approval:**\n- word", "Taken away by the change: 2",
         "Pass and fail by turns: 2", "Broken by the change: 2", "Both forms of changed expectations: 2", "Environment</summary>",
-        "`word`: word, word, from `word`, there already", "word: 3 tests, exit status 0, 0.0 s; gives no verdict: word",
+        "`word`: word, word, from `word`, there already", "`word`: 3 tests, exit status 0, 0.0 s; gives no verdict: word",
         "The end of the output", "9 more tests are not listed", "missing on this machine: word, word", ", not declared by it",
     ):  # fmt: skip
         assert part in text, part

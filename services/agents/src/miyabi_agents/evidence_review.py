@@ -37,7 +37,7 @@ def review_details(result: ReviewResult | None) -> list[GitHubMarkdown]:
         folded_list("Analysers: {count}", result.analysers, _analyser, budget=ANALYSERS),
         folded_list("Findings on changed lines: {count}", result.findings, _finding, budget=FINDINGS),
         folded_list("Not looked at, or in another way: {count}", result.left_out, _sentence, budget=LEFT_OUT),
-        folded("Remarks of the model, which take no points", remarks),
+        folded("Remarks of the model, of which only quoted concerns take points", remarks),
     ]
 
 
@@ -48,7 +48,8 @@ def _sentence(text: str) -> GitHubMarkdown:
 
 def _analyser(run: AnalyserRun) -> GitHubMarkdown:
     """Render how one analyser ended."""
-    name = inline(Untrusted(f"{run.analyser} {run.version}".strip()), most=100)
+    # As code: beside a colon of ours, a version that is made for it would be an emoji.
+    name = code(Untrusted(f"{run.analyser} {run.version}".strip()), most=100)
     notes = inline(Untrusted("; ".join(run.notes)), most=SENTENCE)
     noted = ours(" ({notes})", notes=notes) if notes else notes
     if run.not_applicable and notes:
@@ -66,6 +67,6 @@ def _finding(entry: Finding) -> GitHubMarkdown:
     return ours(
         "{place} {rule}: {message}",
         place=code(Untrusted(f"{entry.path}:{entry.line}")),
-        rule=inline(Untrusted(f"{entry.analyser} {entry.rule}".strip()), most=100),
+        rule=code(Untrusted(f"{entry.analyser} {entry.rule}".strip()), most=100),
         message=inline(Untrusted(entry.message), most=SENTENCE),
     )

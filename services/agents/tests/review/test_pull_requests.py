@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from miyabi.coordinator.v1.result_pb2 import ReviewResult
 from miyabi.coordinator.v1.state_pb2 import FailureReason, Pipeline
 from miyabi_agents.agents.reviewer import ReviewerAgent
 from miyabi_agents.errors import AgentError
+from miyabi_sim.model.scenarios import Scenario
 
 WHO = ("-c", "user.name=t", "-c", "user.email=t@example.com")
 
@@ -158,3 +160,65 @@ async def test_a_huge_change_is_looked_at_to_its_last_file(workshop: Any) -> Non
     result = await review(workshop)
     assert [(entry.path, entry.line, entry.rule) for entry in result.findings] == [("z.js", 1501, "eval-javascript")]
     assert (result.files, result.incomplete) == (23, False)
+
+
+async def test_findings_stand_beside_their_lines_once(workshop: Any) -> None:
+    """Each line with findings has one comment on the head that was looked at; a repeat has the same body and none more."""
+
+    def edit(path: Path) -> None:
+        (path / "toy/numbers.py").write_text(
+            "import os\n\n\ndef double(value):\n    return eval(value)  # noqa: B307\n"
+        )
+        (path / "ruff.toml").write_text("")
+
+    open_pull(workshop, edit)
+    result = await review(workshop)
+    sent = workshop.gateway.reviews["review"]
+    assert (sent.number, sent.commit_sha) == (7, workshop.gateway.pull_request.head_sha)
+    assert [(entry.path, entry.line) for entry in sent.comments] == [("toy/numbers.py", 5), ("toy/numbers.py", 1)]
+    assert "`bandit B307` (-40)" in sent.comments[0].body
+    assert "`ruff F401` (-20)" in sent.comments[1].body
+    assert any(entry.path == "ruff.toml" and not entry.line for entry in result.findings)
+
+
+async def test_what_a_model_quotes_of_the_change_counts(workshop: Any) -> None:
+    """A whole changed line takes points; a line of base, a part of one, another file's or nothing is dropped and counted."""
+
+    def concern(path: str, quote: str, *, serious: bool = True) -> dict[str, Any]:
+        return {"path": path, "quote": quote, "words": "it may be wrong", "serious": serious}
+
+    open_pull(
+        workshop,
+        lambda path: (path / "toy/numbers.py").write_text(
+            "def double(value):\n    return value + 2\n\n\nLIMIT = 3\nMOST = 4\n"
+        ),
+    )
+    concerns = [
+        concern("toy/numbers.py", "LIMIT = 3"), concern("toy/numbers.py", "  MOST = 4 ", serious=False),
+        concern("toy/numbers.py", "return value + 2"), concern("toy/numbers.py", "LIMIT"), concern("toy/numbers.py", ""),
+        concern("toy/words.py", "LIMIT = 3"), concern("no/such.py", "LIMIT = 3"),
+    ]  # fmt: skip
+    said = {"summary": "Two things.", "findings": ["naming"], "concerns": concerns}
+    scenario = Scenario(name="r", tool="record_review", turns=[[{"tool": "record_review", "input": said}]])
+    inputs = {"pipeline": Pipeline.PIPELINE_REVIEW}
+    result = (await workshop.run(ReviewerAgent(), scenario, inputs=inputs)).review
+    assert [(entry.analyser, entry.path, entry.line, entry.penalty) for entry in result.findings] == [
+        ("model", "toy/numbers.py", 5, 10), ("model", "toy/numbers.py", 6, 2)
+    ]  # fmt: skip
+    model = next(run for run in result.analysers if run.analyser == "model")
+    assert (result.score, list(model.notes)) == (88, ["5 concerns quote no line of the change, and were dropped"])
+    assert [entry.line for entry in workshop.gateway.reviews["review"].comments] == [5, 6]
+
+
+async def test_findings_are_kept_as_sarif(workshop: Any) -> None:
+    """Among the texts of the run, once: the findings of each analyser with their places, and how each ended."""
+    open_pull(workshop, mixed)
+    result = await review(workshop)
+    (text,) = [one.text.text for one in workshop.sent if one.text.step == "review.sarif"]
+    log = json.loads(text)
+    runs = {run["tool"]["driver"]["name"]: run for run in log["runs"]}
+    assert (log["version"], log["properties"]["score"]) == ("2.1.0", result.score)
+    (one,) = runs["ruff"]["results"]
+    place = {"artifactLocation": {"uri": "toy/numbers.py"}, "region": {"startLine": 1}}
+    assert (one["ruleId"], one["level"], one["locations"]) == ("F401", "error", [{"physicalLocation": place}])
+    assert {run["invocations"][0]["executionSuccessful"] for run in runs.values()} == {True}

@@ -1,10 +1,11 @@
-"""Review: every analyser on the changed lines, a score by a table, and the model's remarks for a person."""
+"""Review: every analyser on the changed lines at once, a score by a table, and the model's remarks for a person."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
 
 from miyabi.common.v1.task_kind_pb2 import TaskKind
 from miyabi.coordinator.v1.dispatch_service_pb2 import Lease, Outcome
@@ -15,12 +16,15 @@ from miyabi_agents.agents import prompts, review_comment
 from miyabi_agents.agents.change_prompt import change_prompt
 from miyabi_agents.agents.editing import tool
 from miyabi_agents.agents.gateway_calls import CALL_SECONDS, answered
-from miyabi_agents.analysers.base import ToolRunner
+from miyabi_agents.agents.review_comment import Placed, placed_of
+from miyabi_agents.analysers import quoting, sarif
+from miyabi_agents.analysers.base import Subject, ToolRunner
 from miyabi_agents.analysers.changed.change_set import of_change_set
 from miyabi_agents.analysers.changed.exhibits import Exhibits, lay_out
-from miyabi_agents.analysers.native.running import Head, lint
+from miyabi_agents.analysers.native.running import Head, Linted, lint
+from miyabi_agents.analysers.quoting import Concerns
 from miyabi_agents.analysers.score import score
-from miyabi_agents.analysers.suite import AGAIN, ALL, run_all
+from miyabi_agents.analysers.suite import AGAIN, ALL, Looked, run_all
 from miyabi_agents.errors import AgentError, BudgetError, GitHubError, ModelAnswerError, ModelUnavailableError
 from miyabi_agents.ports import TaskContext, Worktree
 from miyabi_agents.sandbox.removal import remove_tree
@@ -33,6 +37,7 @@ TOOL = tool(
     "record_review",
     "Record remarks on the change for a person.",
     {"summary": {"type": "string", "maxLength": 8000}, "findings": {"type": "array", "items": {"type": "string"}}},
+    {"concerns": {"type": "array", "maxItems": quoting.MAX_CONCERNS, "items": quoting.SCHEMA}},
 )
 
 #: Who finds suppressions and edits of configurations, and since when by these rules.
@@ -48,7 +53,7 @@ class ReviewerAgent:
     capabilities = frozenset({TaskKind.TASK_KIND_REVIEW})
 
     async def run(self, task: Lease, context: TaskContext) -> Outcome:
-        """Review the change; that of a pull request is told there too, in one comment.
+        """Review the change; that of a pull request is told there too, in one review with inline comments.
 
         Raises:
             WorkspaceError: base or head cannot be had, or have nothing in common.
@@ -59,10 +64,9 @@ class ReviewerAgent:
         if inputs.pipeline != Pipeline.PIPELINE_REVIEW and inputs.HasField("change_set"):
             change = inputs.change_set
             async with context.workspaces.files(repository=inputs.repository, sha=change.base_sha) as base:
-                laid, result = await _measured(
-                    context, of_change_set(change.files, base), base, lambda: _applied(context, change)
-                )
-            return Outcome(review=await self._finished(context, laid, result, change))
+                files = of_change_set(change.files, base)
+                _, result = await _measured(context, _Change(files, base, change, lambda: _applied(context, change)))
+            return await _recorded(context, result)
         pull = await _pull_request(context)
         async with context.workspaces.compare(pull) as compared:
             if not compared.files:
@@ -71,41 +75,54 @@ class ReviewerAgent:
                     "Push a change to it, or close it"
                 )
                 raise AgentError(message, reason=FailureReason.FAILURE_REASON_NO_CHANGE)
-            laid, result = await _measured(context, compared.files, compared.base, lambda: _head(context, compared))
             change = await _as_shown(compared)
-        laid.notes += compared.notes
-        result = await self._finished(context, laid, result, change)
+            seen = _Change(compared.files, compared.base, change, lambda: _head(context, compared), compared.notes)
+            placed, result = await _measured(context, seen)
         result.compared_sha, result.head_sha = compared.base.sha, compared.head
-        await _told(context, result)
-        return Outcome(review=result)
+        await _told(context, result, placed)
+        return await _recorded(context, result)
 
-    async def _finished(
-        self, context: TaskContext, laid: Exhibits, result: ReviewResult, change: ChangeSet
-    ) -> ReviewResult:
-        """Return the result with the model's remarks and with what was left out."""
-        result.remarks, unseen = await self._remarks(context.lease, context, change)
-        result.files = laid.count
-        left_out = _listed([*result.left_out, *laid.left_out, *unseen])
-        result.left_out[:] = left_out
-        return result
 
-    async def _remarks(self, task: Lease, context: TaskContext, change: ChangeSet) -> tuple[str, Sequence[str]]:
-        """Ask the model for remarks, and return what it was not shown; they take no points, so none is no failure."""
-        if context.model is None:
-            return "", ()
-        await context.progress.step("reading the change")
-        told = change_prompt(change)
-        prompt = (
-            f"{prompts.heading(task)}\n\n{prompts.fence(task.inputs.issue_title)}\n\nThe change:\n"
-            f"{told.text}\n\nSay what a reviewer should look at, then call record_review."
-        )
-        try:
-            said = await context.model.call_tool(step="review", system=prompts.SYSTEM, prompt=prompt, tool=TOOL)
-        except (ModelUnavailableError, ModelAnswerError, BudgetError) as error:
-            return "", (f"the model made no remarks, which take no points: {error}",)
-        await context.progress.text_done("review")
-        remarks = "\n".join([said["summary"], *(f"- {finding}" for finding in said["findings"])]).strip()
-        return shortened(remarks, 8000), told.notes
+@dataclass(frozen=True)
+class _Change:
+    """What is reviewed."""
+
+    files: Iterable[ChangedFile]
+    base: CommitFiles
+    shown: ChangeSet  #: as a model is shown it
+    head: Head
+    notes: Sequence[str] = ()  #: of how it was compared
+
+
+@dataclass
+class _Said:
+    """What the model said."""
+
+    remarks: str = ""
+    concerns: Concerns = field(default_factory=Concerns)
+    unseen: Sequence[str] = ()  #: what it was not shown, or why it said nothing
+    run: AnalyserRun | None = None  #: None: there is no model
+
+
+async def _asked(context: TaskContext, change: ChangeSet, subject: Subject) -> _Said:
+    """Ask the model; what it finds counts where it quotes a changed line, and none of it is no failure."""
+    if context.model is None:
+        return _Said()
+    told, task = change_prompt(change), context.lease
+    prompt = (
+        f"{prompts.heading(task)}\n\n{prompts.fence(task.inputs.issue_title)}\n\nThe change:\n"
+        f"{told.text}\n\nSay what a reviewer should look at, then call record_review. A concern takes points where it "
+        "quotes one whole line that the change adds, word for word; without such a line, write it into findings."
+    )
+    try:
+        said = await context.model.call_tool(step="review", system=prompts.SYSTEM, prompt=prompt, tool=TOOL)
+    except (ModelUnavailableError, ModelAnswerError, BudgetError) as error:
+        return _Said(unseen=(f"the model made no remarks, without which the score stands as it is: {error}",))
+    await context.progress.text_done("review")
+    remarks = "\n".join([said["summary"], *(f"- {finding}" for finding in said["findings"])]).strip()
+    concerns = await asyncio.to_thread(quoting.quoted, said.get("concerns", ()), subject)
+    run = AnalyserRun(analyser=quoting.MODEL, completed=True, notes=concerns.notes)
+    return _Said(shortened(remarks, 8000), concerns, told.notes, run)
 
 
 @asynccontextmanager
@@ -123,42 +140,61 @@ def _head(context: TaskContext, compared: Comparison) -> AbstractAsyncContextMan
     return context.workspaces.open(repository=repository, sha=compared.head, label="review", submodules_of=base)
 
 
-async def _measured(
-    context: TaskContext, files: Iterable[ChangedFile], base: CommitFiles, head: Head
-) -> tuple[Exhibits, ReviewResult]:
-    """Lay the files out, have all analysers look at them, and compute the score."""
+async def _measured(context: TaskContext, change: _Change) -> tuple[Placed, ReviewResult]:
+    """Lay the files out, have all analysers and the model look at them at once, and compute the score."""
     await context.progress.step("analysing the change")
     label = f"review-{context.lease.inputs.issue_number}"
     folder = await asyncio.to_thread(context.workspaces.scratch, label)
     try:
-        laid = await asyncio.to_thread(lay_out, files, base, folder)
+        laid = await asyncio.to_thread(lay_out, change.files, change.base, folder)
         await asyncio.to_thread((folder / "scratch").mkdir)
         runner = ToolRunner(context.sandbox, folder / "scratch")
-        looked = await run_all(ALL, laid.subject, context.progress, runner, left_out=laid.unread)
-        linted = await lint(context, laid.subject, base, head)
+        async with asyncio.TaskGroup() as tasks:
+            analysing = tasks.create_task(run_all(ALL, laid.subject, context.progress, runner, left_out=laid.unread))
+            linting = tasks.create_task(lint(context, laid.subject, change.base, change.head))
+            asking = tasks.create_task(_asked(context, change.shown, laid.subject))
     finally:
         await asyncio.shield(asyncio.to_thread(remove_tree, folder))
+    result = _scored(laid, analysing.result(), linting.result(), asking.result())
+    result.left_out[:] = _listed([*result.left_out, *laid.left_out, *change.notes, *asking.result().unseen])
+    return placed_of(laid.subject, change.shown.diff), result
+
+
+def _scored(laid: Exhibits, looked: Looked, linted: Linted, said: _Said) -> ReviewResult:
+    """Compute the score."""
     own = [(OWN, finding) for finding in laid.findings]
+    concerns = [(quoting.MODEL, finding) for finding in said.concerns.findings]
     runs = [*looked.runs, *linted.runs, AnalyserRun(analyser=OWN, version=OWN_VERSION, completed=True)]
-    analysed = bool(laid.subject.files)
-    return laid, score(
-        [*own, *looked.findings, *linted.findings], runs, analysed=analysed, remedy=looked.remedy or AGAIN
+    result = score(
+        [*own, *looked.findings, *linted.findings, *concerns],
+        [*runs, *([said.run] if said.run else [])],
+        remarks=said.remarks,
+        analysed=bool(laid.subject.files),
+        remedy=looked.remedy or AGAIN,
     )
+    result.files = laid.count
+    return result
 
 
-async def _told(context: TaskContext, result: ReviewResult) -> None:
-    """Write the comment; where GitHub does not take it, what was measured is kept and says so.
+async def _recorded(context: TaskContext, result: ReviewResult) -> Outcome:
+    """Keep the findings as SARIF among the run's texts, and return the outcome."""
+    await context.progress.record(sarif.STEP, await asyncio.to_thread(sarif.sarif_of, result))
+    return Outcome(review=result)
+
+
+async def _told(context: TaskContext, result: ReviewResult, placed: Placed) -> None:
+    """Post the review; where GitHub does not take it, what was measured is kept and says so.
 
     Raises:
         GitHubError: a repeat may help.
     """
     try:
-        result.comment_url = await review_comment.post(context, result)
+        result.comment_url, notes = await review_comment.post(context, result, placed)
     except GitHubError as error:
         if error.retryable:
             raise
-        note = f"no comment was written on the pull request: {error}"
-        result.left_out[:] = _listed([note, *result.left_out])
+        notes = [f"no review was posted on the pull request: {error}"]
+    result.left_out[:] = _listed([*notes, *result.left_out])
 
 
 async def _pull_request(context: TaskContext) -> PullRequestRefs:

@@ -38,7 +38,7 @@ def score(
     Args:
         findings: Analyser and finding, on changed lines.
         runs: How each analyser ended; one that did not complete makes the review incomplete, never a pass.
-        remarks: For a person; they take no points.
+        remarks: For a person; what of them takes points is among the findings.
         analysed: Whether some analyser had something of the change to read; where none had, there is no score.
         remedy: What a person can do where the review is incomplete, as a sentence.
     """

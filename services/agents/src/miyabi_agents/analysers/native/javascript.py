@@ -1,4 +1,4 @@
-"""The analysers of JavaScript and TypeScript that a repository itself has in its environment: eslint and tsc."""
+"""The analysers of JavaScript and TypeScript: eslint and tsc, the repository's own, else those that we bring."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from miyabi_agents.analysers.base import HIGH, LOW, MEDIUM, AnalyserError, RawFinding
+from miyabi_agents.analysers.languages import suffix_of
 from miyabi_agents.analysers.native.linter import Lint, Said, in_project, in_repository, keys_of
 from miyabi_agents.analysers.reports import json_of
 from miyabi_agents.toolchains.port import Environment, Project
@@ -22,10 +23,30 @@ _TSC_FOUND = frozenset({0, 1, 2})
 #: Points of an error of eslint, a warning of it, an error of types (docs/review-score.md).
 _ESLINT = {2: (MEDIUM, 10), 1: (LOW, 2)}
 TYPE_POINTS = 30
+#: Options of eslint: comments of the change have no say.
+_ESLINT_OPTIONS = ("--format", "json", "--no-inline-config", "--no-error-on-unmatched-pattern")
+#: Files that only a repository's own eslint reads, with the plugin for them.
+_COMPONENTS = frozenset({".vue", ".svelte"})
+#: Options of tsc, and those where a project says none.
+_TSC_OPTIONS = ("--noEmit", "--pretty", "false", "--incremental", "false")
+_TSC_DEFAULT = (
+    "--skipLibCheck", "--target", "es2022", "--module", "esnext", "--moduleResolution", "bundler", "--jsx", "preserve",
+    "--allowImportingTsExtensions", "--resolveJsonModule", "--strictNullChecks",
+)  # fmt: skip
+#: What tsc says of packages, or types of packages, that are not there: nothing where nobody installed them.
+_UNKNOWN_PACKAGES = frozenset({
+    "TS2307", "TS2503", "TS2580", "TS2581", "TS2582", "TS2584", "TS2591", "TS2592", "TS2688", "TS2875", "TS7016",
+    "TS7026",
+})  # fmt: skip
+#: Names of files that configure eslint, and where a manifest does.
+_CONFIGURATIONS = (".eslintrc", "eslint.config.")
+_SECTION = b'"eslintConfig"'
+#: Longest manifest that is searched for it.
+_MAX_MANIFEST = 1 << 20
 
 
 class Eslint:
-    """Lint by the repository's own rules and version."""
+    """Lint by the repository's own rules and version; by a safe default where it has none."""
 
     name = "eslint"
     toolchain = "javascript"
@@ -34,13 +55,23 @@ class Eslint:
 
     def lint(self, project: Project, environment: Environment, files: Sequence[str]) -> Lint | str:
         """Return the command for some files."""
-        program = _own(project, environment, "eslint/bin/eslint.js")
-        if program is None:
-            return "the repository has no eslint among its packages"
         node = keys_of(environment).get("node", "node")
-        options = ["--format", "json", "--no-inline-config", "--no-error-on-unmatched-pattern", "--"]
-        names = [f"./{in_project(path, project.root)}" for path in files]
-        return Lint([node, program, *options, *names], [node, program, "--version"])
+        program, configured = _own(project, environment, "eslint/bin/eslint.js"), _configured(project, environment)
+        own = program if configured else None
+        options, names = [*_ESLINT_OPTIONS], _names(files, project)
+        if own is not None:
+            return Lint([node, own, *options, "--", *names], [node, own, "--version"])
+        if all(suffix_of(path) in _COMPONENTS for path in files):
+            return "the repository has no eslint for components, and ours does not read them"
+        lacking = "has no configuration of eslint" if program else "has no eslint among its packages"
+        ours = "{tools}/node_modules/eslint/bin/eslint.js"
+        options += ["--no-config-lookup", "--config", "{tools}/eslint.config.mjs"]
+        return Lint(
+            [node, ours, *options, "--", *names],
+            [node, ours, "--version"],
+            own_tools=True,
+            note=f"by a safe default, since the repository {lacking}",
+        )
 
     def read(self, said: Said) -> list[RawFinding]:
         """Read its report, which stands behind whatever it warns of."""
@@ -60,7 +91,7 @@ class Eslint:
 
 
 class Tsc:
-    """Types, by the repository's own compiler and options."""
+    """Types, by the repository's own compiler and options; by ours where it has none."""
 
     name = "tsc"
     toolchain = "javascript"
@@ -68,16 +99,25 @@ class Tsc:
     reads_quieted = True
 
     def lint(self, project: Project, environment: Environment, files: Sequence[str]) -> Lint | str:
-        """Return the command for the project, which is the smallest part that tsc checks."""
-        del files
-        program = _own(project, environment, "typescript/bin/tsc")
-        if program is None:
-            return "the repository has no typescript among its packages"
-        if not (environment.tree / project.root / TSCONFIG).is_file():
-            return f"the project has no {TSCONFIG}"
+        """Return the command for the project, the smallest part that has options; for some files where it has none."""
         node = keys_of(environment).get("node", "node")
-        options = ["--noEmit", "--pretty", "false", "--incremental", "false", "-p", TSCONFIG]
-        return Lint([node, program, *options], [node, program, "--version"])
+        program = _own(project, environment, "typescript/bin/tsc")
+        has_options = (environment.tree / project.root / TSCONFIG).is_file()
+        lacking = ["no typescript among its packages"] * (program is None) + [f"no {TSCONFIG}"] * (not has_options)
+        begin = [node, program or "{tools}/node_modules/typescript/bin/tsc", *_TSC_OPTIONS]
+        command, before = [*begin, "-p", TSCONFIG], None
+        if not has_options:
+            command = [*begin, *_TSC_DEFAULT, *_names(files, project)]
+            there = [path for path in files if (environment.tree / path).is_file()]
+            before = [*begin, *_TSC_DEFAULT, *_names(there, project)] if there else []
+        return Lint(
+            command,
+            [node, begin[1], "--version"],
+            before=before,
+            own_tools=program is None,
+            note=f"by a safe default, since the repository has {' and '.join(lacking)}" if lacking else "",
+            ignored=_UNKNOWN_PACKAGES if lacking else frozenset(),
+        )
 
     def read(self, said: Said) -> list[RawFinding]:
         """Read what it prints."""
@@ -99,3 +139,21 @@ def _own(project: Project, environment: Environment, program: str) -> str | None
         if (environment.tree / place / "node_modules" / program).is_file():
             return (Path("{tree}") / place / "node_modules" / program).as_posix()
     return None
+
+
+def _configured(project: Project, environment: Environment) -> bool:
+    """Tell whether base has a configuration of eslint for a project, in its folder or above."""
+    folder = Path(project.root)
+    for place in (folder, *folder.parents):
+        here = environment.tree / place
+        if any(entry.name.startswith(_CONFIGURATIONS) for entry in here.iterdir()):
+            return True
+        manifest = here / "package.json"
+        if manifest.is_file() and manifest.stat().st_size <= _MAX_MANIFEST and _SECTION in manifest.read_bytes():
+            return True
+    return False
+
+
+def _names(files: Sequence[str], project: Project) -> list[str]:
+    """Return files as a program in the project's folder is told of them."""
+    return [f"./{in_project(path, project.root)}" for path in files]

@@ -13,10 +13,15 @@ from miyabi_agents.toolchains.port import Environment, Project
 
 @dataclass(frozen=True)
 class Lint:
-    """A command, with the placeholders of `toolchains.port.TestRun`."""
+    """A command, with the placeholders of `toolchains.port.TestRun`, and `{tools}` for the analysers that we bring."""
 
     command: Sequence[str]
     version: Sequence[str]  #: prints the version
+    #: The command for base, where it is another one; with no words there is nothing to look at.
+    before: Sequence[str] | None = None
+    own_tools: bool = False  #: needs the analysers that we bring
+    note: str = ""  #: what a reader should know of how it looks
+    ignored: frozenset[str] = frozenset()  #: rules that say nothing of the change
     environment: Mapping[str, str] = field(default_factory=dict)  #: beside that of the project's tests
     readable: Sequence[Path] = ()
 

@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
+from uuid import uuid4
 
 from miyabi.coordinator.v1.result_pb2 import AnalyserRun
 from miyabi_agents.analysers.base import MAX_OUTPUT_BYTES, AnalyserError, RawFinding, Subject
@@ -19,6 +20,7 @@ from miyabi_agents.analysers.languages import suffix_of
 from miyabi_agents.analysers.native.go import GoVet, Staticcheck
 from miyabi_agents.analysers.native.javascript import TSCONFIG, Eslint, Tsc
 from miyabi_agents.analysers.native.linter import Lint, Linter, Said
+from miyabi_agents.analysers.native.own import OwnTools
 from miyabi_agents.analysers.native.rust import Clippy
 from miyabi_agents.analysers.suite import Found, on_changed_lines
 from miyabi_agents.errors import ConfigError, EnvironmentBuildError, SandboxError, ToolchainMissingError
@@ -82,6 +84,8 @@ async def lint(context: TaskContext, subject: Subject, base: CommitFiles, head: 
     _not_run(linted, LINTERS, [path for path in wanted if path not in seen], "no project holds the files")
     for recognised, paths in parts:
         await _lint_project(context, subject, base, _Part(recognised, paths, head), linted)
+    order = {linter.name: place for place, linter in enumerate(LINTERS)}
+    linted.runs.sort(key=lambda run: order[run.analyser])
     return linted
 
 
@@ -105,8 +109,7 @@ async def _lint_project(context: TaskContext, subject: Subject, base: CommitFile
         return
     try:
         async with _Place.made(context, subject, base, part.recognised, part.head) as place:
-            for linter in own:
-                await place.run(linter, [path for path in part.paths if suffix_of(path) in linter.suffixes], linted)
+            await place.run_all(own, part.paths, linted)
     except (EnvironmentBuildError, ToolchainMissingError) as error:
         _not_run(linted, own, part.paths, str(error))
 
@@ -135,6 +138,7 @@ class _Place:
     environment: Environment
     before: Worktree
     after: Worktree
+    tools: OwnTools
 
     @classmethod
     @asynccontextmanager
@@ -169,9 +173,18 @@ class _Place:
             for tree in trees:
                 await asyncio.to_thread(lay, laid, source=environment.tree, target=tree.path)
             await asyncio.to_thread(_configure, base, trees[1].path, subject.files)
-            yield cls(context, subject, recognised, environment, trees[0], trees[1])
+            yield cls(context, subject, recognised, environment, trees[0], trees[1], OwnTools(context, held))
 
-    async def run(self, linter: Linter, files: Sequence[str], linted: Linted) -> None:
+    async def run_all(self, linters: Sequence[Linter], paths: Sequence[str], linted: Linted) -> None:
+        """Run analysers at once, each on the files that it reads."""
+        ours = {linter.name: [path for path in paths if suffix_of(path) in linter.suffixes] for linter in linters}
+        quieted = {path for linter in linters if linter.reads_quieted for path in ours[linter.name]}
+        await asyncio.to_thread(self._quieten, sorted(quieted))
+        async with asyncio.TaskGroup() as tasks:
+            for linter in linters:
+                tasks.create_task(self._run(linter, ours[linter.name], linted))
+
+    async def _run(self, linter: Linter, files: Sequence[str], linted: Linted) -> None:
         """Run one on both sides."""
         if not files:
             return
@@ -181,14 +194,18 @@ class _Place:
             return
         run, began = AnalyserRun(analyser=linter.name), time.monotonic()
         try:
+            if job.own_tools:
+                await self.tools.get()
             run.version = await self._version(job)
-            if linter.reads_quieted:
-                await asyncio.to_thread(self._quieten, files)
-            after = await self._said(linter, job, self.after)
-            before = await self._said(linter, job, self.before)
+            run.notes.extend([job.note] if job.note else [])
+            commands = (job.command, self.after), (job.command if job.before is None else job.before, self.before)
+            after, before = await asyncio.gather(*(self._said(linter, job, *one) for one in commands))
             found = [(linter.name, entry) for entry in without_known(after, before) if entry.path in self.subject.lines]
             linted.findings += on_changed_lines(found, self.subject)
             run.completed = True
+        except (EnvironmentBuildError, ToolchainMissingError) as error:
+            _not_run(linted, [linter], files, str(error))
+            return
         except (AnalyserError, SandboxError) as error:
             run.error = str(error)[:MAX_SENTENCE]
         except (KeyError, TypeError, IndexError, ValueError, AttributeError) as error:
@@ -196,16 +213,19 @@ class _Place:
         run.duration.CopyFrom(to_duration(timedelta(seconds=time.monotonic() - began)))
         linted.runs.append(run)
 
-    async def _said(self, linter: Linter, job: Lint, tree: Worktree) -> list[RawFinding]:
+    async def _said(self, linter: Linter, job: Lint, command: Sequence[str], tree: Worktree) -> list[RawFinding]:
         """Run a command in a checkout, and read it."""
+        if not command:
+            return []
         async with self.context.progress.invocation(linter.name) as invocation:
-            result = await self._sandboxed(job, job.command, tree)
+            result = await self._sandboxed(job, command, tree)
             if result.timed_out or result.limit_hit or result.output_cut or result.exit_code < 0:
                 why = f"{linter.name} came to no end: {_how(result)}"
                 invocation.failed(why)
                 raise AnalyserError(why)
         said = Said(result.output, result.exit_code, tree.path, self.recognised[1].root)
-        return await asyncio.to_thread(linter.read, said)
+        found = await asyncio.to_thread(linter.read, said)
+        return [entry for entry in found if entry.rule not in job.ignored]
 
     async def _version(self, job: Lint) -> str:
         """Return what a tool says of its version: the first line of it."""
@@ -216,8 +236,10 @@ class _Place:
         """Run one command as the project's tests are run."""
         toolchain, project = self.recognised
         run: TestRun = toolchain.test_run(project, self.environment, [])
-        scratch = tree.path.parent / f"{tree.path.name}.scratch"
+        scratch = tree.path.parent / f"{tree.path.name}.{uuid4().hex}.scratch"
         places = {"tree": str(tree.path), "env": str(self.environment.path), "scratch": str(scratch)}
+        tools = [(await self.tools.get()).tree] if job.own_tools else []
+        places |= {"tools": str(tools[0])} if tools else {}
         try:
             await asyncio.to_thread(prepare_scratch, scratch, run.copies)
             variables = {**run.environment, **job.environment}
@@ -226,7 +248,13 @@ class _Place:
                     [filled(argument, places) for argument in command],
                     cwd=tree.path / run.cwd,
                     writable=[tree.path, scratch],
-                    readable=[self.environment.path, *self.environment.recipe.readable, *run.readable, *job.readable],
+                    readable=[
+                        self.environment.path,
+                        *self.environment.recipe.readable,
+                        *run.readable,
+                        *job.readable,
+                        *tools,
+                    ],
                     environment={key: filled(value, places) for key, value in variables.items()},
                     limits=SandboxLimits(wall=TIMEOUT, cpu=4 * TIMEOUT, output_bytes=MAX_OUTPUT_BYTES),
                     network=Network.NONE,
