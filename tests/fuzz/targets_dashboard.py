@@ -7,7 +7,7 @@ from collections.abc import Callable
 from miyabi_core.edge import InvalidJsonError, strict_json
 from miyabi_core.errors import InvalidArgumentError
 from miyabi_dashboard.door.door import _token_of
-from miyabi_dashboard.http.incoming import cursor_of, sequence_of
+from miyabi_dashboard.serving.incoming import cursor_of, sequence_of
 from miyabi_dashboard.intake.events import OWN_NAMES, InvalidEventError, check
 from miyabi_dashboard.intake.store import stored_event
 from miyabi_dashboard.servicer import _unpack

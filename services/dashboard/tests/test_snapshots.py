@@ -130,19 +130,19 @@ async def test_run_is_told_with_its_diff_and_without_whole_files(watched: Watche
 async def test_graph_names_what_belongs_to_what(watched: Watched) -> None:
     """A batch is a graph of issues, tasks, the agent at work and the pull request; ids hold batch and issue."""
     graph = await watched.read("/api/graph")
-    kinds = [node["kind"] for node in graph["nodes"]]
+    kinds = [node["type"] for node in graph["nodes"]]
     assert {kind: kinds.count(kind) for kind in kinds} == {
         "batch": 1, "issue": 2, "task": 4, "pull-request": 1, "agent": 1,
     }  # fmt: skip
     edges = {
-        (edge["source"].removeprefix(NAME), edge["target"].removeprefix(NAME), edge["kind"]) for edge in graph["edges"]
+        (edge["from"].removeprefix(NAME), edge["to"].removeprefix(NAME), edge["type"]) for edge in graph["edges"]
     }
     assert ("/runs/2/tasks/triage", "agents/agent-1", "assigned-to") in edges
     assert ("/runs/2", "/runs/1", "depends-on") in edges
     assert ("/runs/1/tasks/plan", "/runs/1/tasks/triage", "depends-on") in edges
     assert ("/runs/1", "https://example.test/a/b/pull/9", "produced") in edges
     ids = {node["id"] for node in graph["nodes"]}
-    assert ids == ids | {edge[side] for edge in graph["edges"] for side in ("source", "target")}
+    assert ids == ids | {edge[side] for edge in graph["edges"] for side in ("from", "to")}
 
 
 async def test_graph_is_built_once_for_everyone(watched: Watched) -> None:

@@ -16,14 +16,24 @@ from miyabi_core.errors import UnavailableError
 from miyabi_core.redis import connect
 from miyabi_core.security import ClientSecurity, ServerSecurity
 from miyabi_core.server import GrpcServer
+from miyabi_dashboard.actions.batches import Actions
 from miyabi_dashboard.door.door import Door
 from miyabi_dashboard.gateway import GatewayClient
-from miyabi_dashboard.http.application import HttpInterface
+from miyabi_dashboard.intake.buckets import Buckets
+from miyabi_dashboard.intake.receive import Receiver
 from miyabi_dashboard.intake.store import IntakeStore
+from miyabi_dashboard.live.event_socket import EventSocket
 from miyabi_dashboard.live.hub import Hub
+from miyabi_dashboard.live.snapshots import Snapshots
 from miyabi_dashboard.performance import Monitor
 from miyabi_dashboard.policy import POLICY
+from miyabi_dashboard.reads.batches import BatchReads
+from miyabi_dashboard.reads.live_batches import LiveBatches
+from miyabi_dashboard.reads.measurements import Measurements
+from miyabi_dashboard.reads.preview import Previews
+from miyabi_dashboard.reads.system import SystemReads
 from miyabi_dashboard.servicer import TelemetryServicer
+from miyabi_dashboard.serving.application import HttpInterface
 from miyabi_dashboard.settings import DashboardSettings
 from miyabi_dashboard.upstream import Upstream, as_dict
 
@@ -42,18 +52,10 @@ class Dashboard:
         self.monitor = Monitor()
         self.upstream = Upstream(settings.coordinator, ClientSecurity.of(settings))
         self.gateway = GatewayClient(settings.gateway, ClientSecurity.of(settings))
-        self.intake = IntakeStore(self._redis)
-        self.http = HttpInterface(
-            intake=self.intake,
-            hub=self.hub,
-            upstream=self.upstream,
-            monitor=self.monitor,
-            max_body_bytes=settings.max_body_bytes,
-            simulated=settings.simulated,
-            graph_lifetime=timedelta(milliseconds=settings.graph_cache_ttl_ms),
-            door=Door(self.security.identities),
-            hosts=ServedHosts(settings.http_address, names_of(settings.http_hosts)),
-        )
+        self.intake = IntakeStore(self._redis, known_for=settings.intake_known_for)
+        lifetime = timedelta(milliseconds=settings.graph_cache_ttl_ms)
+        self.batches = LiveBatches(self.upstream, lifetime=lifetime)
+        self.http = self._interface(Door(self.security.identities))
         self._tls = self.security.http_context(settings.http_address)
         self.grpc = GrpcServer(
             service="dashboard",
@@ -68,14 +70,39 @@ class Dashboard:
         self.http_port = 0
         self._runner: web.AppRunner | None = None
 
+    def _interface(self, door: Door) -> HttpInterface:
+        """Put the parts of the HTTP interface together."""
+        settings, upstream, known = self._settings, self.upstream, door.knows_callers
+        simulated = settings.simulated
+        buckets = Buckets(rate=settings.intake_rate, burst=settings.intake_burst)
+        either = {"github": settings.simulated_github, "model": settings.simulated_model}
+        parts = (
+            Receiver(self.intake, self.hub, buckets, knows_callers=known),
+            BatchReads(upstream, self.batches, simulated=simulated),
+            SystemReads(upstream, self.gateway, simulated=either, knows_callers=known),
+            Measurements(self.monitor),
+            Previews(upstream, self.gateway),
+            Actions(upstream),
+        )
+        return HttpInterface(
+            [route for part in parts for route in part.routes()],
+            socket=EventSocket(self.hub, Snapshots(self.hub, upstream, simulated=simulated), door=door),
+            door=door,
+            hosts=ServedHosts(settings.http_address, names_of(settings.http_hosts)),
+            max_body_bytes=settings.max_body_bytes,
+        )
+
     def _take(self, events: list[BatchEvent]) -> None:
         """Measure and show events of the coordinator."""
         for event in events:
             self.monitor.take(event)
+        self.batches.take(events)
         self.hub.publish([{"source": "coordinator", **as_dict(event)} for event in events])
 
     def _reached(self, connected: bool) -> None:
         """Show that the coordinator is there, or away: without it nothing new can be shown."""
+        if not connected:
+            self.batches.forget()
         self.hub.publish([{"source": "dashboard", "coordinator": connected}])
 
     async def start(self) -> None:
@@ -95,12 +122,12 @@ class Dashboard:
         self.http_port = self._runner.addresses[0][1]
         await self.grpc.start()
         await self._redis.ping()
-        self.http.ready = True
+        self.http.probes.ready = True
         await self.grpc.set_ready(ready=True)
 
     async def stop(self) -> None:
         """End in order."""
-        self.http.ready = False
+        self.http.probes.ready = False
         await self.grpc.stop()
         if self._runner is not None:
             await self._runner.cleanup()

@@ -16,6 +16,9 @@ POLICY: Policy = {
 #: HTTP: what reports events from outside, and what reads.
 INTAKE = (Role.SUBMITTER, Role.AGENT)
 READ = (Role.VIEWER,)
+#: HTTP: actions, as the calls of the coordinator behind them.
+SUBMIT = (Role.SUBMITTER,)
+OPERATE = (Role.OPERATOR,)
 #: Paths that everyone may read: probes, the way in, and the page's own files, which hold no data.
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/login", "/login.css", "/icon.svg"})
 OPEN_PREFIXES = ("/assets/",)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from html import escape
 from urllib.parse import parse_qs
 
 from aiohttp import web
 
 from miyabi_core.errors import MiyabiError, PermissionDeniedError, UnauthenticatedError
-from miyabi_core.http_identity import COOKIE, authorise_http
+from miyabi_core.http_identity import COOKIE, authorise_http, token_shown
 from miyabi_core.identities import Identities
-from miyabi_core.identity import LOCAL, bind_identity
+from miyabi_core.identity import LOCAL, Role, bind_identity
 from miyabi_core.logging import get_logger
+from miyabi_dashboard.door.caller import bind_token
 from miyabi_dashboard.policy import INTAKE, OPEN_PATHS, OPEN_PREFIXES, READ
 
 #: The form works without a script; the page's own policy allows no form at all.
@@ -40,9 +43,24 @@ input, button { padding: .5rem; }
 _FORM_TYPE = "application/x-www-form-urlencoded"
 #: The form has one field.
 _MOST_FIELDS = 10
+#: Tokens expire; a connection that lasts is looked at so often though the identities are the same.
+_LOOK_AGAIN_SECONDS = 1.0
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _LOG = get_logger(__name__)
+
+
+@dataclass
+class Admission:
+    """What is kept of the last look at the caller of a long-lived connection.
+
+    Args:
+        generation: Of the identities.
+        looked: When, by the monotonic clock.
+    """
+
+    generation: int = -1
+    looked: float = 0.0
 
 
 class Door:
@@ -54,6 +72,13 @@ class Door:
 
     def __init__(self, identities: Identities | None) -> None:
         self._identities = identities
+        #: Roles by method and path as the router writes it, where they are others than READ and INTAKE.
+        self.roles: Mapping[tuple[str, str], tuple[Role, ...]] = {}
+
+    @property
+    def knows_callers(self) -> bool:
+        """False: identity is off."""
+        return self._identities is not None
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of the way in."""
@@ -87,8 +112,31 @@ class Door:
             UnauthenticatedError: nobody that we know.
             PermissionDeniedError: it lacks the role.
         """
-        roles = READ if request.method in {"GET", "HEAD"} or request.path == "/logout" else INTAKE
-        authorise_http(request.headers, *roles, identities=self._identities)
+        authorise_http(request.headers, *self._roles_of(request), identities=self._identities)
+        bind_token(token_shown(request.headers) if self._identities is not None else "")
+
+    def _roles_of(self, request: web.Request) -> tuple[Role, ...]:
+        """Return the roles of which a request needs one."""
+        method = "GET" if request.method == "HEAD" else request.method
+        resource = request.match_info.route.resource
+        if resource is not None and (roles := self.roles.get((method, resource.canonical))):
+            return roles
+        return READ if method == "GET" or request.path == "/logout" else INTAKE
+
+    def still_admits(self, request: web.Request, admission: Admission) -> None:
+        """Look again at a caller, where the identities changed or a second has passed.
+
+        Raises:
+            UnauthenticatedError: nobody that we know, or not any more.
+            PermissionDeniedError: it lacks the role.
+        """
+        if self._identities is None:
+            return
+        self._identities.refresh()
+        now = time.monotonic()
+        if admission.generation != self._identities.generation or now - admission.looked > _LOOK_AGAIN_SECONDS:
+            self.check(request)
+            admission.generation, admission.looked = self._identities.generation, now
 
     async def _form(self, _request: web.Request) -> web.Response:
         """Show the form."""

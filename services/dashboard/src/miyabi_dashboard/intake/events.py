@@ -30,6 +30,8 @@ class _Base(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     agentId: str = Field(min_length=1, max_length=128)  # noqa: N815 - the interface's own names
+    #: The sender's own id of the event: a repeat within `MIYABI_DASHBOARD_INTAKE_KNOWN_FOR` is stored once.
+    eventId: str | None = Field(default=None, min_length=1, max_length=128)  # noqa: N815
     issueNumber: int = Field(ge=0, le=MAX_NUMBER, strict=True)  # noqa: N815
     timestamp: datetime | None = None
     repository: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}$")
@@ -162,3 +164,27 @@ _TYPES = {
     "started", "progress", "completed", "error", "state:transition", "task:discovered", "coordinator:analyzing",
     "coordinator:decomposing", "coordinator:assigning",
 }  # fmt: skip
+
+
+def _schema() -> dict[str, Any]:
+    """Return the JSON Schema of an event, with what it refers to in place."""
+    schema = _ADAPTER.json_schema()
+    definitions = schema.pop("$defs")
+    schema.pop("discriminator", None)
+    ours = dict.fromkeys(sorted(OWN_NAMES), False)
+
+    def inlined(value: Any) -> Any:
+        if isinstance(value, list):
+            return [inlined(entry) for entry in value]
+        if not isinstance(value, dict):
+            return value
+        if "$ref" in value:
+            return inlined(definitions[value["$ref"].rpartition("/")[2]])
+        return {key: inlined(entry) for key, entry in value.items()}
+
+    kinds = [kind | {"properties": {**ours, **kind["properties"]}} for kind in inlined(schema)["oneOf"]]
+    return {"oneOf": kinds}
+
+
+#: What an event is, for the description of the interface.
+EVENT_SCHEMA = _schema()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
+import orjson
 import redis.asyncio
 from prometheus_client import Counter
 from redis.exceptions import RedisError
@@ -17,18 +20,65 @@ from miyabi_core.metrics import REGISTRY
 
 #: Stream of the shard's intake; the dashboard alone writes it.
 INTAKE_KEY = "{s0}:intake"
+#: Keys of events whose senders gave them an id.
+KNOWN_PREFIX = "{s0}:intake:known:"
 #: Events that are kept, roughly.
 MAX_EVENTS = 100_000
 #: Events of one write.
 MAX_TOGETHER = 256
+#: Events that a filtered read looks at before it answers what it found so far.
+MAX_LOOKED_AT = 20_000
+#: Events of one read of the store.
+_CHUNK = 1000
+#: Stores an event unless its sender sent it before: the id that it has, and whether it was there already.
+_ONCE = """local known = redis.call('GET', KEYS[2])
+if known then return {known, 1} end
+local id = redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', 'source', 'external', 'event', ARGV[1])
+redis.call('SET', KEYS[2], id, 'PX', ARGV[3])
+return {id, 0}"""
 
 UNREADABLE = Counter(
     "miyabi_dashboard_intake_unreadable_total",
     "Stored events that could not be read, and were left out.",
     registry=REGISTRY,
 )
+REPEATED = Counter(
+    "miyabi_dashboard_intake_repeated_total",
+    "Events that their senders had sent before, by the ids that they gave them.",
+    registry=REGISTRY,
+)
 
-_Waiting = tuple[bytes, asyncio.Future[str]]
+
+@dataclass(frozen=True)
+class Stored:
+    """Where an event is.
+
+    Args:
+        id: Grows with each event.
+        repeated: True where its sender had sent it before.
+    """
+
+    id: str
+    repeated: bool = False
+
+
+@dataclass(frozen=True)
+class Page:
+    """Events behind a cursor.
+
+    Args:
+        events: That match, oldest first.
+        last: Id of the last event that was looked at; empty: none was.
+        complete: True where there are no more for now.
+    """
+
+    events: list[dict[str, Any]]
+    last: str
+    complete: bool
+
+
+#: Body, key of the sender's own id, and who waits.
+_Waiting = tuple[bytes, str, asyncio.Future[Stored]]
 
 
 class IntakeStore:
@@ -36,10 +86,12 @@ class IntakeStore:
 
     Args:
         client: The state store.
+        known_for: How long senders' own ids are known.
     """
 
-    def __init__(self, client: redis.asyncio.Redis) -> None:
+    def __init__(self, client: redis.asyncio.Redis, *, known_for: timedelta) -> None:
         self._client = client
+        self._known_for = int(known_for.total_seconds() * 1000)
         self._waiting: list[_Waiting] = []
         self._filled = asyncio.Event()
 
@@ -55,54 +107,91 @@ class IntakeStore:
     async def _write(self, batch: Sequence[_Waiting]) -> None:
         """Append a batch in one round trip, and answer each."""
         pipe = self._client.pipeline(transaction=False)
-        for body, _ in batch:
-            pipe.xadd(INTAKE_KEY, {"source": "external", "event": body}, maxlen=MAX_EVENTS, approximate=True)
+        for body, known, _ in batch:
+            if known:
+                pipe.eval(_ONCE, 2, INTAKE_KEY, known, body, MAX_EVENTS, self._known_for)
+            else:
+                pipe.xadd(INTAKE_KEY, {"source": "external", "event": body}, maxlen=MAX_EVENTS, approximate=True)
         try:
             ids: list[Any] = await pipe.execute(raise_on_error=False)
         except (RedisError, OSError) as error:
             ids = [error] * len(batch)
-        for (_, answer), entry in zip(batch, ids, strict=True):
+        for (_, _, answer), entry in zip(batch, ids, strict=True):
             if answer.done():
                 continue
             if isinstance(entry, bytes):
-                answer.set_result(entry.decode())
+                answer.set_result(Stored(entry.decode()))
+            elif isinstance(entry, list):
+                answer.set_result(Stored(entry[0].decode(), repeated=bool(entry[1])))
             else:
                 answer.set_exception(UnavailableError("the state store did not answer", reason="STORE_UNAVAILABLE"))
 
-    async def append(self, event: dict[str, Any]) -> str:
-        """Store an event; returns its id, which grows with each.
+    async def append(self, event: dict[str, Any]) -> Stored:
+        """Store an event; one whose sender sent it before, by `eventId`, is not stored again.
 
         Raises:
             UnavailableError: the store did not take it.
         """
-        answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._waiting.append((json.dumps(event, ensure_ascii=False).encode(), answer))
+        answer: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
+        self._waiting.append((orjson.dumps(event), _known_key(event), answer))
         self._filled.set()
-        return await answer
+        stored = await answer
+        if stored.repeated:
+            REPEATED.inc()
+        return stored
 
-    async def after(self, cursor: str, *, limit: int) -> list[dict[str, Any]]:
-        """Return stored events behind a cursor, oldest first.
+    async def after(self, cursor: str, *, limit: int, matches: Callable[[dict[str, Any]], bool]) -> Page:
+        """Return stored events behind a cursor that match, oldest first.
+
+        Raises:
+            UnavailableError: the store did not answer.
+        """
+        events: list[dict[str, Any]] = []
+        looked_at = 0
+        while looked_at < MAX_LOOKED_AT:
+            found = await self._read(cursor)
+            for entry, event in await asyncio.to_thread(_shown, found):
+                cursor = entry
+                looked_at += 1
+                if event is not None and matches(event):
+                    events.append(event)
+                    if len(events) == limit:
+                        return Page(events, cursor, complete=False)
+            if len(found) < _CHUNK:
+                return Page(events, cursor, complete=True)
+        return Page(events, cursor, complete=False)
+
+    async def _read(self, cursor: str) -> Sequence[tuple[bytes, dict[bytes, bytes]]]:
+        """Read some events behind a cursor.
 
         Raises:
             UnavailableError: the store did not answer.
         """
         try:
-            found: Any = await self._client.xrange(INTAKE_KEY, min=f"({cursor}" if cursor else "-", count=limit)
+            found: Any = await self._client.xrange(INTAKE_KEY, min=f"({cursor}" if cursor else "-", count=_CHUNK)
         except RedisError as error:
             raise UnavailableError("the state store did not answer", reason="STORE_UNAVAILABLE") from error
-        return await asyncio.to_thread(_shown, found)
+        return list(found)
 
 
-def _shown(found: Sequence[tuple[bytes, dict[bytes, bytes]]]) -> list[dict[str, Any]]:
-    """Return the events that can be read, each with its id and source, which it cannot have of its own."""
-    shown = []
+def _known_key(event: dict[str, Any]) -> str:
+    """Return the key of a sender's own id, which is told from others' of the same name; empty where it gave none."""
+    if not (identifier := event.get("eventId")):
+        return ""
+    return KNOWN_PREFIX + hashlib.sha256(f"{event['agentId']}\0{identifier}".encode()).hexdigest()
+
+
+def _shown(found: Sequence[tuple[bytes, dict[bytes, bytes]]]) -> list[tuple[str, dict[str, Any] | None]]:
+    """Return each event with its id and source, which it cannot have of its own; None where it cannot be read."""
+    shown: list[tuple[str, dict[str, Any] | None]] = []
     for identifier, fields in found:
         try:
-            event = stored_event(fields)
+            event = {**stored_event(fields), "id": identifier.decode(), "source": "external"}
         except InvalidJsonError:
             UNREADABLE.inc()
+            shown.append((identifier.decode(), None))
             continue
-        shown.append({**event, "id": identifier.decode(), "source": "external"})
+        shown.append((identifier.decode(), event))
     return shown
 
 

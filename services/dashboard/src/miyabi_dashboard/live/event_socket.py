@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import json
 
-from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
 from miyabi_core.errors import PermissionDeniedError, UnauthenticatedError
-from miyabi_dashboard.door.door import Door
-from miyabi_dashboard.http.incoming import sequence_of
+from miyabi_dashboard.door.door import Admission, Door
 from miyabi_dashboard.intake.events import InvalidEventError
 from miyabi_dashboard.live.hub import Client, Hub
 from miyabi_dashboard.live.snapshots import Snapshots
+from miyabi_dashboard.live.subscription import subscription_in, subscription_of
+from miyabi_dashboard.serving.incoming import sequence_of
 
 #: Seconds between pings of the WebSocket.
 HEARTBEAT_SECONDS = 20.0
-#: Pages have nothing to say; what they say is not kept.
+#: Pages say what they want to be told of, and nothing else.
 MAX_MESSAGE_BYTES = 4096
 
 
@@ -35,58 +35,99 @@ class EventSocket:
         self._door = door
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
-        """Send a snapshot or what was missed, then events; a position that is none is closed with 1008."""
-        socket = web.WebSocketResponse(heartbeat=HEARTBEAT_SECONDS, compress=True, max_msg_size=MAX_MESSAGE_BYTES)
+        """Send a snapshot or what was missed, then events; what cannot be understood is closed with 1008."""
+        # What is sent is encoded once for all clients; compressing it for each would cost more than everything else.
+        socket = web.WebSocketResponse(heartbeat=HEARTBEAT_SECONDS, compress=False, max_msg_size=MAX_MESSAGE_BYTES)
         await socket.prepare(request)
-        client = self._hub.attach()
+        client: Client | None = None
         try:
-            await self._begin(socket, request)
+            client = self._hub.attach(subscription_of(request.query))
+            await self._begin(socket, client, request)
             async with asyncio.TaskGroup() as tasks:
                 sender = tasks.create_task(self._send(socket, client, request))
-                async for message in socket:
-                    if message.type in {WSMsgType.ERROR, WSMsgType.CLOSE}:
-                        break
-                sender.cancel()
-        except InvalidEventError as error:
-            await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=str(error).encode())
+                try:
+                    await self._listen(socket, client)
+                finally:
+                    sender.cancel()
+        except* InvalidEventError as errors:
+            problem = _first(errors)
+            await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=str(problem).encode()[:_MOST_REASON_BYTES])
         finally:
-            self._hub.detach(client)
+            if client is not None:
+                self._hub.detach(client)
         return socket
 
-    async def _begin(self, socket: web.WebSocketResponse, request: web.Request) -> None:
+    async def _listen(self, socket: web.WebSocketResponse, client: Client) -> None:
+        """Follow what the client asks for, until it goes.
+
+        Raises:
+            InvalidEventError: it asks for something that there is not.
+        """
+        async for message in socket:
+            if message.type in {WSMsgType.ERROR, WSMsgType.CLOSE}:
+                return
+            self._hub.move(client, subscription_in(_text_of(message)))
+            client.lost = True
+            # Whoever sends waits for a message: an empty one wakes it, and is not sent.
+            client.queue.put_nowait(b"")
+
+    async def _begin(self, socket: web.WebSocketResponse, client: Client, request: web.Request) -> None:
         """Send what the page starts from.
 
         Raises:
             InvalidEventError: its position is none.
         """
         after, epoch = request.query.get("after", ""), request.query.get("epoch", "")
-        missed = self._hub.since(sequence_of(after), epoch=epoch) if after else None
+        missed = self._hub.since(sequence_of(after), epoch=epoch, subscription=client.subscription) if after else None
         if missed is None:
-            await self._start_over(socket)
+            await self._start_over(socket, client)
         elif missed:
-            await socket.send_str(json.dumps({"type": "events", "events": missed}))
+            await _write(socket, missed)
 
-    async def _start_over(self, socket: web.WebSocketResponse) -> None:
+    async def _start_over(self, socket: web.WebSocketResponse, client: Client) -> None:
         """Send where things stand, and what happened since that was asked for."""
-        snapshot = await self._snapshots.get()
-        await socket.send_str(snapshot.text)
-        if missed := self._hub.since(snapshot.sequence, epoch=self._hub.epoch):
-            await socket.send_str(json.dumps({"type": "events", "events": missed}))
+        snapshot = await self._snapshots.get(client.subscription)
+        await _write(socket, snapshot.body)
+        missed = self._hub.since(snapshot.sequence, epoch=self._hub.epoch, subscription=client.subscription)
+        if missed:
+            await _write(socket, missed)
 
     async def _send(self, socket: web.WebSocketResponse, client: Client, request: web.Request) -> None:
         """Send what is queued; a client that fell behind gets a new snapshot."""
-        while not socket.closed:
-            if client.lost:
-                while not client.queue.empty():
-                    client.queue.get_nowait()
-                client.lost = False
-                await self._start_over(socket)
-            text = await client.queue.get()
-            try:
-                self._door.check(request)
-                await socket.send_str(text)
-            except (UnauthenticatedError, PermissionDeniedError):
-                await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"not known any more")
-                return
-            except ConnectionError:
-                return
+        admission = Admission()
+        try:
+            while not socket.closed:
+                message = await client.queue.get()
+                self._door.still_admits(request, admission)
+                if client.lost:
+                    client.empty()
+                    await self._start_over(socket, client)
+                elif message:
+                    await _write(socket, message)
+        except (UnauthenticatedError, PermissionDeniedError):
+            await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"not known any more")
+        except ConnectionError:
+            return
+
+
+#: A close frame's reason has so much room (RFC 6455 section 5.5: 125 bytes, two of them the code).
+_MOST_REASON_BYTES = 123
+
+
+async def _write(socket: web.WebSocketResponse, message: bytes) -> None:
+    """Send a message of text that is encoded already."""
+    await socket.send_frame(message, WSMsgType.TEXT)
+
+
+def _text_of(message: WSMessage) -> str:
+    """Return what a client says; what is no text says nothing that we know."""
+    return message.data if message.type is WSMsgType.TEXT else ""
+
+
+def _first(errors: BaseExceptionGroup[InvalidEventError]) -> InvalidEventError:
+    """Return one error of a group."""
+    first: BaseException = errors
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    assert isinstance(first, InvalidEventError)
+    return first

@@ -1,14 +1,18 @@
-"""Fans events out to WebSocket clients: gathered for a tick, encoded once, each client with a bounded queue."""
+"""Fans events out to WebSocket clients: gathered for a tick, encoded once a subscription, a bounded queue a client."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-from collections import deque
-from collections.abc import Iterable
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+import orjson
+from prometheus_client import Counter, Gauge
+
 from miyabi_core.ids import new_ulid
+from miyabi_core.metrics import REGISTRY
+from miyabi_dashboard.live.subscription import EVERYTHING, Subscription
 
 #: Events of this long travel together: below what a person notices, and a quarter of the CPU (50 ms, measured).
 TICK_SECONDS = 0.05
@@ -16,16 +20,30 @@ TICK_SECONDS = 0.05
 KEPT_EVENTS = 2000
 #: Messages that may wait for one client; a slower one is resynchronised.
 CLIENT_QUEUE = 64
+#: A subscription that nothing happens to is told so often how far it has come, so that its clients can resume.
+MOST_BEHIND = KEPT_EVENTS // 4
+#: Batches whose repositories are known: the events themselves do not tell.
+MOST_BATCHES = 10_000
+
+ENCODED = Counter(
+    "miyabi_dashboard_fanout_encoded_total", "Messages that were encoded, once for all clients of a subscription.",
+    registry=REGISTRY,
+)  # fmt: skip
+RESYNCHRONISED = Counter(
+    "miyabi_dashboard_fanout_resynchronised_total", "Clients that fell behind and were started over.", registry=REGISTRY
+)
+CLIENTS = Gauge("miyabi_dashboard_fanout_clients", "WebSockets that are open.", registry=REGISTRY)
 
 
 class Client:
     """One WebSocket client."""
 
-    def __init__(self) -> None:
-        self.queue: asyncio.Queue[str] = asyncio.Queue(maxsize=CLIENT_QUEUE)
+    def __init__(self, subscription: Subscription) -> None:
+        self.subscription = subscription
+        self.queue: asyncio.Queue[bytes] = asyncio.Queue(maxsize=CLIENT_QUEUE)
         self.lost = False
 
-    def offer(self, message: str) -> None:
+    def offer(self, message: bytes) -> None:
         """Queue a message; a client that cannot keep up gets no more, until whoever sends has started it over."""
         if self.lost:
             return
@@ -33,16 +51,32 @@ class Client:
             self.queue.put_nowait(message)
         except asyncio.QueueFull:
             self.lost = True
+            RESYNCHRONISED.inc()
+
+    def empty(self) -> None:
+        """Forget what waits."""
+        while not self.queue.empty():
+            self.queue.get_nowait()
+        self.lost = False
+
+
+class _Group:
+    """The clients of one subscription; `covered` is the sequence up to which they were told."""
+
+    def __init__(self, covered: int) -> None:
+        self.clients: set[Client] = set()
+        self.covered = covered
 
 
 class Hub:
     """Numbers events and hands them out."""
 
     def __init__(self) -> None:
-        self._clients: set[Client] = set()
+        self._groups: dict[Subscription, _Group] = {}
         self._pending: list[dict[str, Any]] = []
         self._filled = asyncio.Event()
         self._kept: deque[dict[str, Any]] = deque(maxlen=KEPT_EVENTS)
+        self._repositories: OrderedDict[str, str] = OrderedDict()
         self.sequence = 0
         #: Names this numbering: another replica's, or that of this process's next life, is another one.
         self.epoch = new_ulid()
@@ -62,31 +96,101 @@ class Hub:
             pending, self._pending = self._pending, []
             self._send(pending)
 
+    def know(self, batch: str, repository: str) -> None:
+        """Remember which repository a batch is of."""
+        self._repositories[batch] = repository
+        self._repositories.move_to_end(batch)
+        while len(self._repositories) > MOST_BATCHES:
+            self._repositories.popitem(last=False)
+
     def _send(self, events: list[dict[str, Any]]) -> None:
-        """Number events, keep them, offer them to every client as one message that is encoded once."""
+        """Number events, keep them, offer them to every client; text that is being written has no number."""
+        texts = [event for event in events if "text_delta" in event]
         numbered = []
         for event in events:
-            self.sequence += 1
-            numbered.append({"sequence": self.sequence, "event": event})
+            if "batch_accepted" in event:
+                self.know(event["batch"], event["batch_accepted"]["batch"]["spec"]["repository"])
+            if "text_delta" not in event:
+                self.sequence += 1
+                numbered.append({"sequence": self.sequence, "event": event})
         self._kept.extend(numbered)
-        message = json.dumps({"type": "events", "events": numbered})
-        for client in self._clients:
-            client.offer(message)
+        for subscription, group in self._groups.items():
+            for message in self._messages(subscription, group, numbered, texts):
+                ENCODED.inc()
+                for client in group.clients:
+                    client.offer(message)
 
-    def attach(self) -> Client:
+    def _messages(
+        self, subscription: Subscription, group: _Group, numbered: list[dict[str, Any]], texts: list[dict[str, Any]]
+    ) -> list[bytes]:
+        """Encode what the clients of a subscription are told of a tick."""
+        messages = []
+        wanted = [entry for entry in numbered if self._is_wanted(subscription, entry["event"])]
+        if wanted or self.sequence - group.covered >= MOST_BEHIND:
+            messages.append(_encoded(wanted, after=group.covered, sequence=self.sequence))
+            group.covered = self.sequence
+        if subscription.batch and (written := [event for event in texts if event["batch"] == subscription.batch]):
+            messages.append(orjson.dumps({"type": "deltas", "events": written}))
+        return messages
+
+    def _is_wanted(self, subscription: Subscription, event: Mapping[str, Any]) -> bool:
+        """Tell whether an event goes to the clients of a subscription."""
+        if subscription == EVERYTHING:
+            return True
+        repository = event.get("repository") or self._repositories.get(event.get("batch", ""), "")
+        return subscription.wants(event, repository=repository)
+
+    def attach(self, subscription: Subscription = EVERYTHING) -> Client:
         """Add a client."""
-        client = Client()
-        self._clients.add(client)
+        client = Client(subscription)
+        self._join(client)
+        CLIENTS.inc()
         return client
+
+    def move(self, client: Client, subscription: Subscription) -> None:
+        """Give a client another subscription; what waits for it is forgotten, so it must be started over."""
+        self._leave(client)
+        client.empty()
+        client.subscription = subscription
+        self._join(client)
 
     def detach(self, client: Client) -> None:
         """Remove a client."""
-        self._clients.discard(client)
+        self._leave(client)
+        CLIENTS.dec()
 
-    def since(self, after: int, *, epoch: str) -> list[dict[str, Any]] | None:
-        """Return what a client missed; None where that is no longer kept, or was never ours."""
-        if epoch != self.epoch or after > self.sequence:
+    def _join(self, client: Client) -> None:
+        """Add a client to those of its subscription."""
+        self._groups.setdefault(client.subscription, _Group(self.sequence)).clients.add(client)
+
+    def _leave(self, client: Client) -> None:
+        """Take a client from those of its subscription."""
+        group = self._groups[client.subscription]
+        group.clients.discard(client)
+        if not group.clients:
+            del self._groups[client.subscription]
+
+    def since(self, after: int, *, epoch: str, subscription: Subscription = EVERYTHING) -> bytes | None:
+        """Return the message with what a client missed, empty where that is nothing; None where it is no longer kept.
+
+        Args:
+            after: Sequence that the client has.
+            epoch: Numbering that it is of.
+            subscription: Of the client.
+        """
+        if not self.keeps(after, epoch=epoch):
             return None
-        missed = [entry for entry in self._kept if entry["sequence"] > after]
-        complete = len(missed) == self.sequence - after
-        return missed if complete else None
+        missed = [
+            entry for entry in self._kept
+            if entry["sequence"] > after and self._is_wanted(subscription, entry["event"])
+        ]  # fmt: skip
+        return _encoded(missed, after=after, sequence=self.sequence) if self.sequence > after else b""
+
+    def keeps(self, after: int, *, epoch: str) -> bool:
+        """Tell whether all that happened behind a sequence is kept."""
+        return epoch == self.epoch and self.sequence - len(self._kept) <= after <= self.sequence
+
+
+def _encoded(entries: list[dict[str, Any]], *, after: int, sequence: int) -> bytes:
+    """Encode events: all that a subscription wants behind *after* up to *sequence*."""
+    return orjson.dumps({"type": "events", "after": after, "sequence": sequence, "events": entries})

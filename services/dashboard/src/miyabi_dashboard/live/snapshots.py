@@ -1,20 +1,27 @@
-"""What a page starts from: all batches, the newest one with its runs; made once for everyone who comes at one time."""
+"""What a page starts from: batches, one of them with its runs; made once for everyone who comes at one time."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import time
-from dataclasses import dataclass
+from collections import OrderedDict
+from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
+import orjson
 
+from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi_dashboard.live.hub import Hub
-from miyabi_dashboard.upstream import Upstream
+from miyabi_dashboard.live.subscription import EVERYTHING, Subscription
+from miyabi_dashboard.upstream import CALL_SECONDS, Upstream, as_dict
 
 #: Seconds that a snapshot serves those who come later; what happened meanwhile is sent behind it, so nothing is missed.
 LIFETIME_SECONDS = 1.0
+#: Subscriptions whose snapshots are kept.
+KEPT_SNAPSHOTS = 32
+#: Batches that a page starts from; it asks for older ones page by page.
+MOST_BATCHES = 50
 
 
 @dataclass(frozen=True)
@@ -27,9 +34,21 @@ class Snapshot:
     """
 
     sequence: int
-    text: str
+    body: bytes
     made: float
     has_coordinator: bool
+
+
+@dataclass
+class _Kept:
+    """The newest snapshot of a subscription.
+
+    Args:
+        asking: Held while the coordinator is asked, on purpose: a hundred pages that open at once ask once.
+    """
+
+    asking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    newest: Snapshot | None = None
 
 
 class Snapshots:
@@ -45,24 +64,25 @@ class Snapshots:
         self._hub = hub
         self._upstream = upstream
         self._simulated = simulated
-        self._newest: Snapshot | None = None
-        # Held while the coordinator is asked, on purpose: a hundred pages that open at once ask once.
-        self._asking = asyncio.Lock()
+        self._kept: OrderedDict[Subscription, _Kept] = OrderedDict()
 
-    async def get(self) -> Snapshot:
+    async def get(self, subscription: Subscription = EVERYTHING) -> Snapshot:
         """Return a snapshot that events behind its sequence complete."""
-        async with self._asking:
-            if self._newest is None or not self._serves(self._newest):
-                self._newest = await self._make()
-            return self._newest
+        kept = self._kept.setdefault(subscription, _Kept())
+        self._kept.move_to_end(subscription)
+        while len(self._kept) > KEPT_SNAPSHOTS:
+            self._kept.popitem(last=False)
+        async with kept.asking:
+            if kept.newest is None or not self._serves(kept.newest):
+                kept.newest = await self._make(subscription)
+            return kept.newest
 
     def _serves(self, snapshot: Snapshot) -> bool:
         """Tell whether a snapshot can still be completed."""
         is_young = time.monotonic() - snapshot.made < LIFETIME_SECONDS
-        is_complete = self._hub.since(snapshot.sequence, epoch=self._hub.epoch) is not None
-        return is_young and is_complete and snapshot.has_coordinator
+        return is_young and self._hub.keeps(snapshot.sequence, epoch=self._hub.epoch) and snapshot.has_coordinator
 
-    async def _make(self) -> Snapshot:
+    async def _make(self, subscription: Subscription) -> Snapshot:
         """Ask the coordinator."""
         sequence, made = self._hub.sequence, time.monotonic()
         message: dict[str, Any] = {
@@ -70,9 +90,19 @@ class Snapshots:
             "coordinator": True, "batches": [],
         }  # fmt: skip
         try:
-            message["batches"] = await self._upstream.batches()
-            if message["batches"]:
-                message["newest"] = await self._upstream.batch(message["batches"][0]["name"])
-        except grpc.aio.AioRpcError:
-            message["coordinator"] = False
-        return Snapshot(sequence, json.dumps(message), made, has_coordinator=message["coordinator"])
+            message |= await self._told(subscription)
+        except grpc.aio.AioRpcError as error:
+            # A batch that is gone is none of the coordinator's troubles: the page is told of the others.
+            message["coordinator"] = error.code() is grpc.StatusCode.NOT_FOUND
+        return Snapshot(sequence, orjson.dumps(message), made, has_coordinator=message["coordinator"])
+
+    async def _told(self, subscription: Subscription) -> dict[str, Any]:
+        """Return what the coordinator tells: the batches, and the runs of the one that is looked at, or the newest."""
+        wanted = pb.ListBatchesRequest(page_size=MOST_BATCHES, repository=subscription.repository)
+        answer = await self._upstream.stub.ListBatches(wanted, timeout=CALL_SECONDS)
+        for batch in answer.batches:
+            self._hub.know(batch.name, batch.spec.repository)
+        told: dict[str, Any] = {"batches": [as_dict(batch) for batch in answer.batches]}
+        if name := subscription.batch or (answer.batches[0].name if answer.batches else ""):
+            told["newest"] = await self._upstream.batch(name)
+        return told

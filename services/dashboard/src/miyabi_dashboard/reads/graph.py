@@ -2,111 +2,136 @@
 
 from __future__ import annotations
 
-import asyncio
-import re
-import time
-from datetime import timedelta
+from collections import OrderedDict
 from typing import Any
+from weakref import WeakKeyDictionary
 
-from miyabi_core.errors import InvalidArgumentError
-from miyabi_dashboard.upstream import Upstream
+import orjson
 
-#: Seconds between two rebuilds while events arrive: a page of a busy batch asks often.
-LEAST_SECONDS = 1.0
-_NAME = re.compile(r"batches/[0-7][0-9A-HJKMNP-TV-Z]{25}")
+from miyabi.coordinator.v1.state_pb2 import RunState, TaskState
+from miyabi_dashboard.reads.batch_view import ENDED, BatchView, RunView, TaskView, kind_name
+from miyabi_dashboard.reads.live_batches import LiveBatches
+
+#: Where nobody says what is wanted, batches of more issues are drawn without their tasks: there would be thousands.
+MOST_WITH_TASKS = 1000
+#: What a run is drawn as, serialised: its nodes, its edges, and the agents at work on it.
+_Drawn = tuple[bytes, bytes, tuple[str, ...]]
 
 
 class Graphs:
-    """Builds graphs, each at most once while nothing happened; the last event is always seen.
+    """Draws graphs; what of a batch did not change is not drawn again.
 
     Args:
-        upstream: Knows the batches.
-        lifetime: So long a graph is kept while no event arrives.
+        batches: As the newest event left them.
     """
 
-    def __init__(self, upstream: Upstream, *, lifetime: timedelta) -> None:
-        self._upstream = upstream
-        self._lifetime = lifetime.total_seconds()
-        self._built: dict[str, tuple[float, int, dict[str, Any]]] = {}
-        # Held while the coordinator is asked, on purpose: a hundred pages that ask at once cause one rebuild.
-        self._building = asyncio.Lock()
+    def __init__(self, batches: LiveBatches) -> None:
+        self._batches = batches
+        self._drawn: WeakKeyDictionary[BatchView, dict[str, dict[int, _Drawn]]] = WeakKeyDictionary()
+        self._whole: OrderedDict[tuple[str, str], tuple[BatchView, int, bytes]] = OrderedDict()
 
-    async def get(self, batch: str, *, newest_event: int) -> dict[str, Any]:
-        """Return the graph of a batch; of the newest one where *batch* is empty.
+    async def get(self, batch: str, *, level: str = "") -> bytes:
+        """Return the graph of a batch as JSON; of the newest one where *batch* is empty.
+
+        Args:
+            batch: `batches/{ulid}`.
+            level: `issues` or `tasks`. Default: tasks, unless there are too many issues.
 
         Raises:
-            InvalidArgumentError: *batch* is no name of a batch.
             grpc.aio.AioRpcError: there is no such batch, or the coordinator is out of reach.
         """
-        if batch and not _NAME.fullmatch(batch):
-            raise InvalidArgumentError("batch: must be batches/ULID", reason="INVALID_REQUEST")
-        async with self._building:
-            kept = self._built.get(batch)
-            if kept is not None and self._serves(*kept[:2], newest_event=newest_event):
-                return kept[2]
-            moment = time.monotonic()
-            graph = await self._build(batch)
-            self._built = {batch: (moment, newest_event, graph)}
-            return graph
+        name = batch or await self._batches.newest()
+        if not name:
+            return orjson.dumps({"nodes": [], "edges": [], "levelOfDetail": level or "tasks"})
+        view = await self._batches.get(name)
+        level = level or ("tasks" if len(view.runs) <= MOST_WITH_TASKS else "issues")
+        known = self._whole.get((name, level))
+        if known is not None and known[0] is view and known[1] == view.sequence:
+            return known[2]
+        graph = self._draw(view, level)
+        self._whole = OrderedDict({(name, level): (view, view.sequence, graph)})
+        return graph
 
-    def _serves(self, moment: float, event: int, *, newest_event: int) -> bool:
-        """Tell whether a graph is as good as a new one, or too young to be built anew."""
-        age = time.monotonic() - moment
-        return age < min(LEAST_SECONDS, self._lifetime) or (event == newest_event and age < self._lifetime)
-
-    async def _build(self, batch: str) -> dict[str, Any]:
-        """Ask the coordinator."""
-        if not batch:
-            newest = await self._upstream.batches(limit=1)
-            if not newest:
-                return {"nodes": [], "edges": []}
-            batch = newest[0]["name"]
-        return graph_of(await self._upstream.batch(batch))
-
-
-def graph_of(answer: dict[str, Any]) -> dict[str, Any]:
-    """Return nodes and edges of a batch with its runs (`GetBatch` as JSON).
-
-    Ids are resource names, which hold batch and issue: parallel runs of one issue never collide.
-    """
-    batch = answer["batch"]
-    repository = batch["spec"]["repository"]
-    root = {"id": batch["name"], "kind": "batch", "label": repository, "state": batch["state"]}
-    nodes, edges = {batch["name"]: root}, []
-    pulls = {result["issue_number"]: result["pull_request_url"] for result in answer["results"]}
-    for run in answer["runs"]:
-        label = f"{repository}#{run['issue_number']}"
-        nodes[run["name"]] = {"id": run["name"], "kind": "issue", "label": label, "state": run["state"]}
-        edges.append(_edge(batch["name"], run["name"], "contains"))
-        edges += [_edge(run["name"], f"{batch['name']}/runs/{other}", "depends-on") for other in run["depends_on"]]
-        for task in run["tasks"]:
-            nodes |= _task_nodes(task)
-            edges += _task_edges(run["name"], task)
-        if url := pulls.get(run["issue_number"]):
-            nodes[url] = {"id": url, "kind": "pull-request", "label": url.rsplit("/", 1)[-1], "state": ""}
-            edges.append(_edge(run["name"], url, "produced"))
-    return {"nodes": list(nodes.values()), "edges": edges}
+    def _draw(self, view: BatchView, level: str) -> bytes:
+        """Return a graph, drawing anew the runs that changed."""
+        levels = self._drawn.setdefault(view, {"issues": {}, "tasks": {}})
+        for number, run in view.runs.items():
+            if run.changed:
+                for drawn in levels.values():
+                    drawn.pop(number, None)
+                run.changed = False
+        drawn = levels[level]
+        for number, run in view.runs.items():
+            if number not in drawn:
+                drawn[number] = _drawn(view, run, with_tasks=level == "tasks")
+        root = {"id": view.name, "type": "batch", "label": view.repository, "state": view.state_name}
+        agents = dict.fromkeys(agent for _, _, there in drawn.values() for agent in there)
+        nodes = [orjson.dumps(root), *(entry[0] for entry in drawn.values())]
+        nodes += [
+            orjson.dumps({"id": f"agents/{name}", "type": "agent", "label": name, "state": ""}) for name in agents
+        ]
+        edges = b",".join(entry[1] for entry in drawn.values())
+        return b'{"levelOfDetail":"%s","nodes":[%s],"edges":[%s]}' % (level.encode(), b",".join(nodes), edges)
 
 
-def _task_nodes(task: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return a task's node, and that of the agent that holds it."""
-    name = task["name"]
-    nodes = {name: {"id": name, "kind": "task", "label": name.rsplit("/", 1)[-1], "state": task["state"]}}
-    if task["state"] == "TASK_STATE_LEASED":
-        agent = f"agents/{task['agent']}"
-        nodes[agent] = {"id": agent, "kind": "agent", "label": task["agent"], "state": ""}
-    return nodes
+def _drawn(view: BatchView, run: RunView, *, with_tasks: bool) -> _Drawn:
+    """Draw a run. Ids are resource names, which hold batch and issue: parallel runs of one issue never collide."""
+    name = f"{view.name}/runs/{run.number}"
+    label = f"{view.repository}#{run.number}"
+    issue = {"id": name, "type": "issue", "label": label, "title": run.title, "state": RunState.Name(run.state)}  # type: ignore[arg-type]  # stored states have names
+    nodes: list[dict[str, Any]] = [issue | _times(run.start, run.end)]
+    edges = [_edge(view.name, name, "contains")]
+    edges += [_edge(name, f"{view.name}/runs/{other}", "depends-on") for other in run.depends_on]
+    at_work: tuple[str, ...] = ()
+    if with_tasks:
+        for task in run.tasks.values():
+            nodes.append(_task_node(name, task))
+            edges += _task_edges(name, task)
+        at_work = tuple(task.agent for task in run.tasks.values() if _is_leased(task))
+    if run.pull_request:
+        number = run.pull_request.rpartition("/")[2]
+        nodes.append({"id": run.pull_request, "type": "pull-request", "label": number, "state": ""})
+        edges.append(_edge(name, run.pull_request, "produced"))
+    return b",".join(map(orjson.dumps, nodes)), b",".join(map(orjson.dumps, edges)), at_work
 
 
-def _task_edges(run: str, task: dict[str, Any]) -> list[dict[str, str]]:
+def _agent(name: str) -> dict[str, str]:
+    """Return an agent's node."""
+    return {"id": f"agents/{name}", "type": "agent", "label": name, "state": ""}
+
+
+def _task_node(run: str, task: TaskView) -> dict[str, Any]:
+    """Return a task's node."""
+    node = {
+        "id": f"{run}/tasks/{task.id}", "type": "task", "label": task.id, "kind": kind_name(task.kind),
+        "state": TaskState.Name(task.state),  # type: ignore[arg-type]  # stored states have names
+    }  # fmt: skip
+    times = _times(task.start, task.end) if _is_leased(task) or task.state in ENDED else {}
+    return node | times | ({"agent": task.agent} if task.agent else {})
+
+
+def _times(start: float, end: float) -> dict[str, float]:
+    """Return how long something took; of what still runs, since when it does (seconds since 1970)."""
+    if not start:
+        return {}
+    return {"durationSeconds": round(max(0.0, end - start), 3)} if end else {"startSeconds": round(start, 3)}
+
+
+def _is_leased(task: TaskView) -> bool:
+    """Tell whether an agent works on a task now."""
+    return task.state == TaskState.TASK_STATE_LEASED
+
+
+def _task_edges(run: str, task: TaskView) -> list[dict[str, str]]:
     """Return what a task belongs to, waits for and is held by."""
-    edges = [_edge(run, task["name"], "contains")]
-    edges += [_edge(task["name"], f"{run}/tasks/{other}", "depends-on") for other in task["depends_on"]]
-    if task["state"] == "TASK_STATE_LEASED":
-        edges.append(_edge(task["name"], f"agents/{task['agent']}", "assigned-to"))
+    name = f"{run}/tasks/{task.id}"
+    edges = [_edge(run, name, "contains")]
+    edges += [_edge(name, f"{run}/tasks/{other}", "depends-on") for other in task.depends_on]
+    if _is_leased(task):
+        edges.append(_edge(name, f"agents/{task.agent}", "assigned-to"))
     return edges
 
 
 def _edge(source: str, target: str, kind: str) -> dict[str, str]:
     """Return an edge."""
-    return {"source": source, "target": target, "kind": kind}
+    return {"from": source, "to": target, "type": kind}

@@ -13,6 +13,8 @@ from miyabi_core.edge import InvalidJsonError, strict_json
 from miyabi_core.text import shortened
 from miyabi_dashboard.intake.events import InvalidEventError
 
+#: Content types of bodies: one value, and one a line.
+JSON, NDJSON = "application/json", "application/x-ndjson"
 #: Larger bodies are read beside the event loop.
 BESIDE_BYTES = 16 << 10
 #: Ids of a stream are two numbers of 64 bits.
@@ -31,18 +33,29 @@ async def json_of(request: web.Request) -> Any:
         web.HTTPUnsupportedMediaType: it does not say that it is JSON.
         web.HTTPRequestEntityTooLarge: it is larger than bodies may be, compressed or not.
     """
-    if request.content_type != "application/json":
-        raise web.HTTPUnsupportedMediaType(text="content-type must be application/json\n")
-    try:
-        body = await request.read()
-    except (ClientPayloadError, HttpProcessingError, web.RequestPayloadError) as error:
-        raise _bad("body", "is cut off, or not compressed as it says") from error
+    body = await body_of(request, JSON)
     try:
         if len(body) > BESIDE_BYTES:
             return await asyncio.to_thread(strict_json.loads, body)
         return strict_json.loads(body)
     except InvalidJsonError as error:
-        raise _bad("body", str(error)) from error
+        raise bad_field("body", str(error)) from error
+
+
+async def body_of(request: web.Request, content_type: str) -> bytes:
+    """Read a body of one content type.
+
+    Raises:
+        InvalidEventError: it is not compressed as it says.
+        web.HTTPUnsupportedMediaType: it says that it is something else.
+        web.HTTPRequestEntityTooLarge: it is larger than bodies may be, compressed or not.
+    """
+    if request.content_type != content_type:
+        raise web.HTTPUnsupportedMediaType(text=f"content-type must be {content_type}")
+    try:
+        return await request.read()
+    except (ClientPayloadError, HttpProcessingError, web.RequestPayloadError) as error:
+        raise bad_field("body", "is cut off, or not compressed as it says") from error
 
 
 def sequence_of(text: str) -> int:
@@ -52,7 +65,7 @@ def sequence_of(text: str) -> int:
         InvalidEventError: it is not 1 to 20 digits.
     """
     if _SEQUENCE.fullmatch(text) is None:
-        raise _bad("after", "must be 1 to 20 digits", text)
+        raise bad_field("after", "must be 1 to 20 digits", text)
     return int(text)
 
 
@@ -64,11 +77,11 @@ def cursor_of(text: str) -> str:
     """
     found = _CURSOR.fullmatch(text)
     if text and (found is None or any(int(part or 0) > _LARGEST for part in found.groups())):
-        raise _bad("after", "is no id of an event", text)
+        raise bad_field("after", "is no id of an event", text)
     return text
 
 
-def _bad(field: str, message: str, received: str | None = None) -> InvalidEventError:
+def bad_field(field: str, message: str, received: str | None = None) -> InvalidEventError:
     """Say what is wrong with a field."""
     return InvalidEventError(
         [{"field": field, "message": message, "received": received and shortened(received, _SHOWN)}]

@@ -1,0 +1,1 @@
+"""What people do to batches and agents, in their own name."""
