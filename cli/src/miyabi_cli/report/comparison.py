@@ -12,7 +12,7 @@ from google.protobuf.json_format import MessageToDict
 from miyabi.dashboard.v1 import telemetry_service_pb2 as pb
 from miyabi_cli.report.contents import TABLES
 from miyabi_cli.report.model import Report, Row, Section, Sections
-from miyabi_cli.report.paths import stretch_name
+from miyabi_cli.report.paths import named
 from miyabi_cli.report.spoken import NOT_MEASURED, count, money, share, took
 
 #: What stands where something is in both and has not changed, or cannot be told.
@@ -117,7 +117,7 @@ def _segments(answer: pb.GetPerformanceReportResponse) -> dict[str, float]:
         if "/runs/" not in path.name:
             found["all of it"] = _seconds(path.duration)
             for segment in path.segments:
-                name = " ".join(filter(None, (segment.subject, stretch_name(segment.kind))))
+                name = named(segment.kind, segment.subject)
                 found[name] = found.get(name, 0.0) + _seconds(segment.duration)
     return found
 

@@ -13,7 +13,7 @@ def bottlenecks(answer: pb.GetPerformanceReportResponse) -> Section:
     rows = [(_bottleneck(entry), entry.duration.ToTimedelta().total_seconds()) for entry in answer.bottlenecks]
     return Section(
         "Bottlenecks",
-        ("what", "kind", "weight", "count", "median", "longest", "of the critical path"),
+        ("what", "kind", "weight", "count", "median", "longest", "of the path"),
         with_shares(rows),
         frozenset({3, 4, 5, 6}),
         note="Weight by the longest: critical from 30 s, high from 10 s, medium from 5 s, low from 1 s.",
@@ -106,7 +106,7 @@ def rate_limits(answer: pb.GetPerformanceReportResponse) -> Section:
     bars = tuple(Row(row.cells, row.below, min(used, 1.0)) for row, used in rows)
     return Section(
         "GitHub's limits, now",
-        ("limit", "of", "used by this system", "allowed", "left", "starts anew (UTC)"),
+        ("limit", "of", "used", "allowed", "left", "anew at (UTC)"),
         bars,
         frozenset({2, 3, 4}),
         bars="used",

@@ -60,7 +60,8 @@ def _section(section: Section) -> str:
         head += f'<th scope="col"><span class="unseen">{_text(section.bars)}, as a bar</span></th>'
     thead = f"<thead><tr>{head}</tr></thead>" if any(section.columns) else ""
     body = "".join(_row(section, entry) for entry in section.rows)
-    table = f'<div class="wide"><table>{thead}<tbody>{body}</tbody></table></div>'
+    kind = "" if thead else ' class="pairs"'
+    table = f'<div class="wide"><table{kind}>{thead}<tbody>{body}</tbody></table></div>'
     return f"<section><h2>{_text(section.title)}</h2>{note}{drawing}{table}</section>"
 
 

@@ -28,7 +28,7 @@ def _section(section: Section) -> list[GitHubMarkdown]:
         first = [ours("{number}", number=number)] if numbered else []
         lines.append(_row([*first, *map(_text, entry.cells)]))
     below = [
-        ours("{number}. {name}: {value}", number=number, name=_text(name), value=_text(value))
+        ours("row {number}, {name}: {value}", number=number, name=_text(name), value=_text(value))
         for number, entry in enumerate(section.rows, 1)
         for name, value in entry.below
     ]

@@ -9,14 +9,14 @@ from miyabi_cli.report.spoken import measured, share, took
 #: What a stretch was, in a person's words; a test holds it against the proto.
 STRETCHES: dict[int, str] = {
     pb.SegmentKind.SEGMENT_KIND_WORK: "work",
-    pb.SegmentKind.SEGMENT_KIND_LOST_ATTEMPT: "an attempt that came to nothing",
-    pb.SegmentKind.SEGMENT_KIND_QUEUE_WAIT: "no agent had a free slot",
-    pb.SegmentKind.SEGMENT_KIND_BACKOFF: "waiting for a repeat",
-    pb.SegmentKind.SEGMENT_KIND_SLOT_WAIT: "waiting for a place in the batch",
-    pb.SegmentKind.SEGMENT_KIND_APPROVAL: "waiting for a person",
-    pb.SegmentKind.SEGMENT_KIND_PAUSED: "the batch was paused",
-    pb.SegmentKind.SEGMENT_KIND_ORDER_WAIT: "waiting for another issue",
-    pb.SegmentKind.SEGMENT_KIND_FIX_ROUND: "a fix round",
+    pb.SegmentKind.SEGMENT_KIND_LOST_ATTEMPT: "lost attempt",
+    pb.SegmentKind.SEGMENT_KIND_QUEUE_WAIT: "no free slot",
+    pb.SegmentKind.SEGMENT_KIND_BACKOFF: "waits for a repeat",
+    pb.SegmentKind.SEGMENT_KIND_SLOT_WAIT: "waits for its turn in the batch",
+    pb.SegmentKind.SEGMENT_KIND_APPROVAL: "waits for a person",
+    pb.SegmentKind.SEGMENT_KIND_PAUSED: "batch paused",
+    pb.SegmentKind.SEGMENT_KIND_ORDER_WAIT: "waits for another issue",
+    pb.SegmentKind.SEGMENT_KIND_FIX_ROUND: "fix round",
 }
 
 
@@ -31,10 +31,10 @@ def critical_path(path: pb.CriticalPath) -> Section:
     left_out = f" {path.steps_left_out} stretches more are not drawn." if path.steps_left_out else ""
     return Section(
         f"Critical path of {path.name}",
-        ("what", "step", "times", "sum", "share", "sooner without it"),
+        ("what", "times", "sum", "share", "gain", "longest in"),
         with_shares(rows),
-        frozenset({2, 3, 4, 5}),
-        note=f"{took(path.duration)}: the chain of stretches that ended last.{left_out}",
+        frozenset({1, 2, 3, 4}),
+        note=f"{took(path.duration)}: the chain that ended last. Gain: sooner without these seconds.{left_out}",
         bars="share",
         timeline=tuple(_stretch(step) for step in path.steps),
     )
@@ -42,26 +42,36 @@ def critical_path(path: pb.CriticalPath) -> Section:
 
 def _segment(segment: pb.CriticalSegment) -> Row:
     """Return the row of all stretches of a kind."""
-    gain = measured(segment, "gain")
     return Row(
         (
-            stretch_name(segment.kind),
-            segment.subject,
+            named(segment.kind, segment.subject),
             str(segment.count),
             took(segment.duration),
             share(segment.share),
-            gain,
-        ),
-        (("longest in", segment.example),) if segment.example else (),
+            measured(segment, "gain"),
+            _lane(segment.example),
+        )
     )
+
+
+def named(kind: int, subject: str) -> str:
+    """Return what a stretch was, with the step that it belongs to."""
+    what = stretch_name(kind)
+    return f"{subject.replace('_', ' ')}: {what}" if subject else what
+
+
+def _lane(name: str) -> str:
+    """Return the issue of a task or a run, or that it is the batch itself."""
+    run = name.partition("/tasks/")[0].rpartition("/runs/")[2]
+    return f"#{run}" if run.isdigit() else "batch"
 
 
 def _stretch(step: pb.CriticalStep) -> Stretch:
     """Return one stretch of the chain."""
-    words = f"{step.subject or stretch_name(step.kind)}: {took(step.duration)}, {stretch_name(step.kind)}, {step.name}"
-    run = step.name.partition("/tasks/")[0].rpartition("/runs/")[2]
-    lane = f"#{run}" if run.isdigit() else "batch"
-    return Stretch(lane, stretch_name(step.kind), words, step.start_time.ToDatetime(), step.duration.ToTimedelta())
+    words = f"{named(step.kind, step.subject)}, {took(step.duration)}, {step.name}"
+    return Stretch(
+        _lane(step.name), stretch_name(step.kind), words, step.start_time.ToDatetime(), step.duration.ToTimedelta()
+    )
 
 
 def what_ifs(path: pb.CriticalPath) -> Section:
