@@ -7,9 +7,10 @@ import secrets
 import socket
 from datetime import timedelta
 from pathlib import Path
+from typing import Self
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from miyabi_core.environment import EnvironmentSettings
@@ -87,12 +88,22 @@ class AgentsSettings(ServiceSettings, CallerSettings, PackageSettings):
     sandbox_socket: Path | None = None
     #: Tasks at once.
     slots: int = Field(default=4, ge=1, le=1000)
+    #: Tasks at once at least, while the machine is short of memory or processors.
+    slots_min: int = Field(default=1, ge=1, le=1000)
+    #: Whether this agent's limits follow what their targets bear; `off`: `slots` and `model_calls_max` hold.
+    feedback: bool = True
+    #: Calls of the model API at once by this agent, at least (where the coordinator does not say) and at most.
+    model_calls_min: int = Field(default=1, ge=1, le=10_000)
+    model_calls_max: int = Field(default=256, ge=1, le=10_000)
     #: Kept through reconnects.
     agent_id: str = Field(default_factory=_default_id, pattern=r"^[A-Za-z0-9._-]{1,128}$")
     #: What is known of repositories' files, by which likely ones are found, may take so many bytes on disk.
     index_bytes: int = Field(default=1 << 30, ge=0)
     #: Operator's `OWNER/NAME.yaml` files for repositories without a `.miyabi.yaml`.
     repository_config_dir: Path | None = None
+    #: Advisories in OSV's format, by which reviews audit dependencies: a folder or a zip, as published for an ecosystem.
+    #: Unset: package indexes are asked, where they give advisories.
+    osv_database: Path | None = None
     #: Run tests without Landlock and seccomp where the machine has none.
     unsafe_sandbox: bool = False
     simulated_model: bool = False
@@ -118,6 +129,15 @@ class AgentsSettings(ServiceSettings, CallerSettings, PackageSettings):
     model_window_tokens: int = Field(default=0, ge=0)
     #: How long a task may go on after SIGTERM before it is handed back.
     drain: timedelta = Field(default=timedelta(seconds=20), ge=timedelta(0))
+
+    @model_validator(mode="after")
+    def _bounds_in_order(self) -> Self:
+        """Refuse bounds that nothing lies between."""
+        if self.model_calls_min > self.model_calls_max:
+            raise ValueError(
+                f"model_calls_min: {self.model_calls_min} is above model_calls_max, {self.model_calls_max}"
+            )
+        return self
 
     @property
     def github_host(self) -> str:

@@ -23,6 +23,7 @@ from miyabi.github_gateway.v1.github_gateway_service_pb2_grpc import GitHubGatew
 from miyabi_agents.dispatch.client import AttachClient
 from miyabi_agents.dispatch.runner import TaskRunner
 from miyabi_agents.environments import EnvironmentStore
+from miyabi_agents.feedback import Limits
 from miyabi_agents.model import ModelClient
 from miyabi_agents.ports import TaskContext
 from miyabi_agents.sandbox import ProcessSandbox
@@ -121,10 +122,10 @@ class ScriptedDispatch(DispatchServiceServicer):
 
 
 class ScriptedAgent:
-    """Runs triage tasks as the test says."""
+    """Runs tasks as the test says."""
 
     kind = "scripted"
-    capabilities = frozenset({TaskKind.TASK_KIND_TRIAGE})
+    capabilities = frozenset({TaskKind.TASK_KIND_TRIAGE, TaskKind.TASK_KIND_IMPLEMENT})
 
     def __init__(self, script: Script) -> None:
         self._script = script
@@ -137,7 +138,7 @@ class ScriptedAgent:
 def lease(number: int = 1, *, fence: int = 1, **fields: Any) -> pb.Lease:
     """Return a triage lease of issue *number*."""
     reference = pb.LeaseReference(task=f"{BATCH}/runs/{number}/tasks/triage", fencing_token=fence)
-    return pb.Lease(reference=reference, kind=TaskKind.TASK_KIND_TRIAGE, attempt=1, **fields)
+    return pb.Lease(reference=reference, **{"kind": TaskKind.TASK_KIND_TRIAGE, "attempt": 1, **fields})
 
 
 def triaged(analysis: str = "seen") -> pb.Outcome:
@@ -158,7 +159,7 @@ class Bench:
         """Return a runner of *script*."""
         sandbox = ProcessSandbox(unsafe=True)
         return TaskRunner(
-            agents={TaskKind.TASK_KIND_TRIAGE: ScriptedAgent(script)},
+            agents=dict.fromkeys((TaskKind.TASK_KIND_TRIAGE, TaskKind.TASK_KIND_IMPLEMENT), ScriptedAgent(script)),
             github=GitHubGatewayServiceStub(channel),
             models=ModelClient(self.settings),
             workspaces=GitWorkspaces(self.settings.git_url, self.settings.data_dir),
@@ -168,10 +169,10 @@ class Bench:
         )
 
     @asynccontextmanager
-    async def agent(self, script: Script) -> AsyncIterator[asyncio.Task[None]]:
+    async def agent(self, script: Script, *, limits: Limits | None = None) -> AsyncIterator[asyncio.Task[None]]:
         """Run an agent; it is stopped at the end of the block."""
         async with open_channel(self._address, service=NAME) as channel:
-            client = AttachClient(DispatchServiceStub(channel), self.runner(script, channel))
+            client = AttachClient(DispatchServiceStub(channel), self.runner(script, channel), limits=limits)
             task = asyncio.ensure_future(client.run(self.stop))
             try:
                 yield task

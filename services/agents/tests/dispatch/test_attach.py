@@ -8,6 +8,10 @@ from datetime import timedelta
 import grpc
 
 from miyabi.coordinator.v1 import dispatch_service_pb2 as pb
+from miyabi.coordinator.v1 import limits_pb2
+from miyabi_agents.feedback import Limits, Slots
+from miyabi_agents.model import ModelClient
+from miyabi_core.proto_time import to_duration
 
 
 async def test_a_lease_comes_back_as_an_outcome_with_its_reference(bench, make_lease, make_outcome) -> None:
@@ -18,7 +22,7 @@ async def test_a_lease_comes_back_as_an_outcome_with_its_reference(bench, make_l
 
     async with bench.agent(script):
         stream = await bench.coordinator.attached()
-        assert (stream.hello.agent_id, stream.hello.slots, list(stream.hello.capabilities)) == ("agent-1", 8, [1])
+        assert (stream.hello.agent_id, stream.hello.slots, list(stream.hello.capabilities)) == ("agent-1", 8, [1, 3])
         stream.welcome()
         leases = [make_lease(number) for number in (1, 2, 3)]
         stream.send(leases=leases)
@@ -276,3 +280,28 @@ async def test_large_outcomes_travel_in_several_messages(bench, make_lease, make
         stream.send(leases=[make_lease(number) for number in range(1, 7)])
         await stream.until(lambda seen: len(seen.outcomes) == 6)
         assert len(stream.outcomes) == 6
+
+
+async def test_heartbeats_tell_of_limits_and_come_early_where_it_matters(bench, make_lease, make_outcome) -> None:
+    """A refusal is reported at once though heartbeats are a minute apart, and the share that comes back counts."""
+
+    async def script(task, context):
+        return make_outcome()
+
+    models = ModelClient(bench.settings)
+    limits = Limits(models.pace, Slots(least=1, most=8))
+    async with bench.agent(script, limits=limits):
+        stream = await bench.coordinator.attached()
+        stream.welcome(heartbeat=timedelta(minutes=1))
+        async with models.pace.turn() as turn:
+            await asyncio.sleep(0)
+            models.pace.refused(turn)
+            await stream.until(lambda seen: seen.heartbeats)
+        (model, slots) = stream.heartbeats[0].limits
+        assert (model.target, model.refused, model.in_flight) == ("model-api/api.anthropic.com", 1, 1)
+        assert (slots.target, slots.limit) == ("sandbox-slots", 8)
+        share = limits_pb2.TargetShare(target=model.target, share=3, epoch=1, lasts=to_duration(timedelta(seconds=15)))
+        stream.send(limits=limits_pb2.Limits(shares=[share]), leases=[make_lease()])
+        await stream.until(lambda seen: seen.outcomes)
+        assert models.pace.allowed == 3
+    await models.close()

@@ -26,6 +26,7 @@ from miyabi_core.proto_time import from_duration
 
 if TYPE_CHECKING:
     from miyabi.coordinator.v1.dispatch_service_pb2_grpc import DispatchServiceAsyncStub
+    from miyabi_agents.feedback import Limits
 
 #: Pause before attaching again; it doubles to the limit below.
 FIRST_DELAY = timedelta(milliseconds=200)
@@ -59,14 +60,25 @@ class AttachClient:
         stub: The dispatch service.
         runner: Runs the tasks.
         attached: Told True when a coordinator has taken the agent in, False when the stream has ended.
+        limits: What heartbeats tell of targets; None: nothing.
     """
 
-    def __init__(self, stub: DispatchServiceAsyncStub, runner: TaskRunner, *, attached: Attached | None = None) -> None:
+    def __init__(
+        self,
+        stub: DispatchServiceAsyncStub,
+        runner: TaskRunner,
+        *,
+        attached: Attached | None = None,
+        limits: Limits | None = None,
+    ) -> None:
         self._stub = stub
         self._attached = attached
         self._runner = runner
         self._settings = runner.settings
         self._outbox = Outbox()
+        self._limits = limits
+        if limits is not None:
+            limits.on_news = self._outbox.filled.set
         self._running: dict[tuple[str, int], tuple[Lease, asyncio.Task[None]]] = {}
         self._stopping = False
 
@@ -131,15 +143,16 @@ class AttachClient:
         while not attachment.over:
             draining = self._stopping or attachment.drained
             beat = min(beat, loop.time() + attachment.heartbeat.total_seconds())
-            if loop.time() >= beat or (draining and not announced):
-                yield AttachRequest(heartbeat=Heartbeat(held=self._held(), draining=draining))
+            early = self._limits.due() if self._limits and attachment.welcomed else beat
+            if loop.time() >= min(beat, early) or (draining and not announced):
+                yield AttachRequest(heartbeat=self._heartbeat(draining=draining))
                 announced, beat = draining, loop.time() + attachment.heartbeat.total_seconds()
             elif (message := self._outbox.take()) is not None:
                 yield message
                 if not message.outcomes:
                     await asyncio.sleep(COALESCE.total_seconds())
             else:
-                await self._something_to_send(until=beat)
+                await self._something_to_send(until=min(beat, early))
 
     async def _something_to_send(self, *, until: float) -> None:
         """Wait for the outbox to fill, at most until a time of the loop."""
@@ -148,6 +161,11 @@ class AttachClient:
                 await self._outbox.filled.wait()
         except TimeoutError:
             return
+
+    def _heartbeat(self, *, draining: bool) -> Heartbeat:
+        """Say what is worked on, and what was seen of targets."""
+        limits = self._limits.reports() if self._limits else []
+        return Heartbeat(held=self._held(), draining=draining, limits=limits)
 
     def _hello(self) -> Hello:
         """Say who we are and what we still work on."""
@@ -174,6 +192,8 @@ class AttachClient:
             attachment.heartbeat = from_duration(response.welcome.heartbeat_interval) or DEFAULT_HEARTBEAT
             self._cancel(response.welcome.lost)
             self._outbox.filled.set()
+        if self._limits is not None and response.HasField("limits"):
+            self._limits.take(response.limits)
         for acknowledgement in response.acknowledgements:
             if not acknowledgement.accepted:
                 _LOG.info("outcome.refused", task=acknowledgement.reference.task, reason=acknowledgement.reason)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import anthropic
 
 from miyabi.common.v1.usage_pb2 import Budget
-from miyabi_agents.model.pace import Pace, Patience
+from miyabi_agents.model.pace import Bounds, Pace, Patience
 from miyabi_agents.model.session import ModelSession, ModelTerms
 from miyabi_agents.model.tiers import Tier
 from miyabi_agents.settings import AgentsSettings
@@ -32,7 +32,7 @@ class ModelClient:
     def __init__(self, settings: AgentsSettings, *, patience: Patience | None = None) -> None:
         self._settings = settings
         self._patience = patience or Patience()
-        self._pace = Pace()
+        self.pace = Pace(Bounds(settings.model_calls_min, settings.model_calls_max, fixed=not settings.feedback))
         self._file = SecretFile(settings.model_key_file) if settings.model_key_file else None
         self._client = anthropic.AsyncAnthropic(
             api_key=self._key() or "none",
@@ -65,7 +65,7 @@ class ModelClient:
         self._client.api_key = key
         settings = self._settings
         models = dict(zip(Tier, settings.models, strict=True))
-        terms = ModelTerms(models, budget, self._pace, self._patience, settings.model_window_tokens, deadline, attempt)
+        terms = ModelTerms(models, budget, self.pace, self._patience, settings.model_window_tokens, deadline, attempt)
         return ModelSession(self._client, progress=progress, terms=terms)
 
     async def close(self) -> None:

@@ -17,7 +17,7 @@ from miyabi.common.v1.usage_pb2 import Usage
 from miyabi_agents.errors import ModelAnswerError, ModelUnavailableError
 from miyabi_agents.model import prices
 from miyabi_agents.model.budget import BudgetKeeper
-from miyabi_agents.model.pace import Pace, Patience
+from miyabi_agents.model.pace import Pace, Patience, Turn
 from miyabi_agents.model.talking.answers import CUT, Answer
 from miyabi_agents.model.tiers import Tier
 from miyabi_agents.model.transcript import CallRecord, Transcript
@@ -145,18 +145,18 @@ class Sender:
 
     async def _in_turn(self, step: str, request: dict[str, Any], tier: Tier) -> Answer:
         """Make one call when it may go out, and note how the API took it."""
-        async with self._pace.turn():
-            halvings = self._pace.halvings
+        async with self._pace.turn() as turn:
             try:
-                answer = await self._attempt(step, request, tier)
+                answer = await self._attempt(step, request, tier, turn)
             except anthropic.APIStatusError as error:
                 if is_busy(error):
-                    self._pace.refused(halvings=halvings)
+                    wait = _retry_after(error) or timedelta()
+                    self._pace.refused(turn, retry_after=wait.total_seconds())
                 raise
-            self._pace.worked()
+            self._pace.worked(turn)
             return answer
 
-    async def _attempt(self, step: str, request: dict[str, Any], tier: Tier) -> Answer:
+    async def _attempt(self, step: str, request: dict[str, Any], tier: Tier, turn: Turn) -> Answer:
         """Make one call within the budget; it is timed and counted whatever becomes of it."""
         model = request["model"]
         characters = characters_of(request)
@@ -165,9 +165,11 @@ class Sender:
         with self._keeper.reserved(model, prompt_characters=characters, max_tokens=longest):
             async with self._progress.invocation("model.messages", detail=f"{step}: {model}") as invocation:
                 record = self._transcript.begin(step, request, tier=tier)
-                return await self._stream(step, invocation, request, record)
+                return await self._stream(step, invocation, request, record, turn)
 
-    async def _stream(self, step: str, invocation: Invocation, request: dict[str, Any], record: CallRecord) -> Answer:
+    async def _stream(
+        self, step: str, invocation: Invocation, request: dict[str, Any], record: CallRecord, turn: Turn
+    ) -> Answer:
         """Stream an answer; text goes out as it comes."""
         used, begun, message = Usage(calls=1), False, None
         inputs: defaultdict[int, str] = defaultdict(str)
@@ -176,6 +178,7 @@ class Sender:
                 async for event in stream:
                     begun = begun or event.type == "message_start"
                     if begun:
+                        turn.begun()
                         message = stream.current_message_snapshot
                         used = prices.usage_of(request["model"], message.usage)
                     if event.type == "text":
