@@ -21,6 +21,7 @@ from miyabi_agents.agents.verifier import VerifierAgent
 from miyabi_agents.dispatch.client import AttachClient, Attached
 from miyabi_agents.dispatch.runner import TaskRunner
 from miyabi_agents.environments import EnvironmentStore
+from miyabi_agents.feedback import Limits, MachinePressure, Slots, watch
 from miyabi_agents.localisation import Locator
 from miyabi_agents.model import ModelClient
 from miyabi_agents.sandbox import ContainerSandbox, ProcessSandbox
@@ -87,6 +88,21 @@ async def _probes(address: str | None) -> AsyncIterator[Attached | None]:
         await health.stop()
 
 
+@asynccontextmanager
+async def _following(settings: AgentsSettings, models: ModelClient) -> AsyncIterator[Limits | None]:
+    """Let the slots follow the machine for the length of the block; yields what is told of limits."""
+    if not settings.feedback:
+        yield None
+        return
+    slots = Slots(least=settings.slots_min, most=settings.slots)
+    watching = asyncio.create_task(watch(MachinePressure(), slots))
+    try:
+        yield Limits(models.pace, slots, base_url=settings.anthropic_base_url)
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+
+
 async def serve(settings: AgentsSettings, stop: asyncio.Event) -> None:
     """Run tasks until *stop* is set; then finish or hand back what there is."""
     security = ClientSecurity.of(settings)
@@ -107,6 +123,7 @@ async def serve(settings: AgentsSettings, stop: asyncio.Event) -> None:
     locator = Locator(settings.indexes_dir, max_bytes=settings.index_bytes)
     async with (
         _probes(settings.health_address) as attached,
+        _following(settings, models) as limits,
         open_channel(settings.coordinator, service=DISPATCH, security=security) as coordinator,
         open_channel(
             settings.gateway, service=GATEWAY, security=security, wait_for_ready=True, carries_grants=True
@@ -122,7 +139,8 @@ async def serve(settings: AgentsSettings, stop: asyncio.Event) -> None:
             settings=settings,
         )
         try:
-            await AttachClient(DispatchServiceStub(coordinator), runner, attached=attached).run(stop)
+            client = AttachClient(DispatchServiceStub(coordinator), runner, attached=attached, limits=limits)
+            await client.run(stop)
         finally:
             await models.close()
             await asyncio.to_thread(locator.close)
