@@ -1,14 +1,17 @@
 /* Keeps the page's shell: the newest one while the server answers, the last one while it does not. It keeps no data. */
 const SHELL = "miyabi-shell";
 
+/* The page names its first files; shell.json names them all, so that every page of it opens without the server. */
 async function keep(page) {
   const cache = await caches.open(SHELL);
-  const files = [...(await page.clone().text()).matchAll(/(?:src|href)="(\/[^"]+)"/g)].map((found) => found[1]);
+  const listed = await fetch("/assets/shell.json", { cache: "no-cache" });
+  const files = isShell(listed) ? await listed.json() : [];
+  const named = [...(await page.clone().text()).matchAll(/(?:src|href)="(\/[^"]+)"/g)].map((found) => found[1]);
+  const wanted = new Set(["/", ...named, ...files]);
   const missing = [];
-  for (const file of files) if (!(await cache.match(file))) missing.push(file);
+  for (const file of wanted) if (file !== "/" && !(await cache.match(file))) missing.push(file);
   await cache.addAll(missing);
   await cache.put("/", page);
-  const wanted = new Set(["/", ...files]);
   for (const request of await cache.keys()) {
     if (!wanted.has(new URL(request.url).pathname)) await cache.delete(request);
   }
@@ -48,7 +51,7 @@ self.addEventListener("fetch", (event) => {
   const url = new URL(event.request.url);
   if (url.origin !== location.origin || event.request.method !== "GET") return;
   if (event.request.mode === "navigate" && url.pathname === "/") event.respondWith(openPage(event));
-  else if (url.pathname.startsWith("/assets/") || url.pathname === "/icon.svg") {
+  else if ((url.pathname.startsWith("/assets/") && url.pathname !== "/assets/shell.json") || url.pathname === "/icon.svg") {
     event.respondWith(caches.match(event.request).then((kept) => kept ?? fetch(event.request)));
   }
 });
