@@ -11,7 +11,7 @@ from rich.table import Table
 from miyabi.common.v1.freshness_pb2 import StaleCause, StaleData
 from miyabi.coordinator.v1.result_pb2 import IssueResult
 from miyabi.coordinator.v1.state_pb2 import FailureReason, RunState
-from miyabi_cli.terminal import TerminalText, joined, lines, ours, row, say, say_table, shown
+from miyabi_cli.terminal import TerminalText, joined, lines, linked, ours, row, say, say_table, shown, shows_links
 from miyabi_core.text import Untrusted, first
 
 #: Micro-dollars in a dollar.
@@ -86,7 +86,8 @@ def as_json(result: IssueResult) -> dict[str, Any]:
 def show_results(console: Console, results: Iterable[IssueResult]) -> None:
     """Print what became of each issue; what was not measured says so.
 
-    Below the table each issue has its pull request's address, in a line that nothing breaks, and why it failed, whole.
+    A pull request is a link where the terminal has them; else its address stands below the table, in a line that
+    nothing breaks. Below the table stands too why an issue failed, whole.
 
     Args:
         console: Where to.
@@ -101,7 +102,7 @@ def show_results(console: Console, results: Iterable[IssueResult]) -> None:
     for name in _COLUMNS:
         table.add_column(name, overflow="fold", justify="right" if name in _NUMBERS else "left")
     for result in there:
-        row(table, ours("#{}", result.issue_number), *_cells(result, by="\n"))
+        row(table, ours("#{}", result.issue_number), *_cells(console, result, by="\n"))
     say_table(console, table)
     for result in there:
         _below(console, result, ours("#{} ", result.issue_number))
@@ -113,7 +114,7 @@ _COLUMNS = ("issue", "labels", "files", "tests before/after", "score", "pull req
 _NUMBERS = frozenset({"issue", "score", "pull request", "cost", "seconds"})
 
 
-def _cells(result: IssueResult, *, by: str) -> tuple[TerminalText, ...]:
+def _cells(console: Console, result: IssueResult, *, by: str) -> tuple[TerminalText, ...]:
     """Return what is told of one issue beside its number, in the order of the columns; *by* stands between names."""
     failed, passed = measured(result.tests_failed_before), measured(result.tests_passed_after)
     return (
@@ -121,7 +122,7 @@ def _cells(result: IssueResult, *, by: str) -> tuple[TerminalText, ...]:
         _listed(result.files, by=by) if result.files else ours("none"),
         ours("not run") if failed is None or passed is None else ours("{} fail / {} pass", failed, passed),
         _score(result),
-        _pull_request(result),
+        _pull_request(console, result),
         ours("${:.4f}", result.cost_usd_micros / USD_MICROS),
         ours("{:.1f}", result.duration.ToTimedelta().total_seconds()),
         _status(result),
@@ -131,14 +132,14 @@ def _cells(result: IssueResult, *, by: str) -> tuple[TerminalText, ...]:
 def _block(console: Console, result: IssueResult) -> None:
     """Print what became of one issue, a line each."""
     say(console, ours("#{}", result.issue_number, style="bold"))
-    for name, cell in zip(_COLUMNS[1:], _cells(result, by=", "), strict=True):
+    for name, cell in zip(_COLUMNS[1:], _cells(console, result, by=", "), strict=True):
         say(console, ours("  "), shown(Untrusted(name)), ours(": "), cell)
     _below(console, result, ours("  "))
 
 
 def _below(console: Console, result: IssueResult, begin: TerminalText) -> None:
     """Print what no cell holds whole: the pull request's address and why the issue failed."""
-    if result.pull_request_url:
+    if result.pull_request_url and not shows_links(console):
         say(console, begin, shown(Untrusted(result.pull_request_url)))
     if result.failure_message:
         reason = Untrusted(failure_name(result.failure_reason) or status_of(result))
@@ -162,10 +163,11 @@ def _score(result: IssueResult) -> TerminalText:
     return ours("none") if result.reviewed else ours("not run")
 
 
-def _pull_request(result: IssueResult) -> TerminalText:
-    """Return the pull request's number; its address has a line of its own."""
+def _pull_request(console: Console, result: IssueResult) -> TerminalText:
+    """Return the pull request's number: a link where the terminal has them, else its address has its own line."""
     number = result.pull_request_url.rpartition("/")[2]
-    return shown(Untrusted(f"#{number}" if number else "none"))
+    words = shown(Untrusted(f"#{number}" if number else "none"))
+    return linked(console, words, Untrusted(result.pull_request_url)) if number else words
 
 
 def _status(result: IssueResult) -> TerminalText:
@@ -174,5 +176,6 @@ def _status(result: IssueResult) -> TerminalText:
     if result.failure_reason:
         status += f": {failure_name(result.failure_reason)}"
     elif result.changed_expectations:
-        status += f" ({len(result.changed_expectations)} changed expectations)"
+        number = len(result.changed_expectations)
+        status += f" ({number} changed expectation{'' if number == 1 else 's'})"
     return shown(Untrusted(status))

@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import typer
 from pydantic import ValidationError
@@ -16,7 +16,7 @@ from miyabi_cli.errors import EXIT_INTERRUPTED, EXIT_REFUSED, CliError
 from miyabi_cli.given import GIVEN
 from miyabi_cli.problems import ProblemsError
 from miyabi_cli.settings import CliSettings
-from miyabi_cli.terminal import lines, ours, say
+from miyabi_cli.terminal import Terminal, lines, ours, say
 from miyabi_core.bad_settings import problems_of
 from miyabi_core.text import Untrusted
 
@@ -30,8 +30,8 @@ class Runtime:
 
     settings: CliSettings
     environment: Mapping[str, str]
-    output: Console = field(default_factory=lambda: Console(width=None if sys.stdout.isatty() else LOG_WIDTH))
-    errors: Console = field(default_factory=lambda: Console(stderr=True))
+    output: Console
+    errors: Console
 
     def print_line(self, text: str) -> None:
         """Print text for machines as it stands: JSON of `terminal.json_line`, YAML of ours."""
@@ -46,7 +46,9 @@ def run(main: Callable[[Runtime], Awaitable[int]]) -> None:
     """
     errors = Console(stderr=True)
     try:
-        runtime = Runtime(CliSettings(**GIVEN.get()), dict(os.environ), errors=errors)
+        environment = dict(os.environ)
+        output = Terminal(environment, width=None if sys.stdout.isatty() else LOG_WIDTH)
+        runtime = Runtime(CliSettings(**GIVEN.get()), environment, output, errors)
         raise typer.Exit(asyncio.run(_awaited(main, runtime)))
     except ValidationError as error:
         for problem in problems_of(CliSettings, error):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any, NewType, TypeAlias
 
 from rich.console import Console
 from rich.progress import ProgressColumn, Task
+from rich.style import Style
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -20,12 +22,49 @@ BAR_CELLS, WIDE = 24, 100
 #: A cell that is done and one that is not: told apart without colour, and where there is ASCII only.
 _CELLS, _ASCII_CELLS = ("█", "░"), ("#", ".")
 
+#: A web address that an escape sequence can carry as it is.
+_WEB_ADDRESS = re.compile(r"https?://[!-~]+")
+#: Terminals that show links, by the variable that each sets; any value counts.
+#: Source: gist.github.com/egmontkob, "Hyperlinks in Terminal Emulators", and its list of terminals.
+_LINKING = ("KITTY_WINDOW_ID", "WT_SESSION", "KONSOLE_VERSION", "WEZTERM_PANE", "GHOSTTY_RESOURCES_DIR", "DOMTERM")
+#: The same by TERM_PROGRAM, and by TERM.
+_LINKING_PROGRAMS = frozenset({"iTerm.app", "WezTerm", "vscode", "ghostty", "Hyper", "rio", "WarpTerminal", "tabby"})
+_LINKING_TERMS = frozenset({"xterm-kitty", "alacritty", "foot", "foot-extra", "xterm-ghostty", "wezterm", "contour"})
+#: VTE (GNOME Terminal and relatives) shows links since 0.50, and crashed on them in that release.
+_VTE_SINCE = 5001
+
 #: Text that may be printed; made by `ours`, `shown`, `commit` and `lines` only.
 TerminalText = NewType("TerminalText", Text)
 #: What numbers a literal of ours may hold.
 Number: TypeAlias = int | float
 #: What JSON lets stand and a terminal may obey: control characters of eight bits, directions, invisible ones.
 _NOT_ASCII = re.compile(r"[^\x20-\x7e]+")
+
+
+class Terminal(Console):
+    """A console that knows whether its terminal shows links (OSC 8).
+
+    Args:
+        environment: The process's variables; FORCE_HYPERLINK=1 or 0 decides, as in other programs.
+        options: Of rich's console.
+    """
+
+    def __init__(self, environment: Mapping[str, str], **options: Any) -> None:
+        super().__init__(**options)
+        forced = environment.get("FORCE_HYPERLINK", "")
+        known = self.is_terminal and not self.is_dumb_terminal and _is_linking(environment)
+        self.links = forced != "0" and (known or bool(forced))
+
+
+def _is_linking(environment: Mapping[str, str]) -> bool:
+    """Tell by what a terminal says of itself whether it shows links; one that is not known does not."""
+    vte = environment.get("VTE_VERSION", "")
+    return (
+        any(environment.get(name) for name in _LINKING)
+        or environment.get("TERM_PROGRAM", "") in _LINKING_PROGRAMS
+        or environment.get("TERM", "") in _LINKING_TERMS
+        or (vte.isdigit() and int(vte) >= _VTE_SINCE)
+    )
 
 
 def ours(template: str, /, *numbers: Number, style: str = "") -> TerminalText:
@@ -59,6 +98,26 @@ def commit(sha: Untrusted) -> TerminalText:
 def lines(text: Untrusted, *, style: str = "") -> TerminalText:
     """Return a stranger's text with its lines and tabs."""
     return TerminalText(Text(exact_lines(text.raw), style=style))
+
+
+def linked(console: Console, text: TerminalText, address: Untrusted) -> TerminalText:
+    """Return a text that opens an address where the terminal shows links; elsewhere the text alone.
+
+    Args:
+        console: Where to.
+        text: What is seen.
+        address: What a click opens; only a web address of printable ASCII becomes one.
+    """
+    if not shows_links(console) or not _WEB_ADDRESS.fullmatch(address.raw):
+        return text
+    found: Text = text.copy()
+    found.stylize(Style(link=address.raw))
+    return TerminalText(found)
+
+
+def shows_links(console: Console) -> bool:
+    """Tell whether a console is a terminal that shows links."""
+    return isinstance(console, Terminal) and console.links
 
 
 def joined(*parts: TerminalText, by: str = "") -> TerminalText:

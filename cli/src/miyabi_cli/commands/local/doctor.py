@@ -6,18 +6,20 @@ import asyncio
 import platform
 import shutil
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
+from miyabi_cli.arguments import Json
 from miyabi_cli.client import coordinator
 from miyabi_cli.errors import EXIT_ISSUE_FAILED, EXIT_OK, EXIT_UNAVAILABLE, CliError
 from miyabi_cli.machine import Finding, sandbox_findings, toolchain_findings
 from miyabi_cli.repository_check import repository_findings
 from miyabi_cli.runtime import Runtime, run
-from miyabi_cli.terminal import ours, row, say_table, shown
+from miyabi_cli.terminal import json_line, ours, row, say_table, shown
 from miyabi_cli.trial.remote import ON_GITHUB
 from miyabi_core.logging import configure_logging
 from miyabi_core.text import Untrusted
@@ -107,6 +109,8 @@ def doctor(
     repository: Annotated[
         str, typer.Argument(metavar="[OWNER/REPO]", help="Repository on GitHub; default: this machine is looked at.")
     ] = "",
+    *,
+    as_json: Json = False,
 ) -> None:
     """Say what this machine has and lacks, or what stands in the way of work on a repository.
 
@@ -118,18 +122,24 @@ def doctor(
     async def main(runtime: Runtime) -> int:
         configure_logging(service="miyabi", level="ERROR")
         if repository:
-            return _show(runtime, await repository_findings(runtime, repository))
+            return _show(runtime, await repository_findings(runtime, repository), as_json=as_json)
         async with asyncio.TaskGroup() as tasks:
             looks = [tasks.create_task(check(runtime)) for check in CHECKS]
             layers = tasks.create_task(sandbox_findings())
             toolchains = tasks.create_task(_toolchains(runtime))
-        return _show(runtime, [*(look.result() for look in looks), *layers.result(), *toolchains.result()])
+        found = [*(look.result() for look in looks), *layers.result(), *toolchains.result()]
+        return _show(runtime, found, as_json=as_json)
 
     run(main)
 
 
-def _show(runtime: Runtime, findings: Sequence[Finding]) -> int:
+def _show(runtime: Runtime, findings: Sequence[Finding], *, as_json: bool) -> int:
     """Print what was found; returns the exit code."""
+    code = EXIT_OK if all(finding.good or not finding.required for finding in findings) else EXIT_ISSUE_FAILED
+    if as_json:
+        for finding in findings:
+            runtime.print_line(json_line(asdict(finding)))
+        return code
     table = Table(header_style="bold")
     for name in ("what", "", "detail"):
         table.add_column(name, overflow="fold")
@@ -138,4 +148,4 @@ def _show(runtime: Runtime, findings: Sequence[Finding]) -> int:
         mark = ours("ok", style="green") if finding.good else bad
         row(table, shown(Untrusted(finding.subject)), mark, shown(Untrusted(finding.detail)))
     say_table(runtime.output, table)
-    return EXIT_OK if all(finding.good or not finding.required for finding in findings) else EXIT_ISSUE_FAILED
+    return code
