@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import timedelta
 
 import pytest
+from pydantic import SecretStr
 
+from miyabi.common.v1.task_kind_pb2 import TaskKind
+from miyabi.common.v1.usage_pb2 import Budget
 from miyabi.coordinator.v1 import dispatch_service_pb2 as pb
 from miyabi.coordinator.v1.result_pb2 import TriageResult
 from miyabi.coordinator.v1.state_pb2 import FailureReason
 from miyabi_agents.errors import AgentError, BudgetError, ModelUnavailableError
 from miyabi_core.channel import open_channel
 from miyabi_core.proto_time import now, to_timestamp
+from miyabi_sim.model.scenarios import Scenario, Scenarios
+from miyabi_sim.model.server import SimulatedModel
 
 
 @pytest.fixture
@@ -73,6 +79,85 @@ async def test_the_deadline_ends_a_task(run, make_outcome) -> None:
 
     outcome = await run(script, deadline=to_timestamp(now() + timedelta(milliseconds=50)))
     assert outcome.failure.reason == FailureReason.FAILURE_REASON_DEADLINE
+
+
+@pytest.fixture
+async def stopped_at(run, bench):
+    """Runs an IMPLEMENT task that asks a model until something ends it; gives its outcome."""
+
+    async def implement(script, *turns, **fields) -> pb.Outcome:
+        async with SimulatedModel(Scenarios([Scenario("scripted", turns)])) as model:
+            key = {"anthropic_api_key": SecretStr("test-key"), "anthropic_base_url": model.url}
+            bench.settings = bench.settings.model_copy(update=key)
+            return await run(script, kind=TaskKind.TASK_KIND_IMPLEMENT, **fields)
+
+    return implement
+
+
+async def converse(context, done: asyncio.Event | None = None) -> None:
+    """Talk about a file that is not there, then for as long as it takes."""
+
+    async def read(given) -> str:
+        if given.get("wait") and done is not None:
+            await done.wait()
+        raise ValueError(f"path: there is no such file {given.get('path')}, sk-ant-0123456789abcdef")
+
+    tools = [{"name": name, "description": name, "input_schema": {"type": "object"}} for name in ("read", "done")]
+    await context.model.run_tools(
+        step="change", system="s", prompt="p", tools=tools, handlers={"read": read}, finish="done"
+    )
+
+
+def reads(**given):
+    """Return a turn that reads."""
+    return [{"text": "I look."}, {"tool": "read", "input": given}]
+
+
+async def test_the_deadline_says_what_was_spent_and_learnt(stopped_at) -> None:
+    """Calls, money and time are in the message; what was learnt goes with the outcome, without secrets."""
+
+    async def script(task, context):
+        await converse(context, asyncio.Event())
+
+    deadline = to_timestamp(now() + timedelta(seconds=3))
+    outcome = await stopped_at(script, reads(path="gone"), reads(wait=True), deadline=deadline)
+    failure = outcome.failure
+    assert (failure.reason, failure.retryable) == (FailureReason.FAILURE_REASON_DEADLINE, True)
+    assert re.search(
+        r"the task's deadline passed; 2 calls, [0-9,]+ tokens and \$0\.[0-9]{4} were spent in [0-9.]+ s",
+        failure.message,
+    )
+    assert outcome.usage.calls == 2
+    assert "path: there is no such file" in outcome.learnt
+    assert "sk-ant" not in outcome.learnt
+
+
+async def test_a_budget_that_ends_says_what_was_spent_and_learnt(stopped_at) -> None:
+    """So does the end of the money, also where it came side by side with others."""
+
+    async def script(task, context):
+        async with asyncio.TaskGroup() as group:
+            group.create_task(converse(context))
+
+    outcome = await stopped_at(
+        script, *[reads(path=str(number) * 2000) for number in range(9)], budget=Budget(tokens=5000)
+    )
+    assert outcome.failure.reason == FailureReason.FAILURE_REASON_BUDGET_EXHAUSTED
+    assert re.search(r"are left; [1-9] calls, [0-9,]+ tokens and \$0\.[0-9]{4} were spent in", outcome.failure.message)
+    assert "path: there is no such file" in outcome.learnt
+
+
+async def test_circles_are_told_to_the_next_attempt(stopped_at) -> None:
+    """NO_PROGRESS too says why, in the message and for the next model."""
+
+    async def script(task, context):
+        await converse(context)
+
+    outcome = await stopped_at(script, *[reads(path="a")] * 9)
+    assert outcome.failure.reason == FailureReason.FAILURE_REASON_NO_PROGRESS
+    assert outcome.usage.calls == 3
+    assert "came 3 times" in outcome.failure.message
+    assert "came 3 times" in outcome.learnt
 
 
 async def test_an_outcome_that_breaks_the_interface_becomes_a_failure(run) -> None:

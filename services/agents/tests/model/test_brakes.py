@@ -155,6 +155,27 @@ async def test_money_that_comes_to_an_end_is_told(talk) -> None:
         assert str(seen.model.requests[-1]).count("Most of the budget is spent") == 1
 
 
+async def test_what_an_unended_conversation_learnt_is_told(talk) -> None:
+    """However it ended: what was red, the last error, the last words; one that came to its end tells nothing."""
+    turns = [
+        [{"text": "The sum is wrong, I think."}, *call("edit", n=1)], call("test", red="tests/test_a.py::test_sum"),
+        call("read", path="gone"), call("edit", n=2, text="x " * 40_000),
+    ]  # fmt: skip
+    async with talk(*turns, *turns, budget=Budget(tokens=30_000)) as seen:
+        assert seen.session.learnt == ""
+        with pytest.raises(BudgetError):
+            await converse(seen)
+        learnt = seen.session.learnt
+    assert learnt.startswith(
+        "In “change”: An attempt before this one was stopped after 4 answers and 2 changes of files."
+    )
+    for words in ("path: there is no such file", "Red tests: tests/test_a.py::test_sum", "The sum is wrong, I think."):
+        assert words in learnt
+    async with talk(call("edit", n=1), DONE) as seen:
+        await converse(seen)
+        assert seen.session.learnt == ""
+
+
 async def test_what_was_learnt_is_kept_for_the_next_attempt(talk) -> None:
     """Why it was stopped and its last error."""
     async with talk(*[call("read", path="gone")] * 5) as seen:

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,14 +18,14 @@ from miyabi.common.v1.task_kind_pb2 import TaskKind
 from miyabi.coordinator.v1.dispatch_service_pb2 import Lease, Outcome, TaskFailure, TaskReleased
 from miyabi.coordinator.v1.state_pb2 import FailureReason
 from miyabi_agents.dispatch.progress import Send, TaskProgress
-from miyabi_agents.errors import AgentError
+from miyabi_agents.errors import AgentError, BudgetError
 from miyabi_agents.ports import Environments, Sandbox, TaskAgent, TaskContext, Workspaces
 from miyabi_agents.settings import AgentsSettings
 from miyabi_core.grants import bind_grant
 from miyabi_core.interceptors.validation import violations_of
 from miyabi_core.logging import get_logger, redact_text
 from miyabi_core.proto_time import from_timestamp, now, to_duration
-from miyabi_core.text import shortened, without_surrogates
+from miyabi_core.text import both_ends, shortened, without_surrogates
 from miyabi_core.tracing import continue_trace, start_span
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
     from miyabi_agents.model.client import ModelClient
     from miyabi_agents.model.session import ModelSession
 
+#: Time before the lease's end at which a task is ended, and the share of a short one's.
+MARGIN, MARGIN_SHARE = timedelta(seconds=5), 0.05
+#: Characters of what stopped conversations had learnt, as the interface takes them.
+MAX_LEARNT = 8000
 #: A message of this size still fits into what servers take, with room for the progress beside it.
 MAX_OUTCOME_BYTES = 24 << 20
 
@@ -87,16 +92,16 @@ class TaskRunner:
         """Run the agent; each way to fail is an outcome."""
         left = from_timestamp(lease.deadline) - now() if lease.HasField("deadline") else None
         try:
-            async with asyncio.timeout(left.total_seconds() if left else None):
+            async with asyncio.timeout(_within(left) if left else None):
                 return _checked(await self.agents[lease.kind].run(lease, context))
         except AgentError as error:
-            return _failed(error)
+            return _failed(error, context.model)
         except TimeoutError:
-            reason, words = FailureReason.FAILURE_REASON_DEADLINE, "the task's deadline passed"
+            reason, words = FailureReason.FAILURE_REASON_DEADLINE, f"the task's deadline passed{_spent(context.model)}"
             return Outcome(failure=TaskFailure(reason=reason, message=words, retryable=True))
         except Exception as error:  # noqa: BLE001 - whatever happens, the coordinator learns that the task is over
             if (foreseen := _foreseen(error)) is not None:
-                return _failed(foreseen)
+                return _failed(foreseen, context.model)
             _LOG.exception("task.crashed", error_type=type(error).__name__)
             reason, words = (
                 FailureReason.FAILURE_REASON_AGENT_ERROR,
@@ -134,8 +139,10 @@ def _checked(outcome: Outcome) -> Outcome:
     return Outcome(failure=TaskFailure(reason=reason, message=message, retryable=True))
 
 
-def _failed(error: AgentError) -> Outcome:
-    """Return the outcome of a foreseen error."""
+def _failed(error: AgentError, model: ModelSession | None) -> Outcome:
+    """Return the outcome of a foreseen error; where the money ended, it says what that was spent on."""
+    if isinstance(error, BudgetError):
+        error = BudgetError(f"{error}{_spent(model)}")
     _LOG.info("task.failed", reason=FailureReason.Name(error.reason), message=shortened(redact_text(str(error)), 300))
     return Outcome(failure=_failure(error))
 
@@ -154,4 +161,16 @@ def _completed(outcome: Outcome, lease: Lease, model: ModelSession | None) -> Ou
     outcome.reference.CopyFrom(lease.reference)
     if model is not None:
         outcome.usage.CopyFrom(model.usage)
+        if lease.kind == TaskKind.TASK_KIND_IMPLEMENT:
+            outcome.learnt = both_ends(without_surrogates(redact_text(model.learnt)), MAX_LEARNT)
     return outcome
+
+
+def _within(left: timedelta) -> float:
+    """Return the seconds that a task has: after the end of its lease nobody would hear what it learnt and spent."""
+    return (left - min(MARGIN, MARGIN_SHARE * left)).total_seconds()
+
+
+def _spent(model: ModelSession | None) -> str:
+    """Return what a task spent, to be added to why it ended."""
+    return f"; {model.spent()}" if model is not None else ""

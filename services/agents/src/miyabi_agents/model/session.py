@@ -80,11 +80,17 @@ class ModelSession:
             transcript=Transcript(terms.attempt),
         )  # fmt: skip
         self._began = now()
+        self._unended: list[tuple[str, Brakes]] = []
 
     @property
     def usage(self) -> Usage:
         """What the calls so far used, failed ones too."""
         return self._keeper.usage
+
+    @property
+    def learnt(self) -> str:
+        """What conversations had learnt that did not come to their end, oldest first; empty where all did."""
+        return "\n\n".join(f"In “{step}”: {brakes.learnt}" for step, brakes in self._unended if brakes.has_begun)
 
     def is_same(self, one: Tier, other: Tier) -> bool:
         """Tell whether two tiers are the same model."""
@@ -164,13 +170,14 @@ class ModelSession:
             BudgetError: the budget does not pay for the next call.
         """
         talk = self._conversation(step, tier, shared or SharedPrefix(tools, system), prompt)
-        loop = ToolLoop(
-            talk, Brakes(limits or BrakeLimits(), changing, finish, self._spent), handlers, finish, translate,
-            self._progress, {tool["name"]: tool for tool in tools},
-        )  # fmt: skip
+        brakes = Brakes(limits or BrakeLimits(), changing, finish, self.spent)
+        by_name = {tool["name"]: tool for tool in tools}
+        loop = ToolLoop(talk, brakes, handlers, finish, translate, self._progress, by_name)
+        self._unended.append((step, brakes))
         while True:
-            self._warn(loop.brakes)
+            self._warn(brakes)
             if (finished := await loop.turn()) is not None:
+                self._unended.remove((step, brakes))
                 return finished
 
     def _conversation(
@@ -205,8 +212,8 @@ class ModelSession:
             if whole <= timedelta() or gone / whole >= NEAR:
                 brakes.warn("time", "Most of the time is gone: come to an end.")
 
-    def _spent(self) -> str:
-        """Say what was spent, for a person."""
-        used = self.usage
+    def spent(self) -> str:
+        """Say what was spent, for a person: calls, tokens, money and time."""
+        used, seconds = self.usage, (now() - self._began).total_seconds()
         tokens, dollars = prices.total_tokens(used), used.cost_usd_micros / 1e6
-        return f"{used.calls} calls, {tokens:,} tokens and ${dollars:.4f} were spent"
+        return f"{used.calls} calls, {tokens:,} tokens and ${dollars:.4f} were spent in {seconds:.1f} s"

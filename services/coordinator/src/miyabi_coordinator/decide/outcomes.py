@@ -27,12 +27,15 @@ from miyabi_coordinator.models import (
     TaskState,
     Usage,
 )
+from miyabi_core.text import ending
 
 #: A task that fails in a way that a repeat may mend is tried this often in all.
 MAX_FAILURES = 3
 #: A task whose lease expires is leased this often in all: an agent that dies says nothing of its task, but a task that
 #: kills each of its agents has to end. Of 300 issues 5 failed with five, while a process was killed every second.
 MAX_LEASES = 10
+#: Characters of what stopped conversations had learnt: as many as one outcome may bring, so that the newest is whole.
+MAX_LEARNT = 8000
 #: The first pause before a repeat, in seconds; each further one is twice as long.
 BACKOFF_BASE = 2.0
 #: The longest pause, unless the agent asks for more.
@@ -75,7 +78,7 @@ def end_lease(run: Run, task: Task, outcome: OutcomeReceived, *, spec: Spec, now
     """Return the run after the outcome of a valid lease."""
     spent = task.spent + outcome.usage
     task = replace(task, spent=spent, lease_expires=0.0, reserved=NO_BUDGET)
-    run = replace(run, spent=run.spent + outcome.usage)
+    run = replace(run, spent=run.spent + outcome.usage, learnt=_with_learnt(run, task, outcome.learnt))
     match outcome.result:
         case Done() as done:
             return _done(run, task, done, spec=spec, now=now)
@@ -83,6 +86,13 @@ def end_lease(run: Run, task: Task, outcome: OutcomeReceived, *, spec: Spec, now
             return fail(run, task, failed, now=now)
         case Released():
             return run.with_task(replace(task, state=TaskState.READY, attempt=task.attempt - 1))
+
+
+def _with_learnt(run: Run, task: Task, learnt: str) -> str:
+    """Return what is known for the next change of a run, its begin left out where it is too long."""
+    if not learnt or task.kind is not TaskKind.IMPLEMENT:
+        return run.learnt
+    return ending("\n\n".join(filter(None, (run.learnt, learnt))), MAX_LEARNT)
 
 
 def expire_lease(run: Run, task: Task, *, now: float) -> Run:

@@ -82,6 +82,8 @@ class OutcomeReceived(Value, frozen=True):
     fence: int
     result: Done | Failed | Released
     usage: Usage
+    #: What conversations that were stopped had learnt, for the next one.
+    learnt: str = ""
 
 
 class LeaseExpired(Value, frozen=True):

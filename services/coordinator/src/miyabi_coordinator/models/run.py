@@ -170,6 +170,8 @@ class Run(Value, frozen=True):
     base: Branch | None = None
     #: The branch of its pull request.
     pushed: Branch | None = None
+    #: What stopped conversations had learnt, oldest first, also those before a retry: for the models of the next ones.
+    learnt: str = ""
 
     def task(self, task_id: str) -> Task | None:
         """Return the task of that id."""

@@ -43,7 +43,8 @@ def outcome_of(message: dispatch_service_pb2.Outcome) -> OutcomeReceived:
     """Return what became of a task, with the facts that decisions need."""
     _, _, task_id = parse_task_name(message.reference.task)
     fence = message.reference.fencing_token
-    return OutcomeReceived(task_id, fence, _result_of(message), values.usage_of(message.usage))
+    usage, learnt = values.usage_of(message.usage), message.learnt
+    return OutcomeReceived(task_id, fence, _result_of(message), usage, learnt)
 
 
 def _result_of(message: dispatch_service_pb2.Outcome) -> Done | Failed | Released:
@@ -121,6 +122,8 @@ def lease(run: Run, task: Task, *, spec: Spec) -> dispatch_service_pb2.Lease:
     inputs.spent.CopyFrom(values.usage(run.spent))
     for step in run.listed if task.kind is TaskKind.PLAN else ():
         inputs.listed_steps.add(title=step.title, description=step.description, depends_on=step.depends_on)
+    if task.kind is TaskKind.IMPLEMENT:
+        inputs.learnt = run.learnt
     for field in values.RESULT_TYPES:
         if field != "pull_request" and (content := getattr(run.results, field)):
             getattr(inputs, field).MergeFromString(content)

@@ -520,6 +520,7 @@ class Outcome(_message.Message):
     REFERENCE_FIELD_NUMBER: _builtins.int
     USAGE_FIELD_NUMBER: _builtins.int
     TOOL_INVOCATIONS_FIELD_NUMBER: _builtins.int
+    LEARNT_FIELD_NUMBER: _builtins.int
     TRIAGE_FIELD_NUMBER: _builtins.int
     PLAN_FIELD_NUMBER: _builtins.int
     CHANGE_SET_FIELD_NUMBER: _builtins.int
@@ -529,6 +530,11 @@ class Outcome(_message.Message):
     PULL_REQUEST_FIELD_NUMBER: _builtins.int
     FAILURE_FIELD_NUMBER: _builtins.int
     RELEASED_FIELD_NUMBER: _builtins.int
+    learnt: _builtins.str
+    """For IMPLEMENT, whatever came out: what its conversations that were stopped had learnt, for the model of the next attempt or
+    round: what repeated, the last error, the tests that were red. Text of models and tools, without secrets. At most 8,000
+    characters.
+    """
     @_builtins.property
     def reference(self) -> Global___LeaseReference:
         """The lease."""
@@ -583,6 +589,7 @@ class Outcome(_message.Message):
         reference: Global___LeaseReference | None = ...,
         usage: _usage_pb2.Usage | None = ...,
         tool_invocations: _abc.Iterable[_event_pb2.ToolInvocation] | None = ...,
+        learnt: _builtins.str = ...,
         triage: _result_pb2.TriageResult | None = ...,
         plan: _result_pb2.PlanResult | None = ...,
         change_set: _result_pb2.ChangeSet | None = ...,
@@ -595,7 +602,7 @@ class Outcome(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["change_set", b"change_set", "documentation", b"documentation", "failure", b"failure", "plan", b"plan", "pull_request", b"pull_request", "reference", b"reference", "released", b"released", "result", b"result", "review", b"review", "triage", b"triage", "usage", b"usage", "verification", b"verification"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["change_set", b"change_set", "documentation", b"documentation", "failure", b"failure", "plan", b"plan", "pull_request", b"pull_request", "reference", b"reference", "released", b"released", "result", b"result", "review", b"review", "tool_invocations", b"tool_invocations", "triage", b"triage", "usage", b"usage", "verification", b"verification"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change_set", b"change_set", "documentation", b"documentation", "failure", b"failure", "learnt", b"learnt", "plan", b"plan", "pull_request", b"pull_request", "reference", b"reference", "released", b"released", "result", b"result", "review", b"review", "tool_invocations", b"tool_invocations", "triage", b"triage", "usage", b"usage", "verification", b"verification"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["triage", "plan", "change_set", "verification", "review", "documentation", "pull_request", "failure", "released"]  # noqa: Y015
     _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
@@ -613,17 +620,12 @@ class TaskFailure(_message.Message):
     MESSAGE_FIELD_NUMBER: _builtins.int
     RETRYABLE_FIELD_NUMBER: _builtins.int
     RETRY_AFTER_FIELD_NUMBER: _builtins.int
-    LEARNT_FIELD_NUMBER: _builtins.int
     reason: _state_pb2.FailureReason.ValueType
     """Why."""
     message: _builtins.str
     """One sentence for a person, without secrets. At most 2,000 characters."""
     retryable: _builtins.bool
     """True where a repeat may mend it."""
-    learnt: _builtins.str
-    """What the attempt learnt before it was stopped, for the model of the next one: what repeated, the last error, the tests that
-    were red. Text of models and tools, without secrets. At most 8,000 characters.
-    """
     @_builtins.property
     def retry_after(self) -> _duration_pb2.Duration:
         """Not before this long. Default: the coordinator's backoff."""
@@ -635,11 +637,10 @@ class TaskFailure(_message.Message):
         message: _builtins.str = ...,
         retryable: _builtins.bool = ...,
         retry_after: _duration_pb2.Duration | None = ...,
-        learnt: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["retry_after", b"retry_after"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["learnt", b"learnt", "message", b"message", "reason", b"reason", "retry_after", b"retry_after", "retryable", b"retryable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "reason", b"reason", "retry_after", b"retry_after", "retryable", b"retryable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -15,7 +15,7 @@ from miyabi_core.text import both_ends, enumerated, shortened
 NEAR = 0.8
 #: Characters of a call that a reason names.
 _SHOWN = 200
-#: Characters of the last error that the next attempt is told.
+#: Characters of the last error, and of the last words, that the next attempt is told.
 _LEARNT = 2000
 #: Answers by the size that triage expects of the change; a conversation that takes more is going in circles.
 STEPS = {"XS": 25, "S": 30, "M": 40, "L": 60, "XL": 80}
@@ -71,6 +71,9 @@ class Brakes:
     _counted: set[tuple[int, str]] = field(default_factory=set)  #: what this answer was counted for
     _last_error: str = ""
     _said: set[str] = field(default_factory=set)
+    _answers: int = 0
+    _words: str = ""  #: what the model said last
+    _why: str = ""  #: what it was stopped for
     _notes: list[str] = field(default_factory=list)
 
     def answered(self) -> None:
@@ -127,6 +130,29 @@ class Brakes:
         if changes >= self.limits.red_edits - 1:
             self._say("red", f"After {changes} changes the same tests are red. Another such change ends the work.")
 
+    def said(self, words: str) -> None:
+        """Note an answer that came, and what the model said beside its calls."""
+        self._answers += 1
+        self._words = words or self._words
+
+    @property
+    def has_begun(self) -> bool:
+        """Tell whether there was an answer to learn from."""
+        return self._answers > 0
+
+    @property
+    def learnt(self) -> str:
+        """What the next attempt is told of this one: why it was stopped, its last error, red tests, its last words."""
+        why = f": {self._why}" if self._why else f" after {self._answers} answers and {self._changes} changes of files"
+        learnt = [f"An attempt before this one was stopped{why}."]
+        if self._last_error:
+            learnt.append(f"Its last error was: {both_ends(self._last_error, _LEARNT)}")
+        if self._red:
+            learnt.append(f"Red tests: {enumerated([shortened(name, _SHOWN) for name in sorted(self._red)], 10)}")
+        if self._words:
+            learnt.append(f"Its last words were: {both_ends(self._words, _LEARNT)}")
+        return "\n".join(learnt)
+
     def forget(self) -> None:
         """Let calls be made again: what they gave was taken out of the conversation."""
         self._seen.clear()
@@ -172,9 +198,5 @@ class Brakes:
         Raises:
             NoProgressError: always.
         """
-        learnt = [f"An attempt before this one was stopped: {why}."]
-        if self._last_error:
-            learnt.append(f"Its last error was: {both_ends(self._last_error, _LEARNT)}")
-        if self._red:
-            learnt.append(f"Red tests: {enumerated(sorted(self._red), 10)}")
-        raise NoProgressError(f"the model came no further: {why}; {self.spent()}", learnt="\n".join(learnt))
+        self._why = why
+        raise NoProgressError(f"the model came no further: {why}; {self.spent()}", learnt=self.learnt)

@@ -70,6 +70,7 @@ class ToolLoop:
         if self.talk.cuts != self._cuts:
             self._cuts = self.talk.cuts
             self.brakes.forget()
+        self.brakes.said(answer.text)
         if not answer.uses:
             self._urge(answer)
             return None
