@@ -46,7 +46,7 @@ def all_agents(locator: Locator) -> Iterable[TaskAgent]:
     """Return one agent of each kind."""
     return (
         TriageAgent(), PlannerAgent(locator), ImplementerAgent(locator), VerifierAgent(), ReviewerAgent(),
-        DocumenterAgent(), PullRequestAgent(),
+        DocumenterAgent(locator), PullRequestAgent(),
     )  # fmt: skip
 
 

@@ -77,7 +77,8 @@ async def test_documentation_says_its_own(workshop) -> None:
     write = {"tool": "edit_file", "input": {"path": "docs/changes.md", "insert_line": 1, "new_str": "\n- Doubles.\n"}}
     done = {"tool": "finish_documentation", "input": {"summary": "Told.", "nothing_to_document": False}}
     bold = Scenario("bold", [[create("/etc/x.md", "x"), write], [done]], tool="finish_documentation")
-    found = (await workshop.run(DocumenterAgent(), bold, inputs={"change_set": change})).documentation
+    with closing(Locator()) as locator:
+        found = (await workshop.run(DocumenterAgent(locator), bold, inputs={"change_set": change})).documentation
     assert list(found.change_set.attempts_refused) == BEFORE
     (said,) = found.attempts_refused
     assert said.startswith("create_file: path: '/etc/x.md' is not a path that may be used")

@@ -13,12 +13,24 @@ from miyabi_agents.localisation import Locator
 from miyabi_sim.model.scenarios import Scenario
 
 
-@pytest.fixture(scope="module")
-def planner():
-    """Give a planner."""
+@pytest.fixture(scope="module", name="locator")
+def _locator():
+    """Give a locator with its worker."""
     locator = Locator()
-    yield PlannerAgent(locator)
+    yield locator
     locator.close()
+
+
+@pytest.fixture
+def planner(locator):
+    """Give a planner."""
+    return PlannerAgent(locator)
+
+
+@pytest.fixture
+def documenter(locator):
+    """Give a documenter."""
+    return DocumenterAgent(locator)
 
 
 async def test_the_models_plan_counts_with_the_likely_files_in_its_prompt(workshop, planner) -> None:
@@ -110,20 +122,20 @@ def documents(path: str, old: str, new: str) -> Scenario:
     return Scenario("document", [[{"text": "Noted."}, edit], [FINISH]], tool="finish_documentation")
 
 
-async def test_documentation_is_added_to_the_change(workshop) -> None:
+async def test_documentation_is_added_to_the_change(workshop, documenter) -> None:
     """Prose comes on top of the change, whose summary stays; the text is streamed and committed."""
     says = documents("docs/changes.md", "# Changes\n", "# Changes\n\n- `double` doubles.\n")
-    outcome = await workshop.run(DocumenterAgent(), says, inputs={"change_set": await changed(workshop)})
+    outcome = await workshop.run(documenter, says, inputs={"change_set": await changed(workshop)})
     found = outcome.documentation
     assert [file.path for file in found.change_set.files] == ["docs/changes.md", "toy/numbers.py"]
     assert (found.summary, found.nothing_to_document, found.change_set.summary) == ("Told.", False, "Doubles.")
     assert [entry.text.text for entry in workshop.sent if entry.HasField("text")] == ["Noted."]
 
 
-async def test_code_is_not_the_documenters_to_change(workshop) -> None:
+async def test_code_is_not_the_documenters_to_change(workshop, documenter) -> None:
     """A documentation step that edits code is left out and says so."""
     says = documents("toy/words.py", "return text", "return text.upper()")
-    outcome = await workshop.run(DocumenterAgent(), says, inputs={"change_set": await changed(workshop)})
+    outcome = await workshop.run(documenter, says, inputs={"change_set": await changed(workshop)})
     assert outcome.documentation.nothing_to_document
     assert "left out" in outcome.documentation.summary
     assert not outcome.documentation.HasField("change_set")
@@ -141,20 +153,20 @@ def test_prose_is_what_no_program_reads(path: str, *, prose: bool) -> None:
     assert prose == is_prose(path)
 
 
-async def test_what_was_verified_is_what_is_pushed(workshop) -> None:
+async def test_what_was_verified_is_what_is_pushed(workshop, documenter) -> None:
     """A documentation step that puts base's content back in place of the fix is left out."""
     says = documents("toy/numbers.py", "value * 2", "value + 2")
-    outcome = await workshop.run(DocumenterAgent(), says, inputs={"change_set": await changed(workshop)})
+    outcome = await workshop.run(documenter, says, inputs={"change_set": await changed(workshop)})
     assert "left out" in outcome.documentation.summary
     assert not outcome.documentation.HasField("change_set")
 
 
-async def test_nothing_to_document_is_an_answer(workshop) -> None:
+async def test_nothing_to_document_is_an_answer(workshop, documenter) -> None:
     """With a model that sees no need, or without any, the change stays as it is."""
     none = {"tool": "finish_documentation", "input": {"summary": "Internal.", "nothing_to_document": True}}
     says = Scenario("none", [[none]], tool="finish_documentation")
     change = await changed(workshop)
-    outcome = await workshop.run(DocumenterAgent(), says, inputs={"change_set": change})
+    outcome = await workshop.run(documenter, says, inputs={"change_set": change})
     assert (outcome.documentation.nothing_to_document, outcome.documentation.summary) == (True, "Internal.")
-    outcome = await workshop.run(DocumenterAgent(), inputs={"change_set": change}, with_model=False)
+    outcome = await workshop.run(documenter, inputs={"change_set": change}, with_model=False)
     assert outcome.documentation.nothing_to_document

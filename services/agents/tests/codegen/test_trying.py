@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from typing import Any
 
@@ -54,6 +55,11 @@ WRITES = Scenario(
 )
 
 
+FINISHES = Scenario("no tests", [FINISH_TESTS], tool="finish_tests")
+#: A test of JavaScript that is green.
+NODE_TEST = "const test = require('node:test');\ntest('is one', () => { require('node:assert').equal(require('./total'), 1); });\n"
+
+
 def changes(*turns: list[dict[str, Any]]) -> Scenario:
     """Return the conversation that makes the change."""
     return Scenario("change", [*turns, FINISH], tool="finish_change")
@@ -96,7 +102,7 @@ def commit(workshop, files: dict[str, str], *, only: bool = False) -> None:
 
 def results(workshop) -> list[str]:
     """Return what the tools answered in the change's conversation, in order."""
-    last = [request for request in workshop.requests if "finish_change" in str(request["tools"])][-1]
+    last = [request for request in workshop.requests if "call finish_change" in str(request["messages"][0])][-1]
     blocks = [block for message in last["messages"] for block in message["content"]]
     return [block["content"] for block in blocks if block["type"] == "tool_result"]
 
@@ -222,6 +228,30 @@ async def test_a_command_runs_on_the_change_and_leaves_nothing_in_it(toy, agent)
     assert refused == "command: --help is no program"
 
 
+async def test_commands_run_in_the_environment_of_the_change(workshop, agent) -> None:
+    """One that edits manifests has its own environment, for tests and commands alike; where it cannot be built, that is said."""
+    package = {"name": "toy", "version": "1.0.0", "scripts": {"test": "node --test"}}
+    files = {"package.json": json.dumps(package), "total.js": "module.exports = 1;\n", "total.test.js": NODE_TEST}
+    commit(workshop, files, only=True)
+    shows = call("run_command", command=["node", "-e", "console.log(require('./package.json').version)"])
+    rewrite = {**package, "version": "2.0.0"}
+    missing = {**rewrite, "dependencies": {"miyabi-no-such-package": "1.0.0"}}
+    tried = changes(
+        call("edit_file", path="package.json", old_str=json.dumps(package), new_str=json.dumps(rewrite)),
+        shows,
+        call("edit_file", path="package.json", old_str=json.dumps(rewrite), new_str=json.dumps(missing)),
+        shows,
+        call("run_tests", targets=["total.test.js"]),
+    )
+    await workshop.run(agent, tried, FINISHES, inputs={**INPUTS, "plan": PlanResult(files=["package.json"])})
+    _, built, _, base, tests = results(workshop)
+    assert built.startswith("2.0.0\n")
+    assert "without your change" not in built
+    assert base.startswith("2.0.0\n")
+    assert "(it ran in the environment of the repository without your change: the environment that the change" in base
+    assert "the environment that the change describes cannot be built" in tests
+
+
 async def test_a_repository_may_refuse_commands(toy, agent) -> None:
     """What `.miyabi.yaml` turns off is not offered."""
     commit(toy, {".miyabi.yaml": f"{CONFIGURATION}tools: {{run_command: false}}\n"})
@@ -241,7 +271,7 @@ async def test_a_model_that_is_stopped_is_followed_by_a_deeper_one_that_is_told_
     circles = Scenario("first", [call("read_file", path="gone.py")] * 9, tool="finish_change")
     outcome = await toy.run(agent, mends, circles, WRITES, inputs=INPUTS)
     assert NUMBERS in [file.path for file in outcome.change_set.files]
-    asked = [request["model"] for request in toy.requests if "finish_change" in str(request["tools"])]
+    asked = [request["model"] for request in toy.requests if "call finish_change" in str(request["messages"][0])]
     assert asked == ["claude-sonnet-4-6"] * 3 + ["claude-opus-4-8"] * 2
     assert any("there is no file" in text and "Another attempt" in text for text in toy.first_messages)
     with pytest.raises(NoProgressError, match=r"came 3 times; 6 calls, [0-9,]+ tokens and \$0\.[0-9]+ were spent"):

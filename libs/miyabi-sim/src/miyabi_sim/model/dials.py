@@ -18,7 +18,7 @@ class Fault:
 
     kind: FaultKind
     count: int = 1
-    retry_after_seconds: float = 0.0  #: for rate_limited: goes out as `retry-after`
+    retry_after_seconds: float | None = 0.0  #: for rate_limited: goes out as `retry-after`; None: no header
 
 
 @dataclass
@@ -28,6 +28,9 @@ class ModelDials:
     first_token_seconds: float = 0.0
     token_seconds: float = 0.0
     faults: list[Fault] = field(default_factory=list)
+    most_in_flight: int = 0  #: of more at once the API says that it is busy; 0: it bears any number
+    refusal: FaultKind = "overloaded"  #: how it says so
+    refusal_retry_after_seconds: float | None = None  #: for rate_limited: goes out as `retry-after`; None: no header
     window_tokens: int = 0  #: prompts of more tokens are refused, as the API does; 0: none is
 
     def next_fault(self) -> Fault | None:

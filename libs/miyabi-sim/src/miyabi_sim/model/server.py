@@ -6,6 +6,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import asdict
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,6 +17,7 @@ from miyabi_sim.credentials import SeenCredentials
 from miyabi_sim.model import messages as api
 from miyabi_sim.model.caching import PromptCache
 from miyabi_sim.model.dials import IN_THE_MIDDLE, Fault, FaultKind, ModelDials
+from miyabi_sim.model.load import Load
 from miyabi_sim.model.scenarios import Block, Scenarios
 
 #: Bodies beyond this are refused, as the API does.
@@ -65,6 +67,7 @@ class SimulatedModel:
         self.prompt_tokens: list[int] = []
         self.usages: list[Mapping[str, int]] = []
         self.credentials = SeenCredentials()
+        self.load = Load()
         self.port = port
         self._host = host
         self._door = HttpDoor(ServedHosts(f"{host}:{port}", names))
@@ -96,6 +99,7 @@ class SimulatedModel:
         app.router.add_post("/v1/messages/count_tokens", self._count)
         app.router.add_get("/_sim/requests", self._seen)
         app.router.add_get("/_sim/credentials", self._seen_credentials)
+        app.router.add_get("/_sim/load", self._seen_load)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         await self._runner.setup()
         await web.TCPSite(self._runner, self._host, self.port).start()
@@ -110,6 +114,10 @@ class SimulatedModel:
     async def _seen(self, _request: web.Request) -> web.Response:
         """Answer what was asked so far."""
         return web.json_response(self.requests)
+
+    async def _seen_load(self, _request: web.Request) -> web.Response:
+        """Answer how many requests were answered and refused so far, and how many there were at once."""
+        return web.json_response(asdict(self.load))
 
     async def _seen_credentials(self, _request: web.Request) -> web.Response:
         """Answer which keys were shown, by their digests, and how often; small, so that probes may ask too."""
@@ -134,9 +142,14 @@ class SimulatedModel:
         self.requests.append(body)
         shown = request.headers.get("x-api-key") or request.headers.get("authorization", "").removeprefix("Bearer ")
         self.credentials.note(shown)
-        fault = self.dials.next_fault()
+        fault = self.dials.next_fault() or self.load.refusal(self.dials)
         if fault is not None and fault.kind not in IN_THE_MIDDLE:
             return _fault(fault)
+        with self.load.one():
+            return await self._answer(request, body, fault)
+
+    async def _answer(self, request: web.Request, body: dict[str, Any], fault: Fault | None) -> web.StreamResponse:
+        """Answer a request that is neither refused nor failed before its answer begins."""
         counted = self._cache.count(body)
         prompt = counted.usage
         self.prompt_tokens.append(sum(prompt.values()))
@@ -244,5 +257,6 @@ def _error(status: int, kind: str, message: str, **headers: str) -> web.Response
 def _fault(fault: Fault) -> web.Response:
     """Return the dialled fault."""
     status, kind, message = _FAULTS[fault.kind]
-    headers = {"retry-after": f"{fault.retry_after_seconds:g}"} if fault.kind == "rate_limited" else {}
+    says_when = fault.kind == "rate_limited" and fault.retry_after_seconds is not None
+    headers = {"retry-after": f"{fault.retry_after_seconds:g}"} if says_when else {}
     return _error(status, kind, message, **headers)

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Sequence
 
 from miyabi.coordinator.v1.result_pb2 import ChangeSet
-from miyabi_agents.agents.prompts import Told, fenced, tokens_of, within
+from miyabi_agents.agents.prompts import Told, fenced, shares, tokens_of, within
 from miyabi_core.text import enumerated, exact_lines, first, shortened
 
 #: Tokens of a diff: 60,000 characters of code, which is more than a person reviews at once.
@@ -34,8 +34,8 @@ def change_prompt(change: ChangeSet, *, tokens: int = MAX_DIFF_TOKENS) -> Told:
     """
     parts = [part for part in _NEXT.split(exact_lines(change.diff)) if part]
     looked_at, _ = first(parts, max(1, tokens // LEAST_TOKENS))
-    shares = _shares([tokens_of(part) for part in looked_at], tokens)
-    shown = [within(part, share) for part, share in zip(looked_at, shares, strict=True)]
+    sizes = shares([tokens_of(part) for part in looked_at], tokens)
+    shown = [within(part, size) for part, size in zip(looked_at, sizes, strict=True)]
     cut = [part for part, seen in zip(looked_at, shown, strict=True) if part != seen]
     notes = [
         *_note("models see the begin and the end of {}", cut),
@@ -44,16 +44,6 @@ def change_prompt(change: ChangeSet, *, tokens: int = MAX_DIFF_TOKENS) -> Told:
     ]
     data = "\n".join([*shown, *(f"({note})" for note in notes)])
     return Told(fenced(data, secrets.token_hex(8)), tuple(f"Of this change, {note}." for note in notes))
-
-
-def _shares(sizes: Sequence[int], room: int) -> list[int]:
-    """Return what each file may take of *room*: the short ones all that they need, the others the same."""
-    shares = [0] * len(sizes)
-    by_size = sorted(range(len(sizes)), key=lambda position: sizes[position])
-    for done, position in enumerate(by_size):
-        shares[position] = min(sizes[position], room // (len(sizes) - done))
-        room -= shares[position]
-    return shares
 
 
 def _note(template: str, parts: Sequence[str]) -> list[str]:

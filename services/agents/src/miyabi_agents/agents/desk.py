@@ -12,9 +12,11 @@ from miyabi.coordinator.v1.state_pb2 import Pipeline
 from miyabi_agents.agents import prompts
 from miyabi_agents.agents.editing import TOOLS, Attempts, EditingTools, translated
 from miyabi_agents.agents.escalation import tier_of
+from miyabi_agents.agents.prefix import shared_prefix
 from miyabi_agents.agents.trying import TryingTools, open_tools
 from miyabi_agents.errors import NoProgressError
-from miyabi_agents.model import BrakeLimits, ModelSession, ToolHandler, steps_for
+from miyabi_agents.localisation import Locator
+from miyabi_agents.model import BrakeLimits, ModelSession, SharedPrefix, ToolHandler, steps_for
 from miyabi_agents.ports import TaskContext, Tree
 from miyabi_core.text import shortened
 
@@ -35,6 +37,7 @@ class Desk:
         tree: Holds the change.
         editing: Looks at the change and edits it: one for all, so that no edit undoes another's.
         trying: Runs tests and commands; None where there is nothing to run.
+        prefix: What each conversation begins with.
         attempts: Notes what is refused.
     """
 
@@ -44,6 +47,7 @@ class Desk:
     tree: Tree
     editing: EditingTools
     trying: TryingTools | None
+    prefix: SharedPrefix
     attempts: Attempts = field(default_factory=Attempts)
 
     async def talk(self, *, step: str, prompt: str, finish: Mapping[str, Any]) -> dict[str, Any]:
@@ -61,12 +65,12 @@ class Desk:
             BudgetError: the budget does not pay for the next call.
         """
         tools = [*TOOLS, *(self.trying.definitions if self.trying else ()), finish]
-        tier, learnt = tier_of(self.task), ""
+        tier, learnt = tier_of(self.task), prompts.learnt_before(self.task)
         while True:
             try:
                 return await self.model.run_tools(
                     step=step,
-                    system=prompts.SYSTEM,
+                    shared=self.prefix,
                     prompt="\n\n".join(filter(None, (prompt, learnt))),
                     tools=tools,
                     handlers=self._handlers(),
@@ -89,7 +93,7 @@ class Desk:
 
 
 @asynccontextmanager
-async def open_desk(task: Lease, context: TaskContext, model: ModelSession) -> AsyncIterator[Desk]:
+async def open_desk(task: Lease, context: TaskContext, model: ModelSession, locator: Locator) -> AsyncIterator[Desk]:
     """Give a desk with the change so far, for a block.
 
     Raises:
@@ -104,4 +108,5 @@ async def open_desk(task: Lease, context: TaskContext, model: ModelSession) -> A
         # Only where a change is verified afterwards have its tests to be runnable at all.
         is_verified = inputs.pipeline == Pipeline.PIPELINE_FIX
         trying = await held.enter_async_context(open_tools(context, tree)) if is_verified else None
-        yield Desk(task, context, model, tree, EditingTools(tree), trying)
+        prefix = await shared_prefix(context, locator, running=trying.definitions if trying else [])
+        yield Desk(task, context, model, tree, EditingTools(tree), trying, prefix)

@@ -11,16 +11,14 @@ from miyabi.coordinator.v1.result_pb2 import ChangeSet, DocumentResult
 from miyabi_agents.agents import prompts
 from miyabi_agents.agents.change_prompt import change_prompt
 from miyabi_agents.agents.edit_policy import problem_of
-from miyabi_agents.agents.editing import TOOLS, Attempts, EditingTools, tool, translated
+from miyabi_agents.agents.editing import TOOLS, Attempts, EditingTools, translated
+from miyabi_agents.agents.prefix import shared_prefix
+from miyabi_agents.agents.prefix.tools import FINISH_DOCUMENTATION
+from miyabi_agents.localisation import Locator
 from miyabi_agents.model.tiers import Tier
 from miyabi_agents.ports import TaskContext
 from miyabi_core.text import both_ends
 
-FINISH = tool(
-    "finish_documentation",
-    "Say that the documentation is complete, or that the change needs none.",
-    {"summary": {"type": "string", "maxLength": 8000}, "nothing_to_document": {"type": "boolean"}},
-)
 #: Characters of the summary: the interface's own limit.
 MAX_SUMMARY = 8_000
 #: What is documented is added to what is there: nothing is moved or deleted.
@@ -34,10 +32,17 @@ TEXT_NAMES = frozenset({"readme", "changes", "changelog", "news", "history", "au
 
 
 class DocumenterAgent:
-    """Lets the model edit prose files of the checkout."""
+    """Lets the model edit prose files of the checkout.
+
+    Args:
+        locator: Makes the map of the repository.
+    """
 
     kind = "document"
     capabilities = frozenset({TaskKind.TASK_KIND_DOCUMENT})
+
+    def __init__(self, locator: Locator) -> None:
+        self._locator = locator
 
     async def run(self, task: Lease, context: TaskContext) -> Outcome:
         """Document the change; without a model nothing is documented, and it says so.
@@ -55,13 +60,15 @@ class DocumenterAgent:
         opened = context.workspaces.edit(repository=inputs.repository, sha=inputs.base_sha)
         async with opened as tree:
             await tree.apply(inputs.change_set)
+            shared, tools = await shared_prefix(context, self._locator), [*_TOOLS, FINISH_DOCUMENTATION]
+            handlers = EditingTools(tree).handlers()
             said = await context.model.run_tools(
                 step="documentation",
-                system=prompts.SYSTEM,
+                shared=shared,
                 prompt=_prompt(task, seen.text),
-                tools=[*_TOOLS, FINISH],
-                handlers=attempts.watching(EditingTools(tree).handlers()),
-                translate=attempts.translating(translated, [*_TOOLS, FINISH]),
+                tools=tools,
+                handlers=attempts.watching(handlers),
+                translate=attempts.translating(translated, tools),
                 finish="finish_documentation",
                 tier=Tier.FAST,
             )

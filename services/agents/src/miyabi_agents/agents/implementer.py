@@ -15,30 +15,17 @@ from miyabi_agents.agents import prompts
 from miyabi_agents.agents.change_prompt import change_prompt
 from miyabi_agents.agents.desk import Desk, open_desk
 from miyabi_agents.agents.edit_policy import problem_of
-from miyabi_agents.agents.editing import CHANGED_EXPECTATIONS, Attempts, tool
+from miyabi_agents.agents.editing import Attempts
 from miyabi_agents.agents.gateway_calls import read_issue
 from miyabi_agents.agents.issue_prompt import issue_prompt
 from miyabi_agents.agents.planner import locate
+from miyabi_agents.agents.prefix.tools import FINISH_CHANGE, FINISH_TESTS
 from miyabi_agents.errors import AgentError, ModelUnavailableError
 from miyabi_agents.localisation import Locator
 from miyabi_agents.ports import TaskContext, Tree
 from miyabi_agents.verification.targets import is_test
 from miyabi_core.text import both_ends, enumerated, exact
 
-FINISH_CHANGE = tool(
-    "finish_change",
-    "Say that the change is complete. Name existing tests whose expectation it edits on purpose.",
-    {"summary": {"type": "string", "maxLength": 8000}, "changed_expectations": CHANGED_EXPECTATIONS},
-)
-FINISH_TESTS = tool(
-    "finish_tests",
-    "Say that the tests are written.",
-    {
-        "summary": {"type": "string", "maxLength": 8000},
-        "tests": {"type": "array", "items": {"type": "string"}},
-        "changed_expectations": CHANGED_EXPECTATIONS,
-    },
-)
 _CHANGE_TASK = (
     "Look at the code, make the smallest right change with the tools, and call finish_change. "
     "Tests are written afterwards."
@@ -64,7 +51,7 @@ class ImplementerAgent:
     """Makes the change of one step on top of the steps before it; its outcome is the whole change so far.
 
     Args:
-        locator: Finds the likely files where no plan names them.
+        locator: Makes the map of the repository, and finds the likely files where no plan names them.
     """
 
     kind = "implement"
@@ -88,7 +75,7 @@ class ImplementerAgent:
         inputs = task.inputs
         issue = await read_issue(context)
         text = issue_prompt(task, issue).text
-        async with open_desk(task, context, context.model) as desk:
+        async with open_desk(task, context, context.model, self._locator) as desk:
             said = await self._change(task, context, desk=desk, issue=text)
             change = await self._measured(context, desk.tree)
             if not task.fix_round:

@@ -13,43 +13,16 @@ from miyabi.github_gateway.v1.github_gateway_service_pb2 import Issue
 from miyabi_agents.agents import prompts
 from miyabi_agents.agents.gateway_calls import read_issue
 from miyabi_agents.agents.issue_prompt import issue_prompt
+from miyabi_agents.agents.prefix import shared_prefix
+from miyabi_agents.agents.prefix.tools import RECORD_PLAN
 from miyabi_agents.errors import BudgetError, ModelAnswerError, ModelUnavailableError
 from miyabi_agents.localisation import Candidate, Locator
 from miyabi_agents.ports import TaskContext
 from miyabi_agents.verification.ground import try_ground
 from miyabi_core.text import shortened
 
-#: Steps that a plan may have.
-MAX_STEPS = 50
 #: Longest title of a step.
 MAX_TITLE = 300
-
-TOOL = {
-    "name": "record_plan",
-    "description": "Record the steps of the change, in order, and the files that it is likely to touch.",
-    "input_schema": {
-        "type": "object",
-        "properties": {
-            "tasks": {
-                "type": "array",
-                "minItems": 1,
-                "maxItems": MAX_STEPS,
-                "items": {
-                    "type": "object",
-                    "properties": {
-                        "title": {"type": "string", "minLength": 1, "maxLength": 300},
-                        "description": {"type": "string", "maxLength": 20000},
-                        "depends_on": {"type": "array", "items": {"type": "integer", "minimum": 0}},
-                    },
-                    "required": ["title", "description", "depends_on"],
-                },
-            },
-            "files": {"type": "array", "items": {"type": "string"}, "maxItems": 200},
-            "notes": {"type": "string", "maxLength": 20000},
-        },
-        "required": ["tasks", "files", "notes"],
-    },
-}
 
 
 class PlannerAgent:
@@ -58,7 +31,7 @@ class PlannerAgent:
     Steps that the issue itself lists come with the lease and are kept: the model may describe them, and adds files.
 
     Args:
-        locator: Finds the likely files.
+        locator: Finds the likely files, and makes the map of the repository.
     """
 
     kind = "plan"
@@ -111,7 +84,8 @@ class PlannerAgent:
             f"the issue. {kept} Then call record_plan."
         )
         try:
-            found = await context.model.call_tool(step="plan", system=prompts.SYSTEM, prompt=prompt, tool=TOOL)
+            shared = await shared_prefix(context, self._locator)
+            found = await context.model.call_tool(step="plan", shared=shared, prompt=prompt, tool=RECORD_PLAN)
         except (ModelUnavailableError, ModelAnswerError, BudgetError):
             return {}, True
         await context.progress.text_done("plan")

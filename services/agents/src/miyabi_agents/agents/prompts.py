@@ -77,6 +77,16 @@ def within(text: str, tokens: int) -> str:
     return shown
 
 
+def shares(sizes: Sequence[int], room: int) -> list[int]:
+    """Return what each of several texts may take of *room*: the short ones all that they need, the others the same."""
+    found = [0] * len(sizes)
+    by_size = sorted(range(len(sizes)), key=lambda position: sizes[position])
+    for done, position in enumerate(by_size):
+        found[position] = min(sizes[position], room // (len(sizes) - done))
+        room -= found[position]
+    return found
+
+
 def heading(lease: Lease) -> str:
     """Return the line that names the issue; every conversation begins with it."""
     return f"Repository issue {lease.inputs.repository}#{lease.inputs.issue_number}"
@@ -105,6 +115,13 @@ def evidence_text(lease: Lease) -> str:
 def learnt_text(learnt: str) -> str:
     """Return what an attempt that was stopped leaves behind for the next; its words are data."""
     return f"Another attempt at this was stopped. Its edits are still there.\n{fence(learnt)}"
+
+
+def learnt_before(lease: Lease) -> str:
+    """Return what attempts and rounds before this one leave behind that were stopped; empty where none was."""
+    if not (learnt := lease.inputs.learnt):
+        return ""
+    return f"Work on this issue was stopped before. Of that attempt there may be no edit here.\n{fence(learnt)}"
 
 
 def listing(title: str, entries: Sequence[str], *, most: int = MAX_LISTED) -> str:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from miyabi_agents.agents.trying.tools import TryingTools, open_tools
+from miyabi_agents.agents.trying.tools import TryingTools, offered, open_tools
 
-__all__ = ["TryingTools", "open_tools"]
+__all__ = ["TryingTools", "offered", "open_tools"]

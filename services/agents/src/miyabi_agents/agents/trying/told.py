@@ -94,7 +94,7 @@ def _indented(reason: str) -> str:
     return "\n".join(f"  {line}" for line in split_lines(text))
 
 
-def command_told(output: str, how: str, *, cut: bool, most: int) -> str:
+def command_told(output: str, how: str, *, cut: bool, most: int, note: str = "") -> str:
     """Return what a command printed, and how it ended.
 
     Args:
@@ -102,7 +102,9 @@ def command_told(output: str, how: str, *, cut: bool, most: int) -> str:
         how: How it ended.
         cut: Whether more was printed than was kept.
         most: Characters that are shown: the begin and the end.
+        note: What else is to be said of the run.
     """
     text = both_ends(readable(output), most) or "(it printed nothing)"
     more = "\n(it printed more than is kept, which is left out)" if cut else ""
-    return f"{text}{more}\n({shortened(how, 300)}; what it wrote is not part of your change)"
+    said = f"\n({shortened(note, MAX_REASON)})" if note else ""
+    return f"{text}{more}\n({shortened(how, 300)}; what it wrote is not part of your change){said}"

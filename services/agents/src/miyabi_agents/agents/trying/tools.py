@@ -14,14 +14,14 @@ from miyabi_agents.agents.editing.files import described, entry_at, not_usable
 from miyabi_agents.agents.trying.bench import Bench
 from miyabi_agents.agents.trying.definitions import RUN_COMMAND, RUN_TESTS
 from miyabi_agents.agents.trying.told import command_told, red_of, told
-from miyabi_agents.agents.trying.wanted import Wanted, wanted
+from miyabi_agents.agents.trying.wanted import Wanted, sorted_files, wanted
 from miyabi_agents.errors import ConfigError
 from miyabi_agents.model.talking.loop import Shown, ToolHandler
 from miyabi_agents.ports import SandboxResult, TaskContext, Tree
 from miyabi_agents.toolchains.registry import by_project
 from miyabi_agents.verification.changes import without
 from miyabi_agents.verification.execution import Execution, Ran, how_it_ended
-from miyabi_agents.verification.ground import Footing, survey
+from miyabi_agents.verification.ground import Footing, Repository, survey
 from miyabi_agents.workspace.objects import EntryKind
 from miyabi_core.text import enumerated, exact
 
@@ -49,7 +49,7 @@ class TryingTools:
     @property
     def definitions(self) -> list[dict[str, Any]]:
         """The tools that the repository allows."""
-        return [RUN_TESTS, *([RUN_COMMAND] if self.bench.repository.config.tools.run_command else [])]
+        return _allowed(self.bench.repository)
 
     def handlers(self) -> dict[str, ToolHandler]:
         """Return the handler of each tool."""
@@ -116,22 +116,50 @@ class TryingTools:
             raise ValueError(f"command: {exact(command[0]) or 'an empty word'} is no program")
         async with self._alone:
             change = await self.tree.change_set()
-            result = await self._commanded(command, cwd, change)
+            result, note = await self._commanded(command, cwd, change)
         cut = result.output_cut
-        return command_told(result.output, how_it_ended(result), cut=cut, most=COMMAND_CHARACTERS)
+        return command_told(result.output, how_it_ended(result), cut=cut, most=COMMAND_CHARACTERS, note=note)
 
-    async def _commanded(self, command: list[str], cwd: str, change: ChangeSet) -> SandboxResult:
-        """Run it in the environment of the project that its folder, or the change, belongs to."""
+    async def _commanded(self, command: list[str], cwd: str, change: ChangeSet) -> tuple[SandboxResult, str]:
+        """Run it in the environment of the project that its folder, or the change, belongs to.
+
+        Where the change edits what that is made of, it is built anew; where that fails, base's serves, and a note says so.
+        """
         repository = self.bench.repository
         touched = [f"{cwd}/x"] if cwd != "." else [file.path for file in change.files]
         parts = by_project(touched, repository.recognised)
         recognised = parts[0][0] if parts else repository.recognised[0]
         footing = await self.bench.footing(recognised, ())
+        environment, note = footing.environment, ""
+        try:
+            ordered = sorted_files(repository, recognised, change)
+            environment = await self.bench.environment(footing, change, ordered)
+        except ValueError as error:
+            note = f"it ran in the environment of the repository without your change: {error}"
         wall = self.bench.wall(COMMAND_WALL)
         with self.bench.timed():
             async with self.bench.checkout(change) as checkout:
-                execution = Execution(self.bench.context, footing.part, footing.environment)
-                return await execution.command(checkout, command, cwd=cwd, wall=wall)
+                execution = Execution(self.bench.context, footing.part, environment)
+                return await execution.command(checkout, command, cwd=cwd, wall=wall), note
+
+
+def _allowed(repository: Repository) -> list[dict[str, Any]]:
+    """Return the tools that a repository allows."""
+    return [RUN_TESTS, *([RUN_COMMAND] if repository.config.tools.run_command else [])]
+
+
+async def offered(context: TaskContext) -> list[dict[str, Any]]:
+    """Return the tools that `open_tools` would give for the lease's commit; none where it would give none.
+
+    Raises:
+        WorkspaceError: the base cannot be read.
+    """
+    inputs = context.lease.inputs
+    async with context.workspaces.files(repository=inputs.repository, sha=inputs.base_sha) as base:
+        try:
+            return _allowed(await survey(context, base))
+        except ConfigError:
+            return []
 
 
 def _folder(tree: Tree, path: str) -> str:

@@ -57,7 +57,7 @@ def wanted(repository: Repository, change: ChangeSet, given: Sequence[str]) -> l
         raise ValueError("targets: nothing is changed yet, so name the tests that are to be run")
     found = []
     for recognised, own in by_project(paths, repository.recognised):
-        ordered = _sorted(repository, recognised, change)
+        ordered = sorted_files(repository, recognised, change)
         shown: BaseFiles = files if given else repository.base
         touched = {path: files.read(path) for path in own}
         targets = _targets(repository, recognised, shown, touched)
@@ -113,7 +113,7 @@ def _targets(
     return list(dict.fromkeys([*selection.own, *(near if sources else ())]))
 
 
-def _sorted(repository: Repository, recognised: Recognised, change: ChangeSet) -> Sorted:
+def sorted_files(repository: Repository, recognised: Recognised, change: ChangeSet) -> Sorted:
     """Sort the files of a change that belong to a project."""
     parts = by_project([file.path for file in change.files], repository.recognised)
     own = {path for part, paths in parts if part == recognised for path in paths}
