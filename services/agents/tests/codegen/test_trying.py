@@ -235,7 +235,7 @@ async def test_commands_run_in_the_environment_of_the_change(workshop, agent) ->
     commit(workshop, files, only=True)
     shows = call("run_command", command=["node", "-e", "console.log(require('./package.json').version)"])
     rewrite = {**package, "version": "2.0.0"}
-    missing = {**rewrite, "dependencies": {"miyabi-no-such-package": "1.0.0"}}
+    missing = {**rewrite, "dependencies": {"left": "file:./nowhere.tgz"}}
     tried = changes(
         call("edit_file", path="package.json", old_str=json.dumps(package), new_str=json.dumps(rewrite)),
         shows,

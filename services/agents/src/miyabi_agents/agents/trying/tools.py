@@ -123,7 +123,7 @@ class TryingTools:
     async def _commanded(self, command: list[str], cwd: str, change: ChangeSet) -> tuple[SandboxResult, str]:
         """Run it in the environment of the project that its folder, or the change, belongs to.
 
-        Where the change edits what that is made of, it is built anew; where that fails, base's serves, and a note says so.
+        Where the change edits what that is made of, it is built anew; where that fails, a note says that base's served.
         """
         repository = self.bench.repository
         touched = [f"{cwd}/x"] if cwd != "." else [file.path for file in change.files]
