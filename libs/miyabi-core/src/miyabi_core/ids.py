@@ -18,3 +18,12 @@ def new_ulid() -> str:
 def is_ulid(text: str) -> bool:
     """Tell whether *text* is a ULID in upper case."""
     return _ULID.fullmatch(text) is not None
+
+
+def time_of(ulid: str) -> float:
+    """Return when a ULID was made, in seconds since 1970, to the millisecond.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return ULID.from_str(ulid).timestamp

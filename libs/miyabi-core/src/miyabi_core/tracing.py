@@ -7,17 +7,23 @@ from contextlib import contextmanager
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from miyabi_core.environment import read_settings
+from miyabi_core.telemetry.exporting import start_exporting
+from miyabi_core.telemetry.settings import OtlpSettings
 
 #: Reads and writes `traceparent` and `tracestate`, nothing else: baggage of callers is not passed on.
 _PROPAGATOR = TraceContextTextMapPropagator()
 
 
 def configure_tracing(*, service: str) -> None:
-    """Make the process create real trace ids; call once, from `__main__`."""
-    trace.set_tracer_provider(TracerProvider(resource=Resource.create({"service.name": f"miyabi-{service}"})))
+    """Make the process create real trace ids and export what it records; call once, from `__main__`.
+
+    Raises:
+        SystemExit: one of OpenTelemetry's variables cannot be used; the log says which.
+    """
+    start_exporting(read_settings(OtlpSettings, service=service), service=service)
 
 
 def current_traceparent() -> str:

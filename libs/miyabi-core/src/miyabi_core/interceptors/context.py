@@ -24,7 +24,10 @@ class ContextInterceptor(CallInterceptor):
         """Bind, start a server span, run the call."""
         deadlines.bind(call.context)
         otel_context.attach(tracing.extract(call.metadata))
-        span = trace.get_tracer("miyabi").start_span(f"{call.service}/{call.method}", kind=trace.SpanKind.SERVER)
+        named = {"rpc.system": "grpc", "rpc.service": call.service, "rpc.method": call.method}
+        span = trace.get_tracer("miyabi").start_span(
+            f"{call.service}/{call.method}", kind=trace.SpanKind.SERVER, attributes=named
+        )
         otel_context.attach(trace.set_span_in_context(span))
         identifier = trace.format_trace_id(span.get_span_context().trace_id)
         structlog.contextvars.bind_contextvars(rpc=call.method, trace_id=identifier)

@@ -12,6 +12,7 @@ from miyabi.common.v1.usage_pb2 import Usage
 from miyabi.coordinator.v1.dispatch_service_pb2 import LeaseReference, Progress
 from miyabi.coordinator.v1.event_pb2 import StepChanged, TextDelta, TextRecorded, ToolInvocation
 from miyabi.coordinator.v1.transcript_pb2 import ModelCall
+from miyabi_agents.dispatch.spans import record_call
 from miyabi_core.logging import redact_text
 from miyabi_core.proto_time import now, to_duration, to_timestamp
 from miyabi_core.text import shortened, without_surrogates
@@ -119,4 +120,6 @@ class TaskProgress:
             invocation.failed(str(error) or type(error).__name__)
             raise
         finally:
-            self._emit(droppable=False, tool_invocation=invocation.end())
+            ended = invocation.end()
+            record_call(ended)
+            self._emit(droppable=False, tool_invocation=ended)

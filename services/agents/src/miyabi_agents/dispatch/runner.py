@@ -26,7 +26,7 @@ from miyabi_core.interceptors.validation import violations_of
 from miyabi_core.logging import get_logger, redact_text
 from miyabi_core.proto_time import from_timestamp, now, to_duration
 from miyabi_core.text import both_ends, shortened, without_surrogates
-from miyabi_core.tracing import continue_trace, start_span
+from miyabi_core.tracing import continue_trace
 
 if TYPE_CHECKING:
     from miyabi.github_gateway.v1.github_gateway_service_pb2_grpc import GitHubGatewayServiceAsyncStub
@@ -82,8 +82,7 @@ class TaskRunner:
                 self.environments,
                 scratch,
             )
-            with start_span(f"task {TaskKind.Name(lease.kind)}", task=lease.reference.task):
-                outcome = await self._outcome(lease, context)
+            outcome = await self._outcome(lease, context)
         finally:
             await asyncio.shield(asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True))
         return _completed(outcome, lease, model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Coroutine, Sequence
 from datetime import timedelta
 from typing import Any
@@ -18,6 +19,7 @@ from miyabi_coordinator.service.limits import Limits
 from miyabi_coordinator.service.measuring import Measuring
 from miyabi_coordinator.service.outcomes import Intake
 from miyabi_coordinator.service.retention import KEEP, Retention
+from miyabi_coordinator.service.spans import record_spans
 from miyabi_coordinator.service.submit import Submit
 from miyabi_coordinator.service.sweeper import Sweeper
 from miyabi_coordinator.service.transcripts import Transcripts
@@ -69,6 +71,7 @@ class Shard:
         """This replica committed something: show it, and do what follows from it without waiting to hear of it."""
         decision = commit.decision
         self.measuring.note(commit, due)
+        record_spans(commit, now=time.time())
         if decision.facts:
             self.hub.grew(decision.run.batch)
         if decision.effects.enqueue or decision.effects.leases_cleared:

@@ -18,6 +18,7 @@ from miyabi.coordinator.v1 import dispatch_service_pb2_grpc, event_pb2, limits_p
 from miyabi_coordinator import errors
 from miyabi_coordinator.models import AgentInfo, Encoded, LeaseReference, Task
 from miyabi_coordinator.models.pacing import LimitReason
+from miyabi_coordinator.service import spans
 from miyabi_coordinator.service.agents import Acknowledgement, AttachedAgent, GrantedLease, Mail
 from miyabi_coordinator.service.feedback import SLOTS, Feedback
 from miyabi_coordinator.service.outcomes import Report, Reported
@@ -261,7 +262,8 @@ def _info_of(hello: pb.Hello) -> AgentInfo:
 
 def _lease(granted: GrantedLease, keys: GrantKeys | None) -> pb.Lease:
     """Return a lease with the grant of what its task writes."""
-    message = dispatch.lease(granted.run, granted.task, spec=granted.spec)
+    traceparent = spans.below_lease(granted.run, granted.task)
+    message = dispatch.lease(granted.run, granted.task, spec=granted.spec, traceparent=traceparent)
     message.grant = signed_grant(granted.run, granted.task, spec=granted.spec, keys=keys, now=time.time())
     return message
 

@@ -101,15 +101,15 @@ def _why_of(review: result_pb2.ReviewResult) -> str:
     return ""
 
 
-def lease(run: Run, task: Task, *, spec: Spec) -> dispatch_service_pb2.Lease:
-    """Return the work that a leased task asks for."""
+def lease(run: Run, task: Task, *, spec: Spec, traceparent: str) -> dispatch_service_pb2.Lease:
+    """Return the work that a leased task asks for; what is done about it hangs below *traceparent*."""
     message = dispatch_service_pb2.Lease(
         reference=reference(LeaseReference(run.batch, run.issue, task.id, task.fence)),
         kind=int(task.kind),  # type: ignore[arg-type]
         attempt=task.attempt,
         fix_round=task.fix_round,
         deadline=values.timestamp(task.deadline),
-        traceparent=spec.traceparent,
+        traceparent=traceparent,
     )
     message.budget.usd_micros, message.budget.tokens = task.reserved.usd_micros, task.reserved.tokens
     inputs = message.inputs
