@@ -356,6 +356,7 @@ class TaskInputs(_message.Message):
     LISTED_STEPS_FIELD_NUMBER: _builtins.int
     OVERRULED_FIELD_NUMBER: _builtins.int
     LEARNT_FIELD_NUMBER: _builtins.int
+    MISSING_FIELD_NUMBER: _builtins.int
     repository: _builtins.str
     """`owner/name`."""
     issue_number: _builtins.int
@@ -418,6 +419,12 @@ class TaskInputs(_message.Message):
         ours is opened for an issue.
         """
 
+    @_builtins.property
+    def missing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """For PULL_REQUEST: what the change lacks because the budget ended in the middle, most important first; the pull request
+        says so. Titles of steps and verdicts, texts of strangers and models. Empty where it lacks nothing.
+        """
+
     def __init__(
         self,
         *,
@@ -440,10 +447,11 @@ class TaskInputs(_message.Message):
         listed_steps: _abc.Iterable[_result_pb2.PlannedTask] | None = ...,
         overruled: _abc.Iterable[_problem_pb2.ProblemKind.ValueType] | None = ...,
         learnt: _builtins.str = ...,
+        missing: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["change_set", b"change_set", "documentation", b"documentation", "plan", b"plan", "review", b"review", "spent", b"spent", "triage", b"triage", "verification", b"verification"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_branch", b"base_branch", "base_sha", b"base_sha", "change_set", b"change_set", "documentation", b"documentation", "dry_run", b"dry_run", "issue_number", b"issue_number", "issue_title", b"issue_title", "learnt", b"learnt", "listed_steps", b"listed_steps", "overruled", b"overruled", "pipeline", b"pipeline", "plan", b"plan", "plan_step", b"plan_step", "repository", b"repository", "requester", b"requester", "review", b"review", "spent", b"spent", "triage", b"triage", "verification", b"verification"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_branch", b"base_branch", "base_sha", b"base_sha", "change_set", b"change_set", "documentation", b"documentation", "dry_run", b"dry_run", "issue_number", b"issue_number", "issue_title", b"issue_title", "learnt", b"learnt", "listed_steps", b"listed_steps", "missing", b"missing", "overruled", b"overruled", "pipeline", b"pipeline", "plan", b"plan", "plan_step", b"plan_step", "repository", b"repository", "requester", b"requester", "review", b"review", "spent", b"spent", "triage", b"triage", "verification", b"verification"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
