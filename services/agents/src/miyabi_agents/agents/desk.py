@@ -65,13 +65,13 @@ class Desk:
             BudgetError: the budget does not pay for the next call.
         """
         tools = [*TOOLS, *(self.trying.definitions if self.trying else ()), finish]
-        tier, learnt = tier_of(self.task), prompts.learnt_before(self.task)
+        tier, before, learnt = tier_of(self.task), prompts.learnt_before(self.task), ""
         while True:
             try:
                 return await self.model.run_tools(
                     step=step,
                     shared=self.prefix,
-                    prompt="\n\n".join(filter(None, (prompt, learnt))),
+                    prompt="\n\n".join(filter(None, (before, prompt, learnt))),
                     tools=tools,
                     handlers=self._handlers(),
                     translate=self.attempts.translating(translated, tools),
