@@ -55,6 +55,22 @@ class BenchStack:
         await wait_ready(child, port)
         return f"127.0.0.1:{port}", child
 
+    async def dashboard(self, target: str) -> tuple[str, ChildProcess]:
+        """Start a dashboard as a person would; returns the page's address."""
+        port, page = free_port(), free_port()
+        environment = {
+            "MIYABI_DASHBOARD_ADDRESS": f"127.0.0.1:{port}",
+            "MIYABI_DASHBOARD_HTTP_ADDRESS": f"127.0.0.1:{page}",
+            "MIYABI_DASHBOARD_COORDINATOR": target,
+            "MIYABI_DASHBOARD_GATEWAY": self.gateway,
+            "MIYABI_REDIS_URL": self.valkey.url,
+        }
+        name = f"dashboard-{len(self.children)}"
+        child = await start(self._spec(name, ("miyabi_dashboard",), environment, announces=False))
+        self.children.append(child)
+        await wait_ready(child, port)
+        return f"http://127.0.0.1:{page}", child
+
     async def agent(self, target: str, *, slots: int, seconds: float = 0.0) -> ChildProcess:
         """Start an agent and wait until the coordinator knows it."""
         agent_id = f"agent-{len(self.children)}"

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 from google.protobuf.json_format import MessageToDict
+from prometheus_client import Counter
 
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.coordinator_service_pb2_grpc import CoordinatorServiceStub
 from miyabi.coordinator.v1.event_pb2 import BatchEvent
 from miyabi_core.channel import open_channel
 from miyabi_core.logging import get_logger
+from miyabi_core.metrics import REGISTRY
 from miyabi_core.security import PLAIN, ClientSecurity
 from miyabi_dashboard.door.caller import caller_token
 
@@ -34,6 +36,11 @@ BESIDE_RUNS = 50
 FIRST_DELAY = timedelta(milliseconds=200)
 #: Longest pause.
 LONGEST_DELAY = timedelta(seconds=5)
+
+WHOLE_READS = Counter(
+    "miyabi_dashboard_batch_reads_total", "Times that the coordinator was asked for a batch with its runs.",
+    registry=REGISTRY,
+)  # fmt: skip
 
 _LOG = get_logger(__name__)
 
@@ -89,6 +96,7 @@ class Upstream:
         Raises:
             grpc.aio.AioRpcError: there is none, or the coordinator is out of reach.
         """
+        WHOLE_READS.inc()
         return await self.stub.GetBatch(pb.GetBatchRequest(name=name), timeout=WHOLE_SECONDS)
 
     async def run(self, name: str) -> dict[str, Any]:

@@ -94,11 +94,14 @@ class EventSocket:
 
     async def _send(self, socket: web.WebSocketResponse, client: Client, request: web.Request) -> None:
         """Send what is queued; a client that fell behind gets a new snapshot."""
-        admission = Admission()
+        sender = _Sender(self._door, request)
+        client.send_now = sender.send_now
         try:
             while not socket.closed:
+                sender.is_idle = True
                 message = await client.queue.get()
-                self._door.still_admits(request, admission)
+                sender.is_idle = False
+                sender.check()
                 if client.lost:
                     client.empty()
                     await self._start_over(socket, client)
@@ -110,6 +113,46 @@ class EventSocket:
             return
 
 
+class _Sender:
+    """Sends frames at once, past the task that sends what waits, where that has nothing to do.
+
+    Args:
+        door: Is asked whether the client may still be told.
+        request: The client's.
+    """
+
+    def __init__(self, door: Door, request: web.Request) -> None:
+        self._door = door
+        self._request = request
+        self._admission = Admission()
+        self.is_idle = False
+
+    def check(self) -> None:
+        """Look again at the client.
+
+        Raises:
+            UnauthenticatedError: it is not known any more.
+            PermissionDeniedError: it may not be told any more.
+        """
+        self._door.still_admits(self._request, self._admission)
+
+    def send_now(self, frame: bytes) -> bool:
+        """Send a frame, unless the client is behind, away or not to be told: then it is queued, and seen to there."""
+        transport = self._request.transport
+        if not self.is_idle or transport is None or transport.is_closing():
+            return False
+        if transport.get_write_buffer_size() > _MOST_UNSENT_BYTES:
+            return False
+        try:
+            self.check()
+        except (UnauthenticatedError, PermissionDeniedError):
+            return False
+        transport.write(frame)
+        return True
+
+
+#: What may lie unsent in a client's buffer before its messages wait in its queue, which is bounded: a few ticks.
+_MOST_UNSENT_BYTES = 32 << 10
 #: A close frame's reason has so much room (RFC 6455 section 5.5: 125 bytes, two of them the code).
 _MOST_REASON_BYTES = 123
 

@@ -1,0 +1,1 @@
+"""Rows of the dashboard: fan-out, first views, graphs."""
