@@ -18,7 +18,7 @@ from miyabi_agents.agents.edit_policy import problem_of
 from miyabi_agents.agents.editing import Attempts
 from miyabi_agents.agents.gateway_calls import read_issue
 from miyabi_agents.agents.issue_prompt import issue_prompt
-from miyabi_agents.agents.planner import locate
+from miyabi_agents.agents.locating import likely_files, locate
 from miyabi_agents.agents.prefix.tools import FINISH_CHANGE, FINISH_TESTS
 from miyabi_agents.errors import AgentError, ModelUnavailableError
 from miyabi_agents.localisation import Locator
@@ -93,7 +93,9 @@ class ImplementerAgent:
         inputs = task.inputs
         likely = list(inputs.plan.files)
         if not likely:
-            likely = [candidate.path for candidate in await locate(context, self._locator, await read_issue(context))]
+            candidates = await locate(context, self._locator, await read_issue(context))
+            found = await likely_files(context, candidates, issue=issue, shared=desk.prefix)
+            likely = [candidate.path for candidate in found]
         step = inputs.plan.tasks[inputs.plan_step] if 0 <= inputs.plan_step < len(inputs.plan.tasks) else None
         parts = [
             issue,

@@ -9,17 +9,18 @@ from miyabi.common.v1.task_kind_pb2 import TaskKind
 from miyabi.coordinator.v1.dispatch_service_pb2 import Lease, Outcome
 from miyabi.coordinator.v1.result_pb2 import PlannedTask, PlanResult
 from miyabi.coordinator.v1.state_pb2 import Pipeline
-from miyabi.github_gateway.v1.github_gateway_service_pb2 import Issue
 from miyabi_agents.agents import prompts
 from miyabi_agents.agents.gateway_calls import read_issue
 from miyabi_agents.agents.issue_prompt import issue_prompt
+from miyabi_agents.agents.locating import likely_files, locate
 from miyabi_agents.agents.prefix import shared_prefix
 from miyabi_agents.agents.prefix.tools import RECORD_PLAN
 from miyabi_agents.errors import BudgetError, ModelAnswerError, ModelUnavailableError
 from miyabi_agents.localisation import Candidate, Locator
+from miyabi_agents.localisation.index import LIMIT
 from miyabi_agents.ports import TaskContext
 from miyabi_agents.verification.ground import try_ground
-from miyabi_core.text import shortened
+from miyabi_core.text import first, shortened
 
 #: Longest title of a step.
 MAX_TITLE = 300
@@ -54,8 +55,8 @@ class PlannerAgent:
         candidates = await locate(context, self._locator, issue)
         if task.inputs.pipeline == Pipeline.PIPELINE_FIX:
             # Before money is spent: a change that nothing can verify is not worth a model's call.
-            await try_ground(context, [candidate.path for candidate in candidates])
-        found, ruled = await self._decide(task, context, issue_prompt(task, issue).text, candidates)
+            await try_ground(context, [candidate.path for candidate in first(candidates, LIMIT)[0]])
+        found, candidates, ruled = await self._decide(task, context, issue_prompt(task, issue).text, candidates)
         if ruled:
             title = shortened(issue.title, MAX_TITLE) or "Make the change"
             found = {
@@ -69,10 +70,12 @@ class PlannerAgent:
 
     async def _decide(
         self, task: Lease, context: TaskContext, issue: str, candidates: list[Candidate]
-    ) -> tuple[dict[str, Any], bool]:
-        """Ask the model; the second value says that none answered."""
+    ) -> tuple[dict[str, Any], list[Candidate], bool]:
+        """Ask the model; returns the likely files too, and whether none answered."""
         if context.model is None:
-            return {}, True
+            return {}, list(first(candidates, LIMIT)[0]), True
+        shared = await shared_prefix(context, self._locator)
+        candidates = await likely_files(context, candidates, issue=issue, shared=shared)
         await context.progress.step("planning")
         files = prompts.named(
             "Files that may matter:", [f"{entry.path} ({', '.join(entry.reasons)})" for entry in candidates]
@@ -84,12 +87,11 @@ class PlannerAgent:
             f"the issue. {kept} Then call record_plan."
         )
         try:
-            shared = await shared_prefix(context, self._locator)
             found = await context.model.call_tool(step="plan", shared=shared, prompt=prompt, tool=RECORD_PLAN)
         except (ModelUnavailableError, ModelAnswerError, BudgetError):
-            return {}, True
+            return {}, candidates, True
         await context.progress.text_done("plan")
-        return found, False
+        return found, candidates, False
 
 
 def _kept(step: PlannedTask, planned: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -138,18 +140,3 @@ def acyclic(wanted: Sequence[Sequence[int]]) -> list[list[int]]:
             if other < len(wanted) and position not in reached(other):
                 chosen[position].add(other)
     return [sorted(others) for others in chosen]
-
-
-async def locate(context: TaskContext, locator: Locator, issue: Issue) -> list[Candidate]:
-    """Return the files of the base that an issue is likely about; its title counts apart.
-
-    Raises:
-        WorkspaceError: the base cannot be checked out.
-    """
-    inputs = context.lease.inputs
-    async with context.progress.invocation("localise", detail=inputs.base_sha):
-        return await locator.rank(
-            (inputs.repository, inputs.base_sha),
-            f"{issue.title}\n{prompts.clean(issue.body)}",
-            files=lambda: context.workspaces.files(repository=inputs.repository, sha=inputs.base_sha),
-        )

@@ -58,6 +58,16 @@ class BudgetKeeper:
             not tokens or left_tokens >= calls * prices.total_tokens(self._last)
         )
 
+    def affords(self, model: str, *, prompt_characters: int, max_tokens: int, share: float) -> bool:
+        """Tell whether the most that a call can use is at most a share of what is left."""
+        micros = prices.most(model, prompt_characters=prompt_characters, max_tokens=max_tokens)
+        tokens = prices.most_tokens(prompt_characters=prompt_characters, max_tokens=max_tokens)
+        money = self._budget.usd_micros - self.usage.cost_usd_micros - self._reserved_micros
+        left = self._budget.tokens - prices.total_tokens(self.usage) - self._reserved_tokens
+        return (not self._budget.usd_micros or micros <= share * money) and (
+            not self._budget.tokens or tokens <= share * left
+        )
+
     @contextmanager
     def reserved(self, model: str, *, prompt_characters: int, max_tokens: int) -> Iterator[None]:
         """Set the most that a call can use aside for the length of the block.

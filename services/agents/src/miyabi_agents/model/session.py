@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -18,7 +19,7 @@ from miyabi_agents.model.pace import Pace, Patience
 from miyabi_agents.model.sending import Sender
 from miyabi_agents.model.talking.answers import schema_problem, user_message
 from miyabi_agents.model.talking.brakes import NEAR, BrakeLimits, Brakes
-from miyabi_agents.model.talking.conversation import REPAIRS, Conversation, Setting
+from miyabi_agents.model.talking.conversation import MAX_TOKENS, REPAIRS, Conversation, Setting
 from miyabi_agents.model.talking.loop import CUT_CALL, ToolHandler, ToolLoop, Translate, what_came
 from miyabi_agents.model.talking.shared import SharedPrefix
 from miyabi_agents.model.talking.window import Window
@@ -92,13 +93,28 @@ class ModelSession:
         """What conversations had learnt that did not come to their end, oldest first; empty where all did."""
         return "\n\n".join(f"In “{step}”: {brakes.learnt}" for step, brakes in self._unended if brakes.has_begun)
 
+    def affords(self, prompt: str, *, tier: Tier, shared: SharedPrefix, answer: int, share: float) -> bool:
+        """Tell whether a call takes at most a share of what is left of the budget, whatever is read from the cache.
+
+        Args:
+            prompt: The message.
+            tier: Which model.
+            shared: What it begins with.
+            answer: Tokens that the answer may have.
+            share: Above 0, at most 1.
+        """
+        begin = json.dumps([shared.instructions, shared.background, prompt, list(shared.tools)])
+        return self._keeper.affords(
+            self._terms.models[tier], prompt_characters=len(begin), max_tokens=answer, share=share
+        )
+
     def is_same(self, one: Tier, other: Tier) -> bool:
         """Tell whether two tiers are the same model."""
         return self._terms.models[one] == self._terms.models[other]
 
     async def call_tool(
         self, *, step: str, prompt: str, tool: Mapping[str, Any], tier: Tier = Tier.FAST,
-        system: str = "", shared: SharedPrefix | None = None, repairs: int = REPAIRS,
+        system: str = "", shared: SharedPrefix | None = None, repairs: int = REPAIRS, answer: int = MAX_TOKENS,
     ) -> dict[str, Any]:  # fmt: skip
         """Ask for one call of *tool* and return its checked input; text around it is streamed as *step*.
 
@@ -110,6 +126,7 @@ class ModelSession:
             system: The system prompt, where nothing is shared.
             shared: What it begins with; has *tool* among its tools.
             repairs: How often a call that cannot be used is asked for again.
+            answer: Tokens that the answer may have.
 
         Raises:
             ModelAnswerError: the input does not fit the tool's schema after repeats, or no answer could be used.
@@ -119,18 +136,19 @@ class ModelSession:
         choice = {"type": "tool", "name": tool["name"]}
         begin = shared or SharedPrefix([tool], system)
         talk = self._conversation(step, tier, begin, prompt, choice)
+        talk.allow(answer)
         problem = ""
         for _ in range(1 + repairs):
-            answer = await talk.answer()
-            uses = [use for use in answer.uses if use.name == tool["name"]]
+            said = await talk.answer()
+            uses = [use for use in said.uses if use.name == tool["name"]]
             if not uses:
                 problem = f"you did not call {tool['name']}"
-                talk.say(f"{what_came(answer)}Please call {tool['name']}.")
+                talk.say(f"{what_came(said)}Please call {tool['name']}.")
                 continue
-            problem = CUT_CALL if uses[0].id in answer.broken else schema_problem(tool, uses[0].input)
+            problem = CUT_CALL if uses[0].id in said.broken else schema_problem(tool, uses[0].input)
             if not problem:
                 return dict(uses[0].input)
-            talk.give([(use.id, problem, True) for use in answer.uses])
+            talk.give([(use.id, problem, True) for use in said.uses])
         raise ModelAnswerError(f"the model's {tool['name']} cannot be used: {problem}")
 
     async def run_tools(

@@ -99,6 +99,10 @@ class Conversation:
             self.messages.append(assistant_message(answer, whole=True))
         raise ModelAnswerError(f"the model paused {1 + MAX_PAUSES} times in a row and came to no end")
 
+    def allow(self, tokens: int) -> None:
+        """Set how many tokens the next answer may have."""
+        self._longest = tokens
+
     def say(self, text: str) -> None:
         """Add a message of ours."""
         self.messages.append(user_message(text))
