@@ -15,6 +15,15 @@ def new_ulid() -> str:
     return str(ULID())
 
 
+def made_at(ulid: str) -> float:
+    """Return when a ULID was made, in seconds since 1970.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return float(ULID.from_str(ulid).timestamp)
+
+
 def is_ulid(text: str) -> bool:
     """Tell whether *text* is a ULID in upper case."""
     return _ULID.fullmatch(text) is not None

@@ -25,7 +25,10 @@ from miyabi_dashboard.intake.store import IntakeStore
 from miyabi_dashboard.live.event_socket import EventSocket
 from miyabi_dashboard.live.hub import Hub
 from miyabi_dashboard.live.snapshots import Snapshots
-from miyabi_dashboard.performance import Monitor
+from miyabi_dashboard.merging import Merged
+from miyabi_dashboard.monitor.following import Follower
+from miyabi_dashboard.monitor.reporting import Reports
+from miyabi_dashboard.monitor.storing import MeasurementStore
 from miyabi_dashboard.policy import POLICY
 from miyabi_dashboard.reads.batches import BatchReads
 from miyabi_dashboard.reads.live_batches import LiveBatches
@@ -49,10 +52,12 @@ class Dashboard:
         self.security = ServerSecurity.of(settings)
         self._redis = connect(settings.redis_url.get_secret_value(), max_connections=8)
         self.hub = Hub()
-        self.monitor = Monitor()
         self.upstream = Upstream(settings.coordinator, ClientSecurity.of(settings))
         self.gateway = GatewayClient(settings.gateway, ClientSecurity.of(settings))
         self.intake = IntakeStore(self._redis, known_for=settings.intake_known_for)
+        measurements = MeasurementStore(self._redis)
+        self.monitor = Follower(self.upstream.stub, measurements, retention=settings.measurement_retention)
+        self.reports = Reports(self.upstream, self.gateway.stub, measurements)
         lifetime = timedelta(milliseconds=settings.graph_cache_ttl_ms)
         self.batches = LiveBatches(self.upstream, lifetime=lifetime)
         self.http = self._interface(Door(self.security.identities))
@@ -65,7 +70,7 @@ class Dashboard:
             security=self.security,
             policy=POLICY,
         )
-        servicer = TelemetryServicer(self.upstream, self.monitor)
+        servicer = TelemetryServicer(Merged(self.upstream, self.intake, self._redis), self.reports)
         self.grpc.add(add_TelemetryServiceServicer_to_server, servicer, full_name=SERVICE)
         self.http_port = 0
         self._runner: web.AppRunner | None = None
@@ -80,7 +85,7 @@ class Dashboard:
             Receiver(self.intake, self.hub, buckets, knows_callers=known),
             BatchReads(upstream, self.batches, simulated=simulated),
             SystemReads(upstream, self.gateway, simulated=either, knows_callers=known),
-            Measurements(self.monitor),
+            Measurements(self.reports),
             Previews(upstream, self.gateway),
             Actions(upstream),
         )
@@ -93,9 +98,7 @@ class Dashboard:
         )
 
     def _take(self, events: list[BatchEvent]) -> None:
-        """Measure and show events of the coordinator."""
-        for event in events:
-            self.monitor.take(event)
+        """Show events of the coordinator."""
         self.batches.take(events)
         self.hub.publish([{"source": "coordinator", **as_dict(event)} for event in events])
 
@@ -141,6 +144,7 @@ class Dashboard:
             tasks.create_task(self.intake.run())
             tasks.create_task(self.hub.run())
             tasks.create_task(self.upstream.follow(self._take, self._reached))
+            tasks.create_task(self.monitor.run())
 
 
 @asynccontextmanager

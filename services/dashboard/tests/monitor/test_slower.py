@@ -64,6 +64,6 @@ def test_without_a_past_nothing_is_slower() -> None:
     """Two days have to be known, and hours with few measurements say nothing."""
     hours = replay(1, slower_from=40)
     assert slower_than_usual(hours[:60]) is None
-    few = [hour._replace(count=3) for hour in replay(1, slower_from=KEPT)]
+    few = [hour._replace(measured=3) for hour in replay(1, slower_from=KEPT)]
     assert slower_than_usual(few[: KEPT + 20]) is None
     assert slower_than_usual([]) is None

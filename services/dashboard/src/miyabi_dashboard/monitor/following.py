@@ -10,11 +10,11 @@ from typing import Any
 
 import grpc
 from prometheus_client import Counter
-from ulid import ULID
 
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.event_pb2 import BatchEvent
 from miyabi_core.errors import MiyabiError
+from miyabi_core.ids import made_at
 from miyabi_core.logging import get_logger
 from miyabi_core.metrics import REGISTRY
 from miyabi_dashboard.monitor.measuring import Measurement, Reader
@@ -199,6 +199,6 @@ class Follower:
 def _made(batch: str) -> float:
     """Return when a batch was made, in seconds since 1970, by its ULID; 0 where it has none, so that it goes away."""
     try:
-        return float(ULID.from_str(batch.rpartition("/")[2]).timestamp)
+        return made_at(batch.rpartition("/")[2])
     except ValueError:
         return 0.0

@@ -63,7 +63,11 @@ def _step(history: History, run: RunStory, task: TaskStory, usual: dict[str, flo
         if last and stopped:
             seconds = max(seconds, usual.get(task.kind, 0.0))
         pause = 0.0 if last else max(0.0, task.attempts[number + 1].ready - attempt.ended)
-        tries.append(Try(seconds, pause, min(attempt.model_seconds, seconds), expired=attempt.state == TaskState.TASK_STATE_READY))
+        tries.append(
+            Try(
+                seconds, pause, min(attempt.model_seconds, seconds), expired=attempt.state == TaskState.TASK_STATE_READY
+            )
+        )
     sent_back = any(other.added_by == task.id and other.fix_round > task.fix_round for other in run.tasks.values())
     needs = tuple(name for name in task.depends_on if name in run.tasks)
     added_by = task.added_by if task.fix_round and not needs else ""

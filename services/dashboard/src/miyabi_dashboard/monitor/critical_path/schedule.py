@@ -53,7 +53,13 @@ class Schedule:
         self._waiting: list[_Entry] = []
         self._held: list[_Entry] = []
         self._soon: list[Callable[[], None]] = []
-        self.ended = 0.0
+        self._after: dict[int, list[_Run]] = {}
+        for run in self._runs.values():
+            for issue in run.waits_for:
+                self._after.setdefault(issue, []).append(run)
+        self._ordered = [run for run in self._runs.values() if run.plan.files]
+        #: Seconds until each issue's run has ended.
+        self.ends: dict[int, float] = {}
 
     def run(self) -> float:
         """Return the seconds until everything has ended."""
@@ -67,7 +73,7 @@ class Schedule:
             while self._moments and self._moments[0][0] <= self._now:
                 heapq.heappop(self._moments)[2]()
             self._settle()
-        return self.ended
+        return max(self.ends.values(), default=0.0)
 
     def _begin(self) -> None:
         """Queue the first step of each run that waits for nothing, as many as the batch lets begin."""
@@ -189,7 +195,7 @@ class Schedule:
         """Return the runs in flight that were planned before and touch one of the same files."""
         return {
             other.plan.issue
-            for other in self._runs.values()
+            for other in self._ordered
             if other is not run and other.in_flight and other.planned >= 0 and run.plan.files & other.plan.files
             and (other.planned, other.plan.issue) < (run.planned, run.plan.issue)
         }  # fmt: skip
@@ -244,10 +250,10 @@ class Schedule:
         """End a run, and let those that wait for it begin or be skipped."""
         self._drop(run, run.steps.values())
         run.ended, run.well = True, well
-        self.ended = max(self.ended, self._now)
+        self.ends[run.plan.issue] = self._now
         self._leave(run)
-        for other in self._runs.values():
-            if run.plan.issue in other.waits_for and not other.ended:
+        for other in self._after.get(run.plan.issue, ()):
+            if not other.ended:
                 self._soon.append(partial(self._prerequisite, other, run))
 
     def _leave(self, run: _Run) -> None:
@@ -255,7 +261,7 @@ class Schedule:
         if run.in_flight:
             run.in_flight = False
             self._running -= 1
-        for other in self._runs.values():
+        for other in self._ordered:
             if run.plan.issue in other.shares:
                 self._soon.append(partial(self._go_on, other, run))
 
@@ -309,6 +315,13 @@ class Schedule:
 def makespan(plan: Plan) -> float:
     """Return the seconds from a batch's acceptance to its end by its plan."""
     return Schedule(plan).run()
+
+
+def ends_of(plan: Plan) -> dict[int, float]:
+    """Return the seconds from a batch's acceptance to the end of each issue's run by its plan."""
+    schedule = Schedule(plan)
+    schedule.run()
+    return schedule.ends
 
 
 def _begun(run: RunPlan) -> _Run:

@@ -16,6 +16,7 @@ class Change:
     Args:
         kind: Steps of this kind take `factor` of their time; empty: all kinds where `factor` is not 1.
         factor: Share of the time that is left.
+        rounds: `first` where only the first pass of the steps is changed, `fix` where only fix rounds are; empty: both.
         model_factor: Share of the time of model calls that is left, in steps of `kind`.
         slots: More slots of the agents.
         concurrency: More issues in flight; leased tasks at once too, where both limits are the same.
@@ -30,6 +31,7 @@ class Change:
 
     kind: str = ""
     factor: float = 1.0
+    rounds: str = ""
     model_factor: float = 1.0
     slots: int = 0
     concurrency: int = 0
@@ -66,7 +68,7 @@ class Change:
     def _step(self, step: Step) -> Step:
         """Return a step with the change."""
         tries = step.tries[-1:] if self.no_lost else step.tries
-        touched = self.kind in {"", step.kind}
+        touched = self.kind in {"", step.kind} and self.rounds in {"", "fix" if step.fix_round else "first"}
         zero = self.no_fix_time and step.fix_round > 0
         return replace(step, tries=tuple(self._try(entry, touched=touched, zero=zero) for entry in tries))
 

@@ -29,6 +29,11 @@ class Exact:
         insort(self._ordered, seconds)
         self.total += seconds
 
+    def merge(self, other: Exact) -> None:
+        """Take all of another one."""
+        self._ordered = sorted([*self._ordered, *other._ordered])
+        self.total += other.total
+
     def quantile(self, share: float) -> float:
         """Return the lower quantile, the duration at rank ⌊share · (count - 1)⌋; 0 where there is none."""
         return self._ordered[int(share * (len(self._ordered) - 1))] if self._ordered else 0.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from miyabi_dashboard.monitor.measuring.measurements import (
@@ -15,7 +15,7 @@ from miyabi_dashboard.monitor.measuring.measurements import (
     SeriesKey,
     decode_name,
 )
-from miyabi_dashboard.monitor.sketches import Durations, Sketch
+from miyabi_dashboard.monitor.sketches import Durations, Exact, Sketch
 
 #: Seconds of the buckets that new measurements go into.
 MINUTE = 60
@@ -69,6 +69,13 @@ class Series:
         self.durations.add(measurement.seconds)
         self.failed += measurement.failed
 
+    def merge(self, other: Series) -> None:
+        """Take all of another one, of the same kind."""
+        if other.durations.most >= self.durations.most:
+            self.example = other.example
+        merge_into(self.durations, other.durations)
+        self.failed += other.failed
+
 
 @dataclass(slots=True)
 class Tally:
@@ -102,10 +109,12 @@ class Bucket:
 
     Args:
         most: Names that are kept; of what comes after those the subject, repository, model and agent are not.
+        make: Makes the durations of a new name: sketches, or exact ones for one batch.
     """
 
-    def __init__(self, most: int = MOST_NAMES) -> None:
+    def __init__(self, most: int = MOST_NAMES, *, make: Callable[[], Durations] = Sketch) -> None:
         self._most = most
+        self._make = make
         self.series: dict[SeriesKey, Series] = {}
         self.tallies: dict[CountKey, Tally] = {}
         self.changed: set[SeriesKey | CountKey] = set()
@@ -116,7 +125,7 @@ class Bucket:
             key = wanted if wanted in self.series else self._named(wanted)
             series = self.series.get(key)
             if series is None:
-                series = self.series[key] = Series(Sketch())
+                series = self.series[key] = Series(self._make())
             series.add(measurement)
             self.changed.add(key)
 
@@ -143,11 +152,7 @@ class Bucket:
         """Add a later one."""
         for key, series in other.series.items():
             name = key if key in self.series else self._named(key)
-            mine = self.series.setdefault(name, Series(Sketch()))
-            if series.durations.most >= mine.durations.most:
-                mine.example = series.example
-            merge_into(mine.durations, series.durations)
-            mine.failed += series.failed
+            self.series.setdefault(name, Series(self._make())).merge(series)
             self.changed.add(name)
         for count, tally in other.tallies.items():
             label = count if count in self.tallies else self._counted(count)
@@ -177,9 +182,12 @@ class Bucket:
 
 
 def merge_into(mine: Durations, other: Durations) -> None:
-    """Merge two sketches; nothing else is stored."""
-    if isinstance(mine, Sketch) and isinstance(other, Sketch):
-        mine.merge(other)
+    """Merge two sketches, or two of exact durations."""
+    match mine, other:
+        case Sketch(), Sketch():
+            mine.merge(other)
+        case Exact(), Exact():
+            mine.merge(other)
 
 
 def _encoded(bucket: Bucket, key: SeriesKey | CountKey) -> bytes:
