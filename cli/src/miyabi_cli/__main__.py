@@ -11,7 +11,7 @@ from miyabi_cli.errors import EXIT_INTERRUPTED, CliError
 def main() -> None:
     """Run the command line; what is refused before a command runs ends with one line too."""
     try:
-        app()
+        app(prog_name="miyabi")
     except CliError as error:
         _show(error)
         raise SystemExit(error.exit_code) from error

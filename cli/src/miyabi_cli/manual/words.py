@@ -12,6 +12,7 @@ SECTIONS = (HAND_OVER, LOOK, DECIDE, MEASURE, LOCAL, ACCESS)
 
 _BATCH = "miyabi.coordinator.v1.Batch"
 _FOLLOWED = "miyabi.coordinator.v1.BatchEvent while it runs, then `result` for each issue"
+_SUBMITTED = f"{_FOLLOWED}; or `refusal`"
 
 WORDS: tuple[Word, ...] = (
     Word(
@@ -27,7 +28,7 @@ WORDS: tuple[Word, ...] = (
             Example("miyabi submit acme/shop --label bug --dry-run", "What would be done, without a write"),
             Example("miyabi submit --from-file batch.yaml", "Every field of SubmitBatchRequest, from a file"),
         ),
-        json=_FOLLOWED,
+        json=_SUBMITTED,
         see=("watch", "batches", "report"),
     ),
     Word(
@@ -36,7 +37,7 @@ WORDS: tuple[Word, ...] = (
         "Triage one issue and label it; the analysis streams while it is written.",
         HAND_OVER,
         (Example("miyabi label django django 15347 --dry-run", "The labels that one issue would get"),),
-        json=_FOLLOWED,
+        json=_SUBMITTED,
         see=("submit",),
     ),
     Word(
@@ -184,7 +185,7 @@ WORDS: tuple[Word, ...] = (
             Example("miyabi report --since 7d --format html --out report.html", "A week, as one file with charts"),
             Example("miyabi report --compare 01M87381Y9J53KMVH2MRV9FV00 latest", "Two batches side by side"),
         ),
-        json="`report`",
+        json="miyabi.dashboard.v1.GetPerformanceReportResponse, or `comparison`",
         see=("perf",),
     ),
     Word(
@@ -196,7 +197,7 @@ WORDS: tuple[Word, ...] = (
             Example("miyabi perf", "The last hour of all batches"),
             Example("miyabi perf latest --once", "The newest batch, once"),
         ),
-        json="`report`",
+        json="miyabi.dashboard.v1.GetPerformanceReportResponse",
         see=("report",),
     ),
     Word(
