@@ -19,11 +19,14 @@ from miyabi_agents.workspace.git import git
 from miyabi_agents.workspace.listing import Listing
 from miyabi_agents.workspace.snapshot import FOLDER_MODE, Snapshot
 from miyabi_agents.workspace.submodules.laying import make_read_only
+from miyabi_core.metrics import REGISTRY
 
 #: Checkouts that are kept while nobody uses them, over all repositories; the least recently used go first.
 MAX_IDLE = 6
 #: Checkouts that were laid whole, and those that were moved by what differs.
-CHECKOUTS = Counter("miyabi_agents_checkouts_total", "Checkouts given to runs, by how they were laid.", ["how"])
+CHECKOUTS = Counter(
+    "miyabi_agents_checkouts_total", "Checkouts given to runs, by how they were laid.", ["how"], registry=REGISTRY
+)
 
 
 @dataclass(frozen=True)
