@@ -57,7 +57,7 @@ def decide(run: Run, spec: Spec, event: Input, now: float) -> Decision:  # noqa:
             return (
                 _refused(run, "LEASE_LOST")
                 if task is None
-                else _moved(run, outcomes.expire_lease(run, task, now=now), spec)
+                else _moved(run, outcomes.expire_lease(run, task, spec=spec, now=now), spec)
             )
         case BackoffElapsed():
             return _backoff_elapsed(run, spec, event)
@@ -128,7 +128,10 @@ def _lease(run: Run, spec: Spec, event: LeaseGranted, now: float) -> Decision:
     if task is None or task.state is not TaskState.READY or run.state.terminal:
         return _refused(run, "NOT_READY")
     reservation = money.reserve(run, spec, task, funds=event.funds, estimates=event.estimates)
-    if reservation.exhausted:
+    if reservation.exhausted and run.missing:
+        # It asks no model: nothing is reserved.
+        reservation = money.Reservation()
+    elif reservation.exhausted:
         return _exhaust(run, spec, task, now=now)
     fence = run.fence + 1
     leased = replace(
@@ -153,7 +156,7 @@ def _lease(run: Run, spec: Spec, event: LeaseGranted, now: float) -> Decision:
 def _exhaust(run: Run, spec: Spec, task: Task, *, now: float) -> Decision:
     """End a run whose next step cannot be paid."""
     failed = Failed(FailureReason.BUDGET_EXHAUSTED, "What is left of the budget does not pay for the next step.")
-    return _moved(run, outcomes.fail(run, task, failed, now=now), spec)
+    return _moved(run, outcomes.fail(run, task, failed, spec=spec, now=now), spec)
 
 
 def _outcome(run: Run, spec: Spec, event: OutcomeReceived, now: float) -> Decision:
@@ -216,6 +219,7 @@ def _retry(run: Run, spec: Spec, event: RetryRequested) -> Decision:
         waits_for=event.waits_for,
         results=NO_RESULTS,
         generation=generation,
+        missing=(),
         duplicate_of=run.duplicate_of if run.duplicate_of and run.duplicate_of.issue in event.waits_for else None,
         planned=0.0,
         touches=(),

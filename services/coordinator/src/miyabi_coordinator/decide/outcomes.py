@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
-from miyabi_coordinator.decide import ordering, pipeline
+from miyabi_coordinator.decide import ordering, pipeline, salvage
 from miyabi_coordinator.models import (
     NO_BUDGET,
     BatchState,
@@ -83,7 +83,7 @@ def end_lease(run: Run, task: Task, outcome: OutcomeReceived, *, spec: Spec, now
         case Done() as done:
             return _done(run, task, done, spec=spec, now=now)
         case Failed() as failed:
-            return fail(run, task, failed, now=now)
+            return fail(run, task, failed, spec=spec, now=now)
         case Released():
             return run.with_task(replace(task, state=TaskState.READY, attempt=task.attempt - 1))
 
@@ -95,19 +95,28 @@ def _with_learnt(run: Run, task: Task, learnt: str) -> str:
     return ending("\n\n".join(filter(None, (run.learnt, learnt))), MAX_LEARNT)
 
 
-def expire_lease(run: Run, task: Task, *, now: float) -> Run:
+def expire_lease(run: Run, task: Task, *, spec: Spec, now: float) -> Run:
     """Return the run after a lease that nobody renewed, or whose deadline passed."""
     task = replace(task, expiries=task.expiries + 1, lease_expires=0.0, reserved=NO_BUDGET)
     if task.deadline and now >= task.deadline:
-        return fail(run, task, Failed(FailureReason.DEADLINE, "The deadline passed.", retryable=True), now=now)
+        return fail(
+            run, task, Failed(FailureReason.DEADLINE, "The deadline passed.", retryable=True), spec=spec, now=now
+        )
     if task.attempt >= MAX_LEASES:
         message = f"The lease expired at attempt {task.attempt}."
-        return fail(run, task, Failed(FailureReason.LEASE_EXPIRED, message), now=now)
+        return fail(run, task, Failed(FailureReason.LEASE_EXPIRED, message), spec=spec, now=now)
     return run.with_task(replace(task, state=TaskState.READY))
 
 
-def fail(run: Run, task: Task, failed: Failed, *, now: float) -> Run:
-    """Return the run after a task did not work: a pause before the next attempt, or the end."""
+def fail(run: Run, task: Task, failed: Failed, *, spec: Spec, now: float) -> Run:
+    """Return the run after a task did not work: a pause before the next attempt, or the end.
+
+    Where the budget ended, what is proven is delivered first.
+    """
+    if failed.reason is FailureReason.BUDGET_EXHAUSTED:
+        saved = salvage.salvage(run, task, spec=spec, message=failed.message, now=now)
+        if saved is not None:
+            return advance(saved, spec=spec, now=now)
     failures = task.failures + 1
     task = replace(task, failures=failures, reason=failed.reason, message=failed.message)
     if failed.retryable and failures < MAX_FAILURES:
@@ -201,6 +210,9 @@ def _send_back(run: Run, task: Task, verdict: Failed, *, spec: Spec, now: float)
     """Return the run with another fix round, or ended where rounds are used up; no round mends a broken analyser."""
     failed = replace(task, state=TaskState.FAILED, ended=now, reason=verdict.reason, message=verdict.message)
     run = run.with_task(failed)
+    if run.missing:
+        message = f"The budget ended, and what was made is not proven. {verdict.message}"
+        return finish(run, RunState.FAILED, reason=FailureReason.BUDGET_EXHAUSTED, message=message, now=now)
     if verdict.reason is FailureReason.REVIEW_INCOMPLETE:
         return finish(run, RunState.FAILED, reason=verdict.reason, message=verdict.message, now=now)
     if run.fix_rounds >= spec.max_fix_rounds:
@@ -225,6 +237,9 @@ def advance(run: Run, *, spec: Spec, now: float) -> Run:
         run = run.with_task(replace(task, state=TaskState.READY))
     if any(not task.state.terminal for task in run.tasks):
         return run
+    if run.missing:
+        words = salvage.summary(run)
+        return finish(run, RunState.FAILED, reason=FailureReason.BUDGET_EXHAUSTED, message=words, now=now)
     return replace(run, state=RunState.SUCCEEDED, ended=now, reason=FailureReason.NONE, message="", kept=NO_BUDGET)
 
 

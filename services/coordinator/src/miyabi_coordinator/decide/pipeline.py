@@ -114,6 +114,26 @@ def _checks(*, after: str, fix_round: int, prefix: str) -> tuple[Task, ...]:
     )
 
 
+def last_checks(run: Run, *, tested: bool) -> tuple[Task, ...]:
+    """Return what a run whose budget ended still has to do: run the tests, unless they are, and open the draft."""
+    prefix, number = _prefix(run.generation), run.fix_rounds + 2
+    verify = Task(f"{prefix}verify-{number}", TaskKind.VERIFY, fix_round=run.fix_rounds, title="Run the tests")
+    request = Task(
+        f"{prefix}pull-request-{number}",
+        TaskKind.PULL_REQUEST,
+        depends_on=() if tested else (verify.id,),
+        fix_round=run.fix_rounds,
+        title="Open the pull request for what is proven",
+    )
+    return (request,) if tested else (verify, request)
+
+
+def generation_of(task_id: str) -> int:
+    """Return which beginning of its run a task belongs to, from 1."""
+    found = re.match(r"retry-(\d+)-", task_id)
+    return int(found[1]) + 1 if found else 1
+
+
 def start(run: Run) -> Run:
     """Return the run with its first task READY, unless the run waits for other issues."""
     first = next((task for task in run.tasks if task.state is TaskState.PENDING), None)

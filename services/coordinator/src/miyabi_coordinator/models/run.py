@@ -170,6 +170,8 @@ class Run(Value, frozen=True):
     base: Branch | None = None
     #: The branch of its pull request.
     pushed: Branch | None = None
+    #: What the change lacks since its budget ended in the middle: what is proven is delivered, nothing more is made.
+    missing: tuple[str, ...] = ()
     #: What stopped conversations had learnt, oldest first, also those before a retry: for the models of the next ones.
     learnt: str = ""
 

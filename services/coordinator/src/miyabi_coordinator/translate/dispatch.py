@@ -122,6 +122,8 @@ def lease(run: Run, task: Task, *, spec: Spec, traceparent: str) -> dispatch_ser
     inputs.spent.CopyFrom(values.usage(run.spent))
     for step in run.listed if task.kind is TaskKind.PLAN else ():
         inputs.listed_steps.add(title=step.title, description=step.description, depends_on=step.depends_on)
+    if task.kind is TaskKind.PULL_REQUEST:
+        inputs.missing.extend(run.missing)
     if task.kind is TaskKind.IMPLEMENT:
         inputs.learnt = run.learnt
     for field in values.RESULT_TYPES:
