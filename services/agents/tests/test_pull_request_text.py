@@ -196,7 +196,7 @@ def test_each_field_of_a_verdict_is_shown() -> None:
     for part in (
         "the change is not proven: word", "**Takes a person's approval:**\n- word", "Taken away by the change: 2",
         "Pass and fail by turns: 2", "Broken by the change: 2", "Both forms of changed expectations: 2", "Environment</summary>",
-        "`word`: word, word, from `word`, there already", "`word`: 3 tests, exit status 0, 0.0 s; gives no verdict: word",
+        "`word`: word, word, from `word`, there already", "word – 3 tests, exit status 0, 0.0 s; gives no verdict: word",
         "The end of the output", "9 more tests are not listed", "missing on this machine: word, word", ", not declared by it",
     ):  # fmt: skip
         assert part in text, part
@@ -225,3 +225,18 @@ def test_a_commit_closes_nothing_and_signs_for_nobody(evil: str) -> None:
     for pattern in (rendered.CLOSING, rendered.MENTION, rendered.REFERENCE, rendered.SKIP):
         assert not pattern.search(message), pattern
     assert message.endswith("\n\nMade by Miyabi for issue 7 of acme/toy.\n")
+
+
+@given(STRANGERS)
+@settings(max_examples=60, deadline=None)
+def test_a_change_that_lacks_something_says_so_and_closes_nothing(evil):
+    """Whatever titles of steps and verdicts say: they are listed, and no word of them closes, mentions or marks up."""
+    inputs = inputs_of("plain", passed=True)
+    inputs.missing.extend(["The third step.", evil.encode("utf-8", "replace").decode()])
+    block = evidence(inputs, simulated_model=False, simulated_github=False)
+    body = body_of(inputs, inputs.change_set, block).text
+    assert body.startswith(f"For #{inputs.issue_number}\n")
+    assert "Closes #" not in body
+    assert body.index("## What is missing") < body.index("The third step")
+    page = Page(body)
+    assert page.elements <= OURS

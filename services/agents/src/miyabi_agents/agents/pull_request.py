@@ -24,6 +24,7 @@ from miyabi_core.text import (
     code,
     commit_message,
     folded,
+    inline,
     joined,
     listed,
     ours,
@@ -38,6 +39,8 @@ MAX_BODY = 65_536
 #: Sizes of what the model said: of the change above the evidence, whole where that is not all of it, and of its
 #: documentation. Files take what is left.
 WHAT, SUMMARY, DOCUMENTATION = 2_000, 7_000, 2_500
+#: Size of the list of what the change lacks.
+LACKING = 4_000
 #: Notes of the gateway that are kept, and characters of each: what `PullRequestResult.notes` holds.
 MAX_NOTES, MAX_NOTE = 100, 1000
 #: Commit types of triage's types.
@@ -171,7 +174,8 @@ def body_of(inputs: TaskInputs, change: ChangeSet, block: GitHubMarkdown, *, tak
     short, long = quoted(summary, budget=WHAT), quoted(summary, budget=SUMMARY)
     docs = quoted(Untrusted(without_comments(documented)), budget=DOCUMENTATION)
     parts = [
-        ours("Closes #{number}", number=inputs.issue_number),
+        _purpose(inputs),
+        _lacks(inputs) if inputs.missing else ours(""),
         _warning(inputs, taken_off) if taken_off else ours(""),
         ours("## What the model says of its change\n\n{short}", short=short) if short else short,
         block,
@@ -180,6 +184,23 @@ def body_of(inputs: TaskInputs, change: ChangeSet, block: GitHubMarkdown, *, tak
     ]
     above = joined(parts)
     return joined([above, _files(change, budget=MAX_BODY - above.size)])
+
+
+def _purpose(inputs: TaskInputs) -> GitHubMarkdown:
+    """Say which issue this is for; a merge closes it where nothing is missing."""
+    if inputs.missing:
+        return ours("For #{number}", number=inputs.issue_number)
+    return ours("Closes #{number}", number=inputs.issue_number)
+
+
+def _lacks(inputs: TaskInputs) -> GitHubMarkdown:
+    """Say that the budget ended in the middle, and what the change lacks; a merge then closes nothing."""
+    lacking = bullets(inputs.missing, lambda words: inline(Untrusted(words)), budget=LACKING)
+    return ours(
+        "> [!WARNING]\n> The budget for this issue ended before all of it was done. What is here is proven by the "
+        "tests below; it does not close the issue.\n\n## What is missing\n\n{lacking}",
+        lacking=lacking,
+    )
 
 
 def _warning(inputs: TaskInputs, taken_off: int) -> GitHubMarkdown:

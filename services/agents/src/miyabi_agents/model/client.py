@@ -17,6 +17,8 @@ from miyabi_core.secret_file import SecretFile
 if TYPE_CHECKING:
     from miyabi_agents.ports import ProgressSink
 
+#: Calls at once until the coordinator says more: every agent of a stack begins so, and they begin together.
+FIRST = 1
 #: Seconds for a whole answer; long answers stream for minutes.
 TIMEOUT_SECONDS = 300.0
 
@@ -32,7 +34,9 @@ class ModelClient:
     def __init__(self, settings: AgentsSettings, *, patience: Patience | None = None) -> None:
         self._settings = settings
         self._patience = patience or Patience()
-        self.pace = Pace(Bounds(settings.model_calls_min, settings.model_calls_max, fixed=not settings.feedback))
+        self.pace = Pace(
+            Bounds(settings.model_calls_min, settings.model_calls_max, begin=FIRST, fixed=not settings.feedback)
+        )
         self._file = SecretFile(settings.model_key_file) if settings.model_key_file else None
         self._client = anthropic.AsyncAnthropic(
             api_key=self._key() or "none",
