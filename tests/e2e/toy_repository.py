@@ -22,9 +22,9 @@ class Toy:
     scenarios: Path
 
 
-def make_toy(folder: Path) -> Toy:
-    """Write the repository, its issues and the model's scenarios below *folder*."""
-    repository, issues = synthetic.write(folder, issues=ISSUES)
+def make_toy(folder: Path, *, issues: int = ISSUES) -> Toy:
+    """Write the repository, so many issues and the model's scenarios below *folder*."""
+    repository, listed = synthetic.write(folder, issues=issues)
     seed = folder / "seed.json"
-    seed.write_text(json.dumps({"repositories": [repository], "issues": issues}))
+    seed.write_text(json.dumps({"repositories": [repository], "issues": listed}))
     return Toy(seed, folder / "scenarios")
