@@ -27,6 +27,7 @@ from miyabi_coordinator.models.pacing import PaceBounds
 from miyabi_coordinator.models.transcript import CallLimits
 from miyabi_coordinator.policy import POLICY
 from miyabi_coordinator.service.audit import AuditLog
+from miyabi_coordinator.service.counting import show_queues
 from miyabi_coordinator.service.dispatch import Timing
 from miyabi_coordinator.service.feedback import Feedback, FeedbackOptions
 from miyabi_coordinator.service.limits import Configured, Limits
@@ -113,7 +114,8 @@ class _Parts:
         """Return what serves until it is cancelled."""
         of_shards = [loop for shard in self.shards.all for loop in shard.loops()]
         committing = [store.committer.run() for store in self._stores]
-        return [*of_shards, *committing, self.audit.run(), self._quotas.run(), self._limits.run(), self.feedback.run()]
+        over_all = [self.audit.run(), self._quotas.run(), self._limits.run(), self.feedback.run()]
+        return [*of_shards, *committing, *over_all, show_queues(self._stores)]
 
 
 def _configured(settings: CoordinatorSettings) -> Configured:

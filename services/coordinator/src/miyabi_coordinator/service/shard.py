@@ -13,6 +13,7 @@ from miyabi_coordinator.ports.keeper import Keeper
 from miyabi_coordinator.ports.store import Commit, Store
 from miyabi_coordinator.ports.transcripts import TranscriptStore
 from miyabi_coordinator.service.batches import Batches
+from miyabi_coordinator.service.counting import count
 from miyabi_coordinator.service.dispatch import Dispatcher, Timing
 from miyabi_coordinator.service.estimates import Estimates
 from miyabi_coordinator.service.limits import Limits
@@ -71,7 +72,9 @@ class Shard:
         """This replica committed something: show it, and do what follows from it without waiting to hear of it."""
         decision = commit.decision
         self.measuring.note(commit, due)
-        record_spans(commit, now=time.time())
+        now = time.time()
+        count(commit, now=now)
+        record_spans(commit, now=now)
         if decision.facts:
             self.hub.grew(decision.run.batch)
         if decision.effects.enqueue or decision.effects.leases_cleared:

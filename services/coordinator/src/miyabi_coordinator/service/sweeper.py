@@ -18,6 +18,7 @@ from miyabi_coordinator.models import (
     RunState,
 )
 from miyabi_coordinator.ports.store import Store
+from miyabi_coordinator.service.counting import BUDGET_WARNINGS
 from miyabi_coordinator.service.due import DueTimers, Timer
 from miyabi_coordinator.service.ordering import Ordering
 from miyabi_coordinator.service.retrying import Retrying
@@ -180,7 +181,8 @@ class Sweeper:
         if loaded is None:
             await self._store.drop_timers([f"warn|{batch}"])
             return
-        await self._store.warn(loaded)
+        if await self._store.warn(loaded):
+            BUDGET_WARNINGS.labels("batch").inc()
 
     async def _close(self, batch: str) -> None:
         """End a batch whose runs have all ended."""
