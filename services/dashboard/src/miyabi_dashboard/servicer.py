@@ -26,11 +26,15 @@ class TelemetryServicer(TelemetryServiceServicer):
         del context
         answers: asyncio.Queue[pb.WatchEventsResponse] = asyncio.Queue(maxsize=1)
         cursors = await self._merged.start(request)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._merged.coordinator(request, cursors, answers))
-            tasks.create_task(self._merged.intake(request, cursors, answers))
-            while True:
-                yield await answers.get()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._merged.coordinator(request, cursors, answers))
+                tasks.create_task(self._merged.intake(request, cursors, answers))
+                while True:
+                    yield await answers.get()
+        except ExceptionGroup as failures:
+            # What ended one source ends the stream, with the error that it had.
+            raise failures.exceptions[0] from None
 
     async def GetPerformanceReport(  # noqa: N802
         self, request: pb.GetPerformanceReportRequest, context: Any

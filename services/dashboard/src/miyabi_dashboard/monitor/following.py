@@ -60,7 +60,8 @@ class Follower:
         self._retention = retention.total_seconds()
         self._clock = clock
         self._reader = Reader()
-        self._buckets: dict[str, Bucket] = {}
+        #: What is in memory of buckets that are written to, by name.
+        self.buckets: dict[str, Bucket] = {}
         self._cursor = ""
         self._swept = float("-inf")
         #: Set once this replica holds the lease and has read where to go on.
@@ -100,7 +101,7 @@ class Follower:
 
     async def _load(self) -> None:
         """Go on where the last holder of the lease left off."""
-        self._buckets.clear()
+        self.buckets.clear()
         self._cursor, work = await self._store.load_work()
         self._reader = Reader(work)
         self.measuring.set()
@@ -139,11 +140,11 @@ class Follower:
         """
         committed, now = [event for event in events if event.sequence], self._clock()
         names = {bucket_of(event.time.seconds, now=now) for event in committed}
-        if missing := sorted(names - self._buckets.keys()):
+        if missing := sorted(names - self.buckets.keys()):
             stored = await self._store.load(missing)
-            self._buckets |= {name: Bucket.decode(fields) for name, fields in stored.items()}
+            self.buckets |= {name: Bucket.decode(fields) for name, fields in stored.items()}
         for event in committed:
-            bucket = self._buckets[bucket_of(event.time.seconds, now=now)]
+            bucket = self.buckets[bucket_of(event.time.seconds, now=now)]
             for found in self._reader.read(event):
                 if isinstance(found, Measurement):
                     bucket.measure(found)
@@ -162,11 +163,11 @@ class Follower:
         if self._clock() - self._swept >= SWEEP_SECONDS:
             self._swept = self._clock()
             dropped = await self._sweep()
-        await self._store.write(Written.taken(self._cursor, self._reader.work, self._buckets, dropped=dropped))
+        await self._store.write(Written.taken(self._cursor, self._reader.work, self.buckets, dropped=dropped))
         for name in dropped:
-            self._buckets.pop(name, None)
-        for name in sorted(self._buckets, key=end_of)[:-MOST_BUCKETS]:
-            del self._buckets[name]
+            self.buckets.pop(name, None)
+        for name in sorted(self.buckets, key=end_of)[:-MOST_BUCKETS]:
+            del self.buckets[name]
 
     async def _sweep(self) -> list[str]:
         """Fold minutes into hours, and forget what is older than is kept; returns the buckets that go away."""
@@ -189,11 +190,11 @@ class Follower:
     async def _fold(self, hour: int, minutes: list[str]) -> None:
         """Add minutes to their hour, in memory; both are written in one transaction."""
         name = f"h{hour}"
-        wanted = [entry for entry in [name, *minutes] if entry not in self._buckets]
+        wanted = [entry for entry in [name, *minutes] if entry not in self.buckets]
         stored = {entry: Bucket.decode(fields) for entry, fields in (await self._store.load(wanted)).items()}
-        whole = self._buckets.setdefault(name, stored.pop(name, Bucket()))
+        whole = self.buckets.setdefault(name, stored.pop(name, Bucket()))
         for minute in minutes:
-            whole.merge(self._buckets.pop(minute) if minute in self._buckets else stored[minute])
+            whole.merge(self.buckets.pop(minute) if minute in self.buckets else stored[minute])
 
 
 def _made(batch: str) -> float:
