@@ -13,7 +13,7 @@ PYTEST = $(BIN)/pytest -n $(WORKERS) --dist loadgroup
 WEB := services/dashboard/web
 NPM = PATH="$(CURDIR)/.tools/node/bin:$$PATH" npm --prefix $(WEB) run --silent
 .PHONY: help setup setup-dev grpcurl proto proto-check proto-release fmt fmt-check lint typecheck imports web-check \
-        test test-slow test-all test-unit test-integration test-e2e cov check run demo bench chaos fuzz images k8s-render \
+        test test-slow test-browser test-all test-unit test-integration test-e2e cov check run demo bench chaos fuzz images k8s-render \
         k8s-validate up down status logs test-k8s clean
 
 help: ## This list
@@ -40,7 +40,10 @@ test: setup-dev ## All tests but those marked slow
 	@echo 'Tests marked slow were left out: `make test-slow` runs them, `make test-all` and `make check` everything.'
 
 test-slow: setup-dev ## Tests marked slow: what takes long whatever one does, each with its reason
-	$(PYTEST) -m slow $(PYTEST_FLAGS)
+	$(PYTEST) -m "slow and not browser" $(PYTEST_FLAGS)
+
+test-browser: setup-dev ## The page in a real Chromium, which has to be installed; not part of check; IMAGES=1 writes docs/images
+	$(if $(IMAGES),MIYABI_WRITE_IMAGES=1 )$(BIN)/pytest tests/browser -m browser $(PYTEST_FLAGS)
 
 test-all: test test-slow ## All tests
 
@@ -48,7 +51,7 @@ test-unit: setup-dev ## Tests that stay inside one folder
 	$(PYTEST) libs services cli $(PYTEST_FLAGS)
 
 test-integration: setup-dev ## Tests that cross a service boundary, without the end-to-end ones
-	$(PYTEST) tests -m "not e2e" $(PYTEST_FLAGS)
+	$(PYTEST) tests -m "not e2e and not browser" $(PYTEST_FLAGS)
 
 test-e2e: setup-dev ## Tests with real processes
 	$(BIN)/pytest tests -m e2e $(PYTEST_FLAGS)
