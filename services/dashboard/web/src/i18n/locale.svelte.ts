@@ -70,6 +70,6 @@ export function clock(milliseconds: number): string {
   if (!Number.isFinite(milliseconds)) return "–";
   const day = new Date(milliseconds);
   const isToday = day.toDateString() === new Date().toDateString();
-  const time = { hour: "2-digit", minute: "2-digit", second: "2-digit" } as const;
+  const time = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" } as const;
   return day.toLocaleString(language, isToday ? time : { ...time, month: "short", day: "numeric" });
 }
