@@ -8,12 +8,14 @@ import json
 import re
 from dataclasses import asdict, dataclass
 
+import grpc
 import redis.asyncio
 
 from miyabi.coordinator.v1 import coordinator_service_pb2 as coordinator_pb
 from miyabi.dashboard.v1 import telemetry_service_pb2 as pb
 from miyabi_core.edge import strict_json
 from miyabi_core.errors import InvalidArgumentError
+from miyabi_core.status import from_rpc_error
 from miyabi_dashboard.intake import watching
 from miyabi_dashboard.intake.store import IntakeStore
 from miyabi_dashboard.upstream import Upstream
@@ -86,13 +88,16 @@ class Merged:
         """Put the coordinator's events into *answers*; the first answer is a cursor without events, at once.
 
         Raises:
-            grpc.aio.AioRpcError: the coordinator was lost.
+            MiyabiError: the coordinator was lost, or refused its cursor.
         """
         wanted = coordinator_pb.WatchEventsRequest(cursor=cursors.coordinator, repository=request.repository)
-        async for answer in self._upstream.stub.WatchEvents(wanted):
-            events = [pb.TelemetryEvent(batch_event=event) for event in answer.events]
-            cursors.coordinator = answer.cursor or cursors.coordinator
-            await answers.put(pb.WatchEventsResponse(events=events, cursor=cursors.pack()))
+        try:
+            async for answer in self._upstream.stub.WatchEvents(wanted):
+                events = [pb.TelemetryEvent(batch_event=event) for event in answer.events]
+                cursors.coordinator = answer.cursor or cursors.coordinator
+                await answers.put(pb.WatchEventsResponse(events=events, cursor=cursors.pack()))
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error) from error
 
     async def intake(self, request: pb.WatchEventsRequest, cursors: Cursors, answers: Answers) -> None:
         """Put the intake's events into *answers*.

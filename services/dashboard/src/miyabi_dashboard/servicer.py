@@ -6,8 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import grpc
+
 from miyabi.dashboard.v1 import telemetry_service_pb2 as pb
 from miyabi.dashboard.v1.telemetry_service_pb2_grpc import TelemetryServiceServicer
+from miyabi_core.status import from_rpc_error
 from miyabi_dashboard.merging import Merged
 from miyabi_dashboard.monitor.reporting import Reports
 
@@ -26,19 +29,18 @@ class TelemetryServicer(TelemetryServiceServicer):
         del context
         answers: asyncio.Queue[pb.WatchEventsResponse] = asyncio.Queue(maxsize=1)
         cursors = await self._merged.start(request)
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._merged.coordinator(request, cursors, answers))
-                tasks.create_task(self._merged.intake(request, cursors, answers))
-                while True:
-                    yield await answers.get()
-        except ExceptionGroup as failures:
-            # What ended one source ends the stream, with the error that it had.
-            raise failures.exceptions[0] from None
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._merged.coordinator(request, cursors, answers))
+            tasks.create_task(self._merged.intake(request, cursors, answers))
+            while True:
+                yield await answers.get()
 
     async def GetPerformanceReport(  # noqa: N802
         self, request: pb.GetPerformanceReportRequest, context: Any
     ) -> pb.GetPerformanceReportResponse:
         """Answer what was measured."""
         del context
-        return await self._reports.report(request)
+        try:
+            return await self._reports.report(request)
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error) from error

@@ -122,6 +122,7 @@ async def test_what_the_coordinator_refuses_is_refused(around):
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await taken(stub, base64.urlsafe_b64encode(b'{"coordinator": "7", "intake": "1-0"}').decode(), 1)
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "cursor" in refused.value.details()
 
 
 async def test_a_report_is_served_over_grpc_and_http(around):
@@ -140,3 +141,7 @@ async def test_a_report_is_served_over_grpc_and_http(around):
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await stub.GetPerformanceReport(pb.GetPerformanceReportRequest(issue_number=3))
         assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        with pytest.raises(grpc.aio.AioRpcError) as missing:
+            missed = "batches/01ARZ3NDEKTSV4RRFFQ69G5FAV"
+            await stub.GetPerformanceReport(pb.GetPerformanceReportRequest(batch=missed))
+        assert missing.value.code() is grpc.StatusCode.NOT_FOUND
