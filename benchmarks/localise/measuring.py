@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.localise.baseline import PlainBM25
-from benchmarks.localise.issues import Case
+from benchmarks.localise.crossed import Judged, judge
 from benchmarks.localise.sources import Source
 from miyabi_agents.localisation.index import CodeIndex
 from miyabi_agents.localisation.keeping.reading import read_commit
@@ -34,11 +34,11 @@ class Measured:
     Ranks are counted from 0; a file that is not among the first ten has rank 10.
     """
 
-    case: Case
     ours: int
     plain: int
     plain_without_tests: int
     query_ms: float  #: CPU of one ranking
+    judged: Judged  #: by other weights too
 
 
 @dataclass(frozen=True)
@@ -70,17 +70,25 @@ class Reader:
         return records
 
 
-def measure(case: Case, records: Mapping[str, FileRecord]) -> Measured:
-    """Measure one issue."""
+def measure(repository: str, text: str, touched: frozenset[str], records: Mapping[str, FileRecord]) -> Measured:
+    """Measure one issue.
+
+    Args:
+        repository: Of the issue.
+        text: Its title in the first line, then its body.
+        touched: Files that its fix touched.
+        records: What is known of each file of the commit, by path.
+    """
     index = CodeIndex(records)
     began = time.process_time()
-    ours = [candidate.path for candidate in index.rank(case.text, limit=DEPTH)]
+    ours = [candidate.path for candidate in index.rank(text, limit=DEPTH)]
     query_ms = (time.process_time() - began) * 1000
     tests = tests_among(records)
-    plain = PlainBM25(records).rank(case.text, DEPTH)
-    bare = PlainBM25({path: one for path, one in records.items() if path not in tests}).rank(case.text, DEPTH)
-    first, second, third = (_rank(found, case) for found in (ours, plain, bare))
-    return Measured(case, first, second, third, query_ms)
+    plain = PlainBM25(records).rank(text, DEPTH)
+    bare = PlainBM25({path: one for path, one in records.items() if path not in tests}).rank(text, DEPTH)
+    first, second, third = (_rank(found, touched) for found in (ours, plain, bare))
+    judged = judge(repository, index, text, touched, depth=DEPTH)
+    return Measured(first, second, third, query_ms, judged)
 
 
 def index_twice(repository: str, source: Source) -> Indexing:
@@ -96,6 +104,6 @@ def index_twice(repository: str, source: Source) -> Indexing:
     return Indexing(len(records), *seconds)
 
 
-def _rank(found: list[str], case: Case) -> int:
+def _rank(found: list[str], touched: frozenset[str]) -> int:
     """Return the place of the first file that the fix touched."""
-    return next((place for place, path in enumerate(found) if path in case.touched), DEPTH)
+    return next((place for place, path in enumerate(found) if path in touched), DEPTH)

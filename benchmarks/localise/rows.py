@@ -1,8 +1,10 @@
 """Row `localise`: how often a file that the fix touched is among the first ones, beside plain BM25 in the same run.
 
 Weights were chosen by hand on these issues; to see that they hold elsewhere, each repository has a line of its own, and
-`passed` wants ours above BM25 without tests in each. Issues and mirrors are given by LOCALISE_DATA and
-LOCALISE_MIRRORS; where a mirror lacks a commit, a source distribution stands for it (`sources.py`).
+`passed` wants ours above BM25 without tests in each; the line `held out` judges each repository by weights that were
+chosen on the others (`crossed.py`). Issues and mirrors are given by LOCALISE_DATA and
+LOCALISE_MIRRORS; where a mirror lacks a commit, a source distribution stands for it (`sources.py`). LOCALISE_FIXES may
+name a file of further fixes, of any language (`fixes.py`), whose repositories are among the mirrors.
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ import resource
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
+from benchmarks.localise.crossed import held_out
+from benchmarks.localise.fixes import read_fixes
 from benchmarks.localise.issues import read_cases
 from benchmarks.localise.measuring import DEPTH, Indexing, Measured, Reader, index_twice, measure
 from benchmarks.localise.sources import source_of
@@ -43,12 +47,44 @@ async def rows() -> AsyncIterator[Row]:
         for case in (case for case in cases if case.repository == repository):
             source = source_of(repository, case.commit, created=case.created, mirrors=mirrors, cache=cache)
             indexing = indexing or index_twice(repository, source)
-            found.append(measure(case, reader.records(source)))
+            found.append(measure(repository, case.text, case.touched, reader.records(source)))
         assert indexing is not None
         largest = max(largest, indexing, key=lambda one: one.files)
         every += found
         yield _row(found, indexing, repository, "no share below plain BM25 without tests", _above)
     yield _row(every, largest, "all", f"{GOALS}, query p95 <= {QUERY_MS:.0f} ms", _reached)
+    yield _crossed(every)
+    async for row in _fixes(mirrors):
+        yield row
+
+
+async def _fixes(mirrors: Path) -> AsyncIterator[Row]:
+    """Measure fixes of any language, one line a language; those that cannot be had are a line that did not pass.
+
+    Raises:
+        OSError: the fixes cannot be read.
+    """
+    if (data := os.environ.get("LOCALISE_FIXES")) is None:
+        return
+    fixes, missing = read_fixes(Path(data), mirrors)
+    for language in sorted({fix.language for fix in fixes}, key=lambda one: one.value):
+        found, largest = [], Indexing(0, 0.0, 0.0)
+        for fix in (fix for fix in fixes if fix.language is language):
+            indexing = index_twice(fix.name, fix.source)
+            largest = max(largest, indexing, key=lambda one: one.files)
+            found.append(measure(fix.name, fix.text, fix.touched, Reader().records(fix.source)))
+        yield _row(found, largest, f"fixes: {language.value}", "no share below plain BM25 without tests", _above)
+    if missing:
+        yield Row("localise", {"not_run": missing}, {}, 0.0, "every fix is measured", False, 0, "fixes: not run")
+
+
+def _crossed(found: Sequence[Measured]) -> Row:
+    """Compare what each repository reaches by weights that were chosen on the others with the weights in use."""
+    crossed = shares(held_out([one.judged for one in found], depth=DEPTH))
+    used = shares([one.ours for one in found])
+    ratio = crossed["acc@5"] / (used["acc@5"] or 1)
+    passed = all(crossed[name] >= goal for name, goal in GOALS.items())
+    return Row("localise", crossed, {"weights_in_use": used}, ratio, str(GOALS), passed, len(found), "held out")
 
 
 def _row(

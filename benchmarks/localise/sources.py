@@ -49,12 +49,19 @@ def source_of(repository: str, commit: str, *, created: datetime, mirrors: Path,
     Raises:
         OSError: there is neither, or the index gave another file than it promised.
     """
+    if (found := mirror_of(repository, commit, mirrors)) is not None:
+        return Source(found, commit)
+    name = repository.partition("/")[2]
+    return _release(PACKAGES.get(name, name), created, cache)
+
+
+def mirror_of(repository: str, commit: str, mirrors: Path) -> Path | None:
+    """Return the folder of git of a repository's clone that has a commit; None where there is none."""
     joined = repository.replace("/", "+")
     for folder in (mirrors / joined / "repo", mirrors / joined, mirrors / repository):
         if (found := _git_folder(folder)) is not None and _has(found, commit):
-            return Source(found, commit)
-    name = repository.partition("/")[2]
-    return _release(PACKAGES.get(name, name), created, cache)
+            return found
+    return None
 
 
 def _git_folder(folder: Path) -> Path | None:
@@ -120,8 +127,10 @@ def _unpack(archive: bytes, folder: Path) -> None:
             tar.extractall(scratch, filter="data")
         packed.unlink()
         (root,) = Path(scratch).iterdir()
+        # Packing in the background would take CPU from what is measured.
         who = ["-c", "user.name=benchmark", "-c", "user.email=benchmark@localhost", "-c", "core.autocrlf=false"]
-        for command in (["init", "-q"], ["add", "-f", "."], [*who, "commit", "-q", "-m", folder.name]):
+        quiet = ["-c", "gc.auto=0"]
+        for command in (["init", "-q"], [*quiet, "add", "-f", "."], [*quiet, *who, "commit", "-q", "-m", folder.name]):
             subprocess.run(["git", *command], cwd=root, check=True)
         root.rename(folder)
 

@@ -16,7 +16,9 @@ from miyabi_agents.localisation.ranking.places import Places
 from miyabi_agents.localisation.ranking.postings import Label, Postings
 from miyabi_agents.localisation.ranking.sides import is_beside, tests_among
 from miyabi_agents.localisation.ranking.signals import (
+    WEIGHTS,
     Tally,
+    Weights,
     add_modules,
     add_places,
     add_stems,
@@ -90,17 +92,18 @@ class CodeIndex:
             records[path] = record_of(text_of(content), language)
         return cls(records)
 
-    def rank(self, text: str, *, limit: int = LIMIT) -> list[Candidate]:
+    def rank(self, text: str, *, limit: int = LIMIT, weights: Weights = WEIGHTS) -> list[Candidate]:
         """Return the files that *text* is most likely about, best first.
 
         Args:
             text: An issue: its title in the first line, then its body.
             limit: Most files that are returned.
+            weights: How much signals count.
         """
         text = text[:MAX_TEXT]
         title, _, _ = text.partition("\n")
         mentions = mentions_in(text)
-        tally = Tally(len(self._paths))
+        tally = Tally(len(self._paths), weights)
         add_words(tally, self._postings, title, text)
         for place in np.flatnonzero(tally.scores > 0).tolist():
             tally.reasons[place] = {"words in common": None}
@@ -113,7 +116,8 @@ class CodeIndex:
         tally.scores += self._graph.added(tally.scores * self._factor)
         found = self._best(tally, limit)
         found += [
-            Candidate(path, round(score, 4), tuple(why)) for path, score, why in self._tests.named(fitting, mentions)
+            Candidate(path, round(score, 4), tuple(why))
+            for path, score, why in self._tests.named(fitting, mentions, weights)
         ]
         return sorted(found, key=lambda one: (-one.score, one.path))[:limit]
 

@@ -18,24 +18,55 @@ from miyabi_agents.localisation.ranking.postings import Floats, Postings
 from miyabi_agents.localisation.ranking.symbols import Symbols
 from miyabi_agents.localisation.tokens import terms_of, words
 
-#: Words of the whole text in a file, and in its best three definitions.
-WHOLE_FILE, WHOLE_PARTS = 0.5, 1.0
-#: Words of the title in a file, in its best three definitions, in its best one.
-TITLE_FILE, TITLE_PARTS, TITLE_PART = 0.75, 1.0, 0.6
 #: Definitions of a file that count.
 BEST_PARTS = 3
-#: A path that is written out, shared by the files that it may mean.
-PATH = 1.0
-#: The last frame of a stack trace that lies in the repository, and any other.
-LAST_FRAME, FRAME = 0.5, 0.1
-#: Names that a file defines, in the text and in the title, and the most that they count.
-SYMBOL, TITLE_SYMBOL, MOST_SYMBOLS, MOST_TITLE_SYMBOLS = 0.2, 0.1, 3.0, 2.0
-#: `Class.member` that a file defines, and the most that they count.
-MEMBER, MOST_MEMBERS = 1.0, 2.0
-#: A module by its dotted name, and the most that they count; one that defines nothing only passes others on.
-MODULE, MOST_MODULES, EMPTY_MODULE = 0.2, 2.0, 0.5
-#: Words of the title in the file's own name; a part of a compound name counts less.
-STEM, PART_OF_STEM = 0.2, 0.7
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How much each signal adds to the score of the file that it speaks for most.
+
+    Args:
+        whole_file: Words of the whole text in a file.
+        whole_parts: The same in its best three definitions.
+        title_file: Words of the title in a file.
+        title_parts: The same in its best three definitions.
+        title_part: The same in its best one.
+        path: A path that is written out, shared by the files that it may mean.
+        last_frame: The last frame of a stack trace that lies in the repository.
+        frame: Any frame.
+        symbol: Names that a file defines, in the text.
+        title_symbol: The same in the title.
+        member: `Class.member` that a file defines.
+        module: A module by its dotted name.
+        stem: Words of the title in the file's own name.
+        tested: The best test that fits, for a file that it alone imports; a file that many import gets the less.
+    """
+
+    whole_file: float = 0.5
+    whole_parts: float = 1.0
+    title_file: float = 0.75
+    title_parts: float = 1.0
+    title_part: float = 0.6
+    path: float = 1.0
+    last_frame: float = 0.5
+    frame: float = 0.1
+    symbol: float = 0.2
+    title_symbol: float = 0.1
+    member: float = 1.0
+    module: float = 0.2
+    stem: float = 0.2
+    tested: float = 0.25
+
+
+#: As they are used.
+WEIGHTS = Weights()
+#: Most that names count, in the text and in the title; most that members and modules do.
+MOST_SYMBOLS, MOST_TITLE_SYMBOLS, MOST_MEMBERS, MOST_MODULES = 3.0, 2.0, 2.0, 2.0
+#: A module that defines nothing only passes others on.
+EMPTY_MODULE = 0.5
+#: A part of a compound name, beside the whole name of a file.
+PART_OF_STEM = 0.7
 
 
 @dataclass
@@ -44,9 +75,11 @@ class Tally:
 
     Args:
         size: How many files there are.
+        weights: How much signals count.
     """
 
     size: int
+    weights: Weights = WEIGHTS
     scores: Floats = field(init=False)
     reasons: dict[int, dict[str, None]] = field(default_factory=dict)
 
@@ -73,13 +106,13 @@ def weighted(text: str) -> dict[str, float]:
 def add_words(tally: Tally, postings: Postings, title: str, text: str) -> None:
     """Add the words in common, of the whole text and of the title apart."""
     files, parts = postings.score(weighted(text))
-    tally.add_all(files, WHOLE_FILE)
-    tally.add_all(_mean(postings.best_parts(parts, BEST_PARTS)), WHOLE_PARTS)
+    tally.add_all(files, tally.weights.whole_file)
+    tally.add_all(_mean(postings.best_parts(parts, BEST_PARTS)), tally.weights.whole_parts)
     files, parts = postings.score(dict.fromkeys(words(title), 1.0))
     best = postings.best_parts(parts, BEST_PARTS)
-    tally.add_all(files, TITLE_FILE)
-    tally.add_all(_mean(best), TITLE_PARTS)
-    tally.add_all(best[0], TITLE_PART)
+    tally.add_all(files, tally.weights.title_file)
+    tally.add_all(_mean(best), tally.weights.title_parts)
+    tally.add_all(best[0], tally.weights.title_part)
 
 
 def _mean(scores: list[Floats]) -> Floats:
@@ -92,12 +125,12 @@ def add_places(tally: Tally, places: Places, mentions: Mentions) -> None:
     for path in mentions.paths:
         found = places.ending(path)
         for place in found:
-            tally.add(place, PATH / len(found), "named by path")
+            tally.add(place, tally.weights.path / len(found), "named by path")
     frames = [found[0] for frame in mentions.frames if len(found := places.ending(frame)) == 1]
     for place in set(frames):
-        tally.add(place, FRAME, "in a stack trace")
+        tally.add(place, tally.weights.frame, "in a stack trace")
     if frames:
-        tally.add(frames[-1], LAST_FRAME, "in a stack trace")
+        tally.add(frames[-1], tally.weights.last_frame, "in a stack trace")
 
 
 def add_symbols(tally: Tally, symbols: Symbols, mentions: Mentions, title: Iterable[str]) -> None:
@@ -105,12 +138,12 @@ def add_symbols(tally: Tally, symbols: Symbols, mentions: Mentions, title: Itera
     for place, found in symbols.defining(mentions.names).items():
         best = [name for _, name in sorted(found, key=lambda entry: (-entry[0], entry[1]))[:3]]
         score = min(MOST_SYMBOLS, sum(weight for weight, _ in found))
-        tally.add(place, SYMBOL * score, f"defines {', '.join(best)}")
+        tally.add(place, tally.weights.symbol * score, f"defines {', '.join(best)}")
     for place, found in symbols.defining(title).items():
-        tally.scores[place] += TITLE_SYMBOL * min(MOST_TITLE_SYMBOLS, sum(weight for weight, _ in found))
+        tally.scores[place] += tally.weights.title_symbol * min(MOST_TITLE_SYMBOLS, sum(weight for weight, _ in found))
     for place, found in symbols.members(mentions.dotted).items():
         score = min(MOST_MEMBERS, sum(weight for weight, _ in found))
-        tally.add(place, MEMBER * score, f"defines {found[0][1]}")
+        tally.add(place, tally.weights.member * score, f"defines {found[0][1]}")
 
 
 def add_modules(tally: Tally, places: Places, mentions: Mentions, *, empty: Iterable[bool]) -> None:
@@ -122,7 +155,7 @@ def add_modules(tally: Tally, places: Places, mentions: Mentions, *, empty: Iter
         for place in found:
             scores[place] += (EMPTY_MODULE if hollow[place] else 1.0) / len(found)
     for place, score in scores.items():
-        tally.add(place, MODULE * min(MOST_MODULES, score), "named as a module")
+        tally.add(place, tally.weights.module * min(MOST_MODULES, score), "named as a module")
 
 
 def add_stems(tally: Tally, stems: Mapping[str, list[int]], title: str) -> None:
@@ -133,7 +166,7 @@ def add_stems(tally: Tally, stems: Mapping[str, list[int]], title: str) -> None:
         share = 1.0 if whole in asked else PART_OF_STEM * sum(piece in asked for piece in pieces) / max(1, len(pieces))
         if share:
             for place in found:
-                tally.add(place, STEM * share / len(found) ** 0.5, "its name is in the title")
+                tally.add(place, tally.weights.stem * share / len(found) ** 0.5, "its name is in the title")
 
 
 def stem_of(path: str) -> str:

@@ -11,13 +11,11 @@ from miyabi_agents.localisation.ranking.imports import imported
 from miyabi_agents.localisation.ranking.mentions import Mentions
 from miyabi_agents.localisation.ranking.places import Places
 from miyabi_agents.localisation.ranking.postings import Floats, Postings
-from miyabi_agents.localisation.ranking.signals import Tally, add_places, add_symbols, stem_of, weighted
+from miyabi_agents.localisation.ranking.signals import Tally, Weights, add_places, add_symbols, stem_of, weighted
 from miyabi_agents.localisation.ranking.symbols import Symbols
 from miyabi_agents.localisation.reading.record import FileRecord
 from miyabi_agents.localisation.tokens import WORD
 
-#: What the best test adds to a file that it alone imports; a file that many import gets the less.
-TESTED = 0.25
 #: A test is hardly ever where a bug is mended.
 TEST_FACTOR = 0.4
 #: Tests that count as fitting.
@@ -59,14 +57,14 @@ class TestNames:
                 said[place] = max(said.get(place, 0.0), weight)
         for place, weight in sorted(said.items()):
             if weight > 0:
-                tally.add(place, TESTED * weight, "its tests fit")
+                tally.add(place, tally.weights.tested * weight, "its tests fit")
 
-    def named(self, scores: Floats, mentions: Mentions) -> list[tuple[str, float, list[str]]]:
+    def named(self, scores: Floats, mentions: Mentions, weights: Weights) -> list[tuple[str, float, list[str]]]:
         """Return tests with their scores and reasons: those that are named outright, and the few that fit best."""
-        tally = Tally(len(self._paths))
+        tally = Tally(len(self._paths), weights)
         for place in np.argsort(-scores, kind="stable")[:FITTING].tolist():
             if scores[place] > 0:
-                tally.add(place, TESTED * float(scores[place]), "words in common")
+                tally.add(place, tally.weights.tested * float(scores[place]), "words in common")
         add_places(tally, self._places, mentions)
         add_symbols(tally, self._symbols, mentions, ())
         return [
