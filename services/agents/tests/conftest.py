@@ -138,15 +138,17 @@ class Workshop:
         fix_round: int = 0,
         with_model: bool = True,
         budget: Budget | None = None,
+        more: Mapping[str, Any] | None = None,
         **dials: Any,
     ) -> dispatch.Outcome:
-        """Run a task; the model plays *scenarios*."""
+        """Run a task; the model plays *scenarios*; *more* are settings of the agent."""
         lease = self._lease(inputs or {}, fix_round)
         async with SimulatedModel(Scenarios(list(scenarios))) as model:
             settings = AgentsSettings(
                 data_dir=self.folder / "data",
                 anthropic_api_key="test-key" if with_model else None,
                 anthropic_base_url=model.url,
+                **(more or {}),
             )
             client = ModelClient(settings)
             sandbox = ProcessSandbox(unsafe=True)

@@ -95,7 +95,7 @@ def test_every_body_is_taken_and_says_what_it_folds(evil: str, many: int, times:
     """Whatever is written how often: less than GitHub's limit, each fold closed, numbers and score there."""
     whole = body(inputs_of(evil * times, many=many))
     assert whole.size <= MAX_BODY
-    assert whole.text.count("<details>") == whole.text.count("\n\n</details>")
+    assert whole.text.count("<details><summary>") == whole.text.count("\n\n</details>")
     assert ("The model tried, and was refused:" in whole.text) == (many > 0)
     for part in ("| run on the change |", "**Review:** 91 of 100", "Model: 0 calls", "The model behind this"):
         assert part in whole.text
@@ -149,7 +149,7 @@ def test_a_body_fits_and_its_evidence_is_whole(evil: str) -> None:
     assert re.search(
         r"<summary>Files: 1,000 \(\+5 -2\)</summary>\n\n(- .*\n)*- … [\d,]+ more\n\n</details>$", whole.text
     )
-    assert whole.text.count("<details>") == whole.text.count("\n\n</details>")
+    assert whole.text.count("<details><summary>") == whole.text.count("\n\n</details>")
     for part in (
         "| run on the change |",
         "**Review:** 91 of 100",
@@ -196,7 +196,7 @@ def test_each_field_of_a_verdict_is_shown() -> None:
     for part in (
         "the change is not proven: word", "**Takes a person's approval:**\n- word", "Taken away by the change: 2",
         "Pass and fail by turns: 2", "Broken by the change: 2", "Both forms of changed expectations: 2", "Environment</summary>",
-        "`word`: word, word, from `word`, there already", "word – 3 tests, exit status 0, 0.0 s; gives no verdict: word",
+        "`word`: word, word, from `word`, there already", "word - 3 tests, exit status 0, 0.0 s; gives no verdict: word",
         "The end of the output", "9 more tests are not listed", "missing on this machine: word, word", ", not declared by it",
     ):  # fmt: skip
         assert part in text, part

@@ -159,9 +159,8 @@ def _run(run: TestRunReport) -> GitHubMarkdown:
     """Say how one run ended."""
     problem = _sentence(run.problem) or ours("not said")
     return ours(
-        "{name}: {total} tests, exit status {status}, {seconds:.1f} s{kept}{problem}",
-        # As code: between colons a name that is made for it would be an emoji.
-        name=code(Untrusted(run.name), most=50),
+        "{name} - {total} tests, exit status {status}, {seconds:.1f} s{kept}{problem}",
+        name=inline(Untrusted(run.name), most=50),
         total=run.total,
         status=run.exit_code,
         seconds=run.duration.ToTimedelta().total_seconds(),

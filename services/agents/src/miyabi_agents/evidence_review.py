@@ -47,26 +47,25 @@ def _sentence(text: str) -> GitHubMarkdown:
 
 
 def _analyser(run: AnalyserRun) -> GitHubMarkdown:
-    """Render how one analyser ended."""
-    # As code: beside a colon of ours, a version that is made for it would be an emoji.
-    name = code(Untrusted(f"{run.analyser} {run.version}".strip()), most=100)
+    """Render how one analyser ended; no colon of ours stands beside strangers' words, an emoji with it."""
+    name = inline(Untrusted(f"{run.analyser} {run.version}".strip()), most=100)
     notes = inline(Untrusted("; ".join(run.notes)), most=SENTENCE)
     noted = ours(" ({notes})", notes=notes) if notes else notes
     if run.not_applicable and notes:
-        return ours("{name}: {notes}", name=name, notes=notes)
+        return ours("{name} - {notes}", name=name, notes=notes)
     if run.not_applicable:
-        return ours("{name}: nothing to look at", name=name)
+        return ours("{name} - nothing to look at", name=name)
     if run.completed:
-        return ours("{name}: -{points} points{noted}", name=name, points=run.penalty, noted=noted)
+        return ours("{name} takes {points} points{noted}", name=name, points=run.penalty, noted=noted)
     why = inline(Untrusted(run.error), most=SENTENCE) or ours("not said")
-    return ours("{name}: no verdict ({why}){noted}", name=name, why=why, noted=noted)
+    return ours("{name} - no verdict ({why}){noted}", name=name, why=why, noted=noted)
 
 
 def _finding(entry: Finding) -> GitHubMarkdown:
     """Render one finding."""
     return ours(
-        "{place} {rule}: {message}",
+        "{place} {rule} - {message}",
         place=code(Untrusted(f"{entry.path}:{entry.line}")),
-        rule=code(Untrusted(f"{entry.analyser} {entry.rule}".strip()), most=100),
+        rule=inline(Untrusted(f"{entry.analyser} {entry.rule}".strip()), most=100),
         message=inline(Untrusted(entry.message), most=SENTENCE),
     )

@@ -101,8 +101,8 @@ class AgentsSettings(ServiceSettings, CallerSettings, PackageSettings):
     index_bytes: int = Field(default=1 << 30, ge=0)
     #: Operator's `OWNER/NAME.yaml` files for repositories without a `.miyabi.yaml`.
     repository_config_dir: Path | None = None
-    #: Advisories in OSV's format, by which reviews audit dependencies: a folder or a zip, as published for an ecosystem.
-    #: Unset: package indexes are asked, where they give advisories.
+    #: Advisories in OSV's format, by which reviews audit dependencies: a folder or a zip, as published for an
+    #: ecosystem. Unset: package indexes are asked, where they give advisories.
     osv_database: Path | None = None
     #: Run tests without Landlock and seccomp where the machine has none.
     unsafe_sandbox: bool = False

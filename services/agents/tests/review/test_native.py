@@ -106,7 +106,7 @@ async def test_code_of_no_project_is_said_to_be_unchecked(workshop: Any) -> None
     result = await review(workshop)
     assert list(run_of(result, "eslint").notes) == ["not run: no project holds the files"]
     assert (run_of(result, "ast-grep").completed, result.incomplete, result.score) == (True, False, 100)
-    assert "`eslint`: not run: no project holds the files" in workshop.gateway.comments["review"]
+    assert "eslint - not run: no project holds the files" in workshop.gateway.comments["review"]
 
 
 async def test_a_change_of_what_the_environment_holds_is_not_checked_in_base_s(workshop: Any) -> None:

@@ -18,6 +18,7 @@ from miyabi_agents.agents.editing import tool
 from miyabi_agents.agents.gateway_calls import CALL_SECONDS, answered
 from miyabi_agents.agents.review_comment import Placed, placed_of
 from miyabi_agents.analysers import quoting, sarif
+from miyabi_agents.analysers.audit.running import Audited, audit
 from miyabi_agents.analysers.base import Subject, ToolRunner
 from miyabi_agents.analysers.changed.change_set import of_change_set
 from miyabi_agents.analysers.changed.exhibits import Exhibits, lay_out
@@ -151,22 +152,26 @@ async def _measured(context: TaskContext, change: _Change) -> tuple[Placed, Revi
         runner = ToolRunner(context.sandbox, folder / "scratch")
         async with asyncio.TaskGroup() as tasks:
             analysing = tasks.create_task(run_all(ALL, laid.subject, context.progress, runner, left_out=laid.unread))
+            auditing = tasks.create_task(audit(context, laid.subject))
             linting = tasks.create_task(lint(context, laid.subject, change.base, change.head))
             asking = tasks.create_task(_asked(context, change.shown, laid.subject))
     finally:
         await asyncio.shield(asyncio.to_thread(remove_tree, folder))
-    result = _scored(laid, analysing.result(), linting.result(), asking.result())
+    beside = (auditing.result(), linting.result())
+    result = _scored(laid, analysing.result(), beside, asking.result())
     result.left_out[:] = _listed([*result.left_out, *laid.left_out, *change.notes, *asking.result().unseen])
     return placed_of(laid.subject, change.shown.diff), result
 
 
-def _scored(laid: Exhibits, looked: Looked, linted: Linted, said: _Said) -> ReviewResult:
+def _scored(laid: Exhibits, looked: Looked, beside: Sequence[Audited | Linted], said: _Said) -> ReviewResult:
     """Compute the score."""
+    others = [finding for one in beside for finding in one.findings]
     own = [(OWN, finding) for finding in laid.findings]
     concerns = [(quoting.MODEL, finding) for finding in said.concerns.findings]
-    runs = [*looked.runs, *linted.runs, AnalyserRun(analyser=OWN, version=OWN_VERSION, completed=True)]
+    runs = [*looked.runs, *(run for one in beside for run in one.runs)]
+    runs += [AnalyserRun(analyser=OWN, version=OWN_VERSION, completed=True)]
     result = score(
-        [*own, *looked.findings, *linted.findings, *concerns],
+        [*own, *looked.findings, *others, *concerns],
         [*runs, *([said.run] if said.run else [])],
         remarks=said.remarks,
         analysed=bool(laid.subject.files),

@@ -129,7 +129,7 @@ class ToolRunner:
             command,
             cwd=cwd,
             writable=[self.scratch],
-            readable=[cwd, *_our_folders()],
+            readable=[cwd, *our_folders()],
             limits=SandboxLimits(wall=TIMEOUT, cpu=TIMEOUT, output_bytes=MAX_OUTPUT_BYTES),
             network=Network.NONE,
         )
@@ -146,7 +146,7 @@ class ToolRunner:
         return Tool(result.output, result.exit_code)
 
 
-def _our_folders() -> list[Path]:
+def our_folders() -> list[Path]:
     """Return where our interpreter, its packages and our rules lie."""
     own = Path(__file__).resolve().parent
     found = {
