@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from miyabi_core.security import ClientSecurity
+from miyabi_core.client_security import ClientSecurity
 from miyabi_core.settings import CallerSettings
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import grpc
 
-from miyabi_core import tracing
-from miyabi_core.grants.carrying import GRANT_HEADER, current_grant
-from miyabi_core.security import PLAIN, ClientSecurity
+from miyabi_core.carried_grant import GRANT_HEADER, current_grant
+from miyabi_core.client_security import PLAIN, ClientSecurity
+from miyabi_core.trace_context import inject
 
 #: The largest message that is taken: a change set of many files fits, a mistake does not.
 MAX_MESSAGE_BYTES = 32 << 20
@@ -111,7 +111,7 @@ def _decorator(token: Callable[[], str] | None, *, carries_grants: bool) -> _Dec
     """Return what adds the trace context, the token and the grant to a call."""
 
     def decorate(details: Any) -> grpc.aio.ClientCallDetails:
-        metadata: _Metadata = tracing.inject(list(details.metadata or ()))
+        metadata: _Metadata = inject(list(details.metadata or ()))
         if token is not None:
             metadata.append(("authorization", f"Bearer {token()}"))
         if carries_grants and (grant := current_grant()):

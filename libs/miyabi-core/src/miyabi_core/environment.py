@@ -13,15 +13,12 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from miyabi_core.bad_settings import REDIS_URLS, problems_of, types_of
 from miyabi_core.durations import parse_duration
-from miyabi_core.lifecycle import EXIT_REFUSED
-from miyabi_core.logging import configure_logging, get_logger
 from miyabi_core.redis_address import Address
 
 #: Numbers whose unit is in the setting's name, with the seconds of one: a duration with its own unit is taken too.
 _UNITS = {"_seconds": timedelta(seconds=1), "_ms": timedelta(milliseconds=1)}
 _NUMBER = re.compile(r"\s*[-+]?[0-9.eE_+-]+\s*")
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]*):[0-9]{1,5}")
-_LOG = get_logger(__name__)
 _Settings = TypeVar("_Settings", bound=BaseSettings)
 
 
@@ -106,7 +103,10 @@ def read_settings(kind: type[_Settings], *, service: str) -> _Settings:
     try:
         return kind()
     except ValidationError as error:
+        from miyabi_core.lifecycle import EXIT_REFUSED  # noqa: PLC0415 - a command reads settings too, and logs nothing
+        from miyabi_core.logging import configure_logging, get_logger  # noqa: PLC0415
+
         configure_logging(service=service)
         for problem in problems_of(kind, error):
-            _LOG.error("service.refused", problem=problem)
+            get_logger(__name__).error("service.refused", problem=problem)
         raise SystemExit(EXIT_REFUSED) from None

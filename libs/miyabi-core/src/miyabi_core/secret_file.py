@@ -1,8 +1,10 @@
-"""Reads a secret from a file, again whenever the file changes: a rotated key needs no restart."""
+"""Reads secrets and certificates from files; a secret again whenever its file changes: rotation needs no restart."""
 
 from __future__ import annotations
 
 from pathlib import Path
+
+from miyabi_core.errors import FailedPreconditionError
 
 #: What tells two contents of a file apart: device, inode, time of change, size.
 _Stamp = tuple[int, int, int, int]
@@ -36,3 +38,20 @@ class SecretFile:
     def __repr__(self) -> str:
         """Name the file, never the secret."""
         return f"SecretFile({str(self._path)!r})"
+
+
+def read_file(path: Path) -> bytes:
+    """Return a file's content.
+
+    Raises:
+        FailedPreconditionError: it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise bad_file(path, error) from error
+
+
+def bad_file(path: Path, error: OSError) -> FailedPreconditionError:
+    """A file cannot be used."""
+    return FailedPreconditionError(f"{path}: {error.strerror or error}", reason="BAD_SETTING")

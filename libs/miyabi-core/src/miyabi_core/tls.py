@@ -12,6 +12,7 @@ import grpc
 
 from miyabi_core.errors import FailedPreconditionError
 from miyabi_core.logging import get_logger
+from miyabi_core.secret_file import bad_file, read_file
 from miyabi_core.watched_file import CHECK_INTERVAL, WatchedFiles
 
 #: Stands for the certificate authorities that the platform trusts.
@@ -114,22 +115,5 @@ def _http_context(files: CertificateFiles) -> ssl.SSLContext:
     try:
         context.load_cert_chain(files.certificate, files.key)
     except OSError as error:  # ssl.SSLError is one
-        raise _bad(files.certificate, error) from error
+        raise bad_file(files.certificate, error) from error
     return context
-
-
-def read_file(path: Path) -> bytes:
-    """Return a file's content.
-
-    Raises:
-        FailedPreconditionError: it cannot be read.
-    """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise _bad(path, error) from error
-
-
-def _bad(path: Path, error: OSError) -> FailedPreconditionError:
-    """A file of TLS cannot be used."""
-    return FailedPreconditionError(f"{path}: {error.strerror or error}", reason="BAD_SETTING")

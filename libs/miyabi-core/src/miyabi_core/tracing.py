@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-from opentelemetry import context as otel_context
 from opentelemetry import trace
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from miyabi_core.environment import read_settings
 from miyabi_core.telemetry.exporting import start_exporting
 from miyabi_core.telemetry.settings import OtlpSettings
+from miyabi_core.trace_context import continue_trace, current_traceparent, extract, inject
 
-#: Reads and writes `traceparent` and `tracestate`, nothing else: baggage of callers is not passed on.
-_PROPAGATOR = TraceContextTextMapPropagator()
+__all__ = ["configure_tracing", "continue_trace", "current_traceparent", "extract", "inject", "start_span"]
 
 
 def configure_tracing(*, service: str) -> None:
@@ -24,31 +22,6 @@ def configure_tracing(*, service: str) -> None:
         SystemExit: one of OpenTelemetry's variables cannot be used; the log says which.
     """
     start_exporting(read_settings(OtlpSettings, service=service), service=service)
-
-
-def current_traceparent() -> str:
-    """Return the `traceparent` of what is going on now; empty where there is no trace."""
-    carrier: dict[str, str] = {}
-    _PROPAGATOR.inject(carrier)
-    return carrier.get("traceparent", "")
-
-
-def inject(metadata: Sequence[tuple[str, str | bytes]] | None) -> list[tuple[str, str | bytes]]:
-    """Return call metadata with the current trace context added."""
-    carrier: dict[str, str] = {}
-    _PROPAGATOR.inject(carrier)
-    kept = [(key, value) for key, value in (metadata or ()) if key not in carrier]
-    return [*kept, *carrier.items()]
-
-
-def extract(metadata: Mapping[str, str]) -> otel_context.Context:
-    """Return the trace context that *metadata* carries; a malformed one counts as none."""
-    return _PROPAGATOR.extract(dict(metadata))
-
-
-def continue_trace(traceparent: str) -> None:
-    """Make what the current task does from here on part of the trace of *traceparent*."""
-    otel_context.attach(extract({"traceparent": traceparent} if traceparent else {}))
 
 
 @contextmanager
