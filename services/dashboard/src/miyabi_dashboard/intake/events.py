@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from miyabi.coordinator.v1.event_pb2 import BatchEvent
-from miyabi_core.edge import strict_json
 from miyabi_core.text import first, shortened
 
 #: Names that the page knows from us: the coordinator's events have them, and what the dashboard adds. An event from
@@ -125,11 +125,19 @@ def check(event: Any, *, prefix: str = "") -> dict[str, Any]:
             message = f"{rest} more problems are not listed"
             problems.append({"field": prefix.removesuffix(".") or "body", "message": message, "received": None})
         raise InvalidEventError(problems) from error
-    if len(strict_json.dumps(event)) > MAX_EVENT_BYTES:
-        message = f"is larger than {MAX_EVENT_BYTES} bytes"
-        raise InvalidEventError([{"field": prefix.removesuffix(".") or "body", "message": message, "received": None}])
+    if problem := _problem_of_size(event):
+        raise InvalidEventError([{"field": prefix.removesuffix(".") or "body", "message": problem, "received": None}])
     checked: dict[str, Any] = event
     return checked
+
+
+def _problem_of_size(event: Any) -> str:
+    """Return what keeps an event from being kept and sent on; empty: nothing."""
+    try:
+        size = len(orjson.dumps(event))
+    except TypeError:
+        return "holds a whole number of more than 64 bits, which few readers understand"
+    return f"is larger than {MAX_EVENT_BYTES} bytes" if size > MAX_EVENT_BYTES else ""
 
 
 def _check_names(event: dict[str, Any], prefix: str) -> None:

@@ -13,6 +13,7 @@ import grpc
 import orjson
 from aiohttp import web
 
+from miyabi_core.edge import strict_json
 from miyabi_core.errors import MiyabiError
 from miyabi_core.status import from_rpc_error
 from miyabi_dashboard.intake.events import InvalidEventError
@@ -52,7 +53,7 @@ async def respond(request: web.Request, value: Any, *, status: int = 200) -> web
         value: What `orjson` takes, or bytes of JSON.
         status: Of HTTP.
     """
-    body = value if isinstance(value, bytes) else orjson.dumps(value)
+    body = value if isinstance(value, bytes) else _serialised(value)
     headers = {"cache-control": "no-cache", "vary": "accept-encoding"}
     if request.method in {"GET", "HEAD"} and status == 200:
         headers["etag"] = etag = etag_of(body)
@@ -64,6 +65,14 @@ async def respond(request: web.Request, value: Any, *, status: int = 200) -> web
         is_large = len(body) > BESIDE_BYTES
         body = await asyncio.to_thread(compressed, body, encoding) if is_large else compressed(body, encoding)
     return web.Response(body=body, status=status, headers=headers, content_type="application/json")
+
+
+def _serialised(value: Any) -> bytes:
+    """Return a value as JSON; numbers that `orjson` has no room for stand in events that were stored long ago."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return strict_json.dumps(value).encode()
 
 
 def etag_of(body: bytes) -> str:

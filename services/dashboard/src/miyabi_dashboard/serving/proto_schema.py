@@ -18,7 +18,7 @@ _SCALARS: dict[int, dict[str, Any]] = {
     _F.TYPE_DOUBLE: _FLOAT,
     _F.TYPE_FLOAT: _FLOAT,
     **{kind: {"type": "integer"} for kind in (_F.TYPE_INT32, _F.TYPE_SINT32, _F.TYPE_UINT32)},
-    **{kind: _NUMBER_64 for kind in (_F.TYPE_INT64, _F.TYPE_SINT64, _F.TYPE_UINT64)},
+    **dict.fromkeys((_F.TYPE_INT64, _F.TYPE_SINT64, _F.TYPE_UINT64), _NUMBER_64),
 }
 #: Messages that ProtoJSON writes in a form of their own.
 _WELL_KNOWN: dict[str, dict[str, Any]] = {
