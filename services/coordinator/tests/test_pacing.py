@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import itertools
 
 import pytest
 from hypothesis import given, settings
@@ -145,8 +146,8 @@ def test_shares_are_fair_and_none_with_work_gets_nothing(limit, demands):
     if sum(demands.values()) <= limit:
         assert all(found[agent] >= demand for agent, demand in demands.items())
     else:
-        ordered = sorted(demands, key=demands.__getitem__)
-        assert [found[agent] for agent in ordered] == sorted(found.values())
+        pairs = itertools.permutations(demands, 2)
+        assert all(found[one] >= found[other] for one, other in pairs if demands[one] > demands[other])
 
 
 MEMBERS = st.dictionaries(
@@ -159,7 +160,10 @@ MEMBERS = st.dictionaries(
 @given(st.integers(1, 60), MEMBERS, st.data())
 @settings(max_examples=100, deadline=None)
 def test_nobody_is_given_what_another_may_still_be_using(limit, members, data):
-    """Shares rise only into room: above the limit there is what was there before, and one for each with work."""
+    """Shares rise only into room: above the limit there is what was there before, and one for each with work.
+
+    Once everybody has reported that it keeps to its share, all have their fair parts.
+    """
     reachable = data.draw(st.sets(st.sampled_from(sorted(members)))) if members else set()
     settled = settle(limit, members, reachable=reachable)
     for agent, member in settled.items():
@@ -168,7 +172,10 @@ def test_nobody_is_given_what_another_may_still_be_using(limit, members, data):
     for agent in reachable:
         if settled[agent].share > max(members[agent].share, members[agent].in_flight, 1):
             assert sum(max(entry.share, entry.in_flight) for entry in settled.values()) <= limit + len(settled)
-    calm = {agent: replace(member, in_flight=0) for agent, member in members.items()}
-    final = settle(limit, settle(limit, calm, reachable=calm), reachable=calm)
+    calm = members
+    for _ in range(2):
+        calm = {agent: replace(member, in_flight=0) for agent, member in calm.items()}
+        calm = settle(limit, calm, reachable=calm)
+    final = calm
     demands = {agent: member.demand for agent, member in calm.items()}
     assert {agent: member.share for agent, member in final.items()} == shares(limit, demands)

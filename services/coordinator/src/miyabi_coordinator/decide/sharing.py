@@ -43,8 +43,7 @@ def settle(limit: int, members: Mapping[str, Member], *, reachable: Collection[s
     """
     ideal = shares(limit, {agent: member.demand for agent, member in members.items()})
     settled = {
-        agent: replace(member, share=min(member.share, ideal[agent])) if agent in reachable else member
-        for agent, member in members.items()
+        agent: _lowered(member, ideal[agent]) if agent in reachable else member for agent, member in members.items()
     }
     taken = sum(max(member.share, member.in_flight) for member in settled.values())
     for agent in sorted(set(settled) & set(reachable)):
@@ -54,3 +53,10 @@ def settle(limit: int, members: Mapping[str, Member], *, reachable: Collection[s
         settled[agent] = replace(member, share=share)
         taken += max(share, member.in_flight) - mine
     return settled
+
+
+def _lowered(member: Member, ideal: int) -> Member:
+    """Return a member whose share is not too large; until it reports, it may still be using a larger one."""
+    if member.share <= ideal:
+        return member
+    return replace(member, share=ideal, in_flight=max(member.in_flight, member.share))
