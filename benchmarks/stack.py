@@ -84,6 +84,24 @@ class BenchStack:
                 known = {agent.name for agent in answer.agents}
         return child
 
+    async def real_agent(self, target: str, *, model: str, slots: int) -> ChildProcess:
+        """Start an agent as a person would, whose model is at a URL; it takes what there is when it is there."""
+        agent_id = f"agent-{len(self.children)}"
+        environment = {
+            "MIYABI_AGENTS_COORDINATOR": target,
+            "MIYABI_AGENTS_GATEWAY": self.gateway,
+            "MIYABI_AGENTS_AGENT_ID": agent_id,
+            "MIYABI_AGENTS_SLOTS": str(slots),
+            "MIYABI_AGENTS_SLOTS_MIN": str(slots),
+            "MIYABI_AGENTS_DATA_DIR": str(self.folder / agent_id),
+            "MIYABI_AGENTS_UNSAFE_SANDBOX": "true",
+            "ANTHROPIC_API_KEY": "benchmark",
+            "ANTHROPIC_BASE_URL": model,
+        }
+        child = await start(self._spec(agent_id, ("miyabi_agents",), environment, announces=False))
+        self.children.append(child)
+        return child
+
     async def stop(self, child: ChildProcess) -> None:
         """Stop a child before the end."""
         await child.stop()

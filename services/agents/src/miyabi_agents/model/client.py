@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import anthropic
+import httpx2
 
 from miyabi.common.v1.usage_pb2 import Budget
 from miyabi_agents.model.pace import Bounds, Pace, Patience
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 FIRST = 1
 #: Seconds for a whole answer; long answers stream for minutes.
 TIMEOUT_SECONDS = 300.0
+#: Connections are kept for longer than tests run between two calls of a conversation; the library drops them after 5 s.
+#: One that the API closed meanwhile is noticed before it is used. Source: httpx, “Resource limits”.
+CONNECTIONS = httpx2.Limits(max_connections=1000, max_keepalive_connections=256, keepalive_expiry=300.0)
 
 
 class ModelClient:
@@ -44,6 +48,7 @@ class ModelClient:
             # Repeats are ours: they have to be seen, counted, and kept from adding to a busy API's load.
             max_retries=0,
             timeout=TIMEOUT_SECONDS,
+            http_client=anthropic.DefaultAsyncHttpxClient(limits=CONNECTIONS),
         )
 
     def _key(self) -> str:
