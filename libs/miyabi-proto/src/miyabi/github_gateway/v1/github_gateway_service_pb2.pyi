@@ -1343,22 +1343,54 @@ class WatchRateLimitsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     LIMITS_FIELD_NUMBER: _builtins.int
+    QUERY_SIZES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def limits(self) -> _containers.RepeatedCompositeFieldContainer[Global___RateLimit]:
         """One entry a limit."""
+
+    @_builtins.property
+    def query_sizes(self) -> _containers.RepeatedCompositeFieldContainer[Global___QuerySize]:
+        """How many things one query of a shape asks for now, for each shape that was asked for; of the replica that answers."""
 
     def __init__(
         self,
         *,
         limits: _abc.Iterable[Global___RateLimit] | None = ...,
+        query_sizes: _abc.Iterable[Global___QuerySize] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits", "query_sizes", b"query_sizes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WatchRateLimitsResponse: _TypeAlias = WatchRateLimitsResponse  # noqa: Y015
+
+@_typing.final
+class QuerySize(_message.Message):
+    """A limit of the gateway's own, which follows how long GitHub takes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SHAPE_FIELD_NUMBER: _builtins.int
+    THINGS_FIELD_NUMBER: _builtins.int
+    shape: _builtins.str
+    """For example `issue.BL`: the kind of thing, and the first letters of its fields."""
+    things: _builtins.int
+    """Most things that the next query of the shape asks for."""
+    def __init__(
+        self,
+        *,
+        shape: _builtins.str = ...,
+        things: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["shape", b"shape", "things", b"things"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuerySize: _TypeAlias = QuerySize  # noqa: Y015
 
 @_typing.final
 class RateLimit(_message.Message):
