@@ -114,4 +114,4 @@ def logs(seed: int, count: int) -> Iterator[dict[str, Any]]:
 
 if __name__ == "__main__":
     for line in logs(int(sys.argv[1]), int(sys.argv[2])):
-        print(json.dumps(line))
+        sys.stdout.write(f"{json.dumps(line)}\n")

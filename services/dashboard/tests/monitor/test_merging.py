@@ -141,7 +141,7 @@ async def test_a_report_is_served_over_grpc_and_http(around):
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await stub.GetPerformanceReport(pb.GetPerformanceReportRequest(issue_number=3))
         assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        missed = "batches/01ARZ3NDEKTSV4RRFFQ69G5FAV"
         with pytest.raises(grpc.aio.AioRpcError) as missing:
-            missed = "batches/01ARZ3NDEKTSV4RRFFQ69G5FAV"
             await stub.GetPerformanceReport(pb.GetPerformanceReportRequest(batch=missed))
         assert missing.value.code() is grpc.StatusCode.NOT_FOUND
