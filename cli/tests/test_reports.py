@@ -56,7 +56,7 @@ def test_a_terminal_of_any_width_shows_all_of_it(width: int) -> None:
     text = printed(report(), width)
     assert "…" not in text
     assert [section.title for section in report().sections if section.title not in text] == []
-    assert text.count(f"{BATCH}/runs/7/tasks/implement") == 3
+    assert text.count(f"{BATCH}/runs/7/tasks/implement") == 2
     assert "5 min 22 s" in text
     assert "75 %" in text
     tables = [line for line in text.splitlines() if line.startswith(" ") and "  " in line.strip() and ": " not in line]

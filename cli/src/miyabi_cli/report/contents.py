@@ -40,16 +40,19 @@ def report_of(
     sections.add(totals(answer.totals))
     for section in recommendations(answer), bottlenecks(answer):
         sections.add(section)
-    for path in answer.critical_paths:
+    whole, runs = answer.critical_paths[:1], answer.critical_paths[1:]
+    for path in whole:
         sections.add(critical_path(path))
         if path.what_ifs:
             sections.add(what_ifs(path))
-    if not answer.critical_paths:
+    if not whole:
         sections.silent.append("Critical path")
     for title, field, subject in TABLES:
         sections.add(durations(title, getattr(answer, field), subject=subject))
     for section in failures(answer), flaky_tests(answer), rate_limits(answer):
         sections.add(section)
+    for path in runs:
+        sections.add(critical_path(path))
     return Report(
         title=f"Report of {about}",
         facts=(*_facts(answer), *filters),

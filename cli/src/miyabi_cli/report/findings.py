@@ -5,15 +5,17 @@ from __future__ import annotations
 from miyabi.common.v1.task_kind_pb2 import TaskKind
 from miyabi.dashboard.v1 import telemetry_service_pb2 as pb
 from miyabi_cli.report.model import Row, Section, with_shares
+from miyabi_cli.report.paths import issue_of
 from miyabi_cli.report.spoken import NOT_MEASURED, count, measured, moment, share, took
 
 
 def bottlenecks(answer: pb.GetPerformanceReportResponse) -> Section:
-    """Return what takes long, the heaviest first."""
-    rows = [(_bottleneck(entry), entry.duration.ToTimedelta().total_seconds()) for entry in answer.bottlenecks]
+    """Return what takes long, the heaviest first; the place is told whole where the report is of no one batch."""
+    batch = next((path.name.partition("/runs/")[0] for path in answer.critical_paths), "")
+    rows = [(_bottleneck(entry, batch), entry.duration.ToTimedelta().total_seconds()) for entry in answer.bottlenecks]
     return Section(
         "Bottlenecks",
-        ("what", "kind", "weight", "count", "median", "longest", "of the path"),
+        ("what", "kind", "weight", "count", "median", "longest", "of path", "seen in"),
         with_shares(rows),
         frozenset({3, 4, 5, 6}),
         note="Weight by the longest: critical from 30 s, high from 10 s, medium from 5 s, low from 1 s.",
@@ -21,11 +23,12 @@ def bottlenecks(answer: pb.GetPerformanceReportResponse) -> Section:
     )
 
 
-def _bottleneck(entry: pb.Bottleneck) -> Row:
+def _bottleneck(entry: pb.Bottleneck, batch: str) -> Row:
     """Return one bottleneck."""
     family = _word(pb.BottleneckFamily, entry.family, "BOTTLENECK_FAMILY_")
     step = _word(TaskKind, entry.task_kind, "TASK_KIND_")
-    below = [("seen in", entry.example)] if entry.example else []
+    elsewhere = entry.example and not (batch and entry.example.startswith(f"{batch}/"))
+    below = [("seen in", entry.example)] if elsewhere else []
     if entry.HasField("slower_since"):
         since = f"its median was {took(entry.usual)} in its own last weeks, and is {took(entry.p50)} since "
         below.insert(0, ("slower than it was", since + f"{moment(entry.slower_since)} UTC"))
@@ -38,6 +41,7 @@ def _bottleneck(entry: pb.Bottleneck) -> Row:
             measured(entry, "p50"),
             measured(entry, "duration"),
             share(entry.critical_path_share),
+            issue_of(entry.example) if entry.example else "",
         ),
         tuple(below),
     )

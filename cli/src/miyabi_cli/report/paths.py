@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from miyabi.dashboard.v1 import telemetry_service_pb2 as pb
 from miyabi_cli.report.model import Row, Section, Stretch, with_shares
-from miyabi_cli.report.spoken import measured, share, took
+from miyabi_cli.report.spoken import NOT_MEASURED, measured, share, took
 
+#: Share of a path below which stretches are told together; `--json` has each.
+SMALLEST = 0.001
 #: What a stretch was, in a person's words; a test holds it against the proto.
 STRETCHES: dict[int, str] = {
     pb.SegmentKind.SEGMENT_KIND_WORK: "work",
@@ -27,7 +31,10 @@ def stretch_name(kind: int) -> str:
 
 def critical_path(path: pb.CriticalPath) -> Section:
     """Return a path's stretches by kind, the longest first, and its chain in order."""
-    rows = [(_segment(segment), segment.share) for segment in path.segments]
+    told = [segment for segment in path.segments if segment.share >= SMALLEST]
+    rows = [(_segment(segment), segment.share) for segment in told]
+    if len(told) < len(path.segments):
+        rows.append((_rest(path), 0.0))
     left_out = f" {path.steps_left_out} stretches more are not drawn." if path.steps_left_out else ""
     return Section(
         f"Critical path of {path.name}",
@@ -49,9 +56,18 @@ def _segment(segment: pb.CriticalSegment) -> Row:
             took(segment.duration),
             share(segment.share),
             measured(segment, "gain"),
-            _lane(segment.example),
+            issue_of(segment.example),
         )
     )
+
+
+def _rest(path: pb.CriticalPath) -> Row:
+    """Return the row of all stretches that are too short for rows of their own."""
+    small = [segment for segment in path.segments if segment.share < SMALLEST]
+    whole = sum((segment.duration.ToTimedelta() for segment in small), timedelta(0))
+    times = sum(segment.count for segment in small)
+    words = f"{len(small)} more, each below {share(SMALLEST)}"
+    return Row((words, str(times), took(whole), share(sum(segment.share for segment in small)), NOT_MEASURED, ""))
 
 
 def named(kind: int, subject: str) -> str:
@@ -60,7 +76,7 @@ def named(kind: int, subject: str) -> str:
     return f"{subject.replace('_', ' ')}: {what}" if subject else what
 
 
-def _lane(name: str) -> str:
+def issue_of(name: str) -> str:
     """Return the issue of a task or a run, or that it is the batch itself."""
     run = name.partition("/tasks/")[0].rpartition("/runs/")[2]
     return f"#{run}" if run.isdigit() else "batch"
@@ -70,7 +86,7 @@ def _stretch(step: pb.CriticalStep) -> Stretch:
     """Return one stretch of the chain."""
     words = f"{named(step.kind, step.subject)}, {took(step.duration)}, {step.name}"
     return Stretch(
-        _lane(step.name), stretch_name(step.kind), words, step.start_time.ToDatetime(), step.duration.ToTimedelta()
+        issue_of(step.name), stretch_name(step.kind), words, step.start_time.ToDatetime(), step.duration.ToTimedelta()
     )
 
 

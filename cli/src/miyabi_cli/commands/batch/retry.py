@@ -21,7 +21,7 @@ def retry(
     issues: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[ISSUE]...",
+            metavar="ISSUE",
             help="Only these issues: 60 61 or 60,61,70-75; default: all that failed or were skipped.",
             autocompletion=complete_issues,
         ),

@@ -21,7 +21,7 @@ def emit(
     event_type: Annotated[
         str,
         typer.Argument(
-            metavar="[TYPE]",
+            metavar="TYPE",
             help="started, progress, completed, error, state:transition, task:discovered, coordinator:analyzing, "
             "coordinator:decomposing or coordinator:assigning.",
         ),

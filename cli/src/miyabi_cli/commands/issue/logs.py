@@ -30,7 +30,7 @@ def logs(
     batch: Batch,
     issue: Annotated[
         int | None,
-        typer.Argument(metavar="[ISSUE]", min=1, help="Only this issue.", autocompletion=complete_issues),
+        typer.Argument(metavar="ISSUE", min=1, help="Only this issue.", autocompletion=complete_issues),
     ] = None,
     *,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, to the batch's end.")] = False,

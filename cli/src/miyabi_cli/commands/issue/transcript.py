@@ -25,7 +25,7 @@ MOST_NAMED = 20
 Step = Annotated[
     str,
     typer.Argument(
-        metavar="[STEP]", show_default=False, help="Only this step: implement, or one of them: implement-step-2."
+        metavar="STEP", show_default=False, help="Only this step: implement, or one of them: implement-step-2."
     ),
 ]
 

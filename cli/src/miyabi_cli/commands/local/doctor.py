@@ -107,7 +107,7 @@ async def _toolchains(runtime: Runtime) -> list[Finding]:
 
 def doctor(
     repository: Annotated[
-        str, typer.Argument(metavar="[OWNER/REPO]", help="Repository on GitHub; default: this machine is looked at.")
+        str, typer.Argument(metavar="OWNER/REPO", help="Repository on GitHub; default: this machine is looked at.")
     ] = "",
     *,
     as_json: Json = False,

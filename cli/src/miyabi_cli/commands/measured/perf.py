@@ -32,7 +32,7 @@ def perf(
     batch: Annotated[
         str,
         typer.Argument(
-            metavar="[BATCH]",
+            metavar="BATCH",
             help="batches/ULID, the ULID, or latest; default: all batches.",
             autocompletion=complete_batches,
         ),

@@ -51,7 +51,7 @@ def report(  # noqa: PLR0917 - typer reads the parameters as options
     batch: Annotated[
         str,
         typer.Argument(
-            metavar="[BATCH]",
+            metavar="BATCH",
             help="batches/ULID, the ULID, or latest; default: a period.",
             autocompletion=complete_batches,
         ),
