@@ -23,7 +23,7 @@ from miyabi_dashboard.monitor.storing.buckets import HOUR, MINUTES_KEPT, end_of,
 from miyabi_dashboard.monitor.storing.store import Written
 
 #: Seconds between two writes: a report is behind by no more, and one event costs as much as a thousand.
-WRITE_SECONDS = 1.0
+WRITE_SECONDS = 2.0
 #: Seconds between two attempts to become the replica that measures, or to reach the coordinator.
 RETRY_SECONDS = 2.0
 #: Seconds between two looks for minutes to fold and for what is older than is kept.
@@ -119,7 +119,7 @@ class Follower:
             await answers.put(answer)
 
     async def _measure(self, answers: asyncio.Queue[Any]) -> None:
-        """Measure what comes and write it every second; nobody else changes what is in memory."""
+        """Measure what comes and write it every two seconds; nobody else changes what is in memory."""
         due = time.monotonic() + WRITE_SECONDS
         while True:
             try:
@@ -139,12 +139,12 @@ class Follower:
             UnavailableError: the store did not answer.
         """
         committed, now = [event for event in events if event.sequence], self._clock()
-        names = {bucket_of(event.time.seconds, now=now) for event in committed}
-        if missing := sorted(names - self.buckets.keys()):
+        names = {moment: bucket_of(moment, now=now) for moment in {event.time.seconds for event in committed}}
+        if missing := sorted(set(names.values()) - self.buckets.keys()):
             stored = await self._store.load(missing)
             self.buckets |= {name: Bucket.decode(fields) for name, fields in stored.items()}
         for event in committed:
-            bucket = self.buckets[bucket_of(event.time.seconds, now=now)]
+            bucket = self.buckets[names[event.time.seconds]]
             for found in self._reader.read(event):
                 if isinstance(found, Measurement):
                     bucket.measure(found)

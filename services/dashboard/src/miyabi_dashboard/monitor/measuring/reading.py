@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 from prometheus_client import Counter
 
@@ -53,6 +54,14 @@ class Reader:
 
     def __init__(self, work: OpenWork | None = None) -> None:
         self.work = work or OpenWork()
+        self._readings: dict[str | None, Callable[[BatchEvent, KnownBatch, float], Iterator[Found]]] = {
+            "batch_accepted": self._batch_accepted,
+            "batch_finished": self._batch_finished,
+            "run_state_changed": self._run_state_changed,
+            "task_state_changed": self._task_state_changed,
+            "tool_invocation": self._tool_invocation,
+            "verification_recorded": self._verification_recorded,
+        }
 
     def read(self, event: BatchEvent) -> list[Found]:
         """Return what a committed event measures; transient ones measure nothing."""
@@ -61,14 +70,14 @@ class Reader:
             batch = self.work.batches[event.batch] = KnownBatch(UNKNOWN, event.sequence - 1)
         if event.sequence <= batch.last:
             return []
-        MISSED.inc(event.sequence - batch.last - 1)
+        if event.sequence > batch.last + 1:
+            MISSED.inc(event.sequence - batch.last - 1)
         batch.last = event.sequence
         self.work.changed_batches.add(event.batch)
         moment = event.time.seconds + event.time.nanos / 1e9
-        payload = event.WhichOneof("payload")
-        reading = getattr(self, f"_{payload}", None)
+        reading = self._readings.get(event.WhichOneof("payload"))
         found: list[Found] = list(reading(event, batch, moment)) if reading else []
-        found.append(Count(CountKey(What.EVENTS, repository=batch.repository), 1, moment))
+        found.append(Count(_events_of(batch.repository), 1, moment))
         return found
 
     def _batch_accepted(self, event: BatchEvent, batch: KnownBatch, moment: float) -> Iterator[Found]:
@@ -153,6 +162,12 @@ class Reader:
             if comparison.flaky:
                 key = CountKey(What.FLAKY, part(comparison.test), batch.repository)
                 yield Count(key, 1, moment, task_name(event))
+
+
+@lru_cache(maxsize=256)
+def _events_of(repository: str) -> CountKey:
+    """Return the name of the count of a repository's events: it is needed for each."""
+    return CountKey(What.EVENTS, repository=repository)
 
 
 def _sort_of(tool: str, model: str) -> tuple[Family, str, str]:

@@ -122,18 +122,26 @@ class Bucket:
     def measure(self, measurement: Measurement) -> None:
         """Take a duration."""
         for wanted in measurement.keys:
-            key = wanted if wanted in self.series else self._named(wanted)
-            series = self.series.get(key)
+            key, series = wanted, self.series.get(wanted)
             if series is None:
-                series = self.series[key] = Series(self._make())
+                key, series = self._series_of(wanted)
             series.add(measurement)
             self.changed.add(key)
 
     def count(self, count: Count) -> None:
         """Take a count."""
-        key = count.key if count.key in self.tallies else self._counted(count.key)
-        self.tallies.setdefault(key, Tally()).add(count)
+        key = count.key
+        tally = self.tallies.get(key)
+        if tally is None:
+            key = self._counted(key)
+            tally = self.tallies.setdefault(key, Tally())
+        tally.add(count)
         self.changed.add(key)
+
+    def _series_of(self, key: SeriesKey) -> tuple[SeriesKey, Series]:
+        """Return a new series, or the one of all that came after as many as are kept, with its name."""
+        name = self._named(key)
+        return name, self.series.setdefault(name, Series(self._make()))
 
     def _named(self, key: SeriesKey) -> SeriesKey:
         """Return a new series' name, or the one that all have that came after as many as are kept."""
