@@ -15,6 +15,7 @@ from miyabi.coordinator.v1 import coordinator_service_pb2 as operator_pb
 from miyabi.coordinator.v1 import dispatch_service_pb2 as pb
 from miyabi.coordinator.v1 import limits_pb2
 from miyabi.coordinator.v1.dispatch_service_pb2_grpc import DispatchServiceStub
+from miyabi.github_gateway.v1 import github_gateway_service_pb2 as gateway_pb
 from miyabi_coordinator.adapters.redis_store import ShardConnection, open_primaries
 from miyabi_coordinator.adapters.redis_store.paces import RedisPaces
 from miyabi_coordinator.models.pacing import LimitReason, LimitStep, Member, PaceTable, Pacing
@@ -88,9 +89,9 @@ async def test_steps_come_newest_first_page_by_page(paces):
 class Reporter:
     """An agent that reports what it is told to, and keeps what it is answered."""
 
-    def __init__(self, channel, name, *, slots=8):
+    def __init__(self, channel, name, *, slots=8, kinds=(1,)):
         self._call = DispatchServiceStub(channel).Attach()
-        self._hello = pb.Hello(agent_id=name, capabilities=[1], slots=slots)
+        self._hello = pb.Hello(agent_id=name, capabilities=list(kinds), slots=slots)
         self.limits = asyncio.Queue()
         self.leases = asyncio.Queue()
         self._reading = None
@@ -248,6 +249,32 @@ async def test_an_agent_under_pressure_gets_no_more_leases_than_it_bears(stack, 
 
 def _slots(number):
     return limits_pb2.TargetReport(target="sandbox-slots", limit=number)
+
+
+async def test_what_the_gateway_finds_by_itself_is_a_step_once_for_all_replicas(stack, operators):
+    """Two replicas hear of the same sizes; each change is told once, with what was before."""
+    async with (
+        stack.coordinator() as left,
+        stack.coordinator() as right,
+        Reporter(left, "a", kinds=range(1, 8)),
+        asyncio.timeout(30),
+    ):
+        for channel in (left, right):
+            fields = {"pipeline": "PIPELINE_FIX", "issue_numbers": [1 if channel is left else 2]}
+            await (
+                operators(channel).SubmitBatch(operator_pb.SubmitBatchRequest(repository="acme/forms", **fields)).read()
+            )
+        stack.gateway.query_sizes = [gateway_pb.QuerySize(shape="issue.BL", things=25)]
+        await stack.gateway.allow()
+        await stack.gateway.until_watched("acme/forms")
+        stack.gateway.query_sizes[0].things = 40
+        await stack.gateway.allow()
+        request, found = operator_pb.ListLimitStepsRequest(target="github-query/issue.BL"), []
+        while not found or found[0].limit != 40:
+            found = (await operators(left).ListLimitSteps(request)).steps
+        assert {step.reason for step in found} == {limits_pb2.LIMIT_REASON_MEASURED}
+        limits = [(step.previous, step.limit) for step in reversed(found)]
+        assert limits in ([(0, 25), (25, 40)], [(0, 40)])
 
 
 class Away:

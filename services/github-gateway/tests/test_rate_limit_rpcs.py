@@ -83,6 +83,20 @@ async def test_limits_follow_what_github_says(running_gateway: Running) -> None:
     assert then["graphql"].HasField("reset_time")
 
 
+async def test_what_a_query_asks_for_is_told_with_the_limits(running_gateway: Running) -> None:
+    """After issues were read, the size that their shape's next query may have, which is no limit of GitHub's."""
+    answers = aiter(running_gateway.stub.WatchRateLimits(pb.WatchRateLimitsRequest()))
+    await anext(answers)
+    async for _ in running_gateway.stub.BatchGetIssues(
+        pb.BatchGetIssuesRequest(repository=REPOSITORY, numbers=range(1, 31), fresh=True)
+    ):
+        pass
+    async with asyncio.timeout(20):
+        while not (sizes := (await anext(answers)).query_sizes):
+            await running_gateway.stub.GetRepository(pb.GetRepositoryRequest(repository=REPOSITORY))
+    assert all(size.shape and 1 <= size.things <= 100 for size in sizes)
+
+
 async def test_caps_are_streamed_as_they_change(capped: Running) -> None:
     """The first answer comes at once with both caps; each pull request that is opened or closed changes them."""
     answers = watched(capped)

@@ -109,6 +109,7 @@ class _Parts:
         self.audit = AuditLog(self.trail)
         self.paces = RedisPaces(ways[0])
         self.feedback = Feedback(self.paces, _feedback_options(settings))
+        self._quotas.listeners.append(lambda: self.feedback.measured(self._quotas.query_sizes()))
 
     def loops(self) -> list[Coroutine[Any, Any, None]]:
         """Return what serves until it is cancelled."""

@@ -31,6 +31,8 @@ Answer = Callable[[dispatch_pb.Lease], dispatch_pb.Outcome | None]
 class MemoryGateway(github_gateway_service_pb2_grpc.GitHubGatewayServiceServicer):
     """Knows one repository whose issues are in `bodies`; every other number is missing. `allow` sets its quotas.
 
+    `query_sizes` are told with them.
+
     `titles` are those of issues that are not called by their number.
 
     What stands in `freshness` for a number goes with its answer; of a search, the first one's. `problems` and
@@ -46,6 +48,7 @@ class MemoryGateway(github_gateway_service_pb2_grpc.GitHubGatewayServiceServicer
         self.checked: list[pb.CheckTargetRequest] = []
         self.unavailable: MiyabiError | None = None
         self.watched: list[tuple[str, ...]] = []
+        self.query_sizes: list[pb.QuerySize] = []
         self._limits: list[pb.RateLimit] = []
         self._changed = asyncio.Condition()
 
@@ -114,7 +117,7 @@ class MemoryGateway(github_gateway_service_pb2_grpc.GitHubGatewayServiceServicer
             self.watched.append(tuple(request.repositories))
             self._changed.notify_all()
         while True:
-            yield pb.WatchRateLimitsResponse(limits=self._limits)
+            yield pb.WatchRateLimitsResponse(limits=self._limits, query_sizes=self.query_sizes)
             async with self._changed:
                 await self._changed.wait()
 

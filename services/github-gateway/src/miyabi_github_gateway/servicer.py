@@ -33,6 +33,7 @@ from miyabi_github_gateway.models import (
 )
 from miyabi_github_gateway.ports import GitHubReader, GitHubWriter
 from miyabi_github_gateway.service.cache_counters import cache_counts
+from miyabi_github_gateway.service.cache_metrics import query_sizes
 from miyabi_github_gateway.service.issues import IssueLoader
 from miyabi_github_gateway.service.limits import LimitBoard
 from miyabi_github_gateway.service.reads import PATIENCE, ReadThrough
@@ -222,7 +223,8 @@ class GitHubGatewayServicer(GitHubGatewayServiceServicer):
         """Stream the limits: at once, then on each change."""
         del context
         async for limits in self._limits.watch(list(request.repositories)):
-            yield pb.WatchRateLimitsResponse(limits=map(_rate_limit, limits))
+            sizes = [pb.QuerySize(shape=shape, things=things) for shape, things in query_sizes().items()]
+            yield pb.WatchRateLimitsResponse(limits=map(_rate_limit, limits), query_sizes=sizes)
 
 
 def _time(context: Any) -> timedelta:

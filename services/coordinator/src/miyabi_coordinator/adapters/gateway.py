@@ -12,6 +12,7 @@ from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
 from miyabi.github_gateway.v1 import github_gateway_service_pb2_grpc
 from miyabi_coordinator.errors import issues_not_found, issues_unread, repository_not_found
 from miyabi_coordinator.models import (
+    QUERY_SIZE,
     Findings,
     IssueFacts,
     IssueFilter,
@@ -164,7 +165,10 @@ class GatewayClient:
         request = pb.WatchRateLimitsRequest(repositories=repositories)
         try:
             async for answer in self._stub.WatchRateLimits(request):
-                yield [_quota(limit) for limit in answer.limits]
+                sizes = [
+                    Quota(f"{QUERY_SIZE}{size.shape}", "", size.things, size.things) for size in answer.query_sizes
+                ]
+                yield [*sizes, *map(_quota, answer.limits)]
         except grpc.aio.AioRpcError as error:
             raise from_rpc_error(error) from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from miyabi_coordinator.models.batch import (
+    QUERY_SIZE,
     AgentInfo,
     Batch,
     Counters,
@@ -83,6 +84,7 @@ __all__ = [
     "NO_FUNDS",
     "NO_RESULTS",
     "NO_USAGE",
+    "QUERY_SIZE",
     "AgentInfo",
     "ApprovalDecided",
     "ApprovalRecorded",

@@ -139,6 +139,10 @@ class PlaceRequest(Value, frozen=True):
     limits: tuple[tuple[str, int], ...] = ()
 
 
+#: Begins the resource of a limit that the gateway finds by itself: how many things one query of a shape asks for.
+QUERY_SIZE = "github-query/"
+
+
 class Quota(Value, frozen=True):
     """One of the gateway's limits: `remaining` -1 is unknown, `limit` 0 is none. Times are seconds since 1970."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -12,7 +12,7 @@ from prometheus_client import Counter, Gauge
 
 from miyabi_coordinator.decide.pacing import observe
 from miyabi_coordinator.decide.sharing import settle
-from miyabi_coordinator.models.pacing import LimitReason, LimitStep, Member, PaceBounds, PaceTable, Seen, Share
+from miyabi_coordinator.models.pacing import LimitReason, LimitStep, Member, PaceBounds, PaceTable, Pacing, Seen, Share
 from miyabi_coordinator.ports.paces import Paces
 from miyabi_coordinator.service.agents import AttachedAgent
 from miyabi_core.errors import MiyabiError
@@ -66,6 +66,8 @@ class Feedback:
         self._agents: dict[str, AttachedAgent] = {}
         self._reports: dict[str, list[tuple[str, Seen | None]]] = {}
         self._steps: list[LimitStep] = []
+        self._others: dict[str, int] = {}
+        self._noted: dict[str, int] = {}
         self._came = asyncio.Event()
 
     def attach(self, agent: AttachedAgent) -> None:
@@ -99,6 +101,12 @@ class Feedback:
             self._steps.append(step)
             self._came.set()
 
+    def measured(self, limits: Mapping[str, int]) -> None:
+        """Take limits that others find by themselves, by target; each change is a step, once for all replicas."""
+        if self.on and limits != self._others:
+            self._others = dict(limits)
+            self._came.set()
+
     async def run(self) -> None:
         """Work on what was reported."""
         while True:
@@ -119,6 +127,9 @@ class Feedback:
         reports, self._reports = self._reports, {}
         for target, entries in reports.items():
             await self._follow(target, entries)
+        for target, limit in self._others.items():
+            if self._noted.get(target) != limit:
+                await self._note_other(target, limit)
         steps, self._steps = self._steps, []
         for step in steps:
             _tell(step)
@@ -140,6 +151,18 @@ class Feedback:
                 self._tell_shares(target, before, after, reported={agent for agent, seen in entries if seen})
                 return
         _LOG.info("feedback.outrun", target=target, reports=len(entries))
+
+    async def _note_other(self, target: str, limit: int) -> None:
+        """Keep a limit that somebody else found; who keeps it first notes the step."""
+        before = await self._paces.load(target)
+        previous = int(before.pacing.limit)
+        self._noted[target] = limit
+        if previous == limit:
+            return
+        after = PaceTable(before.version + 1, Pacing(limit=float(limit)))
+        if await self._paces.save(target, after, after=before.version):
+            LIMIT.labels(target).set(limit)
+            self._steps.append(LimitStep(self._clock(), target, limit, previous, LimitReason.MEASURED))
 
     def _decided(
         self, target: str, table: PaceTable, entries: Sequence[tuple[str, Seen | None]]

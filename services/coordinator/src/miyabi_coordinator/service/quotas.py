@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 
-from miyabi_coordinator.models import Quota
+from miyabi_coordinator.models import QUERY_SIZE, Quota
 from miyabi_coordinator.ports.gateway import Gateway
 from miyabi_core.errors import MiyabiError
 from miyabi_core.logging import get_logger
@@ -64,6 +64,10 @@ class Quotas:
             if own or shared:
                 found[repository] = min([*own, *shared])
         return found
+
+    def query_sizes(self) -> Mapping[str, int]:
+        """Return how many things one of the gateway's queries asks for now, by `github-query/SHAPE`."""
+        return {quota.resource: quota.limit for quota in self._heard if quota.resource.startswith(QUERY_SIZE)}
 
     async def run(self) -> None:
         """Listen to the gateway, anew whenever another repository is wanted."""

@@ -62,3 +62,9 @@ BATCHED = Histogram(
     buckets=(1, 2, 5, 10, 25, 50, 100),
     registry=REGISTRY,
 )
+
+
+def query_sizes() -> dict[str, int]:
+    """Return how many things a query of each shape may ask for now."""
+    samples = [sample for family in BATCH_SIZE.collect() for sample in family.samples]
+    return {sample.labels["shape"]: int(sample.value) for sample in samples}
