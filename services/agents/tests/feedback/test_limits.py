@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
@@ -164,6 +165,8 @@ def test_steps_of_the_slots_are_told_once(told):
         ("https://api.anthropic.com", TARGET),
         ("http://127.0.0.1:9/v1", "model-api/127.0.0.1:9"),
         ("https://me:secret@models.example.com/x", "model-api/models.example.com"),
+        ("http://[::1]:9000", "model-api/::1:9000"),
+        (f"http://{'a' * 200}.example.com", "model-api/" + hashlib.sha256(b"a" * 200 + b".example.com").hexdigest()),
     ],
 )
 def test_agents_of_one_server_share_its_limit(url, target):

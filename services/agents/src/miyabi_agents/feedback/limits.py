@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 
 #: Where calls go that are sent to no server of the operator's own.
 MODEL_HOST = "api.anthropic.com"
+#: Longest name of a host that a target has; of longer ones it has the digest.
+LONGEST_NAME = 100
+#: What a target's name has none of: brackets of IPv6 addresses, for example.
+_NO_NAME = re.compile(r"[^a-zA-Z0-9.:_-]")
 #: Target of the reports on this agent's own slots.
 SLOTS = "sandbox-slots"
 #: Seconds between early reports: an answer of the coordinator takes some milliseconds, a call of a model seconds.
@@ -120,5 +126,6 @@ class Limits:
 
 def model_target(base_url: str | None) -> str:
     """Return the name of a model API as a target: agents that talk to the same server share its limit."""
-    host = urlsplit(base_url).netloc.rpartition("@")[2] if base_url else MODEL_HOST
-    return f"model-api/{host or MODEL_HOST}"[:128]
+    host = urlsplit(base_url).netloc.rpartition("@")[2] if base_url else ""
+    name = _NO_NAME.sub("", host) or MODEL_HOST
+    return f"model-api/{name if len(name) <= LONGEST_NAME else hashlib.sha256(name.encode()).hexdigest()}"
