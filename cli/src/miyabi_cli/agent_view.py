@@ -67,6 +67,14 @@ def lines_of(fleet: Fleet) -> tuple[str, ...]:
     return tuple(json_line(_as_dict(agent, fleet.of(agent))) for agent in fleet.agents)
 
 
+def key_of(fleet: Fleet) -> list[tuple[object, ...]]:
+    """Return what of agents is worth showing again when it changed: not that they were heard of once more."""
+    return [
+        (agent.name, agent_words(agent), agent.version, tuple(one.task.name for one in fleet.of(agent)))
+        for agent in fleet.agents
+    ]
+
+
 def _as_dict(agent: Agent, running: Sequence[Running]) -> dict[str, Any]:
     """Return an agent and its tasks for machines."""
     tasks = [

@@ -21,14 +21,20 @@ class Seen:
     """What one look saw.
 
     Args:
-        lines: For machines, and to tell whether something changed.
+        lines: For machines.
         show: Prints it for a person.
         over: Nothing will change any more.
+        key: Tells whether something changed that is worth showing again; default: the lines.
     """
 
     lines: tuple[str, ...]
     show: Callable[[], None]
     over: bool = False
+    key: object = None
+
+    def differs_from(self, other: Seen) -> bool:
+        """Tell whether something changed since another look."""
+        return (self.lines if self.key is None else self.key) != (other.lines if other.key is None else other.key)
 
 
 async def shown_once_or_watched(
@@ -62,7 +68,7 @@ async def shown_once_or_watched(
                 show_error(error, runtime.errors)
             away = True
             continue
-        if now.lines != seen.lines or away:
+        if now.differs_from(seen) or away:
             _print(runtime, now, as_json=as_json, again=True)
         seen, away = now, False
     return EXIT_OK

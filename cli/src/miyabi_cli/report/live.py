@@ -72,13 +72,10 @@ def limit_steps(steps: Sequence[limits_pb2.LimitStep]) -> Section:
                 moment(step.time),
                 step.target,
                 step.agent.removeprefix("agents/") or "all agents",
-                str(step.previous) if step.previous else NOT_MEASURED,
-                str(step.limit),
-                REASONS.get(step.reason, f"reason {step.reason}"),
+                f"{step.previous or NOT_MEASURED} → {step.limit}",
             ),
-            (("measured", step.detail),) if step.detail else (),
+            (("why", ": ".join(filter(None, (REASONS.get(step.reason, f"reason {step.reason}"), step.detail)))),),
         )
         for step in steps
     ]
-    columns = ("time (UTC)", "target", "of", "before", "limit", "why")
-    return Section("Steps of limits, newest first", columns, tuple(rows), frozenset({3, 4}))
+    return Section("Steps of limits, newest first", ("time (UTC)", "target", "of", "limit"), tuple(rows))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from functools import partial
 
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.batch_pb2 import Agent
 from miyabi.coordinator.v1.state_pb2 import BatchState, TaskState
-from miyabi_cli.agent_view import Fleet, Running, lines_of, show_fleet
+from miyabi_cli.agent_view import Fleet, Running, key_of, lines_of, show_fleet
 from miyabi_cli.arguments import Every, Json, Watch
 from miyabi_cli.client import CoordinatorClient, talk
 from miyabi_cli.runtime import Runtime
@@ -30,7 +31,8 @@ def agents(*, watch: Watch = False, every: Every = EVERY, as_json: Json = False)
         async def look() -> Seen:
             fleet = await _fleet(client)
             now = datetime.now(UTC).replace(tzinfo=None)
-            return Seen(lines_of(fleet), lambda: show_fleet(runtime.output, fleet, now=now))
+            show = partial(show_fleet, runtime.output, fleet, now=now)
+            return Seen(lines_of(fleet), show, key=key_of(fleet))
 
         return await shown_once_or_watched(runtime, look, as_json=as_json, watch=watch, every=every)
 
