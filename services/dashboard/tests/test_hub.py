@@ -87,7 +87,10 @@ async def test_text_goes_to_those_who_look_at_the_batch() -> None:
     assert [message["type"] for message in messages(everyone)] == ["events"]
     assert [message["type"] for message in messages(looking)] == ["events", "deltas"]
     assert messages(elsewhere) == []
-    assert hub.sequence == 1
+    hub.read_along(everyone, ONE)
+    await ticks(hub, [text, event(OTHER, 1)])
+    assert [message["type"] for message in messages(everyone)] == ["events", "deltas"]
+    assert hub.sequence == 2
 
 
 @settings(max_examples=60, deadline=None)

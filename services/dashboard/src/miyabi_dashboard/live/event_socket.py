@@ -11,7 +11,7 @@ from miyabi_dashboard.door.door import Admission, Door
 from miyabi_dashboard.intake.events import InvalidEventError
 from miyabi_dashboard.live.hub import Client, Hub
 from miyabi_dashboard.live.snapshots import Snapshots
-from miyabi_dashboard.live.subscription import subscription_in, subscription_of
+from miyabi_dashboard.live.subscription import Subscription, said_in, subscription_of, texts_of
 from miyabi_dashboard.serving.incoming import sequence_of
 
 #: Seconds between pings of the WebSocket.
@@ -42,6 +42,8 @@ class EventSocket:
         client: Client | None = None
         try:
             client = self._hub.attach(subscription_of(request.query))
+            if texts := texts_of(request.query, "texts"):
+                self._hub.read_along(client, texts)
             await self._begin(socket, client, request)
             async with asyncio.TaskGroup() as tasks:
                 sender = tasks.create_task(self._send(socket, client, request))
@@ -66,7 +68,11 @@ class EventSocket:
         async for message in socket:
             if message.type in {WSMsgType.ERROR, WSMsgType.CLOSE}:
                 return
-            self._hub.move(client, subscription_in(_text_of(message)))
+            said = said_in(_text_of(message))
+            if not isinstance(said, Subscription):
+                self._hub.read_along(client, said)
+                continue
+            self._hub.move(client, said)
             client.lost = True
             # Whoever sends waits for a message: an empty one wakes it, and is not sent.
             client.queue.put_nowait(b"")

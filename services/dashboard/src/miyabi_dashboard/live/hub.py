@@ -48,6 +48,8 @@ class Client:
 
     def __init__(self, subscription: Subscription) -> None:
         self.subscription = subscription
+        #: The batch whose text it is told while models write it, `batches/{ulid}`; empty: none.
+        self.texts = subscription.batch
         self.queue: asyncio.Queue[bytes] = asyncio.Queue(maxsize=CLIENT_QUEUE)
         self.lost = False
         #: Sends a frame at once, and tells whether it could; only where nothing waits is it asked to.
@@ -92,6 +94,8 @@ class Hub:
         self._groups: dict[Subscription, _Group] = {}
         self._pending: list[dict[str, Any]] = []
         self._filled = asyncio.Event()
+        #: Who reads along what models write for a batch.
+        self._readers: dict[str, set[Client]] = {}
         self._kept: deque[dict[str, Any]] = deque(maxlen=KEPT_EVENTS)
         self._repositories: OrderedDict[str, str] = OrderedDict()
         self.sequence = 0
@@ -132,24 +136,20 @@ class Hub:
                 numbered.append({"sequence": self.sequence, "event": event})
         self._kept.extend(numbered)
         for subscription, group in self._groups.items():
-            for message in self._messages(subscription, group, numbered, texts):
-                ENCODED.inc()
-                frame = frame_of(message)
-                for client in group.clients:
-                    client.offer(message, frame)
+            if message := self._message(subscription, group, numbered):
+                _offer(group.clients, message)
+        for batch in {event["batch"] for event in texts} & self._readers.keys():
+            written = [event for event in texts if event["batch"] == batch]
+            _offer(self._readers[batch], orjson.dumps({"type": "deltas", "texts": written}))
 
-    def _messages(
-        self, subscription: Subscription, group: _Group, numbered: list[dict[str, Any]], texts: list[dict[str, Any]]
-    ) -> list[bytes]:
-        """Encode what the clients of a subscription are told of a tick."""
-        messages = []
+    def _message(self, subscription: Subscription, group: _Group, numbered: list[dict[str, Any]]) -> bytes:
+        """Encode what the clients of a subscription are told of a tick; empty: nothing."""
         wanted = [entry for entry in numbered if self._is_wanted(subscription, entry["event"])]
-        if wanted or self.sequence - group.covered >= MOST_BEHIND:
-            messages.append(_encoded(wanted, after=group.covered, sequence=self.sequence))
-            group.covered = self.sequence
-        if subscription.batch and (written := [event for event in texts if event["batch"] == subscription.batch]):
-            messages.append(orjson.dumps({"type": "deltas", "events": written}))
-        return messages
+        if not wanted and self.sequence - group.covered < MOST_BEHIND:
+            return b""
+        message = _encoded(wanted, after=group.covered, sequence=self.sequence)
+        group.covered = self.sequence
+        return message
 
     def _is_wanted(self, subscription: Subscription, event: Mapping[str, Any]) -> bool:
         """Tell whether an event goes to the clients of a subscription."""
@@ -170,6 +170,13 @@ class Hub:
         self._leave(client)
         client.empty()
         client.subscription = subscription
+        client.texts = subscription.batch
+        self._join(client)
+
+    def read_along(self, client: Client, batch: str) -> None:
+        """Tell a client what models write for a batch, and for no other; empty: for none."""
+        self._leave(client)
+        client.texts = batch
         self._join(client)
 
     def detach(self, client: Client) -> None:
@@ -180,6 +187,8 @@ class Hub:
     def _join(self, client: Client) -> None:
         """Add a client to those of its subscription."""
         self._groups.setdefault(client.subscription, _Group(self.sequence)).clients.add(client)
+        if client.texts:
+            self._readers.setdefault(client.texts, set()).add(client)
 
     def _leave(self, client: Client) -> None:
         """Take a client from those of its subscription."""
@@ -187,6 +196,10 @@ class Hub:
         group.clients.discard(client)
         if not group.clients:
             del self._groups[client.subscription]
+        if client.texts:
+            self._readers[client.texts].discard(client)
+            if not self._readers[client.texts]:
+                del self._readers[client.texts]
 
     def since(self, after: int, *, epoch: str, subscription: Subscription = EVERYTHING) -> bytes | None:
         """Return the message with what a client missed, empty where that is nothing; None where it is no longer kept.
@@ -207,6 +220,14 @@ class Hub:
     def keeps(self, after: int, *, epoch: str) -> bool:
         """Tell whether all that happened behind a sequence is kept."""
         return epoch == self.epoch and self.sequence - len(self._kept) <= after <= self.sequence
+
+
+def _offer(clients: Iterable[Client], message: bytes) -> None:
+    """Offer a message to clients, as one frame for all."""
+    ENCODED.inc()
+    frame = frame_of(message)
+    for client in clients:
+        client.offer(message, frame)
 
 
 def _encoded(entries: list[dict[str, Any]], *, after: int, sequence: int) -> bytes:

@@ -11,10 +11,10 @@ from miyabi_core.edge import InvalidJsonError, strict_json
 from miyabi_dashboard.serving.incoming import bad_field
 from miyabi_dashboard.serving.parameters import REPOSITORY_PATTERN, ULID_PATTERN
 
-#: What a client may say.
 _BATCH = re.compile(rf"(?:batches/)?{ULID_PATTERN.strip('^$')}", re.ASCII)
 _REPOSITORY = re.compile(REPOSITORY_PATTERN.strip("^$"), re.ASCII)
-_FIELDS = frozenset({"type", "batch", "repository"})
+#: What a client may say, with the fields of each.
+_FIELDS = {"subscribe": {"type", "batch", "repository"}, "texts": {"type", "batch"}}
 
 
 @dataclass(frozen=True)
@@ -53,17 +53,27 @@ def subscription_of(fields: Mapping[str, Any]) -> Subscription:
     Raises:
         InvalidEventError: a batch or a repository has another form, or both are named.
     """
-    batch, repository = fields.get("batch", ""), fields.get("repository", "")
-    for name, value, pattern in (("batch", batch, _BATCH), ("repository", repository, _REPOSITORY)):
-        if not isinstance(value, str) or (value and pattern.fullmatch(value) is None):
-            raise bad_field(name, f"must match {pattern.pattern}", str(value))
+    batch, repository = _name(fields, "batch", _BATCH), _name(fields, "repository", _REPOSITORY)
     if batch and repository:
         raise bad_field("repository", "a batch has one: name the one or the other")
-    return Subscription(f"batches/{batch.removeprefix('batches/')}" if batch else "", repository)
+    return Subscription(_batch(batch), repository)
 
 
-def subscription_in(message: str) -> Subscription:
-    """Read what a client says: `{"type": "subscribe", "batch": …, "repository": …}`.
+def texts_of(fields: Mapping[str, Any], name: str) -> str:
+    """Read the name of the batch whose text a client reads along; empty: none.
+
+    Raises:
+        InvalidEventError: it has another form.
+    """
+    return _batch(_name(fields, name, _BATCH))
+
+
+def said_in(message: str) -> Subscription | str:
+    """Read what a client says.
+
+    Returns:
+        Of `{"type": "subscribe", "batch": …, "repository": …}` the subscription; of `{"type": "texts", "batch": …}` the
+        name of the batch whose text it wants to read along.
 
     Raises:
         InvalidEventError: it is something else.
@@ -72,8 +82,26 @@ def subscription_in(message: str) -> Subscription:
         said = strict_json.loads(message.encode("utf-8", "surrogatepass"))
     except InvalidJsonError as error:
         raise bad_field("message", str(error)) from error
-    if not isinstance(said, dict) or said.get("type") != "subscribe":
-        raise bad_field("type", "must be subscribe")
-    for name in sorted(said.keys() - _FIELDS):
+    kind = said.get("type") if isinstance(said, dict) else None
+    if not isinstance(kind, str) or kind not in _FIELDS:
+        raise bad_field("type", f"must be one of {', '.join(_FIELDS)}")
+    for name in sorted(said.keys() - _FIELDS[kind]):
         raise bad_field(name, "is no field of this message")
-    return subscription_of(said)
+    return subscription_of(said) if kind == "subscribe" else texts_of(said, "batch")
+
+
+def _name(fields: Mapping[str, Any], name: str, pattern: re.Pattern[str]) -> str:
+    """Return a field; empty where it is not there.
+
+    Raises:
+        InvalidEventError: it has another form.
+    """
+    value = fields.get(name, "")
+    if not isinstance(value, str) or (value and pattern.fullmatch(value) is None):
+        raise bad_field(name, f"must match {pattern.pattern}", str(value))
+    return value
+
+
+def _batch(name: str) -> str:
+    """Return the resource name of a batch, of its ULID too."""
+    return f"batches/{name.removeprefix('batches/')}" if name else ""
