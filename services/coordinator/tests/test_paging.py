@@ -15,8 +15,10 @@ from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1 import state_pb2
 from miyabi_coordinator import shards
 from miyabi_coordinator.adapters.redis_store import RedisAudit, RedisKeeper, RedisStore, ShardConnection, open_primaries
+from miyabi_coordinator.adapters.redis_store.paces import RedisPaces
 from miyabi_coordinator.models import AgentInfo, Batch, BatchState, Spec
 from miyabi_coordinator.models.audit import AuditEntry
+from miyabi_coordinator.models.pacing import LimitReason, LimitStep
 from miyabi_coordinator.ports.store import Position
 from miyabi_coordinator.servicer import page_tokens
 from miyabi_coordinator.testing import REPOSITORY
@@ -36,6 +38,7 @@ class Rows:
         self._stores = [RedisStore(way, shard=number) for number, way in enumerate(self._ways)]
         self.agents = self._stores[0]
         self.audit = RedisAudit(self._ways[0])
+        self.paces = RedisPaces(self._ways[0])
 
     async def add(self, number, *, created=None, repository=REPOSITORY):
         """Write a batch that has ended into a shard; returns its name."""
@@ -111,6 +114,16 @@ def audit_of(stub, **fields):
     async def ask(size, token):
         answer = await stub.ListAuditEntries(pb.ListAuditEntriesRequest(page_size=size, page_token=token, **fields))
         return [entry.resource for entry in answer.entries], answer.next_page_token
+
+    return ask
+
+
+def steps_of(stub, **fields):
+    """Ask for pages of steps of limits."""
+
+    async def ask(size, token):
+        answer = await stub.ListLimitSteps(pb.ListLimitStepsRequest(page_size=size, page_token=token, **fields))
+        return [step.limit for step in answer.steps], answer.next_page_token
 
     return ask
 
@@ -215,6 +228,23 @@ async def test_each_audit_entry_is_on_exactly_one_page(stack, operators, rows, s
         assert found == [entry.resource for entry in written[::-1]]
 
 
+@pytest.mark.parametrize("size", [1, 5, 12, 50])
+async def test_each_step_of_a_limit_is_on_exactly_one_page(stack, operators, rows, size):
+    """Newer ones that come between two pages move no other."""
+    async with stack.coordinator() as channel, rows(1) as store:
+        await store.paces.note([_step(index) for index in range(1, COUNT + 1)])
+
+        async def more(_page):
+            await store.paces.note([_step(99)])
+
+        found = flat(await pages(steps_of(operators(channel), target="mine"), size, between=more))
+        assert found == list(range(COUNT, 0, -1))
+
+
+def _step(limit):
+    return LimitStep(float(limit), "mine", limit, 0, LimitReason.ANSWERED)
+
+
 def _plain(text):
     """Return a token of a text."""
     return base64.urlsafe_b64encode(text.encode()).decode()
@@ -225,6 +255,7 @@ OURS = {
     "batches": page_tokens.batches_token(Position(1000.5, "01JDAAAAAAAAAAAAAAAAAAAAAA")),
     "agents": page_tokens.agents_token("agent-1"),
     "audit": page_tokens.audit_token("1732000000000-0"),
+    "steps": page_tokens.steps_token("1732000000000-0"),
 }
 #: What nobody made, or another version.
 BAD = [
@@ -247,7 +278,12 @@ async def test_token_of_another_list_or_version_is_refused(stack, operators, of_
     """Each list takes its own tokens; those of the others, of another version and made-up ones are BAD_CURSOR."""
     async with stack.coordinator(shards=2) as channel:
         stub = operators(channel)
-        ask = {"batches": batches_of(stub), "agents": agents_of(stub), "audit": audit_of(stub)}[of_list]
+        ask = {
+            "batches": batches_of(stub),
+            "agents": agents_of(stub),
+            "audit": audit_of(stub),
+            "steps": steps_of(stub),
+        }[of_list]
         assert await ask(3, OURS[of_list]) == ([], "")
         for token in [*BAD, *(OURS[name] for name in OURS if name != of_list)]:
             with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -256,7 +292,7 @@ async def test_token_of_another_list_or_version_is_refused(stack, operators, of_
 
 
 def test_every_list_is_tested_here():
-    """There are three lists in all interfaces; one that is added needs its pages tested."""
+    """A list that is added needs its pages tested: here, or as those of a run's calls are, beside them."""
     service = pb.DESCRIPTOR.services_by_name["CoordinatorService"]
     lists = {method.name for method in service.methods if method.name.startswith("List")}
-    assert lists == {"ListBatches", "ListAgents", "ListAuditEntries"}
+    assert lists == {"ListBatches", "ListAgents", "ListAuditEntries", "ListLimitSteps", "ListModelCalls"}
