@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import script
-from invariants import attempts, batch_problems, effect_problems, queue_problems
-from system import AGENTS, COORDINATORS, ChaosSystem, chaos_system
+from invariants import attempts, batch_problems, effect_problems, measurement_problems, queue_problems
+from system import AGENTS, COORDINATORS, DASHBOARDS, ChaosSystem, chaos_system
 from watchers import Seen, Watchers
 
 from miyabi.common.v1.problem_pb2 import ProblemKind
@@ -147,6 +147,7 @@ async def _check(
     report.problems += await effect_problems(system.github, issues=report.plan.issues)
     batches = [name.partition("/")[2] for name, _ in followed]
     report.problems += await queue_problems(system.valkey.url, prefix=prefix(0), batches=batches)
+    report.problems += await measurement_problems(system.valkey.url, [seen[0].events for _, seen in followed])
     report.problems += system.unplanned
     report.figures["tasks_by_attempts"] = dict(sorted(counted.items()))
 
@@ -163,6 +164,7 @@ def _figures(system: ChaosSystem, watchers: Watchers, *, cuts: int, took: float)
         "codes": dict(watchers.codes),
         "coordinators": COORDINATORS,
         "agents": AGENTS,
+        "dashboards": DASHBOARDS,
     }
 
 

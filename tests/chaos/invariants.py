@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
@@ -14,9 +16,15 @@ from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.event_pb2 import BatchEvent
 from miyabi.coordinator.v1.state_pb2 import RunState
 from miyabi_coordinator.translate.replay import differences, rebuild
+from miyabi_core.redis import connect
+from miyabi_dashboard.monitor.reporting.of_batch import measured
+from miyabi_dashboard.monitor.storing import Bucket, MeasurementStore
 
 #: Keys of a shard that are empty when nothing is under way.
 QUEUES = ("leases", "deadlines", "claims", "timers", *(f"ready:{kind}" for kind in range(1, 8)))
+
+#: Seconds for the dashboards to measure the last events: a lease of a killed one has to end first.
+MEASURE_SECONDS = 60
 
 #: Queues of a batch whose tasks wait for the batch itself.
 PARKED = ("held", "waiting")
@@ -98,3 +106,31 @@ async def queue_problems(url: str, *, prefix: str, batches: list[str]) -> list[s
             parked = [queue for queue in PARKED if await store.zcard(f"{prefix}batch:{batch}:{queue}")]
             problems += [f"batch {batch} still has parked tasks in {queue}" for queue in parked]
     return problems
+
+
+async def measurement_problems(url: str, logs: Sequence[Sequence[BatchEvent]]) -> list[str]:
+    """Return which durations and counts the dashboards have measured otherwise than the logs have them, each once."""
+    expected: Counter[str] = Counter()
+    for log in logs:
+        expected += _figures(measured([event for event in log if event.sequence]).bucket)
+    client = connect(url, max_connections=2)
+    store, found = MeasurementStore(client), Counter[str]()
+    try:
+        async with asyncio.timeout(MEASURE_SECONDS):
+            while found.total() < expected.total():
+                await asyncio.sleep(0.2)
+                whole = Bucket(1 << 30)
+                for fields in (await store.load(await store.names())).values():
+                    whole.merge(Bucket.decode(fields))
+                found = _figures(whole)
+    except TimeoutError:
+        return [f"measured: {dict(_unlike(found, expected))}"]
+    finally:
+        await client.aclose()
+    return [f"measured: {name}: {count}" for name, count in _unlike(found, expected).items()]
+
+
+def _figures(bucket: Bucket) -> Counter[str]:
+    """Return how many durations and how much of each count there is."""
+    durations = {str(tuple(key)): series.durations.count for key, series in bucket.series.items()}
+    return Counter({**durations, **{str(tuple(key)): tally.amount for key, tally in bucket.tallies.items()}})

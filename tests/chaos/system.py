@@ -1,4 +1,4 @@
-"""Everything that is killed: three coordinators, six agents, a gateway and a Valkey, with relays between them."""
+"""Everything that is killed: coordinators, agents, a gateway, dashboards and a Valkey, with relays between them."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ from miyabi_core.valkey import EmbeddedValkey
 
 #: Replicas and agent processes.
 COORDINATORS, AGENTS = 3, 6
+#: Replicas that measure, one at a time.
+DASHBOARDS = 2
 #: How fast GitHub's clock runs: its limits, which both sides keep, would make three minutes of kills an hour of waiting.
 CLOCK = "60"
 #: Short, so that a killed agent's task is leased again within the run.
@@ -109,7 +111,8 @@ async def chaos_system(folder: Path, *, issues: int) -> AsyncIterator[ChaosSyste
         system = ChaosSystem(folder, valkey)
         stack.push_async_callback(_stop, system)
         await _start_github(system, issues)
-        ports = {name: free_port() for name in ("gateway", *(f"coordinator-{i}" for i in range(COORDINATORS)))}
+        replicas = [f"coordinator-{i}" for i in range(COORDINATORS)] + [f"dashboard-{i}" for i in range(DASHBOARDS)]
+        ports = {name: free_port() for name in ("gateway", *replicas)}
         targets = {**ports, _VALKEY: valkey.port, "github": int(system.github.rpartition(":")[2])}
         for name, port in targets.items():
             system.relays[name] = await stack.enter_async_context(Relay(name, port))
@@ -184,6 +187,15 @@ async def _start_services(system: ChaosSystem, ports: dict[str, int]) -> None:
             "MIYABI_COORDINATOR_GATEWAY": f"127.0.0.1:{relays['gateway']}",
         }
         await system.launch(name, ("-m", "miyabi_coordinator"), {**redis, **LEASES, **settings}, announces=False)
+    for index in range(DASHBOARDS):
+        name = f"dashboard-{index}"
+        settings = {
+            "MIYABI_DASHBOARD_ADDRESS": f"127.0.0.1:{ports[name]}",
+            "MIYABI_DASHBOARD_HTTP_ADDRESS": f"127.0.0.1:{free_port()}",
+            "MIYABI_DASHBOARD_COORDINATOR": system.coordinators(index),
+            "MIYABI_DASHBOARD_GATEWAY": f"127.0.0.1:{relays['gateway']}",
+        }
+        await system.launch(name, ("-m", "miyabi_dashboard"), {**redis, **settings}, announces=False)
     for index in range(AGENTS):
         name = f"agent-{index}"
         targets = ("--coordinators", system.coordinators(index), "--gateway", f"127.0.0.1:{relays['gateway']}")

@@ -45,7 +45,7 @@ class _SegmentKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SegmentKi
     SEGMENT_KIND_APPROVAL: _SegmentKind.ValueType  # 6
     """A person was asked."""
     SEGMENT_KIND_PAUSED: _SegmentKind.ValueType  # 7
-    """The batch was paused."""
+    """The batch was paused, or had ended until it was retried."""
     SEGMENT_KIND_ORDER_WAIT: _SegmentKind.ValueType  # 8
     """The run waited for other issues of its batch."""
     SEGMENT_KIND_FIX_ROUND: _SegmentKind.ValueType  # 9
@@ -69,7 +69,7 @@ SEGMENT_KIND_SLOT_WAIT: SegmentKind.ValueType  # 5
 SEGMENT_KIND_APPROVAL: SegmentKind.ValueType  # 6
 """A person was asked."""
 SEGMENT_KIND_PAUSED: SegmentKind.ValueType  # 7
-"""The batch was paused."""
+"""The batch was paused, or had ended until it was retried."""
 SEGMENT_KIND_ORDER_WAIT: SegmentKind.ValueType  # 8
 """The run waited for other issues of its batch."""
 SEGMENT_KIND_FIX_ROUND: SegmentKind.ValueType  # 9
@@ -370,7 +370,7 @@ class GetPerformanceReportResponse(_message.Message):
 
     @_builtins.property
     def tools(self) -> _containers.RepeatedCompositeFieldContainer[Global___DurationSummary]:
-        """By tool, model calls left out."""
+        """By tool; calls of models and calls to GitHub have lists of their own."""
 
     @_builtins.property
     def agents(self) -> _containers.RepeatedCompositeFieldContainer[Global___DurationSummary]:
@@ -386,7 +386,7 @@ class GetPerformanceReportResponse(_message.Message):
 
     @_builtins.property
     def period(self) -> Global___Period:
-        """The period that the report really covers; of a batch from its acceptance to its end, or to its newest event."""
+        """The period that the report covers; of a batch from its acceptance to its end, or to its newest event."""
 
     @_builtins.property
     def totals(self) -> Global___Totals:
@@ -402,7 +402,7 @@ class GetPerformanceReportResponse(_message.Message):
 
     @_builtins.property
     def gateway_waits(self) -> _containers.RepeatedCompositeFieldContainer[Global___DurationSummary]:
-        """Calls to GitHub and pushes by the gateway, by tool, with what they waited there for GitHub's limits."""
+        """Calls to GitHub through the gateway and pushes, by tool, with what they waited there for GitHub's limits."""
 
     @_builtins.property
     def critical_paths(self) -> _containers.RepeatedCompositeFieldContainer[Global___CriticalPath]:
@@ -418,7 +418,7 @@ class GetPerformanceReportResponse(_message.Message):
 
     @_builtins.property
     def rate_limits(self) -> _containers.RepeatedCompositeFieldContainer[Global___RateLimitUse]:
-        """The gateway's limits as they are now; empty where the dashboard knows no gateway."""
+        """The gateway's limits as they are now; empty, and said in `not_measured`, where it does not answer."""
 
     @_builtins.property
     def not_measured(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -653,7 +653,9 @@ class CriticalPath(_message.Message):
 
     @_builtins.property
     def what_ifs(self) -> _containers.RepeatedCompositeFieldContainer[Global___WhatIf]:
-        """What would have ended it sooner, most gain first; by re-running the schedule on the measured durations. Of a batch only."""
+        """What would have ended it sooner, most gain first, at most 10; by re-running the schedule on the measured durations. Of a
+        batch only; not where issues were retried, or are more than 1,000: `not_measured` says so.
+        """
 
     def __init__(
         self,

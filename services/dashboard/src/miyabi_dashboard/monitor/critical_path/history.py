@@ -91,6 +91,11 @@ class History:
     leased: list[tuple[float, int]] = field(default_factory=list)
     paused: list[tuple[float, float]] = field(default_factory=list)
 
+    @property
+    def most_leased(self) -> int:
+        """Tasks that were leased at once, at most."""
+        return max((count for _, count in self.leased), default=0)
+
 
 def read_history(events: Iterable[BatchEvent]) -> History:
     """Return the story of a batch from its committed events, oldest first."""

@@ -35,7 +35,7 @@ def plan_of(history: History, *, slots: int = 0) -> Plan:
     usual = _usual(history)
     ordered = history.ordered and 1 < len(history.runs) <= MOST_ORDERED
     runs = tuple(_run(history, run, usual, ordered=ordered) for run in history.runs.values())
-    most = max((count for _, count in history.leased), default=0)
+    most = history.most_leased
     pauses = [(begin, min(end, history.ended)) for begin, end in history.paused]
     return Plan(
         runs,

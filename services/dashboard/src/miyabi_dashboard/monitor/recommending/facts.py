@@ -41,7 +41,7 @@ def facts_of(analysis: Analysis, bucket: Bucket, *, budget_usd_micros: int = 0) 
     agents = {
         attempt.agent for run in history.runs.values() for task in run.tasks.values() for attempt in task.attempts
     }
-    slots = analysis.plan.seen_slots
+    slots = history.most_leased
     facts: dict[str, Any] = {
         "seconds": seconds,
         "runs": len(history.runs),
