@@ -1,7 +1,8 @@
 /** What the page knows now: the view that the server keeps up to date, and since when it does not. */
 
+import { SvelteSet } from "svelte/reactivity";
 import { ApiError, get } from "../wire/http";
-import { connect } from "../wire/connection";
+import { connect, type Connection } from "../wire/connection";
 import type { Batch, Issue } from "./batch";
 import { emptyView, withRuns, type View } from "./state";
 
@@ -20,12 +21,13 @@ class Live {
   now = $state(Date.now());
   problem = $state<ApiError | undefined>();
   /** Names of batches that the server says it does not have. */
-  readonly missing = new Set<string>();
+  readonly missing = new SvelteSet<string>();
   /** The batch that the page shows: it is kept complete. */
   wanted = "";
 
   #current: View = emptyView();
   #drawing = false;
+  #connection: Connection | undefined;
   readonly #loading = new Set<string>();
 
   /** Batches, newest first; each another object when something of it changed. */
@@ -38,7 +40,7 @@ class Live {
   start(): () => void {
     const ticking = setInterval(() => (this.now = Date.now()), 1000);
     const refreshing = setInterval(() => this.#refresh(), REFRESH);
-    const end = connect({
+    const connection = connect({
       view: () => this.#current,
       changed: (next) => this.#take(next),
       connected: (yes) => {
@@ -47,10 +49,12 @@ class Live {
       },
       refused: () => location.assign("/login"),
     });
+    this.#connection = connection;
+    connection.read(this.wanted);
     return () => {
       clearInterval(ticking);
       clearInterval(refreshing);
-      end();
+      connection.end();
     };
   }
 
@@ -75,6 +79,7 @@ class Live {
   /** See to it that the batch on the page is complete. */
   want(name: string): void {
     this.wanted = name;
+    this.#connection?.read(name);
     this.problem = undefined;
     if (name && !this.#current.batches.get(name)?.complete && !this.missing.has(name)) void this.load(name);
   }

@@ -94,6 +94,14 @@ export function applyEvents(view: View, events: Numbered[]): void {
   }
 }
 
+/** Lay what models are writing over the view, in place; it has no number, and is not sent again. */
+export function applyTexts(view: View, texts: Json[]): void {
+  for (const event of texts) {
+    const batch = view.batches.get(text(event["batch"]));
+    if (batch) applyToBatch(batch, event);
+  }
+}
+
 function applyEvent(view: View, event: Json, key: string): void {
   if ("coordinator" in event) {
     const back = event["coordinator"] === true && !view.coordinator;

@@ -1,6 +1,6 @@
 /** Keeps a WebSocket open: resumes where it was, starts over where that cannot be. */
 
-import { applyEvents, fromSnapshot, GapError, type Numbered, type View } from "../state/state";
+import { applyEvents, applyTexts, fromSnapshot, GapError, type Numbered, type View } from "../state/state";
 import { object, objects, text } from "./json";
 import { protoNames } from "./names";
 
@@ -10,6 +10,8 @@ const LONGEST_DELAY = 5000;
 const SILENCE = 15_000;
 const ANSWER_WITHIN = 4000;
 
+const BATCH = /^batches\/[0-7][0-9A-HJKMNP-TV-Z]{25}$/;
+
 export interface Listener {
   view(): View;
   changed(view: View): void;
@@ -18,8 +20,15 @@ export interface Listener {
   refused(): void;
 }
 
-/** Connect and stay connected; the result ends it. */
-export function connect(listener: Listener): () => void {
+export interface Connection {
+  /** Read along what models write for a batch, `batches/ULID`, and for no other; empty: for none. */
+  read(batch: string): void;
+  end(): void;
+}
+
+/** Connect and stay connected. */
+export function connect(listener: Listener): Connection {
+  let reading = "";
   let delay = FIRST_DELAY;
   let closed = false;
   let heard = Date.now();
@@ -29,8 +38,11 @@ export function connect(listener: Listener): () => void {
   function open(resume: boolean): void {
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     const { epoch, sequence } = listener.view();
-    const after = resume && epoch ? `?after=${sequence}&epoch=${encodeURIComponent(epoch)}` : "";
-    const mine = new WebSocket(`${scheme}://${location.host}/ws${after}`);
+    const query = new URLSearchParams({
+      ...(resume && epoch ? { after: String(sequence), epoch } : {}),
+      ...(reading ? { texts: reading } : {}),
+    });
+    const mine = new WebSocket(`${scheme}://${location.host}/ws?${query}`);
     socket = mine;
     mine.onopen = () => {
       delay = FIRST_DELAY;
@@ -46,6 +58,10 @@ export function connect(listener: Listener): () => void {
     };
   }
 
+  function tell(): void {
+    if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ type: "texts", batch: reading }));
+  }
+
   async function again(): Promise<void> {
     socket = undefined;
     listener.connected(false);
@@ -59,6 +75,11 @@ export function connect(listener: Listener): () => void {
     const message = object(protoNames(JSON.parse(data)));
     if (text(message["type"]) === "snapshot") {
       listener.changed(fromSnapshot(message, listener.view()));
+      return;
+    }
+    if (text(message["type"]) === "deltas") {
+      applyTexts(listener.view(), objects(message["texts"]));
+      listener.changed(listener.view());
       return;
     }
     if (!("events" in message)) return;
@@ -93,12 +114,22 @@ export function connect(listener: Listener): () => void {
   };
   window.addEventListener("online", hurry);
   open(false);
-  return () => {
-    closed = true;
-    clearTimeout(timer);
-    clearInterval(guard);
-    window.removeEventListener("online", hurry);
-    socket?.close();
+  return {
+    read(name) {
+      // An address that somebody typed may name anything; the server closes on what is no name.
+      const batch = BATCH.test(name) ? name : "";
+      if (batch === reading) return;
+      reading = batch;
+      if (socket?.readyState === WebSocket.OPEN) tell();
+      else socket?.addEventListener("open", tell, { once: true });
+    },
+    end() {
+      closed = true;
+      clearTimeout(timer);
+      clearInterval(guard);
+      window.removeEventListener("online", hurry);
+      socket?.close();
+    },
   };
 }
 
