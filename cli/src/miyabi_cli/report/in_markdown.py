@@ -22,8 +22,8 @@ def _section(section: Section) -> list[GitHubMarkdown]:
     numbered = any(entry.below for entry in section.rows)
     heads = ("", *section.columns) if numbered else section.columns
     shift = int(numbered)
-    rule = ["---:" if position - shift in section.numbers else "---" for position in range(len(heads))]
-    lines = [_row([_text(head) for head in heads]), GitHubMarkdown("| " + " | ".join(rule) + " |")]
+    rule = [ours("---:") if position - shift in section.numbers else ours("---") for position in range(len(heads))]
+    lines = [_row([_text(head) for head in heads]), _row(rule)]
     for number, entry in enumerate(section.rows, 1):
         first = [ours("{number}", number=number)] if numbered else []
         lines.append(_row([*first, *map(_text, entry.cells)]))
@@ -42,7 +42,7 @@ def _section(section: Section) -> list[GitHubMarkdown]:
 
 def _row(cells: list[GitHubMarkdown]) -> GitHubMarkdown:
     """Return a row of a table; an empty cell is one all the same."""
-    return GitHubMarkdown("| " + " | ".join(cell(entry).text for entry in cells) + " |")
+    return ours("| {cells} |", cells=joined([cell(entry) or ours(" ") for entry in cells], by=" | "))
 
 
 def _list(facts: tuple[tuple[str, str], ...]) -> GitHubMarkdown:
