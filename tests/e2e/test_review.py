@@ -1,4 +1,4 @@
-"""The review of a pull request of a fork, through every process: its own change, one comment, a verdict in words."""
+"""The review of a pull request of a fork, through every process: its own change, one review, a verdict in words."""
 
 from __future__ import annotations
 
@@ -66,11 +66,11 @@ async def review(system: System, number: int) -> list[BatchEvent]:
     return [event async for event in system.client.submit(request)]
 
 
-async def comments(system: System, number: int) -> list[str]:
-    """Return what is said on a pull request."""
+async def reviews(system: System, number: int) -> list[dict[str, Any]]:
+    """Return the reviews of a pull request."""
     repositories = (await system.github_state())["repositories"]
     items = next(one["items"] for one in repositories if one["full_name"] == REPOSITORY)
-    return [entry["body"] for item in items if item["number"] == number for entry in item["comments"]]
+    return [entry for item in items if item["number"] == number for entry in item["reviews"]]
 
 
 def mixed(path: Path) -> None:
@@ -84,7 +84,7 @@ def mixed(path: Path) -> None:
 
 
 async def test_a_fork_s_pull_request_is_reviewed_by_its_own_change(system: System, tmp_path: Path) -> None:
-    """After base moved on: only the head's own files, what was left out with its reason, and one comment for two runs."""
+    """After base moved on: only the head's own files, what was left out with its reason, and one review for two runs."""
     contributor = Contributor(system, tmp_path, "frances")
     number = await contributor.open(mixed)
     moved = "def f(text):\n    return eval(text)\n"
@@ -93,7 +93,11 @@ async def test_a_fork_s_pull_request_is_reviewed_by_its_own_change(system: Syste
         finished = (await review(system, number))[-1].batch_finished
         assert [result.state for result in finished.results] == [RunState.RUN_STATE_SUCCEEDED], finished.results
         assert finished.results[0].review_score == 80
-    (said,) = await comments(system, number)
+    (posted,) = await reviews(system, number)
+    said = posted["body"]
+    assert (posted["state"], [(one["path"], one["line"]) for one in posted["comments"]]) == (
+        "COMMENTED", [("items/one.py", 3)]
+    )  # fmt: skip
     for words in (
         "80 of 100", "6 files of", "F401", "items/item\\_0001.py: deleted", "logo.png: binary", ": a symbolic link, which is not followed",
         "items/second.py, tests/test\\_existing.py: changed in name or mode only",
@@ -124,7 +128,7 @@ async def test_a_change_that_was_not_read_has_no_score(
     number = await Contributor(system, tmp_path, name).open(EDITS[name])
     (result,) = (await review(system, number))[-1].batch_finished.results
     assert (result.state, result.review_score) == (state, -1)
-    assert words in (await comments(system, number))[0]
+    assert words in next(one["body"] for one in await reviews(system, number))
     if state == RunState.RUN_STATE_FAILED:
         assert result.failure_reason == FailureReason.FAILURE_REASON_REVIEW_INCOMPLETE
         assert words in result.failure_message

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from miyabi_agents.analysers.base import LOW, MEDIUM, RawFinding, Subject
-from miyabi_core.text import shortened, split_lines
+from miyabi_core.text import first, shortened, split_lines
 
 #: Who found it, as findings and analysers are listed.
 MODEL = "model"
@@ -60,7 +60,8 @@ def quoted(concerns: Sequence[Mapping[str, Any]], subject: Subject) -> Concerns:
     names = {subject.shown.get(path, path): path for path in subject.files}
     kept = Concerns()
     known: dict[str, dict[bytes, int]] = {}
-    for concern in concerns[:MAX_CONCERNS]:
+    looked_at, rest = first(concerns, MAX_CONCERNS)
+    for concern in looked_at:
         path = names.get(concern["path"], "")
         if path and path not in known:
             known[path] = _changed(subject, path)
@@ -72,7 +73,7 @@ def quoted(concerns: Sequence[Mapping[str, Any]], subject: Subject) -> Concerns:
             )
         else:
             kept.dropped += 1
-    kept.dropped += len(concerns[MAX_CONCERNS:])
+    kept.dropped += rest
     return kept
 
 

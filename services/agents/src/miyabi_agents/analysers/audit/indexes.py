@@ -16,7 +16,7 @@ from miyabi_agents.analysers.base import our_folders
 from miyabi_agents.errors import EnvironmentBuildError
 from miyabi_agents.ports import TaskContext
 from miyabi_agents.toolchains.port import Phase, Recipe, Step
-from miyabi_core.text import enumerated
+from miyabi_core.text import enumerated, first
 
 #: Indexes that give advisories.
 ECOSYSTEMS = frozenset({PYPI, NPM})
@@ -60,7 +60,7 @@ async def look_up(context: TaskContext, ecosystem: str, wanted: Sequence[Depende
         EnvironmentBuildError: the index could not be reached, or may not be, or gives no advisories, as mirrors do.
         SandboxError: the sandbox cannot be used.
     """
-    chosen = sorted(wanted)[:MAX_ASKED]
+    chosen, unasked = first(sorted(wanted), MAX_ASKED)
     recipe = _recipe(chosen)
     opened = context.environments.open(recipe, _NoFiles(), check_out=_lay_nothing, repository=NAME)
     async with opened as environment:
@@ -74,8 +74,8 @@ async def look_up(context: TaskContext, ecosystem: str, wanted: Sequence[Depende
     notes = []
     if said["unknown"]:
         notes.append(f"the index does not know {enumerated(said['unknown'], NAMED)}")
-    if len(wanted) > len(chosen):
-        notes.append(f"{len(wanted) - len(chosen)} of {len(wanted)} versions were not asked for")
+    if unasked:
+        notes.append(f"{unasked} of {len(wanted)} versions were not asked for")
     known.notes = notes
     return known
 
