@@ -7,6 +7,7 @@ import asyncio
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
 from miyabi_core.errors import PermissionDeniedError, UnauthenticatedError
+from miyabi_core.text import shortened
 from miyabi_dashboard.door.door import Admission, Door
 from miyabi_dashboard.intake.events import InvalidEventError
 from miyabi_dashboard.live.hub import Client, Hub
@@ -53,7 +54,7 @@ class EventSocket:
                     sender.cancel()
         except* InvalidEventError as errors:
             problem = _first(errors)
-            await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=str(problem).encode()[:_MOST_REASON_BYTES])
+            await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=_reason(problem))
         finally:
             if client is not None:
                 self._hub.detach(client)
@@ -159,8 +160,13 @@ class _Sender:
 
 #: What may lie unsent in a client's buffer before its messages wait in its queue, which is bounded: a few ticks.
 _MOST_UNSENT_BYTES = 32 << 10
-#: A close frame's reason has so much room (RFC 6455 section 5.5: 125 bytes, two of them the code).
-_MOST_REASON_BYTES = 123
+#: A close frame's reason has room for 123 bytes (RFC 6455 section 5.5); a mark of what was cut takes some of them.
+_MOST_REASON = 80
+
+
+def _reason(problem: InvalidEventError) -> bytes:
+    """Return what is wrong, as long as a close frame has room."""
+    return shortened(str(problem).encode("ascii", "backslashreplace").decode(), _MOST_REASON).encode()
 
 
 async def _write(socket: web.WebSocketResponse, message: bytes) -> None:

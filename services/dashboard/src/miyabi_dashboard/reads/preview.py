@@ -118,7 +118,10 @@ def estimate(costs: list[float], issues: int) -> dict[str, Any] | None:
     if len(costs) < LEAST_SAMPLES:
         return None
     low, _, high = quantiles(costs, n=4, method="inclusive")
-    basis = "first to third quartile of what issues of this repository's newest batches of this pipeline have cost"
+    basis = (
+        "first to third quartile of what each issue of this repository's newest batches of this pipeline has cost, of"
+        f" {MOST_BATCHES} batches at most"
+    )
     return {
         "usdLow": round(low * issues, 4), "usdHigh": round(high * issues, 4), "basis": basis, "samples": len(costs),
     }  # fmt: skip
