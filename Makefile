@@ -12,7 +12,7 @@ COV_TIMEOUT ?= 240
 PYTEST = $(BIN)/pytest -n $(WORKERS) --dist loadgroup
 WEB := services/dashboard/web
 NPM = PATH="$(CURDIR)/.tools/node/bin:$$PATH" npm --prefix $(WEB) run --silent
-.PHONY: help setup setup-dev grpcurl proto proto-check proto-release fmt fmt-check lint typecheck imports web-check \
+.PHONY: help setup setup-dev grpcurl promtool proto proto-check proto-release fmt fmt-check lint typecheck imports web-check \
         test test-slow test-browser test-all test-unit test-integration test-e2e cov check run demo bench chaos fuzz images k8s-render \
         k8s-validate up down status logs test-k8s clean
 
@@ -39,7 +39,10 @@ test: setup-dev ## All tests but those marked slow
 	$(PYTEST) -m "not slow" $(PYTEST_FLAGS)
 	@echo 'Tests marked slow were left out: `make test-slow` runs them, `make test-all` and `make check` everything.'
 
-test-slow: setup-dev ## Tests marked slow: what takes long whatever one does, each with its reason
+promtool: ## Build promtool into .tools/bin: two minutes on two cores, once
+	@$(PYTHON) -m scripts.bootstrap promtool
+
+test-slow: setup-dev promtool ## Tests marked slow: what takes long whatever one does, each with its reason
 	$(PYTEST) -m "slow and not browser" $(PYTEST_FLAGS)
 
 test-browser: setup-dev ## The page in a real Chromium, which has to be installed; not part of check; IMAGES=1 writes docs/images

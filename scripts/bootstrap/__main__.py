@@ -10,16 +10,25 @@ import argparse
 import fcntl
 import platform
 import sys
+from collections.abc import Callable
+from functools import partial
 
-from scripts.bootstrap.grpcurl import grpcurl
+from scripts.bootstrap.go_programs import GRPCURL, PROMTOOL, ensure
 from scripts.bootstrap.packages import tools
 from scripts.bootstrap.page import page
 from scripts.bootstrap.published import schemas
 from scripts.bootstrap.step import TOOLS, fail
 
 #: Each step, in the order in which they run: uv and the Python packages, which the others need; Node where there is
-#: none, and the page; what GitHub publishes, for tests; grpcurl.
-STEPS = {"tools": tools, "web": page, "schemas": schemas, "grpcurl": grpcurl}
+#: none, and the page; what GitHub publishes, for tests; programs
+#: that tests use.
+STEPS: dict[str, Callable[[], None]] = {
+    "tools": tools,
+    "web": page,
+    "schemas": schemas,
+    "grpcurl": partial(ensure, GRPCURL),
+    "promtool": partial(ensure, PROMTOOL),
+}
 
 
 def main() -> None:
