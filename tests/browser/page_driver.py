@@ -115,7 +115,7 @@ class PageDriver:
         return await answer.json()
 
     async def submit(self, *numbers: int, **fields: Any) -> str:
-        """Submit issues of the toy repository; returns the batch's name."""
+        """Submit issues, of the toy repository unless it is said; returns the batch's name."""
         request = {"repository": "acme/synthetic", "issueNumbers": list(numbers), "concurrency": 4, **fields}
         name: str = (await self.ask("batches", request))["batch"]["name"]
         return name

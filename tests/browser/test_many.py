@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 import pytest
 import pytest_asyncio
 from page_driver import PageDriver
 from playwright.async_api import Browser, expect
-from running_system import System
+
+from benchmarks.stack import bench_stack
+from miyabi_coordinator.testing import REPOSITORY
 
 #: Frames in a second while one scrolls.
 SMOOTH = 50
@@ -34,23 +37,40 @@ _SCROLL = """
 """
 
 
+@dataclass(frozen=True)
+class Thousand:
+    """A dashboard and its batch of a thousand issues."""
+
+    origin: str
+    name: str
+
+
 @pytest_asyncio.fixture(scope="module")
-async def thousand(system: System, browser: Browser) -> AsyncIterator[str]:
-    """A paused batch of a thousand issues."""
-    async with PageDriver.opened(browser, system.stack.page) as page:
-        request = {"repository": "acme/synthetic", "query": {"limit": 1000}, "concurrency": 4, "noGrouping": True}
-        name: str = (await page.ask("batches", request))["batch"]["name"]
-        await page.ask(f"{name}/pause", {})
-        yield name
-        await page.cancel(name)
+async def thousand(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Thousand]:
+    """A thousand issues, eight of which are worked on at a time; coordinator and dashboard are real, GitHub is in memory."""
+    async with bench_stack(tmp_path_factory.mktemp("many"), issues=1000) as stack:
+        target, _ = await stack.coordinator()
+        await stack.agent(target, slots=8, seconds=2.0)
+        origin, _ = await stack.dashboard(target)
+        async with PageDriver.opened(browser, origin) as page:
+            name = await page.submit(*range(1, 1001), repository=REPOSITORY, concurrency=8)
+            yield Thousand(origin, name)
+
+
+@pytest_asyncio.fixture
+async def page(thousand: Thousand, browser: Browser) -> AsyncIterator[PageDriver]:
+    """A fresh page of that dashboard."""
+    async with PageDriver.opened(browser, thousand.origin) as driver:
+        yield driver
+        assert driver.errors == []
 
 
 @pytest.mark.parametrize(
     ("tab", "box"), [("issues", ".virtual"), ("timeline", ".virtual"), ("graph", ".drawing"), ("events", ".virtual")]
 )
-async def test_thousand_issues_scroll_smoothly(page: PageDriver, thousand: str, tab: str, box: str) -> None:
+async def test_thousand_issues_scroll_smoothly(page: PageDriver, thousand: Thousand, tab: str, box: str) -> None:
     """From the first to the last at 50 frames a second, with no more on the page than is in sight."""
-    await page.go(f"#/{thousand}/{tab}")
+    await page.go(f"#/{thousand.name}/{tab}")
     await expect(page.page.locator(f"main {box}")).to_be_visible()
     await page.page.wait_for_function(
         "selector => { const box = document.querySelector(selector); return box.scrollHeight > 1.5 * box.clientHeight }",
@@ -62,9 +82,8 @@ async def test_thousand_issues_scroll_smoothly(page: PageDriver, thousand: str, 
     assert await page.page.locator("main *").count() < 4000
 
 
-async def test_first_view_is_light_and_quick(browser: Browser, system: System, thousand: str) -> None:
+async def test_first_view_is_light_and_quick(browser: Browser, thousand: Thousand) -> None:
     """At most 120 KB of compressed JavaScript; the batches are shown within a second of the first request."""
-    assert thousand
     watch = """
     new MutationObserver((_, self) => {
       if (!document.querySelector('.overview a[data-line]')) return;
@@ -74,7 +93,7 @@ async def test_first_view_is_light_and_quick(browser: Browser, system: System, t
     """
     times: list[float] = []
     for _ in range(3):
-        async with PageDriver.opened(browser, system.stack.page, service_workers="block") as page:
+        async with PageDriver.opened(browser, thousand.origin, service_workers="block") as page:
             await page.page.add_init_script(watch)
             await page.go()
             times.append(await page.page.evaluate("window.shownAt"))
