@@ -19,10 +19,10 @@ from miyabi_dashboard.reads.timelines import Timelines
 from miyabi_dashboard.serving.parameters import (
     AFTER,
     BATCH,
+    NAMED_BATCH,
     NUMBER,
     PAGE_TOKEN,
     REPOSITORY,
-    ULID_PATTERN,
     array_of,
     object_of,
     page_size,
@@ -37,7 +37,6 @@ from miyabi_dashboard.upstream import CALL_SECONDS, Upstream, as_dict
 MOST_EVENTS = 1000
 #: States that batches are asked for by.
 _STATES = [name for name, number in BatchState.items() if number]
-_NAME_PATTERN = f"^(batches/)?{ULID_PATTERN.strip('^')}"
 _SPAN = object_of(
     taskId={"type": "string"}, kind={"type": "string"}, attempt={"type": "integer"}, fixRound={"type": "integer"},
     phase={"enum": ["wait", "work", "approval", "backoff"]}, start={"type": "number"}, end={"type": ["number", "null"]},
@@ -87,7 +86,7 @@ class BatchReads:
             text("task", "Only calls of this task.", pattern="^[a-z0-9-]{0,64}$"), page_size(100, 20), PAGE_TOKEN,
         )  # fmt: skip
         graph = (
-            text("batch", "ULID of the batch, or batches/ULID. Default: the newest.", pattern=_NAME_PATTERN),
+            NAMED_BATCH,
             text("level", "What is drawn. Default: tasks, unless there are very many.", enum=["issues", "tasks"]),
         )  # fmt: skip
         one, run = (BATCH,), (BATCH, NUMBER)
@@ -102,7 +101,15 @@ class BatchReads:
             Route(
                 "GET", f"{run_path}/transcript", self._calls, "What models were asked.", calls, READ, transcript, run
             ),
-            Route("GET", "/api/graph", self._graph, "A batch as nodes and edges.", _GRAPH, READ, graph),
+            Route(
+                "GET",
+                "/api/graph",
+                self._graph,
+                "A batch, or the newest, as nodes and edges.",
+                _GRAPH,
+                READ,
+                graph,
+            ),
         ]
 
     async def _list(self, request: web.Request, query: Query) -> Any:

@@ -10,7 +10,7 @@ from miyabi.dashboard.v1 import telemetry_service_pb2 as pb
 from miyabi_core.proto_time import to_timestamp
 from miyabi_dashboard.monitor.reporting import Reports
 from miyabi_dashboard.policy import READ
-from miyabi_dashboard.serving.parameters import AGENT, BATCH, MOST_NUMBER, REPOSITORY, text, whole
+from miyabi_dashboard.serving.parameters import AGENT, MOST_NUMBER, NAMED_BATCH, REPOSITORY, text, whole
 from miyabi_dashboard.serving.query import Query
 from miyabi_dashboard.serving.routes import Route
 from miyabi_dashboard.upstream import as_dict
@@ -18,13 +18,13 @@ from miyabi_dashboard.upstream import as_dict
 #: Longest name of a model.
 _MODEL = 100
 _PARAMETERS = (
-    BATCH,
+    NAMED_BATCH,
     REPOSITORY,
     AGENT,
     text("model", "Only calls of this model.", maxLength=_MODEL),
     whole("issue", "Only this issue of the batch.", 1, MOST_NUMBER),
-    text("startTime", "From here; refused with batch.", format="date-time"),
-    text("endTime", "To here; refused with batch.", format="date-time"),
+    text("start", "From here; refused with batch.", format="date-time"),
+    text("end", "To here; refused with batch.", format="date-time"),
 )
 
 
@@ -47,14 +47,14 @@ class Measurements:
         """Answer what was measured."""
         del request
         wanted = pb.GetPerformanceReportRequest(
-            batch=f"batches/{query['batch']}" if "batch" in query else "",
+            batch=f"batches/{query['batch'].removeprefix('batches/')}" if "batch" in query else "",
             repository=query.get("repository", ""),
             model=query.get("model", ""),
             agent=query.get("agent", ""),
             issue_number=query.get("issue", 0),
         )
-        if "startTime" in query:
-            wanted.start_time.CopyFrom(to_timestamp(query["startTime"]))
-        if "endTime" in query:
-            wanted.end_time.CopyFrom(to_timestamp(query["endTime"]))
+        if "start" in query:
+            wanted.start_time.CopyFrom(to_timestamp(query["start"]))
+        if "end" in query:
+            wanted.end_time.CopyFrom(to_timestamp(query["end"]))
         return as_dict(await self._reports.report(wanted))

@@ -28,6 +28,8 @@ def whole(name: str, description: str, lowest: int, highest: int, *, default: in
 
 
 BATCH = text("batch", "ULID of the batch.", pattern=ULID_PATTERN)
+#: Where a batch is named in a query.
+NAMED_BATCH = text("batch", "ULID of the batch, or batches/ULID.", pattern=f"^(batches/)?{ULID_PATTERN.strip('^')}")
 NUMBER = whole("number", "Number of the issue.", 1, MOST_NUMBER)
 AGENT = text("agent", "Id of the agent.", pattern="^[A-Za-z0-9._-]{1,128}$")
 REPOSITORY = text("repository", "Only of this owner/name.", pattern=REPOSITORY_PATTERN)
