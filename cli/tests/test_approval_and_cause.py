@@ -22,9 +22,9 @@ from miyabi.coordinator.v1.event_pb2 import BatchEvent, RunStateChanged
 from miyabi.coordinator.v1.state_pb2 import FailureReason, RunState
 from miyabi_cli.client import coordinator
 from miyabi_cli.commands.local.try_ import approve_waiting
-from miyabi_cli.evidence_view import telling
 from miyabi_cli.settings import CliSettings
-from miyabi_cli.views import BatchView, LogView, TerminalView
+from miyabi_cli.showing.evidence_view import telling
+from miyabi_cli.showing.views import BatchView, LogView, TerminalView
 from miyabi_core.testing import running_server
 
 REASON = "The change edits conftest.py, which decides how tests are run."

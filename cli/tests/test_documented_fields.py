@@ -17,13 +17,13 @@ import miyabi.dashboard.v1.telemetry_service_pb2  # noqa: F401 - the pool knows 
 from miyabi.coordinator.v1.batch_pb2 import Agent, Task
 from miyabi.coordinator.v1.result_pb2 import IssueResult
 from miyabi.coordinator.v1.state_pb2 import FailureReason
-from miyabi_cli.agent_view import Running, _as_dict
+from miyabi_cli.asking.request_file import read_request
 from miyabi_cli.machine import Finding
 from miyabi_cli.manual.words import WORDS
 from miyabi_cli.problems import ProblemsError
 from miyabi_cli.report.comparison import comparison_json
-from miyabi_cli.request_file import read_request
-from miyabi_cli.results import as_json
+from miyabi_cli.showing.agent_view import Running, _as_dict
+from miyabi_cli.showing.results import as_json
 from miyabi_core.errors import FailedPreconditionError
 
 ROOT = Path(__file__).resolve().parents[2]

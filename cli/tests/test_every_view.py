@@ -22,18 +22,18 @@ from miyabi.coordinator.v1.result_pb2 import TestVerdict as Verdict
 from miyabi.coordinator.v1.transcript_pb2 import ModelCall
 from miyabi_agents.inspection import Inspection, Look, Refusal
 from miyabi_agents.toolchains.port import Project, RunVerdicts
-from miyabi_cli.batch_view import show_batches
 from miyabi_cli.commands.access import audit
 from miyabi_cli.errors import CliError
-from miyabi_cli.results import show_results
-from miyabi_cli.run_view import show_run
 from miyabi_cli.runtime import show_error
+from miyabi_cli.showing.batch_view import show_batches
+from miyabi_cli.showing.results import show_results
+from miyabi_cli.showing.run_view import show_run
+from miyabi_cli.showing.transcript_view import show_call
+from miyabi_cli.showing.triage_view import TriageView
+from miyabi_cli.showing.views import BatchView, LogView, TerminalView
 from miyabi_cli.terminal import json_line, say_table
-from miyabi_cli.transcript_view import show_call
-from miyabi_cli.triage_view import TriageView
 from miyabi_cli.trial.inspection_view import show_inspection
 from miyabi_cli.trial.place import Place
-from miyabi_cli.views import BatchView, LogView, TerminalView
 
 #: What broke once, and pieces that terminals, rich or typer take for their own.
 PIECES = [

@@ -12,8 +12,8 @@ from test_commands import run_against
 from miyabi.coordinator.v1.batch_pb2 import IssueRun, SharedFiles
 from miyabi.coordinator.v1.event_pb2 import BatchEvent, RunOrdered
 from miyabi.coordinator.v1.state_pb2 import FailureReason, RunState
-from miyabi_cli.evidence_view import Attention
-from miyabi_cli.run_view import show_run
+from miyabi_cli.showing.evidence_view import Attention
+from miyabi_cli.showing.run_view import show_run
 
 REASON = FailureReason.FAILURE_REASON_DUPLICATE
 

@@ -8,7 +8,7 @@ import re
 import pytest
 from test_what_a_person_reads import ADDRESS, result
 
-from miyabi_cli.results import show_results
+from miyabi_cli.showing.results import show_results
 from miyabi_cli.terminal import Terminal
 
 LINK = re.compile(r"\x1b\]8;[^;]*;([^\x1b]*)\x1b\\")

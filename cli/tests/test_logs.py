@@ -14,7 +14,7 @@ from test_every_view import events_of
 
 from miyabi.common.v1.task_kind_pb2 import TaskKind
 from miyabi.coordinator.v1.event_pb2 import BatchEvent, ToolInvocation
-from miyabi_cli.event_lines import _WORDS, is_failure, payload_names, words_of
+from miyabi_cli.showing.event_lines import _WORDS, is_failure, payload_names, words_of
 
 TIME = Timestamp(seconds=1_767_225_600)
 

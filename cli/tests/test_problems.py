@@ -20,9 +20,9 @@ from miyabi.github_gateway.v1.github_gateway_service_pb2_grpc import (
     GitHubGatewayServiceServicer,
     add_GitHubGatewayServiceServicer_to_server,
 )
+from miyabi_cli.asking.request import BatchOptions, build_request
 from miyabi_cli.errors import CliError
 from miyabi_cli.problems import complete_kinds, kind_name, kinds_of, overrulable
-from miyabi_cli.request import BatchOptions, build_request
 from miyabi_core.errors import FailedPreconditionError, UnmetCondition
 from miyabi_core.testing import running_server
 from miyabi_sim.github import SimulatedGitHub

@@ -15,9 +15,9 @@ from miyabi.common.v1.usage_pb2 import Budget
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.batch_pb2 import IssueQuery
 from miyabi.coordinator.v1.state_pb2 import Pipeline
+from miyabi_cli.asking.input_file import MAX_BYTES
+from miyabi_cli.asking.request_file import read_request
 from miyabi_cli.errors import CliError
-from miyabi_cli.input_file import MAX_BYTES
-from miyabi_cli.request_file import read_request
 
 #: A request in which every field but `issue_numbers`, which excludes `query`, has a value of its own.
 FULL = pb.SubmitBatchRequest(

@@ -13,10 +13,10 @@ from test_commands import miyabi, run_against
 from miyabi.coordinator.v1.event_pb2 import BatchEvent, StepChanged
 from miyabi.coordinator.v1.state_pb2 import RunState
 from miyabi_cli.errors import CliError
-from miyabi_cli.results import show_results
 from miyabi_cli.runtime import show_error
-from miyabi_cli.triage_view import TriageView
-from miyabi_cli.views import LogView, TerminalView
+from miyabi_cli.showing.results import show_results
+from miyabi_cli.showing.triage_view import TriageView
+from miyabi_cli.showing.views import LogView, TerminalView
 
 #: What broke, and what would be obeyed.
 EVIL = [

@@ -24,10 +24,10 @@ from miyabi.coordinator.v1.coordinator_service_pb2_grpc import add_CoordinatorSe
 from miyabi.coordinator.v1.event_pb2 import BatchEvent, StepChanged, TaskStateChanged
 from miyabi.coordinator.v1.result_pb2 import IssueResult
 from miyabi.coordinator.v1.state_pb2 import FailureReason, RunState, TaskState
-from miyabi_cli.results import show_results
-from miyabi_cli.run_view import show_run
+from miyabi_cli.showing.results import show_results
+from miyabi_cli.showing.run_view import show_run
+from miyabi_cli.showing.views import TerminalView
 from miyabi_cli.terminal import shown
-from miyabi_cli.views import TerminalView
 from miyabi_core.testing import running_server
 from miyabi_core.text import Untrusted
 

@@ -12,7 +12,7 @@ SOURCES = sorted(
 )
 #: Where `splitlines` may stand, and why: no number of a line comes from there, and no name or content is taken apart.
 ALLOWED = {
-    "cli/src/miyabi_cli/evidence_view.py": "the end of what a runner printed, for a terminal",
+    "cli/src/miyabi_cli/showing/evidence_view.py": "the end of what a runner printed, for a terminal",
     "cli/src/miyabi_cli/stack/processes.py": "the end of a log of ours, for a terminal",
     "cli/src/miyabi_cli/trial/inspection_view.py": "what a build printed, for a terminal",
     "libs/miyabi-core/src/miyabi_core/cluster_keeper.py": "answers of the store, which are ASCII",

@@ -10,8 +10,8 @@ from miyabi.coordinator.v1.event_pb2 import BatchEvent
 from miyabi.coordinator.v1.result_pb2 import IssueResult
 from miyabi.coordinator.v1.state_pb2 import FailureReason, RunState
 from miyabi_cli.errors import EXIT_ISSUE_FAILED, EXIT_OK, StreamEndedError
+from miyabi_cli.showing.views import BatchView
 from miyabi_cli.terminal import ours, say, shown
-from miyabi_cli.views import BatchView
 from miyabi_core.text import Untrusted
 
 

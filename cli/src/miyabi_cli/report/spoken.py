@@ -8,7 +8,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from miyabi_cli.results import USD_MICROS
+from miyabi_cli.showing.results import USD_MICROS
 
 #: What stands where nothing was measured; never a number.
 NOT_MEASURED = "-"

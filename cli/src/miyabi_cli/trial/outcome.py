@@ -12,7 +12,7 @@ from rich.console import Console
 from miyabi.coordinator.v1.batch_pb2 import IssueRun
 from miyabi_agents.errors import WorkspaceError
 from miyabi_agents.workspace.git import git
-from miyabi_cli.run_view import show_run
+from miyabi_cli.showing.run_view import show_run
 from miyabi_cli.terminal import lines, ours, say, shown
 from miyabi_cli.trial.stage import Stage
 from miyabi_core.text import Untrusted, first, split_lines

@@ -8,9 +8,9 @@ import typer
 from rich.table import Table
 
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
-from miyabi_cli.arguments import Json
+from miyabi_cli.asking.arguments import Json
+from miyabi_cli.asking.completion import complete_batches
 from miyabi_cli.client import CoordinatorClient, batch_name, talk
-from miyabi_cli.completion import complete_batches
 from miyabi_cli.runtime import Runtime
 from miyabi_cli.terminal import row, say_table, shown
 from miyabi_cli.wire import json_of

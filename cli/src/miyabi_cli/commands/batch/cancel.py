@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
-from miyabi_cli.arguments import Batch, Json
-from miyabi_cli.batch_view import show_changed
+from miyabi_cli.asking.arguments import Batch, Json
 from miyabi_cli.client import CoordinatorClient, batch_name, talk
 from miyabi_cli.runtime import Runtime
+from miyabi_cli.showing.batch_view import show_changed
 from miyabi_core.ids import new_ulid
 
 

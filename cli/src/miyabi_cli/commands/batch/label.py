@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from miyabi_cli.arguments import Json
+from miyabi_cli.asking.arguments import Json
+from miyabi_cli.asking.request import BatchOptions, build_request
 from miyabi_cli.commands.batch.submit import Force, submitted
-from miyabi_cli.request import BatchOptions, build_request
 from miyabi_cli.runtime import Runtime, run
-from miyabi_cli.triage_view import TriageView
-from miyabi_cli.views import choose_view
+from miyabi_cli.showing.triage_view import TriageView
+from miyabi_cli.showing.views import choose_view
 
 
 def label(

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from miyabi_cli.arguments import Batch, Json
+from miyabi_cli.asking.arguments import Batch, Json
 from miyabi_cli.client import CoordinatorClient, batch_name, talk
 from miyabi_cli.following import follow
 from miyabi_cli.runtime import Runtime
-from miyabi_cli.views import choose_view
+from miyabi_cli.showing.views import choose_view
 
 
 def watch(

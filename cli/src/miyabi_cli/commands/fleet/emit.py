@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from miyabi_cli.arguments import Json
+from miyabi_cli.asking.arguments import Json
+from miyabi_cli.asking.input_file import parsed_file
 from miyabi_cli.errors import CliError
-from miyabi_cli.input_file import parsed_file
 from miyabi_cli.intake import send
 from miyabi_cli.runtime import Runtime, run
 from miyabi_cli.terminal import json_line, ours, say, shown

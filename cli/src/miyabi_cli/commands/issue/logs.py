@@ -11,13 +11,13 @@ import typer
 from miyabi.common.v1.task_kind_pb2 import TaskKind
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.event_pb2 import BatchEvent
-from miyabi_cli.arguments import Batch, Json
-from miyabi_cli.choices import chosen, names_of
+from miyabi_cli.asking.arguments import Batch, Json
+from miyabi_cli.asking.choices import chosen, names_of
+from miyabi_cli.asking.completion import complete_issues
 from miyabi_cli.client import CoordinatorClient, batch_name, talk
-from miyabi_cli.completion import complete_issues
 from miyabi_cli.errors import CliError
-from miyabi_cli.event_lines import is_failure, line_of, payload_names
 from miyabi_cli.runtime import Runtime
+from miyabi_cli.showing.event_lines import is_failure, line_of, payload_names
 from miyabi_cli.terminal import ours, say, shown
 from miyabi_cli.wire import json_of
 from miyabi_core.text import Untrusted

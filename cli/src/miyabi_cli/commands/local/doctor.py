@@ -13,7 +13,7 @@ import typer
 from rich.table import Table
 
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
-from miyabi_cli.arguments import Json
+from miyabi_cli.asking.arguments import Json
 from miyabi_cli.client import coordinator
 from miyabi_cli.errors import EXIT_ISSUE_FAILED, EXIT_OK, EXIT_UNAVAILABLE, CliError
 from miyabi_cli.machine import Finding, sandbox_findings, toolchain_findings

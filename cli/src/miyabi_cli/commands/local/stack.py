@@ -12,18 +12,18 @@ from typing import Annotated
 
 import typer
 
+from miyabi_cli.asking.request import BatchOptions, build_request
 from miyabi_cli.client import coordinator
 from miyabi_cli.errors import EXIT_OK, EXIT_UNAVAILABLE, CliError
 from miyabi_cli.following import follow
 from miyabi_cli.problems import AGAIN
-from miyabi_cli.request import BatchOptions, build_request
 from miyabi_cli.runtime import Runtime, run
+from miyabi_cli.showing.views import choose_view
 from miyabi_cli.stack.local import LocalStack, StackOptions, local_stack
 from miyabi_cli.stack.ports import Ports, any_ports
 from miyabi_cli.stack.signals import until_interrupted
 from miyabi_cli.stack.supervision import supervise
 from miyabi_cli.terminal import ours, say, shown
-from miyabi_cli.views import choose_view
 from miyabi_core.text import Untrusted
 from miyabi_sim.demo import DemoFiles, prepare
 

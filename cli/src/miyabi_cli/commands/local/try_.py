@@ -18,11 +18,12 @@ from miyabi.coordinator.v1.event_pb2 import BatchEvent
 from miyabi.coordinator.v1.state_pb2 import RunState
 from miyabi_agents.errors import AgentError
 from miyabi_agents.sandbox.removal import remove_tree
+from miyabi_cli.asking.request import BatchOptions, build_request
 from miyabi_cli.client import CoordinatorClient, coordinator
 from miyabi_cli.errors import EXIT_ISSUE_FAILED, CliError
 from miyabi_cli.following import follow
-from miyabi_cli.request import BatchOptions, build_request
 from miyabi_cli.runtime import Runtime, run
+from miyabi_cli.showing.views import choose_view
 from miyabi_cli.stack.local import local_stack
 from miyabi_cli.terminal import commit, ours, say, shown
 from miyabi_cli.trial.checkout import Checkout, find
@@ -30,7 +31,6 @@ from miyabi_cli.trial.issue import TrialIssue, read_issue
 from miyabi_cli.trial.outcome import keep, show_outcome
 from miyabi_cli.trial.place import private_folder
 from miyabi_cli.trial.stage import ISSUE, Stage, environment_of, set_stage, settings_of
-from miyabi_cli.views import choose_view
 from miyabi_core.text import Untrusted
 
 #: Most that a trial spends on the model unless told otherwise: a fix costs cents, and nothing is to surprise anybody.

@@ -10,9 +10,9 @@ from typing import Annotated
 
 import typer
 
-from miyabi_cli.arguments import Json
+from miyabi_cli.asking.arguments import Json
+from miyabi_cli.asking.completion import complete_agents, complete_batches
 from miyabi_cli.client import batch_name, coordinator
-from miyabi_cli.completion import complete_agents, complete_batches
 from miyabi_cli.errors import CliError
 from miyabi_cli.report.comparison import Pair, comparison_json, comparison_of
 from miyabi_cli.report.contents import report_of

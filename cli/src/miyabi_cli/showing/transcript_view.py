@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from rich.console import Console
 
 from miyabi.coordinator.v1.transcript_pb2 import ModelCall, TranscriptBlock
-from miyabi_cli.results import USD_MICROS
+from miyabi_cli.showing.results import USD_MICROS
 from miyabi_cli.terminal import TerminalText, joined, ours, say, shown
 from miyabi_core.text import Untrusted, shortened, split_lines
 

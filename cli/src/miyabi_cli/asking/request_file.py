@@ -5,9 +5,9 @@ from __future__ import annotations
 from google.protobuf.json_format import ParseDict, ParseError
 
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
+from miyabi_cli.asking.input_file import parsed_file
+from miyabi_cli.asking.request import checked
 from miyabi_cli.errors import CliError
-from miyabi_cli.input_file import parsed_file
-from miyabi_cli.request import checked
 
 
 def read_request(file: str) -> pb.SubmitBatchRequest:

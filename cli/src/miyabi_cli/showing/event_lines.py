@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from miyabi.coordinator.v1.event_pb2 import BatchEvent, ToolInvocation
 from miyabi.coordinator.v1.state_pb2 import BatchState, RunState, TaskState
-from miyabi_cli.results import USD_MICROS, failure_name
+from miyabi_cli.showing.results import USD_MICROS, failure_name
 from miyabi_cli.terminal import TerminalText, joined, ours, shown
 from miyabi_core.text import Untrusted, shortened
 

@@ -10,10 +10,10 @@ from miyabi.common.v1.usage_pb2 import Budget
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.batch_pb2 import IssueQuery
 from miyabi.coordinator.v1.state_pb2 import Pipeline
-from miyabi_cli.choices import chosen
+from miyabi_cli.asking.choices import chosen
 from miyabi_cli.errors import CliError, from_service
 from miyabi_cli.problems import kinds_of
-from miyabi_cli.results import USD_MICROS
+from miyabi_cli.showing.results import USD_MICROS
 from miyabi_core.ids import new_ulid
 from miyabi_core.interceptors.validation import invalid_request, violations_of
 

@@ -9,9 +9,9 @@ from rich.console import Console
 from miyabi.coordinator.v1.batch_pb2 import IssueRun, Task
 from miyabi.coordinator.v1.result_pb2 import ChangeSet, DocumentResult, PlanResult, PullRequestResult, TriageResult
 from miyabi.coordinator.v1.state_pb2 import RunState, TaskState
-from miyabi_cli.evidence_view import show_verification
-from miyabi_cli.results import USD_MICROS, age_of, failure_name
-from miyabi_cli.review_view import show_review
+from miyabi_cli.showing.evidence_view import show_verification
+from miyabi_cli.showing.results import USD_MICROS, age_of, failure_name
+from miyabi_cli.showing.review_view import show_review
 from miyabi_cli.terminal import TerminalText, joined, lines, ours, say, shown
 from miyabi_core.text import Untrusted, first
 

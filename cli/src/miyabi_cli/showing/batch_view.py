@@ -9,8 +9,8 @@ from rich.table import Table
 
 from miyabi.coordinator.v1.batch_pb2 import Batch
 from miyabi.coordinator.v1.state_pb2 import BatchState
-from miyabi_cli.results import USD_MICROS
 from miyabi_cli.runtime import Runtime
+from miyabi_cli.showing.results import USD_MICROS
 from miyabi_cli.terminal import TerminalText, ours, row, say, say_table, shown
 from miyabi_cli.wire import json_of
 from miyabi_core.text import Untrusted

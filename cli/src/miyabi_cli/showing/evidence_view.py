@@ -10,8 +10,8 @@ from miyabi.coordinator.v1.event_pb2 import BatchAccepted, BatchEvent
 from miyabi.coordinator.v1.result_pb2 import TestComparison, TestRunReport, TestVerdict, VerifyResult
 from miyabi.coordinator.v1.state_pb2 import RunState
 from miyabi_cli.problems import show_overruled
-from miyabi_cli.results import failure_name
-from miyabi_cli.review_view import show_review
+from miyabi_cli.showing.results import failure_name
+from miyabi_cli.showing.review_view import show_review
 from miyabi_cli.terminal import TerminalText, lines, ours, say, shown
 from miyabi_core.text import Untrusted, first, last
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from miyabi_cli.completion import complete_agents, complete_batches, complete_issues
+from miyabi_cli.asking.completion import complete_agents, complete_batches, complete_issues
 
 Batch = Annotated[
     str, typer.Argument(metavar="BATCH", help="batches/ULID, the ULID, or latest.", autocompletion=complete_batches)

@@ -28,8 +28,8 @@ def complete_batches(ctx: typer.Context, incomplete: str) -> Suggestions:
 
     async def ask(client: CoordinatorClient) -> Suggestions:
         from miyabi.coordinator.v1 import coordinator_service_pb2 as pb  # noqa: PLC0415 - only when Tab was pressed here
-        from miyabi_cli.batch_view import batch_words  # noqa: PLC0415
         from miyabi_cli.client import LATEST  # noqa: PLC0415
+        from miyabi_cli.showing.batch_view import batch_words  # noqa: PLC0415
 
         answer = await client.stub.ListBatches(pb.ListBatchesRequest(page_size=MOST_BATCHES))
         found = [(batch.name, batch_words(batch)) for batch in answer.batches]
