@@ -40,6 +40,8 @@ REQUESTS = {
     "ResolveApproval": pb.ResolveApprovalRequest(name=f"{MISSING}/runs/1", approved=True),
     "WatchEvents": pb.WatchEventsRequest(cursor="nonsense"),
     "ListAuditEntries": pb.ListAuditEntriesRequest(),
+    "ListLimitSteps": pb.ListLimitStepsRequest(),
+    "ListModelCalls": pb.ListModelCallsRequest(parent=f"{MISSING}/runs/1"),
     "Attach": dispatch_service_pb2.AttachRequest(heartbeat=dispatch_service_pb2.Heartbeat()),
     "IsActive": external_scaler_pb2.ScaledObjectRef(),
     "StreamIsActive": external_scaler_pb2.ScaledObjectRef(),
