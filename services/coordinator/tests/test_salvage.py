@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from msgspec.structs import replace
 
-from miyabi.coordinator.v1 import dispatch_service_pb2
+from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
+from miyabi.coordinator.v1 import dispatch_service_pb2, state_pb2
 from miyabi_coordinator.decide import decide, new_run
 from miyabi_coordinator.models import (
     Budget,
@@ -24,6 +27,7 @@ from miyabi_coordinator.models import (
     Usage,
 )
 from miyabi_coordinator.service.estimates import from_table
+from miyabi_coordinator.testing import REPOSITORY, succeed
 from miyabi_coordinator.translate.dispatch import lease
 
 SPEC = Spec("acme/forms", (1,), base_branch="main", base_sha="a" * 40)
@@ -165,3 +169,30 @@ def test_only_pull_requests_are_told_what_is_missing():
     inputs = lease(run, task, spec=SPEC, traceparent="").inputs
     assert isinstance(inputs, dispatch_service_pb2.TaskInputs)
     assert not inputs.missing
+
+
+async def test_the_draft_of_a_run_whose_budget_ended_is_told_with_what_it_lacks(stack, operators):
+    """Over real connections: the review's money ends, the draft is opened, the result has its address and the spend."""
+    leases = []
+
+    def answer(given):
+        leases.append(given)
+        outcome = succeed(given)
+        if given.kind == TaskKind.REVIEW:
+            outcome.failure.reason = state_pb2.FAILURE_REASON_BUDGET_EXHAUSTED
+            outcome.failure.message = "The budget of the task is spent."
+        return outcome
+
+    request = pb.SubmitBatchRequest(repository=REPOSITORY, issue_numbers=[1], pipeline=state_pb2.PIPELINE_FIX)
+    async with stack.coordinator() as channel, stack.agent(channel, answer=answer), asyncio.timeout(40):
+        events = [event async for part in operators(channel).SubmitBatch(request) for event in part.events]
+    assert (leases[-1].kind, leases[-1].inputs.missing[0]) == (TaskKind.PULL_REQUEST, "A review of the change.")
+    (result,) = events[-1].batch_finished.results
+    assert (result.state, result.failure_reason) == (
+        state_pb2.RUN_STATE_FAILED,
+        state_pb2.FAILURE_REASON_BUDGET_EXHAUSTED,
+    )
+    assert result.pull_request_url
+    assert "A review of the change." in result.failure_message
+    # Documentation ran beside the review: it was stopped, or had ended before.
+    assert result.cost_usd_micros in {6000, 7000}

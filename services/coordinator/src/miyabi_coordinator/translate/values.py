@@ -256,7 +256,7 @@ def issue_result(value: Run) -> result_pb2.IssueResult:
         review = result_pb2.ReviewResult.FromString(results.review)
         message.reviewed = True
         message.review_score = -1 if review.incomplete or review.not_analysed else review.score
-    if results.pull_request and value.state is RunState.SUCCEEDED:
+    if results.pull_request and (value.state is RunState.SUCCEEDED or value.missing):
         message.pull_request_url = result_pb2.PullRequestResult.FromString(results.pull_request).url
     return message
 
