@@ -132,6 +132,7 @@ async def test_shares_and_pauses_are_followed(told):
     """Those of another target are not ours."""
     told.share(7, pause=to_duration(timedelta(seconds=9)))
     assert (told.pace.allowed, told.pace.paused) == (7, pytest.approx(9.0))
+    assert not told.reported.HasField("retry_after"), "others were told so; it is not for this agent to repeat"
     told.limits.take(pb.Limits(shares=[pb.TargetShare(target="model-api/other", share=1)]))
     assert told.pace.allowed == 7
 

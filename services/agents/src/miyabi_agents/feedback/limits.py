@@ -109,8 +109,8 @@ class Limits:
         )
         if counts.begun:
             report.latency.CopyFrom(to_duration(timedelta(seconds=counts.latencies / counts.begun)))
-        if pace.paused:
-            report.retry_after.CopyFrom(to_duration(timedelta(seconds=pace.paused)))
+        if pace.asked:
+            report.retry_after.CopyFrom(to_duration(timedelta(seconds=pace.asked)))
         return report
 
     def _slots_report(self) -> pb.TargetReport:

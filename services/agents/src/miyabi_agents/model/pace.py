@@ -122,7 +122,7 @@ class Pace:
         self._halvings = 0
         self._part: Part | None = None
         self._cut: int | None = None
-        self._paused_until = 0.0
+        self._paused_until = self._asked_until = 0.0
         self._off = self.bounds.fixed
         self.under_way = 0
         self._waiting: list[asyncio.Future[None]] = []
@@ -149,6 +149,11 @@ class Pace:
     def paused(self) -> float:
         """Seconds for which nothing is sent."""
         return max(0.0, self._paused_until - self._clock())
+
+    @property
+    def asked(self) -> float:
+        """Seconds for which the API still wants to be left alone, as it told this agent itself."""
+        return max(0.0, self._asked_until - self._clock())
 
     @property
     def waiting(self) -> int:
@@ -192,6 +197,7 @@ class Pace:
         if self._off:
             return
         self._is_learning = False
+        self._asked_until = max(self._asked_until, self._clock() + retry_after)
         self.pause(retry_after)
         if turn.halvings == self._halvings:
             half = max(self.bounds.least, self.allowed // 2)
