@@ -65,6 +65,20 @@ class Story:
         if state == "leased" and self._runs[issue] == "pending":
             self.run(issue, "running")
 
+    def add(self, issue: int, kind: str, *, after: str) -> None:
+        """Add a task that follows another one."""
+        added = self._event(issue).tasks_added.tasks.add(name=f"{self.name}/runs/{issue}/tasks/{kind}")
+        added.kind, added.depends_on[:] = TaskKind.Value(f"TASK_KIND_{kind.upper()}"), [after]
+
+    def batch(self, before: str, after: str) -> None:
+        """Change the state of the batch."""
+        change = self._event().batch_state_changed
+        change.from_state, change.to_state = BatchState.Value(_batch(before)), BatchState.Value(_batch(after))
+
+    def approve(self, issue: int) -> None:
+        """Have a person say yes."""
+        self._event(issue).approval_resolved.approved = True
+
     def run(self, issue: int, state: str, *, reason: str = "") -> None:
         """Change the state of a run."""
         change = self._event(issue).run_state_changed
@@ -92,7 +106,10 @@ class Story:
 
     def finish(self, state: str = "succeeded") -> None:
         """End the batch."""
-        changed = self._event().batch_state_changed
-        changed.from_state = BatchState.BATCH_STATE_RUNNING
-        changed.to_state = BatchState.Value(f"BATCH_STATE_{state.upper()}")
-        self._event().batch_finished.state = changed.to_state
+        self.batch("running", state)
+        self._event().batch_finished.state = BatchState.Value(_batch(state))
+
+
+def _batch(state: str) -> str:
+    """Return the proto's name of a state."""
+    return f"BATCH_STATE_{state.upper()}"
