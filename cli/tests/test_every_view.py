@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable
+from datetime import datetime
 
 import pytest
 from filled_messages import filled
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from rendered import STRANGERS
 from rich.console import Console
 
-from miyabi.coordinator.v1.batch_pb2 import Batch, IssueRun
+from miyabi.coordinator.v1.batch_pb2 import Agent, Batch, IssueRun, Task
 from miyabi.coordinator.v1.coordinator_service_pb2 import AuditEntry
 from miyabi.coordinator.v1.event_pb2 import BatchEvent
 from miyabi.coordinator.v1.result_pb2 import IssueResult
@@ -25,13 +26,15 @@ from miyabi_agents.toolchains.port import Project, RunVerdicts
 from miyabi_cli.commands.access import audit
 from miyabi_cli.errors import CliError
 from miyabi_cli.runtime import show_error
+from miyabi_cli.showing.agent_view import Fleet, Running, show_fleet
 from miyabi_cli.showing.batch_view import show_batches
+from miyabi_cli.showing.event_lines import line_of
 from miyabi_cli.showing.results import show_results
 from miyabi_cli.showing.run_view import show_run
 from miyabi_cli.showing.transcript_view import show_call
 from miyabi_cli.showing.triage_view import TriageView
 from miyabi_cli.showing.views import BatchView, LogView, TerminalView
-from miyabi_cli.terminal import json_line, say_table
+from miyabi_cli.terminal import json_line, say, say_table
 from miyabi_cli.trial.inspection_view import show_inspection
 from miyabi_cli.trial.place import Place
 
@@ -111,6 +114,17 @@ def _show_call(console: Console, text: str) -> None:
     show_call(console, call)  # type: ignore[arg-type]
 
 
+def _show_fleet(console: Console, text: str) -> None:
+    agent, task = filled(Agent(), text), filled(Task(agent=text), text)
+    running = Running(text, text, 7, task)  # type: ignore[arg-type]
+    show_fleet(console, Fleet([agent], {text.removeprefix("agents/"): [running]}), now=datetime(2026, 1, 1))  # type: ignore[list-item]  # noqa: DTZ001
+
+
+def _show_log(console: Console, text: str) -> None:
+    for event in events_of(text):
+        say(console, line_of(event))
+
+
 def _show_error(console: Console, text: str) -> None:
     show_error(CliError(text, hint=text), console)
 
@@ -127,7 +141,9 @@ def _show_inspection(console: Console, text: str) -> None:
     show_inspection(console, inspection, uncommitted=2)
 
 
-@pytest.mark.parametrize("show", [_show_run, _show_batches, _show_audit, _show_error, _show_inspection, _show_call])
+@pytest.mark.parametrize(
+    "show", [_show_run, _show_batches, _show_audit, _show_fleet, _show_log, _show_error, _show_inspection, _show_call]
+)
 @settings(deadline=None, max_examples=40)
 @given(text=TEXTS)
 def test_every_answer_is_shown(show: Callable[[Console, str], None], text: str) -> None:
