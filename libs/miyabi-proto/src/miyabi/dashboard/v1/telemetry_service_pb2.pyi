@@ -842,7 +842,9 @@ class Bottleneck(_message.Message):
 
     @_builtins.property
     def usual(self) -> _duration_pb2.Duration:
-        """The median of its own last weeks, where it has become slower than those for good; else unset."""
+        """The median of its own last weeks, where it has become slower than those for good; else unset. In reports of a period
+        without filters.
+        """
 
     @_builtins.property
     def slower_since(self) -> _timestamp_pb2.Timestamp:

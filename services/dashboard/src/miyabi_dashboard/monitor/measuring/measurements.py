@@ -98,6 +98,7 @@ class CountKey(NamedTuple):
         return cls(What(what), *rest)
 
 
+@lru_cache(maxsize=16384)
 def decode_name(name: bytes) -> SeriesKey | CountKey:
     """Read a stored name.
 

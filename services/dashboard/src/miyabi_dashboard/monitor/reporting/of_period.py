@@ -23,6 +23,15 @@ from miyabi_dashboard.monitor.storing.buckets import HOUR, end_of, start_of
 
 #: Seconds after which an hour does not change any more, unless the monitor was away.
 SETTLED = 120
+#: Periods whose merged buckets are in memory: those that a page shows, by where they begin.
+MOST_BASES = 4
+#: Seconds after which all is merged anew: what a monitor that was away adds to old hours is then seen. Thirty full days
+#: take some ten seconds of a core.
+LONGEST_BASE = 3600.0
+#: Buckets of one read.
+TOGETHER = 50
+#: Names of what is merged: none is folded, for all of it is told.
+_ALL = 1 << 30
 #: Hours whose medians are kept in memory, more than are kept in the store by default.
 MOST_HOURS = 1000
 
@@ -37,6 +46,14 @@ class Kept(NamedTuple):
     end: float
 
 
+class _Base(NamedTuple):
+    """Buckets that were merged: which, into what, and when that was begun."""
+
+    names: list[str]
+    bucket: Bucket
+    made: float
+
+
 class Periods:
     """Reads periods from the store.
 
@@ -46,22 +63,44 @@ class Periods:
 
     def __init__(self, store: MeasurementStore) -> None:
         self._store = store
-        self._medians: dict[tuple[int, Asked], dict[_Subject, HourMedian]] = {}
+        self._medians: dict[int, dict[_Subject, HourMedian]] = {}
+        self._bases: dict[str, _Base] = {}
 
-    async def read(self, *, start: float, end: float) -> Kept:
-        """Return what is kept between two moments, widened to whole minutes and hours.
+    async def read(self, *, start: float, end: float, now: float) -> Kept:
+        """Return what is kept between two moments, widened to whole minutes and hours; not for two callers at once.
 
         Raises:
             UnavailableError: the store did not answer.
         """
         names = [name for name in await self._store.names(start=start - HOUR, end=end) if end_of(name) > start]
-        stored = await self._store.load(names)
-        bucket = await asyncio.to_thread(_merged, [stored[name] for name in names])
+        settled = [name for name in names if end_of(name) <= now - SETTLED]
+        fresh = await self._store.load([name for name in names if name not in set(settled)])
+        base = await self._base_of(settled, now=now)
+        bucket = await asyncio.to_thread(_merged, list(fresh.values()), base)
         begin = min((start_of(name) for name in names), default=min(start, end))
         return Kept(bucket, begin, max((end_of(name) for name in names), default=end))
 
-    async def medians(self, asked: Asked, *, now: float) -> dict[_Subject, list[HourMedian]]:
-        """Return the medians of every whole hour that is kept, by what was measured, oldest first.
+    async def _base_of(self, names: list[str], *, now: float) -> Bucket:
+        """Return buckets that do not change any more as one; what was merged a minute ago is not merged again.
+
+        Raises:
+            UnavailableError: the store did not answer.
+        """
+        first = names[0] if names else ""
+        base = self._bases.pop(first, None)
+        if base is None or names[: len(base.names)] != base.names or now - base.made > LONGEST_BASE:
+            base = _Base([], Bucket(_ALL), now)
+        missing = names[len(base.names) :]
+        for start in range(0, len(missing), TOGETHER):
+            stored = await self._store.load(missing[start : start + TOGETHER])
+            await asyncio.to_thread(_merge_into, base.bucket, list(stored.values()))
+        self._bases[first] = _Base(names, base.bucket, base.made)
+        while len(self._bases) > MOST_BASES:
+            del self._bases[next(iter(self._bases))]
+        return base.bucket
+
+    async def medians(self, *, now: float) -> dict[_Subject, list[HourMedian]]:
+        """Return the medians of every whole hour that is kept, by what was measured, oldest first; of all repositories.
 
         Raises:
             UnavailableError: the store did not answer.
@@ -70,35 +109,42 @@ class Periods:
         hours: dict[int, list[str]] = {}
         for name in names:
             hours.setdefault(start_of(name) // HOUR * HOUR, []).append(name)
-        missing = {hour: found for hour, found in hours.items() if (hour, asked) not in self._medians}
+        missing = {hour: found for hour, found in hours.items() if hour not in self._medians}
         stored = await self._store.load([name for found in missing.values() for name in found])
         for hour, found in missing.items():
             parts = [stored[name] for name in found]
-            self._medians[hour, asked] = await asyncio.to_thread(_medians_of, hour, parts, asked)
+            self._medians[hour] = await asyncio.to_thread(_medians_of, hour, parts)
         for stale in sorted(self._medians)[:-MOST_HOURS]:
             del self._medians[stale]
         history: dict[_Subject, list[HourMedian]] = {}
         for hour in sorted(hours):
-            for subject, entry in self._medians.get((hour, asked), {}).items():
+            for subject, entry in self._medians.get(hour, {}).items():
                 history.setdefault(subject, []).append(entry)
         return history
 
 
-def _merged(stored: Sequence[dict[bytes, bytes]]) -> Bucket:
-    """Return buckets as one; it has room for all names."""
-    whole = Bucket(1 << 30)
-    for fields in stored:
-        whole.merge(Bucket.decode(fields))
+def _merged(stored: Sequence[dict[bytes, bytes]], base: Bucket | None = None) -> Bucket:
+    """Return buckets as one, with what was merged before; it has room for all names."""
+    whole = Bucket(_ALL)
+    if base is not None:
+        whole.merge(base)
+    _merge_into(whole, stored)
     return whole
 
 
-def _medians_of(hour: int, parts: Sequence[dict[bytes, bytes]], asked: Asked) -> dict[_Subject, HourMedian]:
+def _merge_into(whole: Bucket, stored: Sequence[dict[bytes, bytes]]) -> None:
+    """Add buckets."""
+    for fields in stored:
+        whole.merge(Bucket.decode(fields))
+
+
+def _medians_of(hour: int, parts: Sequence[dict[bytes, bytes]]) -> dict[_Subject, HourMedian]:
     """Return the medians of one hour."""
     bucket = _merged(parts)
     return {
         (family, subject, kind): HourMedian(hour, series.durations.quantile(0.5), series.durations.count)
         for family in Family
-        for (subject, kind), series in grouped(bucket, asked, family, Sketch).items()
+        for (subject, kind), series in grouped(bucket, Asked(), family, Sketch).items()
     }
 
 
@@ -122,7 +168,7 @@ def report_of_period(
         kept: What is kept of it.
         asked: What of it is told.
         batches: The newest that ended in it, exactly.
-        medians: Of each hour, for what has become slower.
+        medians: Of each hour, for what has become slower; empty where the report has filters.
     """
     report = pb.GetPerformanceReportResponse()
     fill(report, kept.bucket, asked, exact=False)
@@ -162,6 +208,8 @@ def _left_out(bucket: Bucket, asked: Asked, rest: int) -> list[str]:
         found.append(f"{rest} more things that took a second or more are not listed.")
     if asked.repository or asked.model:
         found.append("Agents: a period is kept by agent, or by repository and model.")
+    if any(asked):
+        found.append("What became slower than in its last weeks: that is told without filters.")
     hidden = sum(series.durations.count for key, series in bucket.series.items() if OTHER in key) // 2
     if hidden:
         found.append(f"{hidden} durations came after as many names as are kept, and are told as {OTHER} alone.")

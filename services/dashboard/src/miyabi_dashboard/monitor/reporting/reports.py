@@ -86,10 +86,11 @@ class Reports:
         """Answer from what is kept."""
         now = self._clock()
         end = request.end_time.ToNanoseconds() / 1e9 if request.HasField("end_time") else now
-        kept = await self._periods.read(start=request.start_time.ToNanoseconds() / 1e9, end=end)
         async with self._analysing:
+            start = request.start_time.ToNanoseconds() / 1e9
+            kept = await self._periods.read(start=start, end=end, now=now)
             batches, lost = await self._newest(ended_batches(kept.bucket, asked)[-MOST_EXAMPLES:])
-        medians = await self._periods.medians(asked, now=end)
+            medians = {} if any(asked) else await self._periods.medians(now=end)
         report = await asyncio.to_thread(report_of_period, kept, asked, batches=batches, medians=medians)
         report.not_measured.extend(lost)
         return report
