@@ -85,7 +85,7 @@ async def test_shell_opens_without_the_server(system: System, page: PageDriver) 
     await page.go()
     await page.page.evaluate("navigator.serviceWorker.ready")
     await page.page.wait_for_function(
-        "caches.open('miyabi-shell').then(cache => cache.keys()).then(keys => keys.length > 15)"
+        "() => caches.open('miyabi-shell').then(cache => cache.keys()).then(keys => keys.length > 15)"
     )
     await page.page.reload()
     dashboard = system.stack.children["dashboard"]

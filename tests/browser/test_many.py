@@ -9,13 +9,26 @@ from dataclasses import dataclass
 import pytest
 import pytest_asyncio
 from page_driver import PageDriver
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, CDPSession, expect
 
 from benchmarks.stack import bench_stack
 from miyabi_coordinator.testing import REPOSITORY
 
 #: Frames in a second while one scrolls.
 SMOOTH = 50
+#: Counts frames of a page that does nothing, for a second: as many as this machine has at this moment.
+_IDLE = """
+() => new Promise(done => {
+  const begin = performance.now();
+  let frames = 0;
+  const step = now => {
+    frames += 1;
+    if (now - begin < 1000) requestAnimationFrame(step);
+    else done(1000 * frames / (now - begin));
+  };
+  requestAnimationFrame(step);
+})
+"""
 #: Bytes of compressed JavaScript before the first view is complete.
 LIGHT = 120 * 1024
 #: Milliseconds from the first request to the first view, of a warm server.
@@ -30,7 +43,7 @@ _SCROLL = """
     const part = Math.min(1, (now - begin) / 3000);
     box.scrollTop = end * part;
     if (part < 1) requestAnimationFrame(step);
-    else done({rate: 1000 * frames / (now - begin), end, top: box.scrollTop});
+    else done({frames, rate: 1000 * frames / (now - begin), end, top: box.scrollTop});
   };
   requestAnimationFrame(step);
 })
@@ -69,16 +82,26 @@ async def page(thousand: Thousand, browser: Browser) -> AsyncIterator[PageDriver
     ("tab", "box"), [("issues", ".virtual"), ("timeline", ".virtual"), ("graph", ".drawing"), ("events", ".virtual")]
 )
 async def test_thousand_issues_scroll_smoothly(page: PageDriver, thousand: Thousand, tab: str, box: str) -> None:
-    """From the first to the last at 50 frames a second, with no more on the page than is in sight."""
+    """From the first to the last at 50 frames a second, with no more on the page than is in sight.
+
+    A frame may cost the page's thread a fiftieth of a second by that thread's own clock, whatever else the machine does.
+    Where the machine is so busy that an empty page gets fewer than 50 frames, this one has to keep up with that.
+    """
+    most = min(SMOOTH, 0.8 * await page.page.evaluate(_IDLE))
     await page.go(f"#/{thousand.name}/{tab}")
     await expect(page.page.locator(f"main {box}")).to_be_visible()
     await page.page.wait_for_function(
         "selector => { const box = document.querySelector(selector); return box.scrollHeight > 1.5 * box.clientHeight }",
         arg=f"main {box}",
     )
+    session = await page.context.new_cdp_session(page.page)
+    await session.send("Performance.enable", {"timeDomain": "threadTicks"})
+    before = await _busy(session)
     measured = await page.page.evaluate(_SCROLL, f"main {box}")
+    measured["cost"] = (await _busy(session) - before) / measured["frames"]
     assert measured["top"] >= measured["end"] - 2
-    assert measured["rate"] >= SMOOTH, measured
+    assert measured["cost"] <= 1 / SMOOTH, measured
+    assert measured["rate"] >= most, measured
     assert await page.page.locator("main *").count() < 4000
 
 
@@ -96,9 +119,16 @@ async def test_first_view_is_light_and_quick(browser: Browser, thousand: Thousan
         async with PageDriver.opened(browser, thousand.origin, service_workers="block") as page:
             await page.page.add_init_script(watch)
             await page.go()
-            times.append(await page.page.evaluate("window.shownAt"))
+            shown = await page.page.wait_for_function("() => window.shownAt")
+            times.append(await shown.json_value())
             loaded = await page.page.evaluate("performance.getEntriesByType('resource').map(entry => entry.name)")
             scripts = {name for name in loaded if name.endswith(".js") and "/assets/" in name}
             bodies = [await (await page.context.request.get(name)).body() for name in scripts]
             assert 0 < sum(len(gzip.compress(body)) for body in bodies) <= LIGHT
     assert min(times) <= QUICK, times
+
+
+async def _busy(session: CDPSession) -> float:
+    """Return the seconds of processor that the page's own thread has used since the session began to count."""
+    metrics = (await session.send("Performance.getMetrics"))["metrics"]
+    return next(float(metric["value"]) for metric in metrics if metric["name"] == "TaskDuration")
