@@ -66,7 +66,7 @@ async def talk(*turns, budget=None, faults=(), **options):
     """Open a session whose model says *turns*."""
     scenarios = Scenarios([Scenario("scripted", turns)])
     async with SimulatedModel(scenarios, dials=ModelDials(faults=list(faults), **options)) as model:
-        settings = AgentsSettings(anthropic_api_key="test-key", anthropic_base_url=model.url)
+        settings = AgentsSettings(anthropic_api_key="test-key", anthropic_base_url=model.url, model_calls_min=4)
         client = ModelClient(settings, patience=QUICK)
         sent = []
         progress = TaskProgress(LeaseReference(task="t", fencing_token=1), lambda message, _: sent.append(message))
