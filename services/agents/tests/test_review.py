@@ -270,3 +270,13 @@ def test_labels_of_a_repository_are_recognised(name: str, expected: str | None) 
     """Emoji and aliases stand for ours; foreign names for nothing."""
     found = recognise(name)
     assert expected == (found.name if found else None)
+
+
+async def test_what_a_test_of_types_expects_is_no_suppression(tmp_path: Path) -> None:
+    """`@ts-expect-error` in a test is what it proves; in the product it hides an error, as other words do in both."""
+    text = b"// @ts-expect-error\nexport const a: number = 'x';\n"
+    ignored = b"// @ts-ignore\n"
+    change: dict[str, bytes | None] = {"tests/a.test.ts": text, "src/a.ts": text, "tests/b.test.ts": ignored}
+    result = await review(tmp_path, change)
+    found = {entry.path for entry in result.findings if entry.rule == "suppression"}
+    assert found == {"src/a.ts", "tests/b.test.ts"}

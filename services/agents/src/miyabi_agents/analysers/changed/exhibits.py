@@ -114,7 +114,7 @@ class _Laying:
         if before is not None:
             before = None if obstacle(before) else as_utf8(path, before)[0]
         changed, rows = changed_lines(before, after), split_lines(after)
-        laid = self._write(path, before, _quieted(after, rows, changed))
+        laid = self._write(path, before, _quieted(path, after, rows, changed))
         self._lines[laid] = Lines(changed)
         added = ((number, rows[number - 1]) for number in sorted(changed))
         self._exhibits.findings += suppressions.find(self._names.shown(path), added)
@@ -199,9 +199,9 @@ def _neighbours(base: BaseFiles, present: Sequence[str]) -> list[str] | None:
     return found if len(found) <= MAX_NEIGHBOURS else None
 
 
-def _quieted(content: bytes, rows: list[bytes], changed: frozenset[int]) -> bytes:
+def _quieted(path: str, content: bytes, rows: list[bytes], changed: frozenset[int]) -> bytes:
     """Return a file whose changed lines tell no analyser to look away; every other byte stays."""
-    fresh = suppressions.quieted(rows, changed)
+    fresh = suppressions.quieted(path, rows, changed)
     if fresh == rows:
         return content
     pieces, position = [], 0
