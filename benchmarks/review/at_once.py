@@ -1,9 +1,7 @@
-"""Row `10.2`: all analysers on one change at once take no longer than the slowest, or than the processors need."""
+"""Row `10.2`: all analysers on one change at once take hardly longer than the slowest of them alone."""
 
 from __future__ import annotations
 
-import os
-import resource
 import time
 from collections.abc import AsyncIterator
 
@@ -30,11 +28,10 @@ async def _at_once() -> Row:
         began = time.monotonic()
         await reviewed(files, base, [analyser])
         alone[analyser.name] = round(time.monotonic() - began, 2)
-    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    began = time.monotonic()
     await reviewed(files, base)
-    wall, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    most = max(AT_ONCE * max(alone.values()), cpu / (os.cpu_count() or 1))
-    ours = {"seconds": round(wall, 2), "cpu": round(cpu, 2)}
-    goal = f"<= {AT_ONCE} x the slowest, or <= CPU / cores"
-    return Row("10.2", ours, alone, wall / most, goal, wall <= most, len(ALL))
+    wall, slowest = time.monotonic() - began, max(alone.values())
+    # What the processors need is not known here: the sandbox's processes are children of its own starter.
+    return Row(
+        "10.2", {"seconds": round(wall, 2)}, alone, wall / slowest, f"<= {AT_ONCE}", wall <= AT_ONCE * slowest, len(ALL)
+    )
