@@ -166,6 +166,16 @@ async def test_a_refused_cursor_counts_nothing_twice(around):
         assert await until_events(around, len(story.events)) == len(story.events)
 
 
+async def test_what_cannot_be_read_keeps_nothing_from_being_measured(around):
+    """Entries of another version are left out, and everything else goes on."""
+    story = a_batch()
+    await around.client.hset("{s0}:monitor:tasks", mapping={"a|b": "c", "batches/x|1|triage": "0|zero|one"})
+    await around.client.hset("{s0}:monitor:batches", mapping={"batches/x": "one|two"})
+    await around.coordinator.append(story.events)
+    async with Running(follower(around, Clock(story.now))):
+        assert await until_events(around, len(story.events)) == len(story.events)
+
+
 async def test_minutes_become_hours_and_what_is_too_old_goes(around):
     """After two hours minutes are folded with nothing lost, and after the retention nothing is left."""
     story, clock, store = a_batch(), Clock(), MeasurementStore(around.client)

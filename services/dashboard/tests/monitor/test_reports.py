@@ -10,7 +10,14 @@ import pytest
 from story import Story
 
 from miyabi.dashboard.v1 import telemetry_service_pb2 as pb
+from miyabi.github_gateway.v1 import github_gateway_service_pb2 as gateway_pb
+from miyabi.github_gateway.v1.github_gateway_service_pb2_grpc import (
+    GitHubGatewayServiceServicer,
+    add_GitHubGatewayServiceServicer_to_server,
+)
 from miyabi_core.errors import InvalidArgumentError, NotFoundError
+from miyabi_core.testing import running_server
+from miyabi_dashboard.gateway import GatewayClient
 from miyabi_dashboard.monitor.following import Follower
 from miyabi_dashboard.monitor.storing import MeasurementStore
 
@@ -142,6 +149,30 @@ async def test_filters_of_a_period_choose(around):
     earlier = ask()
     earlier.end_time.FromSeconds(int(NOW) + 3600)
     assert (await reports.report(earlier)).totals.events == len(first.events)
+
+
+class Limits(GitHubGatewayServiceServicer):
+    """A gateway that tells one limit."""
+
+    async def GetRateLimits(self, request, context):  # noqa: N802 - gRPC names the methods
+        """Tell it."""
+        del request, context
+        limit = gateway_pb.RateLimit(resource="graphql", limit=5000, used=1200, remaining=3800)
+        limit.reset_time.FromSeconds(int(NOW))
+        return gateway_pb.GetRateLimitsResponse(limits=[limit])
+
+
+async def test_the_gateways_limits_are_told(around):
+    """As it says them now."""
+    service = "miyabi.github_gateway.v1.GitHubGatewayService"
+    async with running_server((add_GitHubGatewayServiceServicer_to_server, Limits(), service)) as target:
+        around.gateway, unreachable = GatewayClient(target), around.gateway
+        await unreachable.close()
+        report = await around.reports(NOW).report(pb.GetPerformanceReportRequest())
+    (limit,) = report.rate_limits
+    assert (limit.resource, limit.limit, limit.used, limit.remaining) == ("graphql", 5000, 1200, 3800)
+    assert limit.reset_time.seconds == int(NOW)
+    assert not any("gateway" in entry for entry in report.not_measured)
 
 
 REFUSED = {

@@ -6,10 +6,10 @@ that does not know whether its transaction was made, or that lost its lease, for
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import redis.asyncio
 from redis.exceptions import RedisError, WatchError
@@ -23,6 +23,7 @@ from miyabi_dashboard.monitor.storing.buckets import Bucket, start_of
 PREFIX = "{s0}:monitor:"
 #: How long a lease lasts that is not renewed: so long nothing is measured after a kill, and then it is made up for.
 LEASE = timedelta(seconds=10)
+_Entry = TypeVar("_Entry")
 #: Entries of one command while names are read.
 _TOGETHER = 200
 
@@ -118,8 +119,8 @@ class MeasurementStore:
         except (RedisError, OSError) as error:
             raise _away() from error
         work = OpenWork()
-        work.tasks = {_task_name(name): OpenTask.decode(value.decode()) for name, value in tasks.items()}
-        work.batches = {name.decode(): KnownBatch.decode(value.decode()) for name, value in batches.items()}
+        work.tasks = dict(_readable(tasks, lambda name, value: (_task_name(name), OpenTask.decode(value))))
+        work.batches = dict(_readable(batches, lambda name, value: (name, KnownBatch.decode(value))))
         return (cursor or b"").decode(), work
 
     async def write(self, written: Written) -> None:
@@ -207,9 +208,22 @@ def _field_of(name: TaskName) -> str:
     return "|".join(map(str, name))
 
 
-def _task_name(field: bytes) -> TaskName:
-    """Read a field of the tasks."""
-    batch, issue, task = field.decode().split("|", 2)
+def _readable(stored: Mapping[bytes, bytes], read: Callable[[str, str], _Entry]) -> Iterator[_Entry]:
+    """Yield the entries that can be read; what a newer version wrote must not keep this one from measuring."""
+    for name, value in stored.items():
+        try:
+            yield read(name.decode(), value.decode())
+        except ValueError:
+            continue
+
+
+def _task_name(field: str) -> TaskName:
+    """Read a field of the tasks.
+
+    Raises:
+        ValueError: it is none.
+    """
+    batch, issue, task = field.split("|", 2)
     return batch, int(issue), task
 
 
