@@ -129,11 +129,14 @@ class Dashboard:
         await self.grpc.set_ready(ready=True)
 
     async def stop(self) -> None:
-        """End in order."""
+        """Serve no more; what is under way comes to its end, and is fed until then."""
         self.http.probes.ready = False
         await self.grpc.stop()
         if self._runner is not None:
             await self._runner.cleanup()
+
+    async def close(self) -> None:
+        """Hang up, when nothing calls any more."""
         await self.upstream.close()
         await self.gateway.close()
         await self._redis.aclose()
@@ -157,8 +160,11 @@ async def running(settings: DashboardSettings) -> AsyncIterator[Dashboard]:
             await dashboard.start()
             yield dashboard
         finally:
-            feeding.cancel()
             await dashboard.stop()
+            feeding.cancel()
+            # Whatever feeds has let go of its calls before their channels are closed.
+            await asyncio.wait([feeding])
+            await dashboard.close()
 
 
 async def serve(settings: DashboardSettings, stop: asyncio.Event) -> None:
