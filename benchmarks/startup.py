@@ -1,4 +1,4 @@
-"""Row startup: processor time of the command until it has done nothing but begin, with Python itself in the same run."""
+"""Row startup: processor time of the command until it has done nothing but begin; Python itself in the same run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from benchmarks.report import Options, Row
 RUNS = 5
 #: Processor seconds that a person does not notice, for whatever asks nobody.
 AT_ONCE = 0.25
-#: The same for a word that calls a service. Most is not ours: on 2 cores, 24 GiB (2026-11-29) gRPC and its messages take
+#: The same for a word that calls a service. Most is not ours: on 2 cores, 24 GiB (2026-11-29) gRPC and messages take
 #: 0.13 s, the parser with pydantic, which it reads values by, 0.2 s, the terminal's library 0.06 s.
 WITH_A_CALL = 0.6
 #: Nothing listens there, so that a call ends at once.
