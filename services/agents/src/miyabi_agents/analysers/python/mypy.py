@@ -17,6 +17,8 @@ from miyabi_core.text import ending, shortened
 
 #: What mypy says of a type that it could not find out, since what is imported is not there: no error of the change's.
 _UNKNOWN = re.compile(r"\bAny\b")
+#: What is no error of types: `try: import x`, `except ImportError: x = None`. Ruff finds names that are lost (F811).
+_NO_TYPES = frozenset({"no-redef"})
 #: How mypy says that it ran and found something.
 _FOUND = 1
 #: Points of a finding (docs/review-score.md).
@@ -139,7 +141,8 @@ def _entries(said: Tool) -> list[dict[str, Any]]:
 
 def _counts(entry: dict[str, Any]) -> bool:
     """Tell whether an entry is an error that can be known."""
-    return entry["severity"] == "error" and not _UNKNOWN.search(entry["message"])
+    is_known = entry["code"] not in _NO_TYPES and not _UNKNOWN.search(entry["message"])
+    return entry["severity"] == "error" and is_known
 
 
 def _finding(entry: dict[str, Any], place: Path, root: Path) -> RawFinding:
