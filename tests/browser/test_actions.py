@@ -103,6 +103,7 @@ async def test_page_is_worked_by_keys_alone(page: PageDriver) -> None:
     await keys.press("?")
     await expect(page.page.locator("dialog[open]")).to_contain_text("Keyboard shortcuts")
     await keys.press("Escape")
+    await expect(page.page.locator("dialog[open]")).to_have_count(0)
     for letter, title in (("a", "Agents"), ("p", "Performance"), ("e", "Events"), ("s", "Submit a batch")):
         await keys.press("g")
         await keys.press(letter)

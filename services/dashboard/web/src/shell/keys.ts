@@ -38,7 +38,7 @@ function isTyping(target: EventTarget | null): boolean {
 
 /** Listen; the result ends it. */
 export function listen(answers: Answers): () => void {
-  let begun = 0;
+  let begun = -Infinity;
   function pressed(event: KeyboardEvent): void {
     if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
     if (document.querySelector("dialog[open]")) return;
@@ -47,10 +47,10 @@ export function listen(answers: Answers): () => void {
       return answers.help();
     }
     if (!keysAreOn()) return;
-    const isSecond = Date.now() - begun < SECOND_WITHIN;
-    begun = 0;
+    const isSecond = event.timeStamp - begun < SECOND_WITHIN;
+    begun = -Infinity;
     if (isSecond && PLACES[event.key]) return answers.go(PLACES[event.key] ?? "");
-    if (event.key === "g") begun = Date.now();
+    if (event.key === "g") begun = event.timeStamp;
     else if (event.key in TAB_KEYS) answers.tab(TAB_KEYS[event.key] ?? 0);
     else if (event.key === "u") answers.up();
     else if (event.key === "j" || event.key === "k") answers.move(event.key === "j" ? 1 : -1);
