@@ -38,7 +38,9 @@ class DashboardSettings(ServiceSettings, RedisSettings, ServingSettings):
     #: How long the ids that senders give their events are known: a repeat within it is stored once.
     intake_known_for: timedelta = Field(default=timedelta(hours=24), ge=timedelta(seconds=1), le=timedelta(days=30))
     #: How long measurements are kept, in the state store: minutes are folded into hours after two hours.
-    measurement_retention: timedelta = Field(default=timedelta(days=30), ge=timedelta(hours=3), le=timedelta(days=400))
+    measurement_retention: timedelta = Field(
+        default=timedelta(days=30), ge=timedelta(seconds=1), le=timedelta(days=400)
+    )
     #: Milliseconds that a rebuilt graph is kept; the alias is kept from older set-ups.
     graph_cache_ttl_ms: int = Field(
         default=300_000, ge=0, validation_alias=AliasChoices("GRAPH_CACHE_TTL", "MIYABI_DASHBOARD_GRAPH_CACHE_TTL_MS")
