@@ -130,48 +130,46 @@ def _run_state(before: RunState.ValueType, after: RunState.ValueType) -> BatchEv
 
 async def rows() -> AsyncIterator[Row]:
     """Send a thousand events a second to a process that only measures, and read its processor time."""
-    coordinator = _Busy()  # type: ignore[abstract]  # one of its calls is made
-    service = "miyabi.coordinator.v1.CoordinatorService"
-    registration = (add_CoordinatorServiceServicer_to_server, coordinator, service)
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        async with EmbeddedValkey(folder / "valkey") as valkey, running_server(registration) as target:
-            command = [
-                sys.executable,
-                "-m",
-                "benchmarks.monitor.measuring",
-                "--coordinator",
-                target,
-                "--redis",
-                valkey.url,
-            ]
-            child = await start(ProcessSpec("measuring", command, {}, folder / "measuring.log", announces=True))
-            try:
-                await asyncio.sleep(WARM_SECONDS)
-                before, began, sent = cpu_seconds(child.pid), time.monotonic(), coordinator.sent
-                await asyncio.sleep(SECONDS - WARM_SECONDS - 1)
-                share = (cpu_seconds(child.pid) - before) / (time.monotonic() - began)
-                rate = (coordinator.sent - sent) / (time.monotonic() - began)
-                memory = rss_mib(child.pid)
-                counted, stored = await _counted(valkey.url, RATE * SECONDS)
-            finally:
-                await child.stop()
+        ours = await _measured(Path(name))
+    share, counted = ours["share_of_a_core"], ours["counted"]
     yield Row(
         row="monitor",
-        ours={
-            "share_of_a_core": round(share, 4),
-            "events_per_s": round(rate),
-            "microseconds_an_event": round(share / rate * 1e6, 1),
-            "memory_mib": round(memory),
-            "counted": counted,
-            "stored_bytes": stored,
-        },
+        ours=ours,
         baseline={"what": "nothing: the process receives, measures and writes, and has no other work"},
         ratio=share / GOAL_SHARE,
         goal=f"≤ {GOAL_SHARE:.0%} of a core at {RATE} events a second, each counted once",
         passed=share <= GOAL_SHARE and counted == RATE * SECONDS,
         n=counted,
     )
+
+
+async def _measured(folder: Path) -> dict[str, Any]:
+    """Run the process for as long as the row says, and return what it used and what it counted."""
+    coordinator = _Busy()  # type: ignore[abstract]  # one of its calls is made
+    service = "miyabi.coordinator.v1.CoordinatorService"
+    registration = (add_CoordinatorServiceServicer_to_server, coordinator, service)
+    async with EmbeddedValkey(folder / "valkey") as valkey, running_server(registration) as target:
+        command = [sys.executable, "-m", "benchmarks.monitor.measuring", "--coordinator", target, "--redis", valkey.url]
+        child = await start(ProcessSpec("measuring", command, {}, folder / "measuring.log", announces=True))
+        try:
+            await asyncio.sleep(WARM_SECONDS)
+            before, began, sent = cpu_seconds(child.pid), time.monotonic(), coordinator.sent
+            await asyncio.sleep(SECONDS - WARM_SECONDS - 1)
+            share = (cpu_seconds(child.pid) - before) / (time.monotonic() - began)
+            rate = (coordinator.sent - sent) / (time.monotonic() - began)
+            memory = rss_mib(child.pid)
+            counted, stored = await _counted(valkey.url, RATE * SECONDS)
+        finally:
+            await child.stop()
+    return {
+        "share_of_a_core": round(share, 4),
+        "events_per_s": round(rate),
+        "microseconds_an_event": round(share / rate * 1e6, 1),
+        "memory_mib": round(memory),
+        "counted": counted,
+        "stored_bytes": stored,
+    }
 
 
 async def _counted(url: str, expected: int) -> tuple[int, int]:

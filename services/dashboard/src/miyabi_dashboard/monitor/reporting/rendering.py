@@ -11,7 +11,7 @@ from google.protobuf.duration_pb2 import Duration
 from miyabi.dashboard.v1 import telemetry_service_pb2 as pb
 from miyabi_core.proto_time import to_duration
 from miyabi_core.text import first
-from miyabi_dashboard.monitor.measuring import CountKey, Family, SeriesKey
+from miyabi_dashboard.monitor.measuring import CountKey, Family
 from miyabi_dashboard.monitor.measuring.measurements import What
 from miyabi_dashboard.monitor.reporting.asked import Asked
 from miyabi_dashboard.monitor.sketches import Durations
@@ -129,8 +129,3 @@ def _counted(bucket: Bucket, asked: Asked, *whats: What) -> Iterable[tuple[Count
 
 def _span(seconds: float) -> Duration:
     return to_duration(timedelta(seconds=seconds))
-
-
-def is_other(key: SeriesKey | CountKey, other: str) -> bool:
-    """Tell whether a name stands for what came after as many as are kept."""
-    return other in key
