@@ -16,28 +16,32 @@ from miyabi_cli.runtime import Runtime, run
 from miyabi_cli.terminal import json_line, ours, say, shown
 from miyabi_core.text import Untrusted
 
+EventType = Annotated[
+    str,
+    typer.Argument(
+        metavar="TYPE",
+        help="started, progress, completed, error, state:transition, task:discovered, coordinator:analyzing, "
+        "coordinator:decomposing or coordinator:assigning.",
+    ),
+]
+
+Assignments = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="A field of the type: progress=40, result.success=true, fromState=open. VALUE is JSON where it is "
+        "some, else a text; repeat for more.",
+    ),
+]
+
 
 def emit(
-    event_type: Annotated[
-        str,
-        typer.Argument(
-            metavar="TYPE",
-            help="started, progress, completed, error, state:transition, task:discovered, coordinator:analyzing, "
-            "coordinator:decomposing or coordinator:assigning.",
-        ),
-    ] = "",
+    event_type: EventType = "",
     agent: Annotated[str, typer.Option(help="Who says it: a name of your program.")] = "",
     issue: Annotated[int | None, typer.Option(min=0, help="Number of the issue; 0 where it is about none.")] = None,
     repository: Annotated[str, typer.Option(help="OWNER/REPO of the issue.")] = "",
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="NAME=VALUE",
-            help="A field of the type: progress=40, result.success=true, fromState=open. VALUE is JSON where it is "
-            "some, else a text; repeat for more.",
-        ),
-    ] = None,
+    set_: Assignments = None,
     *,
     from_file: Annotated[
         str, typer.Option(metavar="FILE", help="The event as JSON or YAML; the other options come before its fields.")

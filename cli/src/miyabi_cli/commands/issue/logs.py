@@ -25,6 +25,23 @@ from miyabi_core.text import Untrusted
 #: Tells whether an event is wanted.
 Wanted = Callable[[BatchEvent], bool]
 
+Events = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="Only events of this name, as BatchEvent's payload names them; repeat for more.",
+        autocompletion=payload_names,
+    ),
+]
+Kinds = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="KIND",
+        help="Only tasks of this kind: triage, plan, implement …; repeat for more.",
+        autocompletion=lambda: list(names_of(TaskKind)),
+    ),
+]
+
 
 def logs(
     batch: Batch,
@@ -36,22 +53,8 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, to the batch's end.")] = False,
     after: Annotated[int, typer.Option(min=0, help="Last sequence that was seen.")] = 0,
     tail: Annotated[int | None, typer.Option(min=0, help="Of what is there only the last so many lines.")] = None,
-    event: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="Only events of this name, as BatchEvent's payload names them; repeat for more.",
-            autocompletion=payload_names,
-        ),
-    ] = None,
-    kind: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="KIND",
-            help="Only tasks of this kind: triage, plan, implement …; repeat for more.",
-            autocompletion=lambda: list(names_of(TaskKind)),
-        ),
-    ] = None,
+    event: Events = None,
+    kind: Kinds = None,
     failures: Annotated[bool, typer.Option("--failures", help="Only what did not go well.")] = False,
     steps: Annotated[
         bool, typer.Option("--steps", help="With --follow: what tasks are doing too, which is not kept.")
@@ -77,17 +80,31 @@ def logs(
         found = await client.resolve(name)
         last = await _print_there(client, found, after, wanted, show=show, tail=tail)
         if follow:
-            try:
-                async for entry in client.watch(found, after=max(last, after), committed_only=not steps):
-                    last = max(last, entry.sequence)
-                    if wanted(entry):
-                        show(entry)
-            finally:
-                where = shown(Untrusted(f"miyabi logs {found}"), style="dim")
-                say(runtime.errors, ours("go on with: ", style="dim"), where, ours(" --after {} -f", last, style="dim"))
+            events = client.watch(found, after=max(last, after), committed_only=not steps)
+            await _print_coming(runtime, found, events, wanted, show=show, last=last)
         return 0
 
     talk(main)
+
+
+async def _print_coming(
+    runtime: Runtime,
+    name: str,
+    events: AsyncIterator[BatchEvent],
+    wanted: Wanted,
+    *,
+    show: Callable[[BatchEvent], None],
+    last: int,
+) -> None:
+    """Print the wanted events that come, to the batch's end; then, or when the person hangs up, how to go on."""
+    try:
+        async for event in events:
+            last = max(last, event.sequence)
+            if wanted(event):
+                show(event)
+    finally:
+        where = shown(Untrusted(f"miyabi logs {name}"), style="dim")
+        say(runtime.errors, ours("go on with: ", style="dim"), where, ours(" --after {} -f", last, style="dim"))
 
 
 def _wanted(issue: int | None, events: list[str], kinds: list[str], *, failures: bool) -> Wanted:

@@ -21,7 +21,7 @@ from miyabi_cli.report.in_markdown import markdown_of
 from miyabi_cli.report.model import Report
 from miyabi_cli.report.on_terminal import show_report, text_of
 from miyabi_cli.runtime import Runtime, run
-from miyabi_cli.telemetry import Asked, telemetry
+from miyabi_cli.telemetry import Asked, TelemetryClient, telemetry
 from miyabi_cli.terminal import json_line, ours, say, shown
 from miyabi_cli.wire import json_of
 from miyabi_core.text import Untrusted
@@ -39,6 +39,23 @@ class Format(StrEnum):
     HTML = "html"
 
 
+MaybeBatch = Annotated[
+    str,
+    typer.Argument(
+        metavar="BATCH",
+        help="batches/ULID, the ULID, or latest; default: a period.",
+        autocompletion=complete_batches,
+    ),
+]
+
+OneAgent = Annotated[str, typer.Option(help="Only what this agent did, by its id.", autocompletion=complete_agents)]
+
+Compared = Annotated[
+    tuple[str, str] | None,
+    typer.Option(metavar="A B", help="Two batches side by side.", autocompletion=complete_batches),
+]
+
+
 @dataclass(frozen=True)
 class Forms:
     """A report for people, and for machines; made when one of them is wanted."""
@@ -48,26 +65,14 @@ class Forms:
 
 
 def report(  # noqa: PLR0917 - typer reads the parameters as options
-    batch: Annotated[
-        str,
-        typer.Argument(
-            metavar="BATCH",
-            help="batches/ULID, the ULID, or latest; default: a period.",
-            autocompletion=complete_batches,
-        ),
-    ] = "",
+    batch: MaybeBatch = "",
     since: Annotated[str, typer.Option(help=f"The last so long, of all batches: 7d, 12h; default: {SINCE}.")] = "",
     issue: Annotated[int, typer.Option(min=0, help="Only this issue of BATCH; 0: all.")] = 0,
     repository: Annotated[str, typer.Option(help="Of a period: only batches of this OWNER/REPO.")] = "",
     model: Annotated[str, typer.Option(help="Only calls of this model.")] = "",
-    agent: Annotated[
-        str, typer.Option(help="Only what this agent did, by its id.", autocompletion=complete_agents)
-    ] = "",
+    agent: OneAgent = "",
     *,
-    compare: Annotated[
-        tuple[str, str] | None,
-        typer.Option(metavar="A B", help="Two batches side by side.", autocompletion=complete_batches),
-    ] = None,
+    compare: Compared = None,
     format_: Annotated[Format, typer.Option("--format", help="How it is written.")] = Format.TERMINAL,
     out: Annotated[Path | None, typer.Option(help="File for it rather than the output.")] = None,
     as_json: Json = False,
@@ -90,20 +95,27 @@ def report(  # noqa: PLR0917 - typer reads the parameters as options
     async def main(runtime: Runtime) -> int:
         found = await _resolved(runtime, names)
         async with telemetry(runtime.settings) as client:
-            if compare is not None:
-                pair: Pair = (await client.report(Asked(found[0])), await client.report(Asked(found[1])))
-                both = (found[0], found[1])
-                forms = Forms(lambda: comparison_of(pair, both), lambda: json_line(comparison_json(pair, both)))
-            else:
-                wanted = replace(asked, batch=found[0] if found else "")
-                answer = await client.report(wanted)
-                forms = Forms(
-                    lambda: report_of(answer, about=wanted.about, filters=wanted.filters), lambda: json_of(answer)
-                )
+            wanted = replace(asked, batch=found[0] if found else "")
+            forms = await (_compared(client, found) if compare is not None else _measured(client, wanted))
         _write(runtime, forms, how=how, out=out)
         return 0
 
     run(main)
+
+
+async def _measured(client: TelemetryClient, wanted: Asked) -> Forms:
+    """Ask for one report."""
+    answer = await client.report(wanted)
+    return Forms(lambda: report_of(answer, about=wanted.about, filters=wanted.filters), lambda: json_of(answer))
+
+
+async def _compared(client: TelemetryClient, names: list[str]) -> Forms:
+    """Ask for the reports of two batches."""
+    before, after = names
+    pair: Pair = (await client.report(Asked(before)), await client.report(Asked(after)))
+    return Forms(
+        lambda: comparison_of(pair, (before, after)), lambda: json_line(comparison_json(pair, (before, after)))
+    )
 
 
 async def _resolved(runtime: Runtime, names: list[str]) -> list[str]:
