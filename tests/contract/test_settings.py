@@ -17,12 +17,14 @@ from miyabi_coordinator.settings import CoordinatorSettings
 from miyabi_core.bad_settings import problems_of, types_of
 from miyabi_core.cluster_keeper import KeeperSettings
 from miyabi_core.environment import EnvironmentSettings
+from miyabi_core.telemetry.settings import OtlpSettings
 from miyabi_dashboard.settings import DashboardSettings
 from miyabi_github_gateway.settings import GatewaySettings
 
 #: Settings of each process.
 KINDS = (
     AgentsSettings, SandboxSettings, CliSettings, CoordinatorSettings, KeeperSettings, DashboardSettings, GatewaySettings,
+    OtlpSettings,
 )  # fmt: skip
 #: A duration as people write it.
 DURATIONS = {
@@ -60,6 +62,7 @@ OF_TYPE = {timedelta: ("15 min", "soon"), bool: ("true", "perhaps"), dict: ('{"P
 OF_NAME = {
     "redis_url": ("redis://127.0.0.1:6379/3", "http://127.0.0.1:6379"),
     "cache_url": ("redis://127.0.0.1:6379/3", "http://127.0.0.1:6379"),
+    "_endpoint": ("http://127.0.0.1:4318", "nowhere"),
     "_url": ("https://example.test/base", "example.test"),
     "address": ("127.0.0.1:5000", "nowhere"),
     "log_level": ("WARNING", "loud"),
@@ -80,7 +83,7 @@ def _values(name, types, field):
 def environment(monkeypatch):
     """Sets variables of the process, which has none of ours otherwise."""
     for name in os.environ:
-        if name.upper().startswith(("MIYABI_", "GRAPH_", "GITHUB_", "GH_", "ANTHROPIC_", "DASHBOARD_")):
+        if name.upper().startswith(("MIYABI_", "GRAPH_", "GITHUB_", "GH_", "ANTHROPIC_", "DASHBOARD_", "OTEL_")):
             monkeypatch.delenv(name)
 
     def given(**variables):

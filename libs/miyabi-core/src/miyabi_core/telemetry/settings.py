@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from miyabi_core.environment import EnvironmentSettings
@@ -46,6 +48,20 @@ class OtlpSettings(EnvironmentSettings):
     metric_export_interval: int = Field(default=60_000, ge=100)
     #: Name that telemetry carries rather than the service's own.
     service_name: str = ""
+
+    @field_validator("exporter_otlp_endpoint", "exporter_otlp_traces_endpoint", "exporter_otlp_metrics_endpoint")
+    @classmethod
+    def _is_somewhere(cls, endpoint: str) -> str:
+        """Refuse what is no address of a collector.
+
+        Raises:
+            ValueError: it is neither a URL nor, for gRPC, host:port.
+        """
+        parts = urlsplit(endpoint)
+        is_url = parts.scheme in {"http", "https"} and bool(parts.hostname)
+        if endpoint and not is_url and not re.fullmatch(r"[A-Za-z0-9._-]+:[0-9]{1,5}", endpoint):
+            raise ValueError("it is no URL of a collector")
+        return endpoint
 
     @property
     def sends_traces(self) -> bool:
