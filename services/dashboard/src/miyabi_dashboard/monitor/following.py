@@ -23,7 +23,7 @@ from miyabi_dashboard.monitor.storing.buckets import HOUR, MINUTES_KEPT, end_of,
 from miyabi_dashboard.monitor.storing.store import Written
 
 #: Seconds between two writes: a report is behind by no more, and one event costs as much as a thousand.
-WRITE_SECONDS = 2.0
+WRITE_SECONDS = 3.0
 #: Seconds between two attempts to become the replica that measures, or to reach the coordinator.
 RETRY_SECONDS = 2.0
 #: Seconds between two looks for minutes to fold and for what is older than is kept.
@@ -119,7 +119,7 @@ class Follower:
             await answers.put(answer)
 
     async def _measure(self, answers: asyncio.Queue[Any]) -> None:
-        """Measure what comes and write it every two seconds; nobody else changes what is in memory."""
+        """Measure what comes and write it every few seconds; nobody else changes what is in memory."""
         due = time.monotonic() + WRITE_SECONDS
         while True:
             try:
