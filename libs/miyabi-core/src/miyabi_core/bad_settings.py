@@ -135,9 +135,14 @@ def _aliases(field: FieldInfo) -> list[str]:
     return [alias] if isinstance(alias, str) else []
 
 
+def variables_of(kind: type[BaseSettings], name: str) -> list[str]:
+    """Return the variables that a setting is read from, the first that counts before the others."""
+    prefix = str(kind.model_config.get("env_prefix") or "")
+    return _aliases(kind.model_fields[name]) or [f"{prefix}{name}".upper()]
+
+
 def _variable(kind: type[BaseSettings], name: str, environment: Mapping[str, str]) -> str:
     """Return the variable of a setting: of several the one that is set."""
-    prefix = str(kind.model_config.get("env_prefix") or "")
-    names = _aliases(kind.model_fields[name]) or [f"{prefix}{name}".upper()]
+    names = variables_of(kind, name)
     given = {known.upper() for known in environment}
     return next((variable for variable in names if variable.upper() in given), names[0])
