@@ -563,6 +563,94 @@ class ExpectationForms(_message.Message):
 Global___ExpectationForms: _TypeAlias = ExpectationForms  # noqa: Y015
 
 @_typing.final
+class FileCoverage(_message.Message):
+    """Which of the lines of one file that the change adds or edits its tests execute."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    EXECUTABLE_FIELD_NUMBER: _builtins.int
+    COVERED_FIELD_NUMBER: _builtins.int
+    MISSED_FIELD_NUMBER: _builtins.int
+    NOT_MEASURED_FIELD_NUMBER: _builtins.int
+    path: _builtins.str
+    """Path relative to the repository."""
+    executable: _builtins.int
+    """Changed lines that can be executed."""
+    covered: _builtins.int
+    """Of those, the ones that were."""
+    not_measured: _builtins.str
+    """Why the file was not measured, in one sentence; empty where it was. At most 500 characters."""
+    @_builtins.property
+    def missed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The first of those that were not, from 1, rising; at most 100."""
+
+    def __init__(
+        self,
+        *,
+        path: _builtins.str = ...,
+        executable: _builtins.int = ...,
+        covered: _builtins.int = ...,
+        missed: _abc.Iterable[_builtins.int] | None = ...,
+        not_measured: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["covered", b"covered", "executable", b"executable", "missed", b"missed", "not_measured", b"not_measured", "path", b"path"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FileCoverage: _TypeAlias = FileCoverage  # noqa: Y015
+
+@_typing.final
+class ChangeCoverage(_message.Message):
+    """Coverage of changed lines, tests left out: from a run of its own after the verdict, on which it has no say. What runs the
+    tests runs the measure too, so that a change could write into it what it likes.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILES_FIELD_NUMBER: _builtins.int
+    FILES_LEFT_OUT_FIELD_NUMBER: _builtins.int
+    EXECUTABLE_FIELD_NUMBER: _builtins.int
+    COVERED_FIELD_NUMBER: _builtins.int
+    MEASURE_FIELD_NUMBER: _builtins.int
+    DURATION_FIELD_NUMBER: _builtins.int
+    files_left_out: _builtins.int
+    """Files that are not listed; the sums have them."""
+    executable: _builtins.int
+    """Changed lines that can be executed, of all files that were measured."""
+    covered: _builtins.int
+    """Of those, the ones that were."""
+    measure: _builtins.str
+    """What measured, with its version, for example `sys.settrace of CPython 3.11.7`. At most 500 characters."""
+    @_builtins.property
+    def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___FileCoverage]:
+        """The files of code that the change leaves, sorted by path; at most 300."""
+
+    @_builtins.property
+    def duration(self) -> _duration_pb2.Duration:
+        """What measuring took."""
+
+    def __init__(
+        self,
+        *,
+        files: _abc.Iterable[Global___FileCoverage] | None = ...,
+        files_left_out: _builtins.int = ...,
+        executable: _builtins.int = ...,
+        covered: _builtins.int = ...,
+        measure: _builtins.str = ...,
+        duration: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["covered", b"covered", "duration", b"duration", "executable", b"executable", "files", b"files", "files_left_out", b"files_left_out", "measure", b"measure"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChangeCoverage: _TypeAlias = ChangeCoverage  # noqa: Y015
+
+@_typing.final
 class VerifyResult(_message.Message):
     """What verification measured."""
 
@@ -593,6 +681,7 @@ class VerifyResult(_message.Message):
     FLAKY_FIELD_NUMBER: _builtins.int
     DELETED_FIELD_NUMBER: _builtins.int
     COMPARISONS_LEFT_OUT_FIELD_NUMBER: _builtins.int
+    COVERAGE_FIELD_NUMBER: _builtins.int
     failed_before_passed_after: _builtins.int
     """New or edited tests that fail on base and pass on the change: the proof."""
     failed_before: _builtins.int
@@ -667,6 +756,10 @@ class VerifyResult(_message.Message):
     def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What was not run, was left out or could not be judged, one sentence each; at most 100."""
 
+    @_builtins.property
+    def coverage(self) -> Global___ChangeCoverage:
+        """Which of the changed lines the tests execute; unset where the verdict is no pass, so that nothing was measured."""
+
     def __init__(
         self,
         *,
@@ -695,10 +788,11 @@ class VerifyResult(_message.Message):
         flaky: _builtins.int = ...,
         deleted: _builtins.int = ...,
         comparisons_left_out: _builtins.int = ...,
+        coverage: Global___ChangeCoverage | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["duration_after", b"duration_after", "duration_before", b"duration_before"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["coverage", b"coverage", "duration_after", b"duration_after", "duration_before", b"duration_before"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval_reasons", b"approval_reasons", "blocked", b"blocked", "broken", b"broken", "command", b"command", "comparisons", b"comparisons", "comparisons_left_out", b"comparisons_left_out", "deleted", b"deleted", "duration_after", b"duration_after", "duration_before", b"duration_before", "environments", b"environments", "expectations", b"expectations", "failed_before", b"failed_before", "failed_before_passed_after", b"failed_before_passed_after", "flaky", b"flaky", "missing_sandbox_layers", b"missing_sandbox_layers", "notes", b"notes", "output_tail", b"output_tail", "passed", b"passed", "passed_after", b"passed_after", "red_on_base", b"red_on_base", "runs", b"runs", "runtime", b"runtime", "sandbox_layers", b"sandbox_layers", "total", b"total", "verdict_reason", b"verdict_reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval_reasons", b"approval_reasons", "blocked", b"blocked", "broken", b"broken", "command", b"command", "comparisons", b"comparisons", "comparisons_left_out", b"comparisons_left_out", "coverage", b"coverage", "deleted", b"deleted", "duration_after", b"duration_after", "duration_before", b"duration_before", "environments", b"environments", "expectations", b"expectations", "failed_before", b"failed_before", "failed_before_passed_after", b"failed_before_passed_after", "flaky", b"flaky", "missing_sandbox_layers", b"missing_sandbox_layers", "notes", b"notes", "output_tail", b"output_tail", "passed", b"passed", "passed_after", b"passed_after", "red_on_base", b"red_on_base", "runs", b"runs", "runtime", b"runtime", "sandbox_layers", b"sandbox_layers", "total", b"total", "verdict_reason", b"verdict_reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
