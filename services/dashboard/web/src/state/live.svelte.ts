@@ -4,7 +4,7 @@ import { SvelteSet } from "svelte/reactivity";
 import { ApiError, get } from "../wire/http";
 import { connect, type Connection } from "../wire/connection";
 import type { Batch, Issue } from "./batch";
-import { emptyView, withRuns, type View } from "./state";
+import { emptyView, fromSnapshot, withRuns, type View } from "./state";
 
 /** So often a batch that runs is asked for anew: only its server knows the time that is left. */
 const REFRESH = 10_000;
@@ -40,6 +40,7 @@ class Live {
   start(): () => void {
     const ticking = setInterval(() => (this.now = Date.now()), 1000);
     const refreshing = setInterval(() => this.#refresh(), REFRESH);
+    void this.#begin();
     const connection = connect({
       view: () => this.#current,
       changed: (next) => this.#take(next),
@@ -56,6 +57,19 @@ class Live {
       clearInterval(refreshing);
       connection.end();
     };
+  }
+
+  /** Show the list of batches, which is small, before the snapshot comes, which holds all runs of the newest. */
+  async #begin(): Promise<void> {
+    try {
+      const answer = await get("batches");
+      if (this.heard) return;
+      this.#current = fromSnapshot(answer);
+      this.#draw();
+    } catch (error) {
+      // The connection says what is wrong.
+      if (!(error instanceof ApiError)) throw error;
+    }
   }
 
   /** Ask for a batch with its runs. */
