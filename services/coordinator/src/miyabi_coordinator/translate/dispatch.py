@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from miyabi.coordinator.v1 import dispatch_service_pb2, event_pb2, result_pb2
+from miyabi_coordinator.decide.pipeline import kind_of_task
 from miyabi_coordinator.models import (
     Branch,
     Done,
@@ -159,8 +161,18 @@ def transient_progress(message: dispatch_service_pb2.Progress, *, agent: str) ->
     batch, issue, task_id = parse_task_name(message.reference.task)
     event = header(batch, now=datetime.now(UTC).timestamp(), issue=issue, actor=agent)
     event.task_id = task_id
+    event.task_kind = _kind(task_id)  # type: ignore[assignment]
     if message.WhichOneof("update") == "text_delta":
         event.text_delta.CopyFrom(message.text_delta)
     else:
         event.step_changed.CopyFrom(message.step)
     return event.SerializeToString()
+
+
+@lru_cache(maxsize=1024)
+def _kind(task_id: str) -> int:
+    """Return the kind that a task's id names, which hundreds of pieces of text ask for; 0 for no id of ours."""
+    try:
+        return int(kind_of_task(task_id))
+    except ValueError:
+        return 0
