@@ -14,7 +14,7 @@ WEB := services/dashboard/web
 NPM = PATH="$(CURDIR)/.tools/node/bin:$$PATH" npm --prefix $(WEB) run --silent
 .PHONY: help setup setup-dev grpcurl promtool proto proto-check proto-release fmt fmt-check lint typecheck imports web-check \
         test test-slow test-browser test-all test-unit test-integration test-e2e cov check run demo bench chaos fuzz images k8s-render \
-        k8s-validate up down status logs test-k8s clean
+        k8s-validate up down status logs test-k8s docs docs-check clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -99,7 +99,7 @@ web-check: setup-dev ## Types and tests of the page; setup built it
 	$(NPM) check
 	$(NPM) test
 
-check: fmt-check lint typecheck imports proto-check k8s-validate web-check cov ## What CI runs
+check: fmt-check lint typecheck imports proto-check k8s-validate web-check docs-check cov ## What CI runs
 
 bench: setup ## Measure: make bench ROW=1 [REPEATS=3] [PEERS=folder] [PROFILE=1] [ISSUES=file], or all rows
 	@$(BIN)/python -m benchmarks $(if $(ROW),--row $(ROW)) $(if $(REPEATS),--repeats $(REPEATS)) \
@@ -129,6 +129,12 @@ logs: setup ## Follow the logs of every pod, or of SERVICE
 
 test-k8s: setup-dev ## Prove it on a cluster: STEP=name for one step; not part of check
 	@$(BIN)/python -m tests.k8s $(STEP)
+
+docs: setup-dev ## Build the documentation into build/docs
+	@GRPC_VERBOSITY=ERROR $(BIN)/python -m scripts.docs build
+
+docs-check: setup-dev ## Build it and look at every link and anchor; those to other hosts are listed
+	@GRPC_VERBOSITY=ERROR $(BIN)/python -m scripts.docs check
 
 clean: ## Remove what was installed and built
 	rm -rf .venv .tools build $(WEB)/node_modules services/dashboard/src/miyabi_dashboard/static

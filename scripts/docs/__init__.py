@@ -1,0 +1,1 @@
+"""Builds the documentation's site: pages from docs/, the reference from the sources, every link checked."""
