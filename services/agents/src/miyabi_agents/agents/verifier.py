@@ -15,6 +15,7 @@ from miyabi_agents.toolchains.port import Selection
 from miyabi_agents.toolchains.registry import Recognised, by_project
 from miyabi_agents.verification.changes import Sorted, sort
 from miyabi_agents.verification.config import FILE_NAME
+from miyabi_agents.verification.coverage.measuring import Proven, measure
 from miyabi_agents.verification.gate import Gate, Gated
 from miyabi_agents.verification.ground import Repository, stand, survey
 from miyabi_agents.verification.results import merged
@@ -46,12 +47,18 @@ class VerifierAgent:
                     "no file of the change belongs to a project whose tests are recognised. Say in "
                     f"{FILE_NAME} how they are run (`test.command`), or have a person review the change"
                 )
-            gated = [await _gated(context, repository, part, paths) for part, paths in parts]
-        return Outcome(verification=merged(gated))
+            async with AsyncExitStack() as held:
+                judged = [await _gated(context, repository, part, paths, held) for part, paths in parts]
+                result = merged([gated for gated, _ in judged])
+                if result.passed:
+                    result.coverage.CopyFrom(await measure(context, [proven for _, proven in judged if proven]))
+        return Outcome(verification=result)
 
 
-async def _gated(context: TaskContext, repository: Repository, recognised: Recognised, paths: Sequence[str]) -> Gated:
-    """Judge the files of one project."""
+async def _gated(
+    context: TaskContext, repository: Repository, recognised: Recognised, paths: Sequence[str], held: AsyncExitStack
+) -> tuple[Gated, Proven | None]:
+    """Judge the files of one project; returns what of it can be measured too."""
     change = context.lease.inputs.change_set
     files = _of(change, paths)
     ordered, selection = await asyncio.to_thread(_look, repository, recognised, files)
@@ -60,15 +67,18 @@ async def _gated(context: TaskContext, repository: Repository, recognised: Recog
         selection = Selection(selection.own, near, "the neighbourhood is the one that the configuration names")
     targets = list(dict.fromkeys([*selection.own, *selection.near]))
     there = [target for target in targets if target not in ordered.tests or repository.base.read(target) is not None]
-    async with AsyncExitStack() as held:
-        own = sum(target in set(selection.own) for target in there)
-        footing = await stand(context, repository, recognised, targets=there, held=held, least=own)
-        if footing.base.timed_out:
-            raise EnvironmentBuildError(
-                f"base's own tests take too long for a verdict: {footing.base.verdicts.problem}. Give them more time "
-                f"in {FILE_NAME} (`test.timeout`), or name fewer (`test.targets`)"
-            )
-        return await Gate(context, repository, footing, change, ordered, selection, held).judge()
+    own = sum(target in set(selection.own) for target in there)
+    footing = await stand(context, repository, recognised, targets=there, held=held, least=own)
+    if footing.base.timed_out:
+        raise EnvironmentBuildError(
+            f"base's own tests take too long for a verdict: {footing.base.verdicts.problem}. Give them more time "
+            f"in {FILE_NAME} (`test.timeout`), or name fewer (`test.targets`)"
+        )
+    gated = await Gate(context, repository, footing, change, ordered, selection, held).judge()
+    if gated.ran is None or gated.environment is None or gated.change is None:
+        return gated, None
+    base, part = repository.base, footing.part
+    return gated, Proven(part, gated.environment, base, gated.change, ordered, paths, gated.targets, gated.ran)
 
 
 def _of(change: ChangeSet, paths: Sequence[str]) -> list[FileChange]:

@@ -101,6 +101,33 @@ class Execution:
         async with self._laid(tree, run) as scratch, _PLACES:
             return await self._run(tree, run, scratch, name=name, limits=limits, may_not_build=may_not_build)
 
+    async def measured(
+        self, tree: Worktree, run: TestRun, *, name: str, wall: timedelta, beside: str
+    ) -> tuple[Ran, Mapping[str, bytes]]:
+        """Run tests by a command that measures them too; returns what it wrote beside the report of the tests.
+
+        Args:
+            tree: The checkout; generated files are laid into it.
+            run: As the toolchain gives it, and more.
+            name: How the run is called in reports.
+            wall: Longest time.
+            beside: What the names of those files begin with.
+
+        Raises:
+            SandboxError: the sandbox cannot be used.
+        """
+        limits = SandboxLimits(wall=wall, cpu=4 * wall)
+        async with self._laid(tree, run) as scratch, _PLACES:
+            for command in run.before:
+                result = await self._sandboxed(tree, run, scratch, command=command, name=name, limits=limits)
+                if result.exit_code != 0 or result.timed_out:
+                    return self._unbuilt(run, result, name=name, command=command, may_not_build=False), {}
+            result = await self._sandboxed(tree, run, scratch, command=run.command, name=name, limits=limits)
+        mine = {file: content for file, content in result.report.items() if file.startswith(beside)}
+        own = replace(result, report={file: text for file, text in result.report.items() if file not in mine})
+        verdicts = await asyncio.to_thread(self.part.toolchain.read, self.part.project, run, own, tree=tree.path)
+        return _ran(name, run, result, verdicts), mine
+
     async def command(
         self, tree: Worktree, command: Sequence[str], *, cwd: str, wall: timedelta, output_bytes: int = COMMAND_BYTES
     ) -> SandboxResult:

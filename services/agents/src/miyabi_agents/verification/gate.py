@@ -53,6 +53,9 @@ class Gated:
     notes: list[str] = field(default_factory=list)
     ran: Ran | None = None  #: the run of the change
     runtime: str = ""
+    environment: Environment | None = None  #: what it ran in
+    targets: Sequence[str] | None = None  #: what it ran; None: the whole suite
+    change: ChangeSet | None = None  #: what it ran on
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,7 @@ class Gate:
         gated.notes = self._notes(runs)
         gated.notes += [f"{unseen} more edited expectations are not shown in both forms"] if unseen else []
         gated.runtime = environment.recipe.runtime
+        gated.environment, gated.targets, gated.change = environment, self._every_target(), change
         return gated
 
     async def _run(

@@ -111,6 +111,9 @@ def main() -> int:
     """Run all packages, then those again whose tests were ended in the middle."""
     split = sys.argv.index("--")
     go, arguments, packages = sys.argv[1], sys.argv[2:split], sys.argv[split + 1 :]
+    if covered := os.environ.get("MIYABI_COVERED_PACKAGES"):
+        profile = Path(os.environ["MIYABI_REPORT"]) / "coverage.go.out"
+        arguments += [f"-coverpkg={covered}", f"-coverprofile={profile}"]
     report = Report(Path(os.environ["MIYABI_REPORT"]) / "go.jsonl")
     status = run([go, "test", "-json", *arguments, *packages], report)
     report.write({"Action": "miyabi-ran", "Exit": status})

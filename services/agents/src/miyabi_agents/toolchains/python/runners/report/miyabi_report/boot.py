@@ -35,6 +35,10 @@ def start() -> None:
     here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     tree = os.environ.get(variables.TREE, "")
     sys.meta_path.insert(0, Guard(tree))
+    if variables.MEASURED in os.environ:
+        from . import executed  # noqa: PLC0415 - few runs are measured
+
+        executed.start()
     _next_sitecustomize(here, tree)
 
 

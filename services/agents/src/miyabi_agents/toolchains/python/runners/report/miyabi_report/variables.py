@@ -24,3 +24,5 @@ OURS = "MIYABI_OWN_COMMAND"
 PYTEST = {"PYTEST_ADDOPTS": "-p miyabi_report.plugin", "PYTEST_PLUGINS": "miyabi_report.plugin"}
 #: A private folder of the run.
 SCRATCH = "MIYABI_SCRATCH"
+#: Files of which executed lines are noted, one a line, relative to the checkout; set in a run that is measured only.
+MEASURED = "MIYABI_MEASURED"
