@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from miyabi_core.text import split_lines
-from scripts.docs.reference.markdown import table
+from scripts.docs.reference.markdown import code, table
 from scripts.docs.tree import WRITTEN
 
 #: A row of a table of metrics: names, type, labels, meaning.
@@ -15,7 +15,7 @@ _ROW = re.compile(r"^\| (?P<names>`\w+`(?:, `\w+`)*) \| (?P<kind>\w+) \|(?P<labe
 def page() -> str:
     """Return the page."""
     rows = sorted(rows_of((WRITTEN / "telemetry.md").read_text(encoding="utf-8")))
-    listed = table(("name", "type", "labels", "meaning", "of"), rows)
+    listed = table(("name", "type", "labels", "meaning", "of"), ((code(name), *rest) for name, *rest in rows))
     return (
         "# Metrics\n\nServed at `/metrics` where `…_METRICS_ADDRESS` is set, and sent by OTLP under the same names. "
         f"Spans, logs and what they mean: [telemetry](../telemetry.md).\n\n{listed}"
@@ -29,7 +29,7 @@ def rows_of(text: str) -> list[tuple[str, str, str, str, str]]:
         if line.startswith("## "):
             section = line.removeprefix("## ")
         elif found := _ROW.match(line):
-            names = re.findall(r"`\w+`", found["names"])
+            names = re.findall(r"\w+", found["names"])
             rows += [
                 (name, found["kind"], found["labels"].strip(), found["meaning"], _linked(section)) for name in names
             ]

@@ -14,6 +14,7 @@ from miyabi_cli.settings import CliSettings
 from miyabi_coordinator.settings import CoordinatorSettings
 from miyabi_core.bad_settings import accepted, variables_of
 from miyabi_core.cluster_keeper import KeeperSettings
+from miyabi_core.telemetry.settings import OtlpSettings
 from miyabi_dashboard.settings import DashboardSettings
 from miyabi_github_gateway.settings import GatewaySettings
 from scripts.docs.reference.comments import field_comments
@@ -28,6 +29,7 @@ PROCESSES: tuple[tuple[str, type[BaseSettings]], ...] = (
     ("GitHub gateway", GatewaySettings),
     ("Dashboard", DashboardSettings),
     ("The keeper of a cluster of stores", KeeperSettings),
+    ("Telemetry of every process", OtlpSettings),
 )
 #: Units of a duration, the largest first, with their seconds.
 _UNITS = ((86400, "days"), (3600, "h"), (60, "min"), (1, "s"))

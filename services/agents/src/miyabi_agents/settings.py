@@ -92,8 +92,9 @@ class AgentsSettings(ServiceSettings, CallerSettings, PackageSettings):
     slots_min: int = Field(default=1, ge=1, le=1000)
     #: Whether this agent's limits follow what their targets bear; `off`: `slots` and `model_calls_max` hold.
     feedback: bool = True
-    #: Calls of the model API at once by this agent, at least (where the coordinator does not say) and at most.
+    #: Calls of the model API at once by this agent, at least, where the coordinator does not say.
     model_calls_min: int = Field(default=1, ge=1, le=10_000)
+    #: Calls of the model API at once by this agent, at most, where the coordinator does not say.
     model_calls_max: int = Field(default=256, ge=1, le=10_000)
     #: Kept through reconnects.
     agent_id: str = Field(default_factory=_default_id, pattern=r"^[A-Za-z0-9._-]{1,128}$")

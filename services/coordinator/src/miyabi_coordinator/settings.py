@@ -41,8 +41,9 @@ class CoordinatorSettings(ServiceSettings, RedisSettings, ServingSettings, Grant
     #: Whether limits follow what their targets bear: calls of the model API, slots of agents. `off` switches that off
     #: for the whole stack: each agent's own highest limits hold.
     feedback: bool = True
-    #: Calls of the model API at once by all agents together, at least and at most; between them the limit is found.
+    #: Calls of the model API at once by all agents together, at least; between this and the most the limit is found.
     model_calls_min: int = Field(default=1, ge=1, le=10_000)
+    #: Calls of the model API at once by all agents together, at most.
     model_calls_max: int = Field(default=256, ge=1, le=10_000)
     #: How long a batch is kept after its end, then it is removed with its log.
     retention: timedelta = Field(default=timedelta(days=30), gt=timedelta(0))
