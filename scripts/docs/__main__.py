@@ -21,7 +21,8 @@ def main() -> int:
     except BrokenLinkError as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"docs: {(SITE / 'index.html').relative_to(ROOT)}")
+    site = SITE.relative_to(ROOT)
+    print(f"docs: {site}/index.html; to search in it: python3 -m http.server -d {site}")
     return _checked() if word == "check" else 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -16,6 +17,8 @@ from scripts.docs.tree import ENVIRONMENT, ROOT, SITE, STAGED
 
 #: Where the site's looks and rules are.
 _CONFIG = ROOT / "scripts/docs/mkdocs.yml"
+#: What the site's looks are beside those of the theme.
+_STYLE = ROOT / "scripts/docs/site.css"
 
 
 def build() -> None:
@@ -28,6 +31,7 @@ def build() -> None:
     _install()
     pages = stage(STAGED / "pages")
     pages = sorted({*pages, *write_reference(STAGED / "pages")})
+    shutil.copyfile(_STYLE, STAGED / "pages" / _STYLE.name)
     config = STAGED / "mkdocs.yml"
     settings = {"INHERIT": str(_CONFIG), "docs_dir": "pages", "site_dir": str(SITE), "nav": navigation(pages)}
     config.write_text(yaml.safe_dump(settings, sort_keys=False, allow_unicode=True), encoding="utf-8")

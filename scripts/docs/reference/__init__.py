@@ -6,8 +6,8 @@ from pathlib import Path
 
 from scripts.docs.reference import command, events, files, http, interfaces, metrics, settings
 
-#: Said at the head of each page.
-MADE = "<!-- Made from the sources when the site is built; never edited. -->\n\n"
+#: Said at the end of each page; before its heading it would hide that from the navigation.
+MADE = "\n<!-- Made from the sources when the site is built; never edited. -->\n"
 #: What the first page of the reference says of each of the others.
 CONTENTS = (
     ("The command", "command.md", "every word with its options, as `miyabi WORD --help` prints them"),
@@ -45,5 +45,5 @@ def write_reference(folder: Path) -> list[str]:
     for name, text in pages.items():
         path = folder / "reference" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(MADE + text if name.endswith(".md") else text, encoding="utf-8")
+        path.write_text(text + MADE if name.endswith(".md") else text, encoding="utf-8")
     return [f"reference/{name}" for name in pages if name.endswith(".md")]

@@ -31,12 +31,15 @@ def _own(kind: type) -> dict[str, str]:
     lines = split_lines(source)
     (body,) = ast.parse(source).body
     assert isinstance(body, ast.ClassDef)
-    return {
-        entry.target.id: said
-        for entry in body.body
-        if isinstance(entry, ast.AnnAssign) and isinstance(entry.target, ast.Name)
-        if (said := _before(lines, entry.lineno - 1))
-    }
+    found: dict[str, str] = {}
+    said, end = "", 0
+    for entry in body.body:
+        if isinstance(entry, ast.AnnAssign) and isinstance(entry.target, ast.Name):
+            # What stands right below another field shares its comment: it is said of them together.
+            said = _before(lines, entry.lineno - 1) or (said if entry.lineno == end + 1 else "")
+            end = entry.end_lineno or entry.lineno
+            found |= {entry.target.id: said} if said else {}
+    return found
 
 
 def _before(lines: list[str], number: int) -> str:

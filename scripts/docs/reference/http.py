@@ -84,7 +84,7 @@ def _contents(what: str, contents: dict[str, Any]) -> str:
     schema = next(iter(contents.values()))["schema"]
     if "$ref" in schema:
         return f"{what}: {kinds}, {_linked(schema['$ref'])}.\n"
-    if not schema.get("properties") and "items" not in schema and "oneOf" not in schema:
+    if schema.keys() <= {"type"}:
         return f"{what}: {kinds}.\n"
     text = json.dumps(_told(schema), indent=2, ensure_ascii=False).replace("\n", "\n    ")
     return f'??? note "{what}: {", ".join(contents)}"\n\n    ```json\n    {text}\n    ```\n'
