@@ -12,9 +12,10 @@ from random_logs import logs
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.event_pb2 import BatchEvent
 from miyabi.coordinator.v1.state_pb2 import TaskState
+from miyabi_dashboard.monitor.critical_path.paths import path_of_batch
 from miyabi_dashboard.reads.batch_view import ENDED, BatchView, accepted
 from miyabi_dashboard.reads.preview import estimate
-from miyabi_dashboard.reads.spans import HANDOVER_SECONDS, Timeline, critical_path, rendered
+from miyabi_dashboard.reads.spans import Timeline, rendered, spans_of
 
 #: Batches of the run.
 COUNT = 12
@@ -69,29 +70,35 @@ def test_missing_event_is_noticed(log: Any) -> None:
 
 
 def test_spans_of_a_task_follow_one_another(log: Any) -> None:
-    """A task is in one phase at a time; what has ended goes on no longer; the path is a chain that goes back in time."""
+    """A task is in one phase at a time; what has ended goes on no longer."""
     events, answers = log
     timeline = Timeline()
     timeline.take(events)
-    now = timeline.seen + 5
-    for row in timeline.rows.values():
-        for task in {span.task for span in row.spans}:
-            mine = [span for span in row.spans if span.task == task]
-            assert all(before.end <= after.start for before, after in pairwise(mine))
-            assert all(span.end for span in mine[:-1])
-    last = BatchView(answers[-1])
     ended = {
-        f"{run.number}/{task.id}" for run in last.runs.values() for task in run.tasks.values() if task.state in ENDED
+        f"{run.number}/{task.id}"
+        for run in BatchView(answers[-1]).runs.values()
+        for task in run.tasks.values()
+        if task.state in ENDED
     }
-    going_on = {f"{row.number}/{name}" for row in timeline.rows.values() for name in row.open if name}
-    assert ended & going_on == set()
-    path = critical_path(timeline, now=now)
-    for after, before in pairwise(path):
-        assert before.start <= after.start
-        assert before.end <= after.start + HANDOVER_SECONDS
-    told = rendered(timeline, batch={}, now=now)
-    marked = sum(span["critical"] for row in told["rows"] for span in row["spans"])
-    assert (len(path), set(timeline.rows)) == (marked, {row["issueNumber"] for row in told["rows"]})
+    for number, run in timeline.history.runs.items():
+        for task in run.tasks:
+            mine = [span for span in spans_of(timeline.history, run) if span.task == task]
+            assert all(span.end for span in mine[:-1])
+            assert all(before.end <= after.start + 1e-6 for before, after in pairwise(mine))
+            assert f"{number}/{task}" not in ended or all(span.end for span in mine)
+
+
+def test_the_path_is_the_one_that_the_report_has(log: Any) -> None:
+    """What is marked as critical is the monitor's chain, drawn where its stretches are; its seconds are the chain's."""
+    timeline = Timeline()
+    timeline.take(log[0])
+    told = rendered(timeline, batch={}, now=timeline.history.ended + 5)
+    path = path_of_batch(timeline.history)
+    drawn = [stretch for stretch in path if stretch.name.count("/") == 5]
+    marked = [span for row in told["rows"] for span in row["spans"] if span["critical"] and span["taskId"]]
+    assert [stretch.start for stretch in drawn] == sorted(span["start"] for span in marked)
+    assert round(sum(stretch.seconds for stretch in path), 3) == told["criticalPathSeconds"]
+    assert {row["issueNumber"] for row in told["rows"]} == set(timeline.history.runs)
 
 
 @pytest.mark.parametrize(

@@ -1,117 +1,85 @@
-"""What was done when, from the log alone: spans of waiting, work, approval, backoff, and the path that took longest."""
+"""A batch's story as bars: what each issue waited for, its attempts, and which of them the batch's end waited for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from miyabi.coordinator.v1.event_pb2 import BatchEvent
-from miyabi.coordinator.v1.state_pb2 import BatchState, RunState, TaskState
-from miyabi_dashboard.reads.batch_view import kind_name
+from miyabi.coordinator.v1.state_pb2 import TaskState
+from miyabi.dashboard.v1.telemetry_service_pb2 import SegmentKind
+from miyabi_dashboard.monitor.critical_path.history import Attempt, History, RunStory, TaskStory, tell
+from miyabi_dashboard.monitor.critical_path.paths import Stretch, path_of_batch, waits
 
-#: A task that begins when another has ended begins a little later: the coordinator commits in between.
-HANDOVER_SECONDS = 1.0
-#: What a state of a task is drawn as; states without an entry are not drawn.
+#: What a part of the story is drawn as; the others are work.
 _PHASES = {
-    TaskState.TASK_STATE_READY: "wait",
-    TaskState.TASK_STATE_LEASED: "work",
-    TaskState.TASK_STATE_BACKOFF: "backoff",
+    SegmentKind.SEGMENT_KIND_QUEUE_WAIT: "wait",
+    SegmentKind.SEGMENT_KIND_SLOT_WAIT: "slot",
+    SegmentKind.SEGMENT_KIND_BACKOFF: "backoff",
+    SegmentKind.SEGMENT_KIND_APPROVAL: "approval",
+    SegmentKind.SEGMENT_KIND_PAUSED: "paused",
+    SegmentKind.SEGMENT_KIND_ORDER_WAIT: "order",
 }
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Span:
-    """Some time of a task, in seconds since 1970; `end` is 0 while it goes on."""
+    """Some time of a task, or of its issue where *task* is empty; seconds since 1970, `end` is 0 while it goes on."""
 
     task: str
     kind: str
-    attempt: int
-    fix_round: int
     phase: str
     start: float
     end: float = 0.0
+    attempt: int = 0
+    fix_round: int = 0
     agent: str = ""
     state: str = ""
-    critical: bool = False
 
 
 @dataclass
-class Row:
-    """An issue's spans."""
-
-    number: int
-    title: str
-    depends_on: tuple[int, ...] = ()
-    spans: list[Span] = field(default_factory=list)
-    #: The span of each task that goes on.
-    open: dict[str, Span] = field(default_factory=dict)
-    fix_rounds: dict[str, int] = field(default_factory=dict)
-
-
 class Timeline:
-    """Spans of a batch, event by event."""
+    """The story of a batch, event by event."""
 
-    def __init__(self) -> None:
-        self.sequence = 0
-        self.start = self.end = self.seen = 0.0
-        self.rows: dict[int, Row] = {}
+    sequence: int = 0
+    titles: dict[int, str] = field(default_factory=dict)
+    history: History = field(default_factory=History)
 
     def take(self, events: Iterable[BatchEvent]) -> None:
-        """Lay events of the log, in order."""
+        """Go on with the next events of the log."""
         for event in events:
-            moment = event.time.seconds + event.time.nanos / 1e9
-            self.sequence, self.seen = event.sequence, moment
-            payload = event.WhichOneof("payload")
-            if payload == "batch_accepted":
-                self.start = moment
-                for heading in event.batch_accepted.issues:
-                    self.rows[heading.number] = Row(heading.number, heading.title, tuple(heading.depends_on))
-            elif payload == "batch_finished":
-                self.end = moment
-            elif payload == "batch_state_changed":
-                # A batch that is retried has ended no longer.
-                self.end = 0.0 if event.batch_state_changed.to_state == BatchState.BATCH_STATE_RUNNING else self.end
-            elif (row := self.rows.get(event.issue_number)) is not None:
-                _take(row, event, payload, moment)
+            self.sequence = event.sequence
+            tell(self.history, event)
+            for heading in event.batch_accepted.issues:
+                self.titles[heading.number] = heading.title
 
 
-def _take(row: Row, event: BatchEvent, payload: str | None, moment: float) -> None:
-    """Lay an event over a row."""
-    if payload == "tasks_added":
-        for task in event.tasks_added.tasks:
-            row.fix_rounds[task.name.rpartition("/")[2]] = task.fix_round
-    elif payload == "task_state_changed":
-        _move(row, event, moment)
-    elif payload == "run_state_changed":
-        if event.run_state_changed.to_state == RunState.RUN_STATE_AWAITING_APPROVAL:
-            _open(row, Span("", "approval", 0, 0, "approval", moment))
-        else:
-            _close(row, "", moment, RunState.Name(event.run_state_changed.to_state))
+def spans_of(history: History, run: RunStory) -> list[Span]:
+    """Return what is drawn of an issue, by its begin."""
+    found = [span for task in run.tasks.values() for span in _of_task(history, task)]
+    if run.asked:
+        found.append(Span("", "approval", "approval", run.asked, run.answered))
+    return sorted(found, key=lambda span: (span.start, span.end or float("inf")))
 
 
-def _move(row: Row, event: BatchEvent, moment: float) -> None:
-    """End a task's span, and begin the next one."""
-    change = event.task_state_changed
-    _close(row, event.task_id, moment, TaskState.Name(change.to_state))
-    if phase := _PHASES.get(change.to_state):
-        fix_round = row.fix_rounds.get(event.task_id, 0)
-        agent = change.agent if phase == "work" else ""
-        _open(
-            row, Span(event.task_id, kind_name(event.task_kind), event.attempt, fix_round, phase, moment, agent=agent)
-        )
+def _of_task(history: History, task: TaskStory) -> Iterator[Span]:
+    """Yield a task's waits, attempts and pauses."""
+    for number, attempt in enumerate(task.attempts, 1):
+        for stretch in waits(history, attempt, task.kind, ""):
+            yield Span(task.id, task.kind, _PHASES[stretch.kind], stretch.start, stretch.end, number, task.fix_round)
+        yield _work(task, attempt, number)
+    for before, after in pairwise(task.attempts):
+        yield Span(task.id, task.kind, "backoff", before.ended, after.ready, fix_round=task.fix_round)
+    if task.ready and task.state == TaskState.TASK_STATE_READY:
+        yield Span(task.id, task.kind, "wait", task.ready, fix_round=task.fix_round)
 
 
-def _open(row: Row, span: Span) -> None:
-    """Begin a span."""
-    row.spans.append(span)
-    row.open[span.task] = span
-
-
-def _close(row: Row, task: str, moment: float, state: str) -> None:
-    """End the span of a task, where one goes on, with the state that it led to."""
-    if (span := row.open.pop(task, None)) is not None:
-        span.end, span.state = moment, state
+def _work(task: TaskStory, attempt: Attempt, number: int) -> Span:
+    """Return an attempt."""
+    state = TaskState.Name(TaskState.ValueType(attempt.state)) if attempt.ended else ""
+    return Span(task.id, task.kind, "work", attempt.leased, attempt.ended, number, task.fix_round, attempt.agent, state)
 
 
 def rendered(timeline: Timeline, *, batch: Mapping[str, Any], now: float) -> dict[str, Any]:
@@ -122,19 +90,29 @@ def rendered(timeline: Timeline, *, batch: Mapping[str, Any], now: float) -> dic
         batch: As JSON.
         now: Seconds since 1970; what goes on is drawn up to here.
     """
-    path = critical_path(timeline, now=now)
-    chosen = {id(span) for span in path}
+    history = timeline.history
+    path = path_of_batch(history)
+    chosen = {_place(stretch) for stretch in path}
     return {
-        "batch": batch, "start": timeline.start, "end": timeline.end or None, "now": now,
+        "batch": batch, "start": history.accepted, "end": history.ended if history.finished else None, "now": now,
         "rows": [
             {
-                "issueNumber": row.number, "title": row.title,
-                "spans": [_span(span, critical=id(span) in chosen) for span in row.spans],
+                "issueNumber": number, "title": timeline.titles.get(number, ""),
+                "spans": [
+                    _span(span, critical=(number, span.task, span.phase, span.start) in chosen)
+                    for span in spans_of(history, run)
+                ],
             }
-            for row in timeline.rows.values()
+            for number, run in history.runs.items()
         ],
-        "criticalPathSeconds": round(sum((span.end or now) - span.start for span in path), 3),
+        "criticalPathSeconds": round(sum(stretch.seconds for stretch in path), 3),
     }  # fmt: skip
+
+
+def _place(stretch: Stretch) -> tuple[int, str, str, float]:
+    """Return issue, task, phase and begin of a part of the path."""
+    _, _, _, issue, *task = stretch.name.split("/")
+    return int(issue), task[1] if task else "", _PHASES.get(stretch.kind, "work"), stretch.start
 
 
 def _span(span: Span, *, critical: bool) -> dict[str, Any]:
@@ -144,38 +122,3 @@ def _span(span: Span, *, critical: bool) -> dict[str, Any]:
         "phase": span.phase, "start": span.start, "end": span.end or None, "agent": span.agent, "state": span.state,
         "critical": critical,
     }  # fmt: skip
-
-
-def critical_path(timeline: Timeline, *, now: float) -> list[Span]:
-    """Return the spans that the end waited for, last first.
-
-    From the span that ended last it goes back to the one that ended last before it began, among those of the same issue
-    and of the issues that this one depends on, and so on. What lies between two of them belongs to neither.
-    """
-    rows = [row for row in timeline.rows.values() if row.spans]
-    if not rows:
-        return []
-    row = max(rows, key=lambda entry: max(span.end or now for span in entry.spans))
-    span: Span | None = max(row.spans, key=lambda entry: entry.end or now)
-    path: list[Span] = []
-    while span is not None:
-        path.append(span)
-        row, span = _before(timeline, row, span, taken={id(entry) for entry in path})
-    return path
-
-
-def _before(timeline: Timeline, row: Row, span: Span, *, taken: set[int]) -> tuple[Row, Span | None]:
-    """Return what ended last before a span began, with its row; None where nothing did."""
-    rows = [row, *(timeline.rows[number] for number in row.depends_on if number in timeline.rows)]
-    earlier = [
-        (candidate, entry)
-        for candidate in rows
-        for entry in candidate.spans
-        if id(entry) not in taken
-        and entry.end
-        and entry.start <= span.start
-        and entry.end <= span.start + HANDOVER_SECONDS
-    ]
-    if not earlier:
-        return row, None
-    return max(earlier, key=lambda pair: (pair[1].end, pair[1].start))

@@ -132,7 +132,7 @@ export const en = {
   "perf.sum": "sum", "perf.tasks": "Steps", "perf.tokens": "tokens", "perf.tools": "Tools",
   "perf.whatIf": "What would have ended it sooner", "perf.whole": "everything that is kept",
   "phase.approval": "waits for a person", "phase.backoff": "waits to be repeated", "phase.wait": "waits for an agent",
-  "phase.work": "work",
+  "phase.paused": "paused", "phase.slot": "waits for its turn in the batch", "phase.work": "work",
   "pipeline.fix": "fix", "pipeline.review": "review pull requests", "pipeline.triage": "triage only",
   "problem.again": "It asks to be tried again in {n} s.", "problem.old": "What is shown is from {time}.",
   "problem.silent": "The server does not answer.",

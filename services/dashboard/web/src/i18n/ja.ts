@@ -106,7 +106,7 @@ export const ja: Record<Key, string> = {
   "perf.samples": "計測数", "perf.slower": "{time} から遅化（通常 {usual}）", "perf.stretch": "区間", "perf.subject": "名前",
   "perf.sum": "合計", "perf.tasks": "ステップ", "perf.tokens": "トークン", "perf.tools": "ツール", "perf.whatIf": "早く終えられた変更",
   "perf.whole": "保存期間すべて",
-  "phase.approval": "承認待ち", "phase.backoff": "再試行待ち", "phase.wait": "エージェント待ち", "phase.work": "作業",
+  "phase.approval": "承認待ち", "phase.backoff": "再試行待ち", "phase.wait": "エージェント待ち", "phase.paused": "一時停止", "phase.slot": "バッチ内の順番待ち", "phase.work": "作業",
   "pipeline.fix": "修正", "pipeline.review": "プルリクエストのレビュー", "pipeline.triage": "トリアージのみ",
   "problem.again": "{n} 秒後に再試行してください。", "problem.old": "表示は {time} のものです。", "problem.silent": "サーバーが応答しません。",
   "reason.agent error": "エージェントのエラー", "reason.approval declined": "承認されなかった", "reason.budget exhausted": "予算切れ",

@@ -101,12 +101,17 @@ def read_history(events: Iterable[BatchEvent]) -> History:
     """Return the story of a batch from its committed events, oldest first."""
     history = History()
     for event in events:
-        moment = event.time.seconds + event.time.nanos / 1e9
-        history.ended = max(history.ended, moment)
-        reading = _READINGS.get(event.WhichOneof("payload") or "")
-        if reading:
-            reading(history, event, moment)
+        tell(history, event)
     return history
+
+
+def tell(history: History, event: BatchEvent) -> None:
+    """Go on with a story by the next committed event."""
+    moment = event.time.seconds + event.time.nanos / 1e9
+    history.ended = max(history.ended, moment)
+    reading = _READINGS.get(event.WhichOneof("payload") or "")
+    if reading:
+        reading(history, event, moment)
 
 
 def _accepted(history: History, event: BatchEvent, moment: float) -> None:
