@@ -255,3 +255,19 @@ def test_show_says_what_is_to_be_known_of_a_pull_request() -> None:
     text = text_of(IssueRun(issue_number=7, pull_request=pull))
     assert "pull request: https://example.test/9\n" in text
     assert "note: Issue #7 has another one [bold], #3.\n" in text
+
+
+def test_show_names_changed_lines_that_no_test_executes() -> None:
+    """The sum with what measured it, each file with lines or the reason; nothing where nothing was measured."""
+    files = [
+        result_pb2.FileCoverage(path="a.py", executable=40, covered=5, missed=range(1, 36)),
+        result_pb2.FileCoverage(path="b.ts", not_measured="transformed"),
+    ]
+    sums = result_pb2.ChangeCoverage(files=files, executable=40, covered=5, measure="a tracer", files_left_out=2)
+    text = text_of(IssueRun(issue_number=7, verification=result_pb2.VerifyResult(passed=True, coverage=sums)))
+    for words in (
+        "changed lines executed by tests: 5 of 40, by a tracer", "a.py: 5 of 40, not 1, 2,", "and 15 more",
+        "b.ts: not measured: transformed", "and 2 files more",
+    ):  # fmt: skip
+        assert words in text, text
+    assert "executed by tests" not in text_of(IssueRun(issue_number=7, verification=result_pb2.VerifyResult()))

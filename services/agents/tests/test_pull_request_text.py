@@ -45,6 +45,9 @@ def inputs_of(evil: str, *, many: int = 2, passed: bool = False) -> TaskInputs:
         environments=[pb.EnvironmentReport(toolchain=evil, runner=evil, origin=evil, project=evil, notes=[evil] * min(many, 100))] * min(many, 20),
         runs=[pb.TestRunReport(name=evil, problem=evil, output_tail=evil * 9, total=3)] * min(many, 40),
         expectations=[pb.ExpectationForms(test=evil, before=evil * 9, after=evil)] * min(many, 50),
+        coverage=pb.ChangeCoverage(
+            executable=many, covered=1, measure=evil, files=[pb.FileCoverage(path=evil, not_measured=evil)] * min(many, 300)
+        ),
     )  # fmt: skip
     review = pb.ReviewResult(
         score=91, remarks=evil * 20, analysers=[pb.AnalyserRun(analyser=evil, version=evil, error=evil)] * many,

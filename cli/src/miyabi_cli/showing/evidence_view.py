@@ -7,18 +7,26 @@ from collections.abc import Callable, Iterable, Sequence
 from rich.console import Console
 
 from miyabi.coordinator.v1.event_pb2 import BatchAccepted, BatchEvent
-from miyabi.coordinator.v1.result_pb2 import TestComparison, TestRunReport, TestVerdict, VerifyResult
+from miyabi.coordinator.v1.result_pb2 import (
+    FileCoverage,
+    TestComparison,
+    TestRunReport,
+    TestVerdict,
+    VerifyResult,
+)
 from miyabi.coordinator.v1.state_pb2 import RunState
 from miyabi_cli.problems import show_overruled
 from miyabi_cli.showing.results import failure_name
 from miyabi_cli.showing.review_view import show_review
 from miyabi_cli.terminal import TerminalText, lines, ours, say, shown
-from miyabi_core.text import Untrusted, first, last
+from miyabi_core.text import Untrusted, enumerated, first, last
 
 #: Lines of the end of a run's output while a batch is watched; `miyabi show` has all that was kept.
 WATCHED_LINES = 12
 #: Tests that are listed one by one.
 MOST_TESTS = 50
+#: Lines of a file that are named since no test executes them.
+MOST_LINES = 20
 #: Characters of one line of a runner's output.
 _WIDTH = 500
 #: Verdicts after the change that deserve a line.
@@ -170,6 +178,7 @@ def show_verification(console: Console, found: VerifyResult) -> None:
     say(console, ours("  tests: "), proof, rest)
     if found.verdict_reason:
         say(console, ours("  verdict: "), lines(Untrusted(found.verdict_reason), style="red"))
+    _coverage(console, found)
     for one in found.environments:
         words = f"{one.project}: {one.toolchain}, {one.runner}, from {one.origin}"
         say(console, ours("  environment: "), shown(Untrusted(words)))
@@ -191,6 +200,27 @@ def show_verification(console: Console, found: VerifyResult) -> None:
         say(console, ours("  edited expectation: "), shown(Untrusted(form.test)), how)
     for run in found.runs:
         _run(console, run, open_end=not found.passed)
+
+
+def _coverage(console: Console, found: VerifyResult) -> None:
+    """Print which changed lines the tests execute, and why that is not known of some files."""
+    if not found.HasField("coverage"):
+        return
+    measured = found.coverage
+    words = ours("  changed lines executed by tests: {} of {}", measured.covered, measured.executable)
+    say(console, words, ours(", by ") if measured.measure else ours(""), shown(Untrusted(measured.measure)))
+    for file in measured.files:
+        say(console, ours("    "), shown(Untrusted(file.path)), ours(": "), shown(Untrusted(_covered(file))))
+    if measured.files_left_out:
+        say(console, ours("    and {} files more", measured.files_left_out))
+
+
+def _covered(file: FileCoverage) -> str:
+    """Return what is known of one file."""
+    if file.not_measured:
+        return f"not measured: {file.not_measured}"
+    missed = enumerated([str(line) for line in file.missed], MOST_LINES, of=file.executable - file.covered)
+    return f"{file.covered} of {file.executable}" + (f", not {missed}" if missed else "")
 
 
 def _tests(console: Console, comparisons: Sequence[TestComparison]) -> None:

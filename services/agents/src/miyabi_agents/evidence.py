@@ -44,7 +44,7 @@ def _tests(result: VerifyResult | None) -> list[GitHubMarkdown]:
     """Render what the tests showed, in numbers."""
     if result is None:
         return [ours("**Tests:** not run")]
-    return [_verdict(result), _numbers(result), _approvals(result), _how(result), _sandbox(result)]
+    return [_verdict(result), _numbers(result), _covered(result), _approvals(result), _how(result), _sandbox(result)]
 
 
 def _verdict(result: VerifyResult) -> GitHubMarkdown:
@@ -67,6 +67,23 @@ def _numbers(result: VerifyResult) -> GitHubMarkdown:
         ours("| run on the change | {n} |", n=result.total),
     ]
     return joined([ours("| tests | number |\n|---|---:|"), *rows], by="\n")
+
+
+def _covered(result: VerifyResult) -> GitHubMarkdown:
+    """Say how much of the changed lines the tests execute; files that were not measured are in the list below."""
+    measured = result.coverage
+    if not result.HasField("coverage"):
+        return ours("Changed lines executed by tests: not measured")
+    unknown = sum(bool(file.not_measured) for file in measured.files)
+    rest = ours("; {count} files were not measured", count=unknown) if unknown else ours("")
+    if not measured.executable:
+        return ours("Changed lines executed by tests: none that can be was measured{rest}", rest=rest)
+    return ours(
+        "Changed lines executed by tests: {covered} of {executable}{rest}.",
+        covered=measured.covered,
+        executable=measured.executable,
+        rest=rest,
+    )
 
 
 def _approvals(result: VerifyResult) -> GitHubMarkdown:

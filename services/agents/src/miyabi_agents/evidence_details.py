@@ -6,17 +6,32 @@ from miyabi.coordinator.v1.dispatch_service_pb2 import TaskInputs
 from miyabi.coordinator.v1.result_pb2 import (
     EnvironmentReport,
     ExpectationForms,
+    FileCoverage,
     TestComparison,
     TestRunReport,
     TestVerdict,
     VerifyResult,
 )
-from miyabi_core.text import GitHubMarkdown, Untrusted, bullets, code, fenced, folded, folded_list, inline, joined, ours
+from miyabi_core.text import (
+    GitHubMarkdown,
+    Untrusted,
+    bullets,
+    code,
+    enumerated,
+    fenced,
+    folded,
+    folded_list,
+    inline,
+    joined,
+    ours,
+)
 
 #: Sizes of the parts; see `evidence`.
 PROOF, BROKEN, DELETED, RED, BLOCKED, FLAKY = 4_000, 4_000, 2_000, 2_000, 2_000, 1_500
 #: The same, for what is said of the runs.
 DECLARED, FORMS, ENVIRONMENTS, RUNS, OUTPUT, NOTES = 3_000, 6_000, 3_000, 2_500, 3_000, 2_500
+#: The same, of the list of files with their executed lines, and lines of one that are named.
+COVERAGE, MISSED = 2_000, 5
 #: Size of one form of a test.
 FORM = 1_200
 #: Characters of a sentence.
@@ -43,6 +58,7 @@ def of_tests(inputs: TaskInputs) -> list[GitHubMarkdown]:
         folded_list("Red on base too: {count}", list(filter(_red_on_base, every)), _test, budget=RED),
         folded_list("Blocked by the sandbox: {count}", list(filter(_is_blocked, every)), _test, budget=BLOCKED),
         folded_list("Pass and fail by turns: {count}", [one for one in every if one.flaky], _test, budget=FLAKY),
+        folded_list("Changed lines by file: {count}", result.coverage.files, _covered, budget=COVERAGE),
         _environments(result),
         _runs(result),
         _output(result),
@@ -122,6 +138,21 @@ def _form(entry: ExpectationForms) -> GitHubMarkdown:
         undeclared=ours("") if entry.declared else ours(", not declared by it"),
         before=fenced(Untrusted(entry.before), budget=FORM) or ours("(nothing)"),
         after=fenced(Untrusted(entry.after), budget=FORM) or ours("(nothing)"),
+    )
+
+
+def _covered(file: FileCoverage) -> GitHubMarkdown:
+    """Say which of a file's changed lines are executed, or why that is not known."""
+    path = code(Untrusted(file.path), most=200)
+    if file.not_measured:
+        return ours("{path} - not measured ({why})", path=path, why=_sentence(file.not_measured))
+    missed = enumerated([str(line) for line in file.missed], MISSED, of=file.executable - file.covered)
+    return ours(
+        "{path} - {covered} of {executable} changed lines{missed}",
+        path=path,
+        covered=file.covered,
+        executable=file.executable,
+        missed=ours(", not {lines}", lines=inline(Untrusted(missed), most=100)) if missed else ours(""),
     )
 
 

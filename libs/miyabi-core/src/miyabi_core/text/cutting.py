@@ -85,9 +85,17 @@ def listed(sentences: Sequence[str], most: int, *, longest: int) -> list[str]:
     return [*(shortened(sentence, longest) for sentence in shown), shortened(left_out(rest, "more"), longest)]
 
 
-def enumerated(names: Sequence[str], most: int, *, by: str = ", ") -> str:
-    """Return names in a row, and the number of those beyond *most*: `a, b and 3 more`."""
+def enumerated(names: Sequence[str], most: int, *, by: str = ", ", of: int | None = None) -> str:
+    """Return names in a row, and the number of those beyond *most*: `a, b and 3 more`.
+
+    Args:
+        names: Of any number.
+        most: How many are named.
+        by: What stands between them.
+        of: How many there are, where *names* are the first of them only.
+    """
     shown, rest = first(names, most)
+    rest += 0 if of is None else of - len(names)
     return by.join(shown) + (f" and {rest:,} more" if rest else "")
 
 

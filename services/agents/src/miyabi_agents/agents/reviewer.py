@@ -22,6 +22,7 @@ from miyabi_agents.analysers.audit.running import Audited, audit
 from miyabi_agents.analysers.base import Subject, ToolRunner
 from miyabi_agents.analysers.changed.change_set import of_change_set
 from miyabi_agents.analysers.changed.exhibits import Exhibits, lay_out
+from miyabi_agents.analysers.coverage import Covered, coverage
 from miyabi_agents.analysers.native.running import Head, Linted, lint
 from miyabi_agents.analysers.quoting import Concerns
 from miyabi_agents.analysers.score import score
@@ -157,13 +158,13 @@ async def _measured(context: TaskContext, change: _Change) -> tuple[Placed, Revi
             asking = tasks.create_task(_asked(context, change.shown, laid.subject))
     finally:
         await asyncio.shield(asyncio.to_thread(remove_tree, folder))
-    beside = (auditing.result(), linting.result())
+    beside = (auditing.result(), linting.result(), coverage(context.lease.inputs))
     result = _scored(laid, analysing.result(), beside, asking.result())
     result.left_out[:] = _listed([*result.left_out, *laid.left_out, *change.notes, *asking.result().unseen])
     return placed_of(laid.subject, change.shown.diff), result
 
 
-def _scored(laid: Exhibits, looked: Looked, beside: Sequence[Audited | Linted], said: _Said) -> ReviewResult:
+def _scored(laid: Exhibits, looked: Looked, beside: Sequence[Audited | Linted | Covered], said: _Said) -> ReviewResult:
     """Compute the score."""
     others = [finding for one in beside for finding in one.findings]
     own = [(OWN, finding) for finding in laid.findings]

@@ -14,7 +14,7 @@ from miyabi_agents.toolchains.javascript.code.source import MAX_CHARACTERS, toke
 from miyabi_agents.toolchains.javascript.runs import REPORT
 from miyabi_agents.toolchains.port import Environment, Project, TestRun
 from miyabi_agents.verification.coverage.port import Lines, Wanted
-from miyabi_core.text import split_lines
+from miyabi_core.text import shortened, split_lines
 
 #: Report of `measure.cjs`.
 FILE = "coverage.v8.json"
@@ -91,7 +91,7 @@ def _report(content: bytes) -> Any:
 def _lines(file: Wanted, said: Mapping[str, Any]) -> Lines:
     """Return what was seen of one file; one that was never loaded has no part that was executed."""
     if said.get("problem"):
-        return Lines(problem=str(said["problem"])[:200])
+        return Lines(problem=shortened(str(said["problem"]), 200))
     turns = [int(at) for at in said.get("parts", ())]
     text = file.content.decode("utf-8").removeprefix("\ufeff")
     places = dict(_places(text))
