@@ -52,6 +52,9 @@ _PREFIXES = {
     "test": "test",
     "deployment": "build",
 }
+#: An identity that is a user of GitHub's: a login has at most 39 letters, digits and hyphens, and an underscore where
+#: an enterprise manages it (GitHub, "Username considerations for external authentication").
+_GITHUB_USER = re.compile(r"github/([A-Za-z0-9][A-Za-z0-9_-]{0,38})")
 _CONVENTIONAL = re.compile(r"^[a-z]+(\([^)]*\))?!?: ")
 
 
@@ -128,6 +131,7 @@ class PullRequestAgent:
                 for entry in chosen
             ],
             request_id=f"pr-{context.lease.reference.fencing_token}",
+            reviewers=reviewers_of(inputs.requester),
             only_one=ProblemKind.PROBLEM_KIND_PULL_REQUEST_OPEN not in inputs.overruled,
         )
         async with context.progress.invocation("github.create_pull_request", detail=result.head_branch):
@@ -139,6 +143,16 @@ def _rendered(context: TaskContext, change: ChangeSet, taken: int) -> GitHubMark
     inputs, settings = context.lease.inputs, context.settings
     block = evidence(inputs, simulated_model=settings.simulated_model, simulated_github=settings.simulated_github)
     return body_of(inputs, change, block, taken_off=taken)
+
+
+def reviewers_of(requester: str) -> list[str]:
+    """Return whom GitHub asks for a review: who asked for the batch, where that identity is a user of GitHub's.
+
+    Args:
+        requester: An identity's name; `github/LOGIN` is that user, any other name is nobody there.
+    """
+    user = _GITHUB_USER.fullmatch(requester)
+    return [user[1]] if user else []
 
 
 def title_of(inputs: TaskInputs) -> Title:
