@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import subprocess
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from miyabi.coordinator.v1.dispatch_service_pb2 import Lease
 from miyabi.coordinator.v1.result_pb2 import ChangeSet, FileChange, VerifyResult
 from miyabi_agents.agents.verifier import VerifierAgent
+from miyabi_agents.ports import TaskContext
+from miyabi_agents.toolchains.go.measuring import GoMeasure
+from miyabi_agents.toolchains.port import Environment, Project, Recipe
+from miyabi_agents.toolchains.python.toolchain import PythonToolchain
+from miyabi_agents.toolchains.rust.toolchain import RustToolchain
+from miyabi_agents.verification.changes import Sorted
+from miyabi_agents.verification.config import RepositoryConfig
+from miyabi_agents.verification.coverage.measures import UNMEASURED
+from miyabi_agents.verification.coverage.measuring import Proven, measure
+from miyabi_agents.verification.coverage.port import Wanted
+from miyabi_agents.verification.execution import Part, nothing
+from miyabi_core.proto_time import now, to_timestamp
+from services.agents.tests.test_review import Files
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -161,3 +176,41 @@ async def test_go_is_measured_by_its_own_profile(workshop: Any) -> None:
     kind, sign = result.coverage.files
     assert (sign.path, sign.executable, list(sign.missed)) == ("double/sign.go", 3, [8]), result.coverage
     assert kind.not_measured == "it is not built here, or holds no statement"
+
+
+def proven(toolchain: Any, path: str, runner: str) -> Proven:
+    """Return a project that was proven, whose change is one new file; nothing of it is run."""
+    change = ChangeSet(files=[FileChange(path=path, content=b"fn one() -> u8 { 1 }\n", added=True)])
+    part = Part(toolchain, Project(toolchain.name, ".", runner, "a test"), RepositoryConfig())
+    environment = Environment(Path("/env"), Path("/env/tree"), Recipe(toolchain.name, "a test", (), (), ()))
+    return Proven(part, environment, Files({}), change, Sorted(), [path], [], nothing("change"))
+
+
+def context_of(lease: Lease) -> Any:
+    """Return a task's context that holds its lease alone: whoever asks for more fails."""
+    return TaskContext(lease, *[None] * 7)  # type: ignore[arg-type]
+
+
+async def test_rust_says_why_it_is_not_measured() -> None:
+    """A file of Rust is named with the reason, and nothing is run for it."""
+    result = await measure(context_of(Lease()), [proven(RustToolchain(), "src/lib.rs", "cargo")])
+    (file,) = result.files
+    assert (file.path, file.not_measured) == ("src/lib.rs", UNMEASURED[".rs"])
+    assert (result.executable, result.measure) == (0, "")
+
+
+async def test_step_without_time_left_is_not_measured() -> None:
+    """Less time than a run takes is no time: the file says so, before anything is checked out."""
+    lease = Lease(deadline=to_timestamp(now() + timedelta(seconds=40)))
+    result = await measure(context_of(lease), [proven(PythonToolchain(), "one.py", "pytest")])
+    assert [file.not_measured for file in result.files] == ["it took longer than there was time for"]
+
+
+def test_profile_of_more_lines_than_there_are_is_refused() -> None:
+    """What tests write over Go's profile takes no longer to read than a limit says."""
+    wanted = [Wanted("a.go", b"x()\n" * 100_000, frozenset({1}))]
+    rows = "".join(f"example.com/toy/a.go:1.1,100000.{column} 1 1\n" for column in range(1, 100))
+    project = Project("go", ".", "go", "a test", {"module": "example.com/toy"})
+    for profile, words in ((rows, "more than 5,000,000 lines"), ("nonsense\n", "does not write")):
+        with pytest.raises(ValueError, match=words):
+            GoMeasure().read(project, {"coverage.go.out": f"mode: set\n{profile}".encode()}, wanted)

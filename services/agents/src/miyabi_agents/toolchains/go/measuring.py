@@ -20,6 +20,10 @@ _BLOCK = re.compile(r"(.+):(\d{1,9})\.(\d{1,9}),(\d{1,9})\.(\d{1,9}) (\d{1,9}) (
 _WORDS = re.compile(r'"(?:\\.|[^"\\\n])*"|`[^`]*`|\'(?:\\.|[^\'\\\n])+\'|//[^\n]*|/\*(?:[^*]|\*(?!/))*\*/', re.DOTALL)
 #: What a line of brackets alone is made of.
 _BRACKETS = " \t\r{}()[],;"
+#: A block: file, line and column where it begins, and where it ends.
+_Block = tuple[str, int, int, int, int]
+#: Lines of all blocks together: ten times those of the largest packages.
+MAX_ROWS = 5_000_000
 #: Folders that can be named to the compiler beside others.
 _PACKAGE = re.compile(r"[\w./+~-]*")
 
@@ -54,14 +58,18 @@ class GoMeasure:
         sources = {file.path: _code(file.content) for file in wanted}
         executable: dict[str, set[int]] = {path: set() for path in sources}
         covered: dict[str, set[int]] = {path: set() for path in sources}
-        module, seen = str(project.facts.get("module", "")), set()
-        for name, block, count in _blocks(files[FILE]):
+        module, left = str(project.facts.get("module", "")), MAX_ROWS
+        blocks = _blocks(files[FILE])
+        for (name, *block), count in blocks.items():
             path = join(project.root, name.removeprefix(f"{module}/"))
             if path in sources:
-                seen.add(path)
-                rows = set(_rows(sources[path], block))
-                executable[path] |= rows
-                covered[path] |= rows if count else set()
+                rows = list(_rows(sources[path], block))
+                left -= len(rows) + 1
+                if left < 0:
+                    raise ValueError(f"the profile names more than {MAX_ROWS:,} lines")
+                executable[path].update(rows)
+                covered[path].update(rows if count else ())
+        seen = {join(project.root, name.removeprefix(f"{module}/")) for name, *_ in blocks}
         absent = Lines(problem="it is not built here, or holds no statement")
         return {
             path: Lines(frozenset(executable[path]), frozenset(covered[path])) if path in seen else absent
@@ -76,12 +84,13 @@ def _package(path: str, root: str) -> str:
     return "." if str(below) == "." else f"./{below}"
 
 
-def _blocks(profile: bytes) -> Iterator[tuple[str, tuple[int, int, int, int], int]]:
-    """Return the blocks of a profile that hold statements.
+def _blocks(profile: bytes) -> dict[_Block, int]:
+    """Return the blocks of a profile that hold statements, each once with how often it was executed by all packages.
 
     Raises:
         ValueError: a line is none of a profile.
     """
+    found: dict[_Block, int] = {}
     for number, row in enumerate(profile.decode("utf-8", "replace").split("\n")):
         if not row or (number == 0 and row.startswith("mode:")):
             continue
@@ -90,7 +99,9 @@ def _blocks(profile: bytes) -> Iterator[tuple[str, tuple[int, int, int, int], in
             raise ValueError("the profile has a line that go test does not write")
         begin, at, end, before, statements, count = map(int, block.groups()[1:])
         if statements:
-            yield block[1], (begin, at, end, before), count
+            key = (block[1], begin, at, end, before)
+            found[key] = found.get(key, 0) + count
+    return found
 
 
 def _code(content: bytes) -> list[bytes]:
@@ -106,10 +117,10 @@ def _blank(comment: str) -> str:
     return re.sub(r"[^\n]", " ", comment)
 
 
-def _rows(lines: Sequence[bytes], block: tuple[int, int, int, int]) -> Iterator[int]:
+def _rows(lines: Sequence[bytes], block: Sequence[int]) -> Iterator[int]:
     """Return the lines of a block that hold more than brackets."""
     begin, at, end, before = block
-    for number in range(begin, min(end, len(lines)) + 1):
+    for number in range(max(1, begin), min(end, len(lines)) + 1):
         line = lines[number - 1]
         part = line[at - 1 if number == begin else 0 : before - 1 if number == end else len(line)]
         if part.decode("latin-1").strip(_BRACKETS):

@@ -11,7 +11,6 @@ from pathlib import PurePosixPath
 
 from miyabi.coordinator.v1.result_pb2 import ChangeCoverage, ChangeSet, FileCoverage
 from miyabi_agents.analysers.changed.lines import changed_lines
-from miyabi_agents.errors import AgentError
 from miyabi_agents.ports import TaskContext
 from miyabi_agents.toolchains.port import BaseFiles, Environment
 from miyabi_agents.verification.changes import Sorted
@@ -110,7 +109,7 @@ async def _measured(
         return {**found, **await _run(context, project, tool, fit)}
     except TimeoutError:
         problem = "it took longer than there was time for"
-    except (AgentError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, the verdict that was given stays
         problem = shortened(str(error) or type(error).__name__, MAX_REASON)
     return {**found, **{file.path: Lines(problem=problem) for file in fit}}
 
