@@ -25,7 +25,7 @@ from benchmarks.recording import recorded
 from benchmarks.report import Row
 from miyabi_core.valkey import EmbeddedValkey
 from miyabi_github_gateway.models import Entry, Issue
-from miyabi_github_gateway.service.local_cache import LocalCache
+from miyabi_github_gateway.service.caching.local_cache import LocalCache
 
 #: Keys and accesses of the Zipf trace, and its exponent: that of requests to web caches (Breslau et al., 1999).
 KEYS, ACCESSES, EXPONENT = 4000, 30_000, 0.9

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from miyabi_core.edge import InvalidJsonError, strict_json
 from miyabi_core.errors import InvalidArgumentError
 from miyabi_dashboard.door.door import _token_of
-from miyabi_dashboard.serving.incoming import cursor_of, sequence_of
 from miyabi_dashboard.intake.events import OWN_NAMES, InvalidEventError, check
+from miyabi_dashboard.intake.receive import _parsed
 from miyabi_dashboard.intake.store import stored_event
-from miyabi_dashboard.servicer import _unpack
+from miyabi_dashboard.live.subscription import said_in
+from miyabi_dashboard.merging import Cursors
+from miyabi_dashboard.serving.incoming import cursor_of, sequence_of
 
 
 def intake(data: bytes) -> None:
@@ -49,9 +51,25 @@ def position(data: bytes) -> None:
 def cursor(data: bytes) -> None:
     """A cursor of the gRPC interface."""
     try:
-        _unpack(data.decode("utf-8", "replace"))
+        Cursors.unpack(data.decode("utf-8", "replace"))
     except InvalidArgumentError:
         return
+
+
+def lines(data: bytes) -> None:
+    """Events a line each."""
+    try:
+        _parsed(data)
+    except InvalidEventError as error:
+        strict_json.dumps(error.problems).encode()
+
+
+def subscription(data: bytes) -> None:
+    """What a client of the WebSocket says that it wants."""
+    try:
+        said_in(data.decode("utf-8", "replace"))
+    except InvalidEventError as error:
+        strict_json.dumps(error.problems).encode()
 
 
 def form(data: bytes) -> None:
@@ -64,8 +82,10 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "dashboard_cursor": cursor,
     "dashboard_form": form,
     "dashboard_intake": intake,
+    "dashboard_lines": lines,
     "dashboard_position": position,
     "dashboard_stored": stored,
+    "dashboard_subscription": subscription,
 }
 #: What each begins from.
 SEEDS: dict[str, tuple[bytes, ...]] = {
@@ -77,6 +97,11 @@ SEEDS: dict[str, tuple[bytes, ...]] = {
         b'{"eventType": "error", "agentId": "a", "issueNumber": 7, "timestamp": "2026-01-01T00:00:00Z", "error": {}}',
         b'{"eventType": "error", "agentId": "a", "issueNumber": 7, "repository": "a/b", "error": %s}'
         % b'{"code": "x", "message": "y", "severity": "error", "recoverable": false}',
+    ),
+    "dashboard_lines": (b'{"a": 1}\n[2]\r\n\n"x"', b"{\n"),
+    "dashboard_subscription": (
+        b'{"type": "subscribe", "batch": "01ARZ3NDEKTSV4RRFFQ69G5FAV", "repository": "a/b"}',
+        b'{"type": "texts", "batch": "batches/01ARZ3NDEKTSV4RRFFQ69G5FAV"}',
     ),
     "dashboard_position": (b"1700000000000-12", b"42", b""),
     "dashboard_stored": (b'{"eventType": "started", "agentId": "a", "issueNumber": 7, "id": "x"}',),

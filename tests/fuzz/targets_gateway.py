@@ -8,15 +8,16 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from miyabi_core.errors import InvalidArgumentError
-from miyabi_github_gateway.adapters import cache_codec, cache_news
-from miyabi_github_gateway.adapters.cache_news import UnreadableError
 from miyabi_github_gateway.adapters.git.bodies import MOST_UNZIPPED_BYTES, BodyError, Unzip
 from miyabi_github_gateway.adapters.git.pktline import FLUSH, MalformedPktLineError, encode, joined_band, lines
 from miyabi_github_gateway.adapters.git.push import HeadReader, PushHead, PushRefusedError, accepted, refusal, report
+from miyabi_github_gateway.adapters.redis_cache import codec as cache_codec
+from miyabi_github_gateway.adapters.redis_cache import news as cache_news
+from miyabi_github_gateway.adapters.redis_cache.news import UnreadableError
 from miyabi_github_gateway.adapters.webhooks import InvalidPayloadError, payload_of
 from miyabi_github_gateway.models import IssueSearch
+from miyabi_github_gateway.service.hooks.events import change_of, mention_of
 from miyabi_github_gateway.service.search_text import search_text
-from miyabi_github_gateway.service.webhook_events import change_of, mention_of
 
 #: Of a list of refs here; shorter than production's, so that its bound is met.
 _MOST_BYTES = 4096

@@ -28,9 +28,9 @@ def suppressed(data: bytes) -> None:
     rows = split_lines(data)
     every = frozenset(range(1, len(rows) + 1))
     found = suppressions.find("a.py", list(enumerate(rows, 1)))
-    quiet = _quieted(data, rows, every)
+    quiet = _quieted("a.py", data, rows, every)
     assert len(quiet) == len(data)
-    assert split_lines(quiet) == suppressions.quieted(rows, every)
+    assert split_lines(quiet) == suppressions.quieted("a.py", rows, every)
     assert not suppressions.find("a.py", list(enumerate(split_lines(quiet), 1)))
     assert bool(found) <= (quiet != data)
 

@@ -44,8 +44,8 @@ from miyabi_coordinator.models import (
 )
 from miyabi_coordinator.ports.store import Wanted
 from miyabi_coordinator.service.batches import Batches
-from miyabi_coordinator.service.dependencies import dependents_of
-from miyabi_coordinator.service.sweeper import Sweeper
+from miyabi_coordinator.service.submitting.dependencies import dependents_of
+from miyabi_coordinator.service.sweeping.sweeper import Sweeper
 from miyabi_coordinator.service.transitions import Change, Transitions, only
 from miyabi_coordinator.translate import values
 from miyabi_coordinator.translate.events import header

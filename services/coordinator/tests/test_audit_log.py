@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from miyabi_coordinator.models.audit import AuditEntry
-from miyabi_coordinator.service.audit import UNKNOWN_A_MINUTE, AuditLog
+from miyabi_coordinator.service.telling.audit import UNKNOWN_A_MINUTE, AuditLog
 from miyabi_core.errors import UnavailableError
 
 

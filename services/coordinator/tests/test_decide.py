@@ -35,8 +35,8 @@ from miyabi_coordinator.models import (
     Usage,
 )
 from miyabi_coordinator.ports.store import Commit
-from miyabi_coordinator.service.dependencies import dependencies_of, find_cycle
-from miyabi_coordinator.service.estimates import from_table
+from miyabi_coordinator.service.limiting.estimates import from_table
+from miyabi_coordinator.service.submitting.dependencies import dependencies_of, find_cycle
 
 SPEC = Spec("acme/forms", (1,))
 LIMIT = Budget(usd_micros=10_000_000)

@@ -18,8 +18,8 @@ from miyabi_coordinator.models import (
     TaskState,
     Usage,
 )
-from miyabi_coordinator.service.dependencies import dependencies_of, find_cycle
-from miyabi_coordinator.service.listed_steps import MAX_DESCRIPTIONS, MAX_STEPS, MAX_TITLE, listed_steps
+from miyabi_coordinator.service.submitting.dependencies import dependencies_of, find_cycle
+from miyabi_coordinator.service.submitting.listed_steps import MAX_DESCRIPTIONS, MAX_STEPS, MAX_TITLE, listed_steps
 
 REPORT = """### Bug summary
 It crashes.

@@ -13,8 +13,8 @@ from miyabi_coordinator.decide.outcomes import RESULT_FIELDS
 from miyabi_coordinator.models import Batch, Counters, Done, Pipeline, PlannedStep, Spec, TaskKind
 from miyabi_coordinator.models.measured import Measured, bucket_of, measured_of, middle_of
 from miyabi_coordinator.reference.simulation import Simulation
-from miyabi_coordinator.service.dependencies import dependents_of
-from miyabi_coordinator.service.measuring import measured_in
+from miyabi_coordinator.service.submitting.dependencies import dependents_of
+from miyabi_coordinator.service.telling.measuring import measured_in
 
 
 def steady(pipeline, *, issues=60, concurrency=5, edges=()):

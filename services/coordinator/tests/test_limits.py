@@ -125,7 +125,7 @@ async def test_place_of_a_dead_replica_is_found(valkey, stack):
     """A place whose task is over, or never was leased, does not stay taken."""
     from miyabi_coordinator.adapters.redis_store import RedisStore, ShardConnection, open_primaries
     from miyabi_coordinator.adapters.redis_store.places import RedisPlaces
-    from miyabi_coordinator.service.limits import Configured, Limits
+    from miyabi_coordinator.service.limiting.limits import Configured, Limits
 
     primaries = open_primaries(valkey.url, shards=1)
     try:

@@ -29,7 +29,7 @@ from miyabi_coordinator.models import (
     Usage,
 )
 from miyabi_coordinator.models.measured import bucket_of, field_of, measured_of
-from miyabi_coordinator.service.estimates import ENOUGH, TABLE, from_measured, from_table
+from miyabi_coordinator.service.limiting.estimates import ENOUGH, TABLE, from_measured, from_table
 
 DOLLAR = Budget(usd_micros=1_000_000)
 READY, LEASED = TaskState.READY, TaskState.LEASED

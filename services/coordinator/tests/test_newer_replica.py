@@ -17,7 +17,7 @@ from miyabi_coordinator.models import ResultRecorded, Spec, Task, TaskKind
 from miyabi_coordinator.models.value import Value
 from miyabi_coordinator.ports.store import DUE_PAGE
 from miyabi_coordinator.reference.store import ReferenceStore
-from miyabi_coordinator.service.due import DueTimers, timer_of
+from miyabi_coordinator.service.sweeping.due import DueTimers, timer_of
 from miyabi_coordinator.testing import REPOSITORY
 from miyabi_coordinator.translate import events
 from miyabi_coordinator.translate.frames import split

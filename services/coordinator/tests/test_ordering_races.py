@@ -26,7 +26,7 @@ from miyabi_coordinator.models import (
     Usage,
 )
 from miyabi_coordinator.reference import ReferenceStore
-from miyabi_coordinator.service.sweeper import Sweeper
+from miyabi_coordinator.service.sweeping.sweeper import Sweeper
 from miyabi_coordinator.service.transitions import Transitions
 
 BATCH = shards.new_batch_id(0)

@@ -17,7 +17,7 @@ from miyabi.coordinator.v1 import state_pb2
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as gateway_pb
 from miyabi_coordinator import shards
 from miyabi_coordinator.models import Findings, Problem, ProblemKind
-from miyabi_coordinator.service.obstacles import MOST_TOLD, PROBLEMS_BYTES, refusal_of, refusing, told
+from miyabi_coordinator.service.submitting.obstacles import MOST_TOLD, PROBLEMS_BYTES, refusal_of, refusing, told
 from miyabi_coordinator.testing import REPOSITORY, succeed
 from miyabi_core.channel import open_channel
 from miyabi_core.errors import ResourceExhaustedError, UnavailableError

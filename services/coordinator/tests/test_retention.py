@@ -11,7 +11,7 @@ from test_service import collect, submit
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1 import state_pb2
 from miyabi_coordinator.adapters.redis_store import RedisKeeper, RedisStore, ShardConnection, open_primaries
-from miyabi_coordinator.service.retention import Retention
+from miyabi_coordinator.service.sweeping.retention import Retention
 from miyabi_coordinator.testing import succeed
 
 DAYS = timedelta(days=30)

@@ -26,7 +26,7 @@ from miyabi_coordinator.models import (
     TaskState,
     Usage,
 )
-from miyabi_coordinator.service.estimates import from_table
+from miyabi_coordinator.service.limiting.estimates import from_table
 from miyabi_coordinator.testing import REPOSITORY, succeed
 from miyabi_coordinator.translate.dispatch import lease
 

@@ -289,8 +289,8 @@ async def test_a_store_that_is_away_ends_nothing():
     """What was reported is forgotten, the loop goes on with the next report."""
     from miyabi_coordinator.models import AgentInfo
     from miyabi_coordinator.models.pacing import Seen
-    from miyabi_coordinator.service.agents import AttachedAgent
-    from miyabi_coordinator.service.feedback import Feedback, FeedbackOptions
+    from miyabi_coordinator.service.dispatching.agents import AttachedAgent
+    from miyabi_coordinator.service.limiting.feedback import Feedback, FeedbackOptions
 
     kept = MemoryPaces()
     feedback, away = Feedback(kept, FeedbackOptions()), Feedback(Away(), FeedbackOptions())

@@ -13,7 +13,7 @@ from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1 import state_pb2
 from miyabi_coordinator import shards
 from miyabi_coordinator.errors import InvalidArgumentError
-from miyabi_coordinator.service.all_events import decode
+from miyabi_coordinator.service.telling.all_events import decode
 from miyabi_coordinator.testing import REPOSITORY, succeed
 from miyabi_core.metrics import REGISTRY
 

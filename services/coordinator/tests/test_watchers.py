@@ -8,7 +8,7 @@ import grpc
 
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1 import dispatch_service_pb2, event_pb2, state_pb2
-from miyabi_coordinator.service.watch import INBOX_BYTES
+from miyabi_coordinator.service.telling.watch import INBOX_BYTES
 from miyabi_coordinator.testing import REPOSITORY, succeed
 
 #: Reports that travel in one message.

@@ -134,9 +134,7 @@ async def test_graph_names_what_belongs_to_what(watched: Watched) -> None:
     assert {kind: kinds.count(kind) for kind in kinds} == {
         "batch": 1, "issue": 2, "task": 4, "pull-request": 1, "agent": 1,
     }  # fmt: skip
-    edges = {
-        (edge["from"].removeprefix(NAME), edge["to"].removeprefix(NAME), edge["type"]) for edge in graph["edges"]
-    }
+    edges = {(edge["from"].removeprefix(NAME), edge["to"].removeprefix(NAME), edge["type"]) for edge in graph["edges"]}
     assert ("/runs/2/tasks/triage", "agents/agent-1", "assigned-to") in edges
     assert ("/runs/2", "/runs/1", "depends-on") in edges
     assert ("/runs/1/tasks/plan", "/runs/1/tasks/triage", "depends-on") in edges

@@ -31,6 +31,7 @@ REQUESTS: dict[str, Any] = {
         repository=OTHER, head_branch="miyabi/x", base_branch="main", title="t"
     ),
     "CreateIssue": pb.CreateIssueRequest(repository=OTHER, title="t", marker="m"),
+    "PostReview": pb.PostReviewRequest(repository=OTHER, number=1, marker="m", body="b", commit_sha="a" * 40),
     "WatchRateLimits": pb.WatchRateLimitsRequest(repositories=[SERVED, OTHER]),
 }
 

@@ -13,11 +13,11 @@ from miyabi_core.errors import MiyabiError
 from miyabi_github_gateway.errors import GitHubUnavailableError, ReadTimedOutError
 from miyabi_github_gateway.models import Kind, PullRequest, Read, Shape
 from miyabi_github_gateway.ports import Brought, Fetched
-from miyabi_github_gateway.service.batching import Batcher
+from miyabi_github_gateway.service.caching.flights import Deadline
 from miyabi_github_gateway.service.calling import current
-from miyabi_github_gateway.service.flights import Deadline
+from miyabi_github_gateway.service.coalescing.batching import Batcher
+from miyabi_github_gateway.service.coalescing.sizing import BatchSizes, Rounds
 from miyabi_github_gateway.service.governor.model import Lane
-from miyabi_github_gateway.service.sizing import BatchSizes, Rounds
 
 SHAPE = Shape(Kind.PULL_REQUEST)
 

@@ -11,9 +11,10 @@ import pytest
 import redis.asyncio
 
 from miyabi_core.metrics import REGISTRY
-from miyabi_github_gateway.adapters import cache_codec, cache_news
-from miyabi_github_gateway.adapters.cache_news import News, UnreadableError
-from miyabi_github_gateway.adapters.redis_cache import RedisCache
+from miyabi_github_gateway.adapters.redis_cache import codec as cache_codec
+from miyabi_github_gateway.adapters.redis_cache import news as cache_news
+from miyabi_github_gateway.adapters.redis_cache.cache import RedisCache
+from miyabi_github_gateway.adapters.redis_cache.news import News, UnreadableError
 from miyabi_github_gateway.models import Change, Kind, Shape
 
 CHANGE = Change("acme/toy", 7, frozenset({Kind.ISSUE}))

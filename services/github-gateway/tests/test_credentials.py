@@ -20,12 +20,12 @@ from stock_git import done, failed
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
 from miyabi_core.errors import NotFoundError
 from miyabi_core.status import from_rpc_error
-from miyabi_github_gateway.adapters.app_api import AppApi
-from miyabi_github_gateway.adapters.app_credentials import AppCredentials
-from miyabi_github_gateway.adapters.credentials import TokenCredentials
-from miyabi_github_gateway.adapters.outgoing import TRIES
-from miyabi_github_gateway.adapters.secret_files import RotatingSecret
-from miyabi_github_gateway.adapters.sending import Sender
+from miyabi_github_gateway.adapters.credentials.app_api import AppApi
+from miyabi_github_gateway.adapters.credentials.app_credentials import AppCredentials
+from miyabi_github_gateway.adapters.credentials.credentials import TokenCredentials
+from miyabi_github_gateway.adapters.credentials.secret_files import RotatingSecret
+from miyabi_github_gateway.adapters.sending.outgoing import TRIES
+from miyabi_github_gateway.adapters.sending.sending import Sender
 from miyabi_github_gateway.errors import (
     AppNotInstalledError,
     CredentialMissingError,

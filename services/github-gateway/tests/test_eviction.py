@@ -13,9 +13,9 @@ import redis.asyncio
 from redis.asyncio import Redis
 
 from miyabi_core.valkey import EmbeddedValkey
-from miyabi_github_gateway.adapters.redis_cache import RedisCache
+from miyabi_github_gateway.adapters.redis_cache.cache import RedisCache
 from miyabi_github_gateway.models import Entry, Issue
-from miyabi_github_gateway.service.local_cache import LocalCache
+from miyabi_github_gateway.service.caching.local_cache import LocalCache
 
 REPOSITORY = "acme/toy"
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)

@@ -63,7 +63,7 @@ async def code_of(target: str, name: str, method: str) -> grpc.StatusCode:
 async def test_each_role_against_each_rpc(method: str, guarded: Running) -> None:
     """People and services read, agents read and write, and nobody without a token does either."""
     target = f"127.0.0.1:{guarded.gateway.grpc.port}"
-    writes = method.startswith(("Set", "Upsert", "Create"))
+    writes = method.startswith(("Set", "Upsert", "Create", "Post"))
     refused = {grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED}
     found = {name: await code_of(target, name, method) not in refused for name in ("", *TOKENS)}
     people = dict.fromkeys(("viewer", "submitter", "operator"), not writes)

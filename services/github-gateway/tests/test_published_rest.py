@@ -21,8 +21,8 @@ from test_credentials import key_pair
 
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
 from miyabi_core.errors import MiyabiError
-from miyabi_github_gateway.adapters.permissions import GitHubPermissions
-from miyabi_github_gateway.adapters.rest_reads import RestReads
+from miyabi_github_gateway.adapters.credentials.permissions import GitHubPermissions
+from miyabi_github_gateway.adapters.rest.reads import RestReads
 from miyabi_sim.github import SimulatedApp, SimulatedGitHub
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from graphql import GraphQLSchema, OperationDefinitionNode, build_schema, parse, validate
 
-from miyabi_github_gateway.adapters import label_queries, our_branches, queries
-from miyabi_github_gateway.adapters.graphql_request import PreparedRequest
-from miyabi_github_gateway.adapters.open_pull_requests import open_pull_requests
-from miyabi_github_gateway.adapters.query_cost import query_points
+from miyabi_github_gateway.adapters.graphql import label_queries, queries
+from miyabi_github_gateway.adapters.graphql.query_cost import query_points
+from miyabi_github_gateway.adapters.graphql.request import PreparedRequest
 from miyabi_github_gateway.adapters.target import target_queries
+from miyabi_github_gateway.adapters.writing import our_branches
+from miyabi_github_gateway.adapters.writing.open_pull_requests import open_pull_requests
 from miyabi_github_gateway.models import IssueField, Kind, Shape
 
 ALL = frozenset(IssueField)

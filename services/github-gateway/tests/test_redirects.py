@@ -18,7 +18,7 @@ from test_credentials import key_pair
 
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
 from miyabi_core.status import from_rpc_error
-from miyabi_github_gateway.adapters.outgoing import Request, redirected
+from miyabi_github_gateway.adapters.sending.outgoing import Request, redirected
 from miyabi_github_gateway.errors import GitHubRefusedError
 from miyabi_github_gateway.service.governor import Ask
 

@@ -24,9 +24,9 @@ from pydantic import SecretStr
 from running_gateway import gateway_before, simulated
 from webhook_sender import Batches, Sender, commented, labeled, sending
 
+from miyabi_github_gateway.adapters.credentials.secret_files import RotatingSecret
 from miyabi_github_gateway.adapters.deliveries import RedisDeliveries
 from miyabi_github_gateway.adapters.listener import Listener
-from miyabi_github_gateway.adapters.secret_files import RotatingSecret
 from miyabi_github_gateway.adapters.webhooks import MAX_BYTES, Bodies, InvalidPayloadError, Webhooks, payload_of
 
 

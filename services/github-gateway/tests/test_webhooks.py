@@ -20,9 +20,9 @@ from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
 from miyabi_core.errors import FailedPreconditionError, UnmetCondition
 from miyabi_github_gateway.adapters.deliveries import RedisDeliveries
 from miyabi_github_gateway.adapters.webhooks import payload_of
-from miyabi_github_gateway.service.batch_triggers import request_id_of
-from miyabi_github_gateway.service.webhook_events import change_of, mention_of
-from miyabi_github_gateway.service.webhook_payload import Payload
+from miyabi_github_gateway.service.hooks.batch_triggers import request_id_of
+from miyabi_github_gateway.service.hooks.events import change_of, mention_of
+from miyabi_github_gateway.service.hooks.payload import Payload
 from miyabi_sim.github import Fault, WebhookTarget
 
 EXAMPLES = Path(__file__).parents[3] / "build/github/webhooks.json"

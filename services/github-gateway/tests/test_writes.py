@@ -21,7 +21,7 @@ from stock_git import commit, done
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
 from miyabi_core.errors import NotFoundError, UnavailableError
 from miyabi_core.status import from_rpc_error
-from miyabi_github_gateway.adapters.redis_locks import RedisLocks
+from miyabi_github_gateway.adapters.redis_cache.locks import RedisLocks
 from miyabi_sim.github import Fault
 
 HEAD = "miyabi/issue-1"

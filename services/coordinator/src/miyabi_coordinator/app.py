@@ -26,13 +26,13 @@ from miyabi_coordinator.models import TaskKind
 from miyabi_coordinator.models.pacing import PaceBounds
 from miyabi_coordinator.models.transcript import CallLimits
 from miyabi_coordinator.policy import POLICY
-from miyabi_coordinator.service.audit import AuditLog
-from miyabi_coordinator.service.counting import show_queues
-from miyabi_coordinator.service.dispatch import Timing
-from miyabi_coordinator.service.feedback import Feedback, FeedbackOptions
-from miyabi_coordinator.service.limits import Configured, Limits
-from miyabi_coordinator.service.quotas import Quotas
+from miyabi_coordinator.service.dispatching.dispatch import Timing
+from miyabi_coordinator.service.limiting.feedback import Feedback, FeedbackOptions
+from miyabi_coordinator.service.limiting.limits import Configured, Limits
+from miyabi_coordinator.service.limiting.quotas import Quotas
 from miyabi_coordinator.service.shard import Shard, ShardTable
+from miyabi_coordinator.service.telling.audit import AuditLog
+from miyabi_coordinator.service.telling.counting import show_queues
 from miyabi_coordinator.servicer import (
     AuditInterceptor,
     CoordinatorServicer,

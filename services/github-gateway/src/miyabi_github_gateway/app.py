@@ -16,31 +16,31 @@ from miyabi_core.redis import connect
 from miyabi_core.security import ClientSecurity, ServerSecurity
 from miyabi_core.server import GrpcServer
 from miyabi_github_gateway.adapters.allowed_repositories import AllowedRepositories
-from miyabi_github_gateway.adapters.app_api import AppApi
-from miyabi_github_gateway.adapters.app_credentials import AppCredentials
 from miyabi_github_gateway.adapters.calling import CallingInterceptor
 from miyabi_github_gateway.adapters.coordinator import CoordinatorBatches
-from miyabi_github_gateway.adapters.credentials import TokenCredentials
+from miyabi_github_gateway.adapters.credentials.app_api import AppApi
+from miyabi_github_gateway.adapters.credentials.app_credentials import AppCredentials
+from miyabi_github_gateway.adapters.credentials.credentials import TokenCredentials
+from miyabi_github_gateway.adapters.credentials.git_identity import git_guard
+from miyabi_github_gateway.adapters.credentials.permissions import GitHubPermissions
+from miyabi_github_gateway.adapters.credentials.secret_files import RotatingSecret
 from miyabi_github_gateway.adapters.deliveries import RedisDeliveries
 from miyabi_github_gateway.adapters.git.service import GitService
-from miyabi_github_gateway.adapters.git_identity import git_guard
-from miyabi_github_gateway.adapters.governing import caps_of, governors_of
 from miyabi_github_gateway.adapters.granting import GrantInterceptor, grants_of
-from miyabi_github_gateway.adapters.http import GitHubHttp
 from miyabi_github_gateway.adapters.listener import Listener
-from miyabi_github_gateway.adapters.permissions import GitHubPermissions
 from miyabi_github_gateway.adapters.reading import Reading, ReadingOptions
-from miyabi_github_gateway.adapters.redis_locks import RedisLocks
-from miyabi_github_gateway.adapters.secret_files import RotatingSecret
-from miyabi_github_gateway.adapters.sending import Sender
+from miyabi_github_gateway.adapters.redis_cache.locks import RedisLocks
+from miyabi_github_gateway.adapters.sending.governing import caps_of, governors_of
+from miyabi_github_gateway.adapters.sending.http import GitHubHttp
+from miyabi_github_gateway.adapters.sending.sending import Sender
 from miyabi_github_gateway.adapters.webhooks import MAX_BYTES, Webhooks
-from miyabi_github_gateway.adapters.writer import GitHubApiWriter
-from miyabi_github_gateway.adapters.written import Written
+from miyabi_github_gateway.adapters.writing.writer import GitHubApiWriter
+from miyabi_github_gateway.adapters.writing.written import Written
 from miyabi_github_gateway.policy import POLICY
 from miyabi_github_gateway.ports import Credentials
 from miyabi_github_gateway.service.allow_list import AllowList
-from miyabi_github_gateway.service.batch_triggers import BatchTriggers
-from miyabi_github_gateway.service.freshness import Freshness
+from miyabi_github_gateway.service.caching.freshness import Freshness
+from miyabi_github_gateway.service.hooks.batch_triggers import BatchTriggers
 from miyabi_github_gateway.service.limits import LimitBoard, WithCaps
 from miyabi_github_gateway.servicer import GitHubGatewayServicer
 from miyabi_github_gateway.settings import GatewaySettings

@@ -32,8 +32,8 @@ from miyabi_github_gateway.models import (
     TimelineEvent,
 )
 from miyabi_github_gateway.ports import GitHubReader, GitHubWriter
-from miyabi_github_gateway.service.cache_counters import cache_counts
-from miyabi_github_gateway.service.cache_metrics import query_sizes
+from miyabi_github_gateway.service.caching.counters import cache_counts
+from miyabi_github_gateway.service.caching.metrics import query_sizes
 from miyabi_github_gateway.service.issues import IssueLoader
 from miyabi_github_gateway.service.limits import LimitBoard
 from miyabi_github_gateway.service.reads import PATIENCE, ReadThrough

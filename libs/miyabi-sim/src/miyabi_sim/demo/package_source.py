@@ -1,4 +1,4 @@
-"""Fetches source distributions, Django 3.2 for the demo, from the Python Package Index: once, with their hashes checked."""
+"""Fetches source distributions, Django 3.2 for the demo, from the Python Package Index: once, their hashes checked."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from pathlib import Path
 TRIES = 3
 #: Seconds for one answer.
 TIMEOUT_SECONDS = 60
-
 
 
 @dataclass(frozen=True)

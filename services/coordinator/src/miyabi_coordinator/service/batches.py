@@ -6,7 +6,7 @@ from miyabi_coordinator import errors
 from miyabi_coordinator.decide import retried_by_default, retry_order
 from miyabi_coordinator.models import ApprovalDecided, Batch, BatchState, FailureReason, Run, RunState
 from miyabi_coordinator.ports.store import Store
-from miyabi_coordinator.service.ownership import check_may_change
+from miyabi_coordinator.service.dispatching.ownership import check_may_change
 from miyabi_coordinator.service.retrying import Retrying, retry_entry
 from miyabi_coordinator.service.transitions import Transitions
 from miyabi_core.identity import Identity

@@ -13,19 +13,19 @@ from miyabi_coordinator.ports.keeper import Keeper
 from miyabi_coordinator.ports.store import Commit, Store
 from miyabi_coordinator.ports.transcripts import TranscriptStore
 from miyabi_coordinator.service.batches import Batches
-from miyabi_coordinator.service.counting import count
-from miyabi_coordinator.service.dispatch import Dispatcher, Timing
-from miyabi_coordinator.service.estimates import Estimates
-from miyabi_coordinator.service.limits import Limits
-from miyabi_coordinator.service.measuring import Measuring
-from miyabi_coordinator.service.outcomes import Intake
-from miyabi_coordinator.service.retention import KEEP, Retention
-from miyabi_coordinator.service.spans import record_spans
-from miyabi_coordinator.service.submit import Submit
-from miyabi_coordinator.service.sweeper import Sweeper
-from miyabi_coordinator.service.transcripts import Transcripts
+from miyabi_coordinator.service.dispatching.dispatch import Dispatcher, Timing
+from miyabi_coordinator.service.dispatching.outcomes import Intake
+from miyabi_coordinator.service.limiting.estimates import Estimates
+from miyabi_coordinator.service.limiting.limits import Limits
+from miyabi_coordinator.service.submitting.submit import Submit
+from miyabi_coordinator.service.sweeping.retention import KEEP, Retention
+from miyabi_coordinator.service.sweeping.sweeper import Sweeper
+from miyabi_coordinator.service.telling.counting import count
+from miyabi_coordinator.service.telling.measuring import Measuring
+from miyabi_coordinator.service.telling.spans import record_spans
+from miyabi_coordinator.service.telling.transcripts import Transcripts
+from miyabi_coordinator.service.telling.watch import WatchHub
 from miyabi_coordinator.service.transitions import Transitions
-from miyabi_coordinator.service.watch import WatchHub
 from miyabi_coordinator.shards import homes_of, shard_of
 
 

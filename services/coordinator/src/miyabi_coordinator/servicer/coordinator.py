@@ -12,10 +12,10 @@ from miyabi.coordinator.v1 import coordinator_service_pb2_grpc, event_pb2
 from miyabi_coordinator import errors
 from miyabi_coordinator.ports.audit import AuditTrail
 from miyabi_coordinator.ports.paces import Paces
-from miyabi_coordinator.service.all_events import AllEvents
 from miyabi_coordinator.service.listing import list_batches
 from miyabi_coordinator.service.shard import Shard, ShardTable
-from miyabi_coordinator.service.submit import Submission
+from miyabi_coordinator.service.submitting.submit import Submission
+from miyabi_coordinator.service.telling.all_events import AllEvents
 from miyabi_coordinator.servicer import page_tokens
 from miyabi_coordinator.shards import new_batch_id, shard_of
 from miyabi_coordinator.translate import limits, requests, transcripts, values

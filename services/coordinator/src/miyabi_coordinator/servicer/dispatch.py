@@ -18,11 +18,11 @@ from miyabi.coordinator.v1 import dispatch_service_pb2_grpc, event_pb2, limits_p
 from miyabi_coordinator import errors
 from miyabi_coordinator.models import AgentInfo, Encoded, LeaseReference, Task
 from miyabi_coordinator.models.pacing import LimitReason
-from miyabi_coordinator.service import spans
-from miyabi_coordinator.service.agents import Acknowledgement, AttachedAgent, GrantedLease, Mail
-from miyabi_coordinator.service.feedback import SLOTS, Feedback
-from miyabi_coordinator.service.outcomes import Report, Reported
+from miyabi_coordinator.service.dispatching.agents import Acknowledgement, AttachedAgent, GrantedLease, Mail
+from miyabi_coordinator.service.dispatching.outcomes import Report, Reported
+from miyabi_coordinator.service.limiting.feedback import SLOTS, Feedback
 from miyabi_coordinator.service.shard import Shard, ShardTable
+from miyabi_coordinator.service.telling import spans
 from miyabi_coordinator.shards import shard_of
 from miyabi_coordinator.translate import dispatch, limits, transcripts
 from miyabi_coordinator.translate.grants import signed_grant

@@ -9,12 +9,12 @@ from typing import Any
 from graphql import ExecutionResult
 
 from miyabi_core.errors import MiyabiError
-from miyabi_github_gateway.adapters import queries
-from miyabi_github_gateway.adapters.graphql_request import PreparedRequest
-from miyabi_github_gateway.adapters.graphql_values import kind_of, meaning
-from miyabi_github_gateway.adapters.issue_assembly import IssueAssembly
-from miyabi_github_gateway.adapters.rest_reads import RestReads
-from miyabi_github_gateway.adapters.transport import GitHubTransport
+from miyabi_github_gateway.adapters.graphql import queries
+from miyabi_github_gateway.adapters.graphql.issue_assembly import IssueAssembly
+from miyabi_github_gateway.adapters.graphql.request import PreparedRequest
+from miyabi_github_gateway.adapters.graphql.values import kind_of, meaning
+from miyabi_github_gateway.adapters.rest.reads import RestReads
+from miyabi_github_gateway.adapters.sending.transport import GitHubTransport
 from miyabi_github_gateway.errors import GitHubRefusedError, RepositoryNotFoundError
 from miyabi_github_gateway.models import Issue, IssueField, IssuePage, IssueSearch, Kind, PullRequest, Read, Shape
 from miyabi_github_gateway.service.search_text import search_text

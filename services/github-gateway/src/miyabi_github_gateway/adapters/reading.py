@@ -7,24 +7,24 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 
-from miyabi_github_gateway.adapters.accounts import Accounts
-from miyabi_github_gateway.adapters.batch_source import GitHubBatchSource
-from miyabi_github_gateway.adapters.http import GitHubHttp
-from miyabi_github_gateway.adapters.issue_assembly import IssueAssembly
+from miyabi_github_gateway.adapters.credentials.accounts import Accounts
+from miyabi_github_gateway.adapters.graphql.batch_source import GitHubBatchSource
+from miyabi_github_gateway.adapters.graphql.issue_assembly import IssueAssembly
 from miyabi_github_gateway.adapters.reader import GitHubApiReader
-from miyabi_github_gateway.adapters.redis_cache import RedisCache
-from miyabi_github_gateway.adapters.rest_reads import RestReads
+from miyabi_github_gateway.adapters.redis_cache.cache import RedisCache
+from miyabi_github_gateway.adapters.rest.reads import RestReads
+from miyabi_github_gateway.adapters.sending.http import GitHubHttp
+from miyabi_github_gateway.adapters.sending.transport import GitHubTransport
 from miyabi_github_gateway.adapters.target import CredentialRights, GitHubTargetSource, StandingSource
-from miyabi_github_gateway.adapters.transport import GitHubTransport
 from miyabi_github_gateway.ports import Credentials
-from miyabi_github_gateway.service.batching import Batcher
-from miyabi_github_gateway.service.departures import Departures
-from miyabi_github_gateway.service.freshness import Freshness
+from miyabi_github_gateway.service.caching.freshness import Freshness
+from miyabi_github_gateway.service.caching.local_cache import LocalCache
+from miyabi_github_gateway.service.caching.warm_up import WarmUp
+from miyabi_github_gateway.service.coalescing.batching import Batcher
+from miyabi_github_gateway.service.coalescing.departures import Departures
 from miyabi_github_gateway.service.issues import IssueLoader
-from miyabi_github_gateway.service.local_cache import LocalCache
 from miyabi_github_gateway.service.reads import ReadThrough, Scope
 from miyabi_github_gateway.service.target import TargetCheck
-from miyabi_github_gateway.service.warm_up import WarmUp
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,12 @@ from miyabi_core.errors import MiyabiError
 from miyabi_github_gateway.errors import ReadTimedOutError
 from miyabi_github_gateway.models import ALL_KINDS, Answer, Change, Kind, Read, StaleCause
 from miyabi_github_gateway.ports import SharedCache
-from miyabi_github_gateway.service.cache_metrics import STALE, reads
+from miyabi_github_gateway.service.caching.flights import Caller, Flight, Outcome
+from miyabi_github_gateway.service.caching.freshness import Age, Freshness, answer_of
+from miyabi_github_gateway.service.caching.local_cache import LocalCache
+from miyabi_github_gateway.service.caching.metrics import STALE, reads
 from miyabi_github_gateway.service.calling import current
-from miyabi_github_gateway.service.departures import Departures
-from miyabi_github_gateway.service.flights import Caller, Flight, Outcome
-from miyabi_github_gateway.service.freshness import Age, Freshness, answer_of
-from miyabi_github_gateway.service.local_cache import LocalCache
+from miyabi_github_gateway.service.coalescing.departures import Departures
 
 #: A read whose caller set no deadline is given up after this.
 PATIENCE = timedelta(seconds=60)

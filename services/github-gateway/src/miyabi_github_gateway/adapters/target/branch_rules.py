@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from miyabi_core.errors import MiyabiError
-from miyabi_github_gateway.adapters.rest_reads import PAGE, RestReads
+from miyabi_github_gateway.adapters.rest.reads import PAGE, RestReads
 from miyabi_github_gateway.errors import GitHubForbiddenError, GitHubRefusedError
 from miyabi_github_gateway.service.target.rules import forbidding, sample_branch
 from miyabi_github_gateway.target_facts import BranchRule, Target

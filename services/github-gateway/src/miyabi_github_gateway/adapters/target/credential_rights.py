@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from miyabi_github_gateway.adapters.http import GitHubHttp
-from miyabi_github_gateway.adapters.refusals import scopes_of
+from miyabi_github_gateway.adapters.sending.http import GitHubHttp
+from miyabi_github_gateway.adapters.sending.refusals import scopes_of
 from miyabi_github_gateway.errors import RepositoryNotFoundError
 from miyabi_github_gateway.ports import Credentials
 from miyabi_github_gateway.target_facts import CredentialKind, Rights

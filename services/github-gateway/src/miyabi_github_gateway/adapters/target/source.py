@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from miyabi_core.errors import MiyabiError
-from miyabi_github_gateway.adapters.accounts import Accounts
-from miyabi_github_gateway.adapters.graphql_reply import reply_of
-from miyabi_github_gateway.adapters.graphql_request import PreparedRequest
-from miyabi_github_gateway.adapters.graphql_values import meaning
-from miyabi_github_gateway.adapters.our_branches import OurBranches
-from miyabi_github_gateway.adapters.rest_reads import RestReads
+from miyabi_github_gateway.adapters.credentials.accounts import Accounts
+from miyabi_github_gateway.adapters.graphql.reply import reply_of
+from miyabi_github_gateway.adapters.graphql.request import PreparedRequest
+from miyabi_github_gateway.adapters.graphql.values import meaning
+from miyabi_github_gateway.adapters.rest.reads import RestReads
+from miyabi_github_gateway.adapters.sending.transport import GitHubTransport
 from miyabi_github_gateway.adapters.target.branch_rules import BranchRules
 from miyabi_github_gateway.adapters.target.credential_rights import CredentialRights
 from miyabi_github_gateway.adapters.target.target_queries import (
@@ -22,7 +22,7 @@ from miyabi_github_gateway.adapters.target.target_queries import (
     lacking,
     unknown_fields,
 )
-from miyabi_github_gateway.adapters.transport import GitHubTransport
+from miyabi_github_gateway.adapters.writing.our_branches import OurBranches
 from miyabi_github_gateway.errors import GitHubRefusedError, MalformedAnswerError, RepositoryNotFoundError
 from miyabi_github_gateway.target_facts import OpenPullRequest, RepositoryFacts, Standing, Target
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from miyabi_github_gateway.adapters.graphql_reply import problem_at, reply_of
-from miyabi_github_gateway.adapters.graphql_request import PreparedRequest
-from miyabi_github_gateway.adapters.issue_assembly import build_each
-from miyabi_github_gateway.adapters.open_pull_requests import OURS
+from miyabi_github_gateway.adapters.graphql.issue_assembly import build_each
+from miyabi_github_gateway.adapters.graphql.reply import problem_at, reply_of
+from miyabi_github_gateway.adapters.graphql.request import PreparedRequest
+from miyabi_github_gateway.adapters.sending.transport import GitHubTransport
 from miyabi_github_gateway.adapters.target.target_queries import CLOSED_BY, CONNECTIONS, check_numbers, unknown_fields
-from miyabi_github_gateway.adapters.transport import GitHubTransport
+from miyabi_github_gateway.adapters.writing.open_pull_requests import OURS
 from miyabi_github_gateway.errors import GitHubRefusedError, MalformedAnswerError
 from miyabi_github_gateway.models import Read, Shape
 from miyabi_github_gateway.ports import Brought, Fetched

@@ -12,14 +12,14 @@ from prometheus_client import Counter
 from miyabi_core.errors import MiyabiError
 from miyabi_core.logging import get_logger
 from miyabi_core.metrics import REGISTRY
-from miyabi_github_gateway.adapters.secret_files import RotatingSecret
+from miyabi_github_gateway.adapters.credentials.secret_files import RotatingSecret
 from miyabi_github_gateway.adapters.webhooks.bodies import Bodies, Body, BodyRefusedError
 from miyabi_github_gateway.adapters.webhooks.payloads import InvalidPayloadError, payload_of
 from miyabi_github_gateway.errors import CredentialMissingError
 from miyabi_github_gateway.ports import Deliveries, Invalidator
-from miyabi_github_gateway.service.batch_triggers import BatchTriggers
-from miyabi_github_gateway.service.webhook_events import change_of, mention_of
-from miyabi_github_gateway.service.webhook_payload import Payload
+from miyabi_github_gateway.service.hooks.batch_triggers import BatchTriggers
+from miyabi_github_gateway.service.hooks.events import change_of, mention_of
+from miyabi_github_gateway.service.hooks.payload import Payload
 
 #: GitHub waits ten seconds for an answer.
 ANSWER_SECONDS = 8.0

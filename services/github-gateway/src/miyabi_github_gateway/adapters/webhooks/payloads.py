@@ -6,7 +6,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from miyabi_github_gateway.service.webhook_payload import Payload
+from miyabi_github_gateway.service.hooks.payload import Payload
 
 #: GitHub's default: the JSON is a field of a form.
 FORM = "application/x-www-form-urlencoded"

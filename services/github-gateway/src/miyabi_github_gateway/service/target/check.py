@@ -9,9 +9,9 @@ from datetime import timedelta
 from miyabi_core.errors import MiyabiError
 from miyabi_github_gateway.models import Kind, Read, Shape
 from miyabi_github_gateway.ports import Fetched, TargetSource
-from miyabi_github_gateway.service.batching import Batcher
+from miyabi_github_gateway.service.caching.flights import Deadline
 from miyabi_github_gateway.service.calling import current
-from miyabi_github_gateway.service.flights import Deadline
+from miyabi_github_gateway.service.coalescing.batching import Batcher
 from miyabi_github_gateway.service.target.issue_problems import issue_problems
 from miyabi_github_gateway.service.target.repository_problems import repository_problems, unknown_of
 from miyabi_github_gateway.target_facts import Findings, Problem, RepositoryFacts, Standing, Target

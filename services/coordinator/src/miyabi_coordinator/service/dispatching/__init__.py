@@ -1,0 +1,1 @@
+"""How tasks are handed out and come back."""

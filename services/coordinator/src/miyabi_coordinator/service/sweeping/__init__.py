@@ -1,0 +1,1 @@
+"""What is due without anybody asking: timers, expired leases, old batches."""

@@ -1,0 +1,1 @@
+"""Credentials of GitHub: an app's or a token, and what they may do."""

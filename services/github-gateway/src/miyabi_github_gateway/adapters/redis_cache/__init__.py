@@ -1,0 +1,1 @@
+"""The cache that replicas share, and news of what changed."""

@@ -1,0 +1,1 @@
+"""Reads of many callers in one query."""

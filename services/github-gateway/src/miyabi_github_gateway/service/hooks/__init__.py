@@ -1,0 +1,1 @@
+"""What GitHub tells of itself, and the batches that it starts."""
