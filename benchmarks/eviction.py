@@ -23,7 +23,7 @@ import redis.asyncio
 
 from benchmarks.recording import recorded
 from benchmarks.report import Row
-from miyabi_core.valkey import EmbeddedValkey
+from miyabi_core.store.valkey import EmbeddedValkey
 from miyabi_github_gateway.models import Entry, Issue
 from miyabi_github_gateway.service.caching.local_cache import LocalCache
 

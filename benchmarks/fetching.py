@@ -25,7 +25,7 @@ from benchmarks.simulated_github import GitHubProcess, github_process, write_see
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
 from miyabi.github_gateway.v1.github_gateway_service_pb2_grpc import GitHubGatewayServiceStub
 from miyabi_core.channel import open_channel
-from miyabi_core.valkey import EmbeddedValkey
+from miyabi_core.store.valkey import EmbeddedValkey
 from miyabi_github_gateway.app import SERVICE, Gateway, running
 from miyabi_github_gateway.models import IssueField, Kind, Read, Shape
 from miyabi_github_gateway.settings import GatewaySettings

@@ -20,11 +20,11 @@ from miyabi.coordinator.v1.coordinator_service_pb2_grpc import (
     add_CoordinatorServiceServicer_to_server,
 )
 from miyabi_coordinator.policy import POLICY
+from miyabi_core.access.identities import Identities
+from miyabi_core.access.security import ClientSecurity, ServerSecurity
+from miyabi_core.access.tokens import new_token, token_digest
 from miyabi_core.channel import open_channel
-from miyabi_core.identities import Identities
-from miyabi_core.security import ClientSecurity, ServerSecurity
 from miyabi_core.testing import running_server
-from miyabi_core.tokens import new_token, token_digest
 
 #: The service that is called.
 SERVICE = "miyabi.coordinator.v1.CoordinatorService"

@@ -15,7 +15,7 @@ import aiohttp
 from pydantic import SecretStr
 
 from benchmarks.report import Row, percentile
-from miyabi_core.valkey import EmbeddedValkey
+from miyabi_core.store.valkey import EmbeddedValkey
 from miyabi_dashboard.app import running
 from miyabi_dashboard.settings import DashboardSettings
 

@@ -36,7 +36,7 @@ from miyabi_cli.stack.local import wait_ready
 from miyabi_cli.stack.ports import free_port
 from miyabi_cli.stack.processes import ProcessSpec, start
 from miyabi_core.channel import open_channel
-from miyabi_core.valkey import EmbeddedValkey
+from miyabi_core.store.valkey import EmbeddedValkey
 from miyabi_sim.github import Dials, LimitNumbers, SimulatedGitHub, fast_clock
 
 #: How fast GitHub's clock runs; see above.

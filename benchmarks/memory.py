@@ -23,8 +23,8 @@ from miyabi_coordinator.settings import CoordinatorSettings
 from miyabi_coordinator.shards import prefix
 from miyabi_coordinator.testing import REPOSITORY, MemoryGateway, ScriptedAgent
 from miyabi_core.channel import open_channel
+from miyabi_core.store.valkey import EmbeddedValkey
 from miyabi_core.testing import running_server
-from miyabi_core.valkey import EmbeddedValkey
 
 #: Issues of the batch that is measured.
 ISSUES = 1000

@@ -22,8 +22,8 @@ from miyabi_coordinator.app import running
 from miyabi_coordinator.settings import CoordinatorSettings
 from miyabi_coordinator.testing import REPOSITORY, MemoryGateway, ScriptedAgent
 from miyabi_core.channel import open_channel
+from miyabi_core.store.valkey import EmbeddedValkey
 from miyabi_core.testing import running_server
-from miyabi_core.valkey import EmbeddedValkey
 
 #: Issues of the batches: large ones with small ones beside them, all at once.
 BATCHES = (400, 200, 100, *[10] * 30)

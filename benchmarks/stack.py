@@ -16,7 +16,7 @@ from miyabi_cli.stack.local import wait_ready
 from miyabi_cli.stack.ports import free_port
 from miyabi_cli.stack.processes import ChildProcess, ProcessSpec, start
 from miyabi_core.channel import open_channel
-from miyabi_core.valkey import EmbeddedValkey
+from miyabi_core.store.valkey import EmbeddedValkey
 
 #: Full name of the service that operators call.
 COORDINATOR = "miyabi.coordinator.v1.CoordinatorService"

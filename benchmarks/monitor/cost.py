@@ -25,9 +25,9 @@ from miyabi.coordinator.v1.state_pb2 import RunState, TaskState
 from miyabi_cli.stack.processes import ProcessSpec, start
 from miyabi_core.ids import new_ulid
 from miyabi_core.proto_time import now, to_timestamp
-from miyabi_core.redis import connect
+from miyabi_core.store.redis import connect
+from miyabi_core.store.valkey import EmbeddedValkey
 from miyabi_core.testing import running_server
-from miyabi_core.valkey import EmbeddedValkey
 from miyabi_dashboard.monitor.measuring.measurements import What
 from miyabi_dashboard.monitor.storing import Bucket, MeasurementStore
 

@@ -11,7 +11,7 @@ from miyabi.coordinator.v1.coordinator_service_pb2_grpc import CoordinatorServic
 from miyabi_core.channel import open_channel
 from miyabi_core.lifecycle import run_until_signal
 from miyabi_core.logging import configure_logging
-from miyabi_core.redis import connect
+from miyabi_core.store.redis import connect
 from miyabi_dashboard.monitor.following import Follower
 from miyabi_dashboard.monitor.storing import MeasurementStore
 

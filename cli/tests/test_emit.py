@@ -12,7 +12,7 @@ import pytest_asyncio
 from pydantic import SecretStr
 from test_commands import miyabi
 
-from miyabi_core.valkey import EmbeddedValkey
+from miyabi_core.store.valkey import EmbeddedValkey
 from miyabi_dashboard.app import running
 from miyabi_dashboard.settings import DashboardSettings
 

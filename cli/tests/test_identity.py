@@ -18,8 +18,8 @@ from test_commands import miyabi
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.coordinator_service_pb2_grpc import add_CoordinatorServiceServicer_to_server
 from miyabi_coordinator.policy import POLICY
-from miyabi_core.identities import Identities
-from miyabi_core.security import ServerSecurity
+from miyabi_core.access.identities import Identities
+from miyabi_core.access.security import ServerSecurity
 from miyabi_core.testing import running_server
 
 

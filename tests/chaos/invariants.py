@@ -16,7 +16,7 @@ from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.event_pb2 import BatchEvent
 from miyabi.coordinator.v1.state_pb2 import RunState
 from miyabi_coordinator.translate.replay import differences, rebuild
-from miyabi_core.redis import connect
+from miyabi_core.store.redis import connect
 from miyabi_dashboard.monitor.reporting.of_batch import measured
 from miyabi_dashboard.monitor.storing import Bucket, MeasurementStore
 

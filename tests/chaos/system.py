@@ -24,7 +24,7 @@ from miyabi_cli.stack.local import wait_ready
 from miyabi_cli.stack.ports import free_port
 from miyabi_cli.stack.processes import ChildProcess, ProcessSpec, start
 from miyabi_core.channel import open_channel
-from miyabi_core.valkey import EmbeddedValkey
+from miyabi_core.store.valkey import EmbeddedValkey
 
 #: Replicas and agent processes.
 COORDINATORS, AGENTS = 3, 6

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import miyabi
 from miyabi_coordinator.policy import POLICY as COORDINATOR
-from miyabi_core.identity import Role
+from miyabi_core.access.identity import Role
 from miyabi_dashboard.policy import POLICY as DASHBOARD
 from miyabi_github_gateway.policy import POLICY as GATEWAY
 

@@ -14,9 +14,9 @@ from pydantic_settings import BaseSettings
 from miyabi_agents.settings import AgentsSettings, SandboxSettings
 from miyabi_cli.settings import CliSettings
 from miyabi_coordinator.settings import CoordinatorSettings
-from miyabi_core.bad_settings import problems_of, types_of
-from miyabi_core.cluster_keeper import KeeperSettings
-from miyabi_core.environment import EnvironmentSettings
+from miyabi_core.configuration.bad_settings import problems_of, types_of
+from miyabi_core.configuration.environment import EnvironmentSettings
+from miyabi_core.store.cluster_keeper import KeeperSettings
 from miyabi_core.telemetry.settings import OtlpSettings
 from miyabi_dashboard.settings import DashboardSettings
 from miyabi_github_gateway.settings import GatewaySettings
@@ -207,7 +207,7 @@ def _adds(kind, base):
         ("miyabi_dashboard", "MIYABI_DASHBOARD_DRAIN_DELAY"),
         ("miyabi_agents", "MIYABI_AGENTS_DRAIN"),
         ("miyabi_agents.sandbox", "MIYABI_SANDBOX_DRAIN_DELAY"),
-        ("miyabi_core.cluster_keeper", "MIYABI_CLUSTER_KEEPER_INTERVAL"),
+        ("miyabi_core.store.cluster_keeper", "MIYABI_CLUSTER_KEEPER_INTERVAL"),
         ("miyabi_cli", "MIYABI_ALLOW_PLAINTEXT"),
     ],
 )

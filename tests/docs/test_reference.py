@@ -17,7 +17,7 @@ import miyabi.keda.v1.external_scaler_pb2  # noqa: F401 - the pool knows what wa
 from miyabi.coordinator.v1.event_pb2 import BatchEvent
 from miyabi_agents.verification.config import RepositoryConfig, TargetRule
 from miyabi_cli.manual.words import WORDS
-from miyabi_core.bad_settings import variables_of
+from miyabi_core.configuration.bad_settings import variables_of
 from scripts.docs.reference import write_reference
 from scripts.docs.reference.comments import field_comments
 from scripts.docs.reference.described import described

@@ -17,9 +17,9 @@ from miyabi_cli.client import CoordinatorClient
 from miyabi_cli.settings import CliSettings
 from miyabi_cli.stack.local import LocalStack, StackOptions, local_stack
 from miyabi_cli.stack.ports import any_ports
+from miyabi_core.access.secret_file import SecretFile
+from miyabi_core.access.security import ClientSecurity
 from miyabi_core.channel import open_channel
-from miyabi_core.secret_file import SecretFile
-from miyabi_core.security import ClientSecurity
 
 
 @dataclass

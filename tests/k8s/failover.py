@@ -38,8 +38,8 @@ except (OSError, redis.RedisError): pass
 #: What keeps the cluster from being whole, now; readiness tells it some seconds later.
 _PROBLEMS = """
 import asyncio
-from miyabi_core.cluster_keeper import ClusterKeeper, KeeperSettings
-from miyabi_core.redis_address import Address
+from miyabi_core.store.cluster_keeper import ClusterKeeper, KeeperSettings
+from miyabi_core.store.address import Address
 print("; ".join(asyncio.run(ClusterKeeper(Address.parse(KeeperSettings().servers).nodes).tend())))
 """
 

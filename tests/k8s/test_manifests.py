@@ -12,7 +12,7 @@ import pytest
 import miyabi_sim.demo
 from miyabi_agents.settings import AgentsSettings
 from miyabi_coordinator.settings import CoordinatorSettings
-from miyabi_core.redis_address import Address
+from miyabi_core.store.address import Address
 from miyabi_dashboard.settings import DashboardSettings
 from miyabi_github_gateway.settings import GatewaySettings
 from scripts.k8s.grants import KEYS, SECRET

@@ -38,8 +38,8 @@ from miyabi_coordinator.app import running
 from miyabi_coordinator.settings import CoordinatorSettings
 from miyabi_coordinator.testing import REPOSITORY, MemoryGateway
 from miyabi_core.channel import open_channel
+from miyabi_core.store.valkey import EmbeddedValkey
 from miyabi_core.testing import running_server
-from miyabi_core.valkey import EmbeddedValkey
 from miyabi_sim.model import Fault, ModelDials, Scenarios, SimulatedModel
 
 TOOL: dict[str, Any] = {"name": "record_triage", "description": "Record.", "input_schema": {"type": "object"}}

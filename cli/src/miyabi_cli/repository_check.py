@@ -17,9 +17,9 @@ from miyabi_cli.problems import kind_name
 from miyabi_cli.runtime import Runtime
 from miyabi_cli.trial.looking import look
 from miyabi_cli.trial.remote import newest, own_gateway
+from miyabi_core.access.security import PLAIN, ClientSecurity
 from miyabi_core.channel import open_channel
 from miyabi_core.errors import MiyabiError
-from miyabi_core.security import PLAIN, ClientSecurity
 from miyabi_core.status import from_rpc_error
 
 _SERVICE = "miyabi.github_gateway.v1.GitHubGatewayService"

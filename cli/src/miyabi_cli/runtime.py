@@ -17,7 +17,7 @@ from miyabi_cli.given import GIVEN
 from miyabi_cli.problems import ProblemsError
 from miyabi_cli.settings import CliSettings
 from miyabi_cli.terminal import Terminal, lines, ours, say
-from miyabi_core.bad_settings import problems_of
+from miyabi_core.configuration.bad_settings import problems_of
 from miyabi_core.text import Untrusted
 
 #: Columns of the table where the output is no terminal.

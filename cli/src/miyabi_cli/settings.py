@@ -9,8 +9,8 @@ from pathlib import Path
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from miyabi_core.client_security import ClientSecurity
-from miyabi_core.settings import CallerSettings
+from miyabi_core.access.client_security import ClientSecurity
+from miyabi_core.configuration.settings import CallerSettings
 
 
 def default_data_dir() -> Path:

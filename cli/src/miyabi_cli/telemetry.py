@@ -15,7 +15,7 @@ from miyabi.dashboard.v1.telemetry_service_pb2_grpc import TelemetryServiceStub
 from miyabi_cli.client import service_channel
 from miyabi_cli.errors import CliError, from_service
 from miyabi_cli.settings import CliSettings
-from miyabi_core.durations import ACCEPTED, parse_duration
+from miyabi_core.configuration.durations import ACCEPTED, parse_duration
 from miyabi_core.status import from_rpc_error
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from echo_service import NAME, EchoService, add_to_server, call
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi_core.channel import open_channel
 from miyabi_core.server import GrpcServer
-from miyabi_core.valkey import _free_port
+from miyabi_core.store.valkey import _free_port
 
 GOOD = pb.GetBatchRequest(name="batches/01ARZ3NDEKTSV4RRFFQ69G5FAV")
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 import redis.asyncio
 
-from miyabi_core.cluster_keeper import ClusterKeeper, read_view
-from miyabi_core.cluster_plan import SLOTS, Peer, Server, plan, problems
-from miyabi_core.redis_address import Node
-from miyabi_core.valkey import EmbeddedValkey
-from miyabi_core.valkey_cluster import NODE_TIMEOUT, _free_ports, ask
+from miyabi_core.store.address import Node
+from miyabi_core.store.cluster_keeper import ClusterKeeper, read_view
+from miyabi_core.store.cluster_plan import SLOTS, Peer, Server, plan, problems
+from miyabi_core.store.valkey import EmbeddedValkey
+from miyabi_core.store.valkey_cluster import NODE_TIMEOUT, _free_ports, ask
 
 #: Three primaries and three replicas.
 SIZE = 6

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from miyabi_core.durations import parse_duration
+from miyabi_core.configuration.durations import parse_duration
 
 
 @pytest.mark.parametrize(

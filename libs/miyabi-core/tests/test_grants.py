@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
+from miyabi_core.access.identity import LOCAL, Identity, Role
 from miyabi_core.channel import open_channel
 from miyabi_core.errors import FailedPreconditionError, MiyabiError, PermissionDeniedError
 from miyabi_core.grants import (
@@ -37,7 +38,6 @@ from miyabi_core.grants import (
     sign,
 )
 from miyabi_core.grants import tokens as grant_tokens
-from miyabi_core.identity import LOCAL, Identity, Role
 from miyabi_core.logging import redact_text
 from miyabi_core.testing import running_server
 

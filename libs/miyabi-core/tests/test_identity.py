@@ -18,13 +18,13 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from identity_files import entry, new_token, write_identities
 
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
+from miyabi_core.access.http_identity import authorise_by_secret, authorise_http
+from miyabi_core.access.identities import Identities
+from miyabi_core.access.identity import LOCAL, NOBODY, Role, current_identity
+from miyabi_core.access.secret_file import SecretFile
+from miyabi_core.access.security import ClientSecurity, ServerSecurity, is_loopback
 from miyabi_core.channel import open_channel
 from miyabi_core.errors import FailedPreconditionError, MiyabiError, PermissionDeniedError, UnauthenticatedError
-from miyabi_core.http_identity import authorise_by_secret, authorise_http
-from miyabi_core.identities import Identities
-from miyabi_core.identity import LOCAL, NOBODY, Role, current_identity
-from miyabi_core.secret_file import SecretFile
-from miyabi_core.security import ClientSecurity, ServerSecurity, is_loopback
 from miyabi_core.server import GrpcServer
 from miyabi_core.status import from_rpc_error
 from miyabi_core.testing import running_server

@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 
 from miyabi_core.deadlines import bind, left_of_call
-from miyabi_core.redis import connect
-from miyabi_core.redis_address import Address
+from miyabi_core.store.address import Address
+from miyabi_core.store.redis import connect
 
 
 @pytest.mark.parametrize(

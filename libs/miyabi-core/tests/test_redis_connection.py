@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from miyabi_core.redis import connect
-from miyabi_core.redis_connection import CancellableConnection, CancellableSSLConnection
-from miyabi_core.valkey import EmbeddedValkey
+from miyabi_core.store.connection import CancellableConnection, CancellableSSLConnection
+from miyabi_core.store.redis import connect
+from miyabi_core.store.valkey import EmbeddedValkey
 
 #: Turns of the event loop within which a call is over: each of them is cancelled once.
 TURNS = 40

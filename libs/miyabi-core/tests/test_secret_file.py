@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
-from miyabi_core.secret_file import SecretFile
+from miyabi_core.access.secret_file import SecretFile
 
 
 def test_a_rotated_secret_is_read_again(tmp_path: Path) -> None:

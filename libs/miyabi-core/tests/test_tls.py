@@ -16,15 +16,15 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from identity_files import entry, new_token, write_identities
 
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
+from miyabi_core.access.identities import Identities
+from miyabi_core.access.identity import Role, current_identity
+from miyabi_core.access.security import ClientSecurity, ServerSecurity
+from miyabi_core.access.tls import CertificateFiles, channel_credentials, http_context
 from miyabi_core.channel import open_channel
+from miyabi_core.configuration.settings import ServingSettings
 from miyabi_core.errors import FailedPreconditionError
-from miyabi_core.identities import Identities
-from miyabi_core.identity import Role, current_identity
-from miyabi_core.security import ClientSecurity, ServerSecurity
 from miyabi_core.server import GrpcServer
-from miyabi_core.settings import ServingSettings
 from miyabi_core.testing import running_server
-from miyabi_core.tls import CertificateFiles, channel_credentials, http_context
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

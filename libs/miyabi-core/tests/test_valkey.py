@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from miyabi_core.errors import UnavailableError
-from miyabi_core.redis import connect
-from miyabi_core.valkey import EmbeddedValkey
+from miyabi_core.store.redis import connect
+from miyabi_core.store.valkey import EmbeddedValkey
 
 
 async def test_data_survives_a_restart(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from pydantic_settings import BaseSettings
 from miyabi_agents.settings import AgentsSettings, SandboxSettings
 from miyabi_cli.settings import CliSettings
 from miyabi_coordinator.settings import CoordinatorSettings
-from miyabi_core.bad_settings import accepted, variables_of
-from miyabi_core.cluster_keeper import KeeperSettings
+from miyabi_core.configuration.bad_settings import accepted, variables_of
+from miyabi_core.store.cluster_keeper import KeeperSettings
 from miyabi_core.telemetry.settings import OtlpSettings
 from miyabi_dashboard.settings import DashboardSettings
 from miyabi_github_gateway.settings import GatewaySettings

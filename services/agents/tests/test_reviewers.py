@@ -8,7 +8,7 @@ import pytest
 
 from miyabi.common.v1.problem_pb2 import ProblemKind
 from miyabi_agents.agents.pull_request import PullRequestAgent, reviewers_of
-from miyabi_core.identities import IdentityEntry
+from miyabi_core.access.identities import IdentityEntry
 from services.agents.tests.test_only_one_pull_request import Opening, inputs
 
 OPEN = ProblemKind.PROBLEM_KIND_PULL_REQUEST_OPEN

@@ -51,8 +51,8 @@ from miyabi_coordinator.translate import values
 from miyabi_coordinator.translate.events import header
 from miyabi_coordinator.translate.frames import split
 from miyabi_coordinator.translate.replay import Rebuilt, differences, rebuild
+from miyabi_core.access.identity import LOCAL
 from miyabi_core.errors import MiyabiError
-from miyabi_core.identity import LOCAL
 
 #: Nobody is asked who they are.
 CALLER = LOCAL

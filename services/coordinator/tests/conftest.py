@@ -16,8 +16,8 @@ from miyabi.github_gateway.v1 import github_gateway_service_pb2_grpc as gateway_
 from miyabi_coordinator.app import running
 from miyabi_coordinator.settings import CoordinatorSettings
 from miyabi_coordinator.testing import MemoryGateway, ScriptedAgent
+from miyabi_core.store.valkey import EmbeddedValkey
 from miyabi_core.testing import running_server
-from miyabi_core.valkey import EmbeddedValkey
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -15,10 +15,10 @@ from miyabi.keda.v1 import external_scaler_pb2
 from miyabi_coordinator.policy import POLICY
 from miyabi_coordinator.servicer.audit import AUDITED
 from miyabi_coordinator.testing import REPOSITORY
+from miyabi_core.access.identity import Identity, Role, expanded
+from miyabi_core.access.security import ClientSecurity
 from miyabi_core.channel import open_channel
-from miyabi_core.identity import Identity, Role, expanded
 from miyabi_core.ids import new_ulid
-from miyabi_core.security import ClientSecurity
 from miyabi_core.status import from_rpc_error
 
 OPERATORS = "miyabi.coordinator.v1.CoordinatorService"

@@ -17,7 +17,7 @@ from miyabi.coordinator.v1 import state_pb2
 from miyabi_coordinator.shards import TAGS, homes_of, shard_of, slot_of
 from miyabi_coordinator.testing import succeed
 from miyabi_core.ids import new_ulid
-from miyabi_core.valkey_cluster import ask, running_cluster, until
+from miyabi_core.store.valkey_cluster import ask, running_cluster, until
 
 SHARDS = 3
 #: A busy machine may take far longer than the two node timeouts of a failover.

@@ -15,8 +15,8 @@ from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1 import state_pb2
 from miyabi_coordinator.testing import succeed
 from miyabi_core.ids import new_ulid
-from miyabi_core.valkey import EmbeddedValkey
-from miyabi_core.valkey_cluster import ask, until
+from miyabi_core.store.valkey import EmbeddedValkey
+from miyabi_core.store.valkey_cluster import ask, until
 
 AWAY = (grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE")
 #: Short, so that a refusal does not take a test's time; a replica that lives confirms within milliseconds.

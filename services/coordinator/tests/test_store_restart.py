@@ -15,7 +15,7 @@ from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1 import state_pb2
 from miyabi_coordinator.testing import succeed
 from miyabi_core.ids import new_ulid
-from miyabi_core.valkey import EmbeddedValkey
+from miyabi_core.store.valkey import EmbeddedValkey
 
 FULL = (grpc.StatusCode.RESOURCE_EXHAUSTED, "STORE_FULL")
 

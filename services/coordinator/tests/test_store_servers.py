@@ -13,8 +13,8 @@ from store_checks import assert_decided_once, assert_gapless, assert_recount, co
 
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1 import state_pb2
-from miyabi_core.valkey import EmbeddedValkey
-from miyabi_core.valkey_cluster import ask
+from miyabi_core.store.valkey import EmbeddedValkey
+from miyabi_core.store.valkey_cluster import ask
 
 #: Oldest server that is supported, as the commands' own documentation counts.
 OLDEST = (7, 2, 0)

@@ -10,7 +10,7 @@ import aiohttp
 import pytest_asyncio
 from pydantic import SecretStr
 
-from miyabi_core.valkey import EmbeddedValkey
+from miyabi_core.store.valkey import EmbeddedValkey
 from miyabi_dashboard.app import Dashboard, running
 from miyabi_dashboard.settings import DashboardSettings
 

@@ -16,7 +16,7 @@ from identity_files import entry, new_token, write_identities
 from pydantic import SecretStr
 
 from miyabi_core.errors import FailedPreconditionError
-from miyabi_core.valkey import EmbeddedValkey
+from miyabi_core.store.valkey import EmbeddedValkey
 from miyabi_dashboard.app import Dashboard, running
 from miyabi_dashboard.settings import DashboardSettings
 

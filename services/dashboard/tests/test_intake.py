@@ -15,7 +15,7 @@ import pytest_asyncio
 from pydantic import SecretStr
 
 from miyabi_core.errors import InvalidArgumentError, ResourceExhaustedError
-from miyabi_core.valkey import EmbeddedValkey
+from miyabi_core.store.valkey import EmbeddedValkey
 from miyabi_dashboard.app import running
 from miyabi_dashboard.intake.buckets import Buckets
 from miyabi_dashboard.settings import DashboardSettings

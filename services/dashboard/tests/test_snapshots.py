@@ -16,8 +16,8 @@ from pydantic import SecretStr
 
 from miyabi.coordinator.v1 import event_pb2
 from miyabi.coordinator.v1.coordinator_service_pb2_grpc import add_CoordinatorServiceServicer_to_server
+from miyabi_core.store.valkey import EmbeddedValkey
 from miyabi_core.testing import running_server
-from miyabi_core.valkey import EmbeddedValkey
 from miyabi_dashboard.app import Dashboard, running
 from miyabi_dashboard.settings import DashboardSettings
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import aiohttp
 from pydantic import SecretStr
 
-from miyabi_core.valkey import EmbeddedValkey
+from miyabi_core.store.valkey import EmbeddedValkey
 from miyabi_dashboard.app import running
 from miyabi_dashboard.settings import DashboardSettings
 

@@ -11,7 +11,7 @@ import redis.asyncio
 from reading_issues import two_gateways
 from running_gateway import Running, gateway_before, simulated
 
-from miyabi_core.valkey import EmbeddedValkey
+from miyabi_core.store.valkey import EmbeddedValkey
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -12,7 +12,7 @@ import pytest_asyncio
 import redis.asyncio
 from redis.asyncio import Redis
 
-from miyabi_core.valkey import EmbeddedValkey
+from miyabi_core.store.valkey import EmbeddedValkey
 from miyabi_github_gateway.adapters.redis_cache.cache import RedisCache
 from miyabi_github_gateway.models import Entry, Issue
 from miyabi_github_gateway.service.caching.local_cache import LocalCache

@@ -14,7 +14,7 @@ from running_gateway import REPOSITORY, Running, gateway_before, push_branches, 
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
 from miyabi_core.metrics import REGISTRY
 from miyabi_core.status import from_rpc_error
-from miyabi_core.valkey import EmbeddedValkey
+from miyabi_core.store.valkey import EmbeddedValkey
 from miyabi_sim.github import Fault, fast_clock
 
 #: GitHub's clock runs so fast that a minute's pause is over within the caller's time.

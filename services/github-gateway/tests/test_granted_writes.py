@@ -20,10 +20,10 @@ from stock_git import commit, done, failed
 
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
 from miyabi.github_gateway.v1.github_gateway_service_pb2_grpc import GitHubGatewayServiceStub
+from miyabi_core.access.security import ClientSecurity
 from miyabi_core.channel import open_channel
 from miyabi_core.errors import FailedPreconditionError
 from miyabi_core.grants import GRANT_HEADER, Write
-from miyabi_core.security import ClientSecurity
 from miyabi_core.status import from_rpc_error
 from miyabi_github_gateway.app import SERVICE, Gateway
 from miyabi_github_gateway.policy import POLICY, WRITES

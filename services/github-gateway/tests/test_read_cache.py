@@ -21,7 +21,7 @@ from miyabi.common.v1.freshness_pb2 import STALE_CAUSE_RATE_LIMITED, STALE_CAUSE
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
 from miyabi_core.errors import MiyabiError
 from miyabi_core.metrics import REGISTRY
-from miyabi_core.valkey import EmbeddedValkey
+from miyabi_core.store.valkey import EmbeddedValkey
 from miyabi_github_gateway.models import Change, Entry, Issue, Read, Repository, StaleCause
 from miyabi_sim.github import Fault
 

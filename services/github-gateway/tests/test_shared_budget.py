@@ -13,8 +13,8 @@ import redis.asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from miyabi_core.redis import connect
-from miyabi_core.valkey import EmbeddedValkey
+from miyabi_core.store.redis import connect
+from miyabi_core.store.valkey import EmbeddedValkey
 from miyabi_github_gateway.adapters.redis_governor import RedisBudget
 from miyabi_github_gateway.adapters.redis_governor.budget import key_prefix
 from miyabi_github_gateway.service.governor import Ask, Cost, Heard, Lane, Limits, Outcome, Timing

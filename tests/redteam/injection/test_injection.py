@@ -17,7 +17,7 @@ from injection.corpus import Attack, attacks
 from injection.course import Course, course, new_keys
 from injection.surroundings import Planted, new_names, planted
 
-from miyabi_core.valkey import EmbeddedValkey
+from miyabi_core.store.valkey import EmbeddedValkey
 
 #: Names, so that each attack is a test of its own.
 NAMES = sorted(attacks())

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import yaml
 
-from miyabi_core.identity import Role
-from miyabi_core.tokens import new_token, token_digest
+from miyabi_core.access.identity import Role
+from miyabi_core.access.tokens import new_token, token_digest
 
 #: Who there is: the person, and each process with the least role that its calls ask for.
 ROLES: dict[str, Role] = {

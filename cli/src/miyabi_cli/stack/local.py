@@ -20,7 +20,7 @@ from miyabi_cli.stack.environments import Environments, Upstreams, python_module
 from miyabi_cli.stack.identities import LocalIdentities
 from miyabi_cli.stack.ports import Ports, any_ports, check_free
 from miyabi_cli.stack.processes import START_TIMEOUT, ChildProcess, ProcessSpec, start
-from miyabi_core.valkey import EmbeddedValkey
+from miyabi_core.store.valkey import EmbeddedValkey
 
 #: Real GitHub.
 GITHUB_API = "https://api.github.com"

@@ -9,8 +9,8 @@ from typing import Any
 
 import grpc
 
-from miyabi_core.carried_grant import GRANT_HEADER, current_grant
-from miyabi_core.client_security import PLAIN, ClientSecurity
+from miyabi_core.access.carried_grant import GRANT_HEADER, current_grant
+from miyabi_core.access.client_security import PLAIN, ClientSecurity
 from miyabi_core.trace_context import inject
 
 #: The largest message that is taken: a change set of many files fits, a mistake does not.

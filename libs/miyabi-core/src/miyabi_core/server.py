@@ -11,6 +11,8 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from miyabi_core.access.security import LOCAL_ONLY, ServerSecurity
+from miyabi_core.access.tls import server_credentials
 from miyabi_core.channel import KEEPALIVE_TIMEOUT, MAX_MESSAGE_BYTES
 from miyabi_core.errors import UnavailableError
 from miyabi_core.health import LIVENESS, READINESS, HealthServer
@@ -24,8 +26,6 @@ from miyabi_core.interceptors import (
 )
 from miyabi_core.lifecycle import run_until_signal
 from miyabi_core.logging import get_logger
-from miyabi_core.security import LOCAL_ONLY, ServerSecurity
-from miyabi_core.tls import server_credentials
 
 #: Connections are renewed this often so that new replicas get their share; streams on them run to their end.
 MAX_CONNECTION_AGE = timedelta(minutes=30)

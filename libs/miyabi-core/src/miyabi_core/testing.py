@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
+from miyabi_core.access.security import LOCAL_ONLY, ServerSecurity
 from miyabi_core.interceptors import Policy
-from miyabi_core.security import LOCAL_ONLY, ServerSecurity
 from miyabi_core.server import GrpcServer
 
 #: A servicer with its generated registrar and the proto's full name.

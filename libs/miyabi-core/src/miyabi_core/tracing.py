@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from opentelemetry import trace
 
-from miyabi_core.environment import read_settings
+from miyabi_core.configuration.environment import read_settings
 from miyabi_core.telemetry.exporting import start_exporting
 from miyabi_core.telemetry.settings import OtlpSettings
 from miyabi_core.trace_context import continue_trace, current_traceparent, extract, inject

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from miyabi_agents.app import serve
 from miyabi_agents.settings import AgentsSettings
+from miyabi_core.configuration.environment import read_settings
 from miyabi_core.edge import names_of, serve_metrics
-from miyabi_core.environment import read_settings
 from miyabi_core.lifecycle import run_service
 from miyabi_core.logging import configure_logging
 from miyabi_core.tracing import configure_tracing

@@ -28,10 +28,10 @@ from miyabi_agents.sandbox import ContainerSandbox, ProcessSandbox
 from miyabi_agents.settings import AgentsSettings
 from miyabi_agents.workspace import GitWorkspaces
 from miyabi_agents.workspace.access import GitAccess
+from miyabi_core.access.security import ClientSecurity
 from miyabi_core.channel import open_channel
 from miyabi_core.health import HealthServer
 from miyabi_core.logging import get_logger
-from miyabi_core.security import ClientSecurity
 
 if TYPE_CHECKING:
     from miyabi_agents.ports import TaskAgent

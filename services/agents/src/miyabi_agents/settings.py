@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from miyabi_core.environment import EnvironmentSettings
-from miyabi_core.settings import CallerSettings, ServiceSettings
+from miyabi_core.configuration.environment import EnvironmentSettings
+from miyabi_core.configuration.settings import CallerSettings, ServiceSettings
 
 #: The deep model where nobody chose one: the deepest that is neither deprecated nor dearer than it is better.
 _DEEP_MODEL = "claude-opus-4-8"

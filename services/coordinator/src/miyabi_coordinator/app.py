@@ -41,9 +41,9 @@ from miyabi_coordinator.servicer import (
 )
 from miyabi_coordinator.servicer.relay import add_coordinator
 from miyabi_coordinator.settings import CoordinatorSettings
+from miyabi_core.access.security import ClientSecurity, ServerSecurity
 from miyabi_core.channel import open_channel
 from miyabi_core.grants import GrantKeys
-from miyabi_core.security import ClientSecurity, ServerSecurity
 from miyabi_core.server import GrpcServer
 
 _PACKAGE = "miyabi.coordinator.v1"

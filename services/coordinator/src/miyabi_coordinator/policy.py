@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from miyabi_core.identity import Role
+from miyabi_core.access.identity import Role
 from miyabi_core.interceptors import Policy
 
 _VIEWER, _SUBMITTER, _OPERATOR = (Role.VIEWER,), (Role.SUBMITTER,), (Role.OPERATOR,)

@@ -9,8 +9,8 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from miyabi_coordinator.models import TaskKind
+from miyabi_core.configuration.settings import RedisSettings, ServiceSettings, ServingSettings
 from miyabi_core.grants import GrantKeySettings
-from miyabi_core.settings import RedisSettings, ServiceSettings, ServingSettings
 
 
 class CoordinatorSettings(ServiceSettings, RedisSettings, ServingSettings, GrantKeySettings):

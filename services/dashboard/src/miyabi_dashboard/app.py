@@ -11,11 +11,11 @@ from aiohttp import web
 
 from miyabi.coordinator.v1.event_pb2 import BatchEvent
 from miyabi.dashboard.v1.telemetry_service_pb2_grpc import add_TelemetryServiceServicer_to_server
+from miyabi_core.access.security import ClientSecurity, ServerSecurity
 from miyabi_core.edge import ServedHosts, names_of
 from miyabi_core.errors import UnavailableError
-from miyabi_core.redis import connect
-from miyabi_core.security import ClientSecurity, ServerSecurity
 from miyabi_core.server import GrpcServer
+from miyabi_core.store.redis import connect
 from miyabi_dashboard.actions.batches import Actions
 from miyabi_dashboard.door.door import Door
 from miyabi_dashboard.gateway import GatewayClient

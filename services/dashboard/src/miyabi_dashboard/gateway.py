@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from miyabi.github_gateway.v1.github_gateway_service_pb2_grpc import GitHubGatewayServiceStub
+from miyabi_core.access.security import PLAIN, ClientSecurity
 from miyabi_core.channel import open_channel
-from miyabi_core.security import PLAIN, ClientSecurity
 
 if TYPE_CHECKING:
     from miyabi.github_gateway.v1.github_gateway_service_pb2_grpc import GitHubGatewayServiceAsyncStub

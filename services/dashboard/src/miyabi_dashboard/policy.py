@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from miyabi_core.identity import Role
+from miyabi_core.access.identity import Role
 from miyabi_core.interceptors import Policy
 
 #: Every RPC with the least role; what is not in it is closed to everyone.

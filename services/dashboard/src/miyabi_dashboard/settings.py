@@ -7,7 +7,7 @@ from datetime import timedelta
 from pydantic import AliasChoices, Field
 from pydantic_settings import SettingsConfigDict
 
-from miyabi_core.settings import RedisSettings, ServiceSettings, ServingSettings
+from miyabi_core.configuration.settings import RedisSettings, ServiceSettings, ServingSettings
 
 
 class DashboardSettings(ServiceSettings, RedisSettings, ServingSettings):

@@ -15,10 +15,10 @@ from prometheus_client import Counter
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.coordinator_service_pb2_grpc import CoordinatorServiceStub
 from miyabi.coordinator.v1.event_pb2 import BatchEvent
+from miyabi_core.access.security import PLAIN, ClientSecurity
 from miyabi_core.channel import open_channel
 from miyabi_core.logging import get_logger
 from miyabi_core.metrics import REGISTRY
-from miyabi_core.security import PLAIN, ClientSecurity
 from miyabi_dashboard.door.caller import caller_token
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ import redis.asyncio
 from logged_coordinator import LoggedCoordinator
 
 from miyabi.coordinator.v1.coordinator_service_pb2_grpc import add_CoordinatorServiceServicer_to_server
-from miyabi_core.redis import connect
+from miyabi_core.store.redis import connect
+from miyabi_core.store.valkey import EmbeddedValkey
 from miyabi_core.testing import running_server
-from miyabi_core.valkey import EmbeddedValkey
 from miyabi_dashboard.gateway import GatewayClient
 from miyabi_dashboard.monitor.reporting import Reports
 from miyabi_dashboard.monitor.storing import MeasurementStore

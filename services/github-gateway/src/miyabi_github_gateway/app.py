@@ -10,11 +10,11 @@ from datetime import timedelta
 from aiohttp import web
 
 from miyabi.github_gateway.v1.github_gateway_service_pb2_grpc import add_GitHubGatewayServiceServicer_to_server
+from miyabi_core.access.security import ClientSecurity, ServerSecurity
 from miyabi_core.edge import names_of
 from miyabi_core.errors import MiyabiError
-from miyabi_core.redis import connect
-from miyabi_core.security import ClientSecurity, ServerSecurity
 from miyabi_core.server import GrpcServer
+from miyabi_core.store.redis import connect
 from miyabi_github_gateway.adapters.allowed_repositories import AllowedRepositories
 from miyabi_github_gateway.adapters.calling import CallingInterceptor
 from miyabi_github_gateway.adapters.coordinator import CoordinatorBatches

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from miyabi_core.access.identity import Role
 from miyabi_core.grants import Write
-from miyabi_core.identity import Role
 from miyabi_core.interceptors import Policy
 
 #: The coordinator reads as a viewer, agents read for their tasks.

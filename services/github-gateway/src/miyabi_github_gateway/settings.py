@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from miyabi_core.configuration.settings import RedisSettings, ServiceSettings, ServingSettings
 from miyabi_core.grants import GrantKeySettings
-from miyabi_core.settings import RedisSettings, ServiceSettings, ServingSettings
 
 #: GitHub's own host; its API has a host beside it. So have the hosts of GitHub's data residency.
 GITHUB_HOST, RESIDENCY_SUFFIX = "github.com", ".ghe.com"

@@ -11,8 +11,8 @@ import yaml
 from miyabi_cli.errors import CliError
 from miyabi_cli.runtime import Runtime, run
 from miyabi_cli.stack.identities import entry_of, write_secret
-from miyabi_core.identity import Role
-from miyabi_core.tokens import new_token
+from miyabi_core.access.identity import Role
+from miyabi_core.access.tokens import new_token
 
 
 def token(

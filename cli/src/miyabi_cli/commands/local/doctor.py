@@ -22,8 +22,8 @@ from miyabi_cli.runtime import Runtime, run
 from miyabi_cli.terminal import json_line, ours, row, say_table, shown
 from miyabi_cli.trial.remote import ON_GITHUB
 from miyabi_core.logging import configure_logging
+from miyabi_core.store.valkey import binary_version
 from miyabi_core.text import Untrusted
-from miyabi_core.valkey import binary_version
 
 #: Seconds that one look may take.
 CHECK_SECONDS = 5

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from miyabi_core.access.security import is_loopback
 from miyabi_core.errors import FailedPreconditionError
-from miyabi_core.security import is_loopback
 from miyabi_core.text import shortened
 
 #: Longer than any name (RFC 1035: 253), brackets, colon and port.

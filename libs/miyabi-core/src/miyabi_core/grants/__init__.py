@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from miyabi_core.carried_grant import GRANT_HEADER, bind_grant, current_grant
+from miyabi_core.access.carried_grant import GRANT_HEADER, bind_grant, current_grant
 from miyabi_core.grants.checking import SKEW, GrantChecker
 from miyabi_core.grants.grant import Grant, Wanted, Write, branch_of
 from miyabi_core.grants.keys import GrantKeys, GrantKeySettings

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from miyabi_core.access.identity import Identity
 from miyabi_core.grants.errors import GrantExpiredError, GrantMissingError, GrantTooNarrowError
 from miyabi_core.grants.grant import Grant, Wanted
 from miyabi_core.grants.keys import GrantKeys
 from miyabi_core.grants.tokens import read
-from miyabi_core.identity import Identity
 
 #: How far the clocks of coordinator and gateway may differ: machines that keep time at all are within seconds.
 SKEW = timedelta(seconds=30)

@@ -7,10 +7,10 @@ from typing import Self
 
 from pydantic import SecretStr
 
-from miyabi_core.environment import EnvironmentSettings
+from miyabi_core.access.secret_file import SecretFile
+from miyabi_core.configuration.environment import EnvironmentSettings
 from miyabi_core.errors import FailedPreconditionError
 from miyabi_core.logging import get_logger
-from miyabi_core.secret_file import SecretFile
 
 #: Fewest bytes of a key: as many as the digest has, below which the key is what is attacked (RFC 7518, 3.2).
 MIN_KEY_BYTES = 32

@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from miyabi_core.access.identities import Identities, Recognised, identity_required
+from miyabi_core.access.identity import LOCAL, Identity, Role, bind_identity
 from miyabi_core.errors import MiyabiError, PermissionDeniedError
-from miyabi_core.identities import Identities, Recognised, identity_required
-from miyabi_core.identity import LOCAL, Identity, Role, bind_identity
 from miyabi_core.interceptors.calls import Call, CallInterceptor
 from miyabi_core.interceptors.errors import abort
 

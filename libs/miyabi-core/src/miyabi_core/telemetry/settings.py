@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
-from miyabi_core.environment import EnvironmentSettings
+from miyabi_core.configuration.environment import EnvironmentSettings
 
 #: What a kind of telemetry is sent by.
 Exporter = Literal["otlp", "none"]

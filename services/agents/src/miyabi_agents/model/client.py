@@ -13,7 +13,7 @@ from miyabi_agents.model.pace import Bounds, Pace, Patience
 from miyabi_agents.model.session import ModelSession, ModelTerms
 from miyabi_agents.model.tiers import Tier
 from miyabi_agents.settings import AgentsSettings
-from miyabi_core.secret_file import SecretFile
+from miyabi_core.access.secret_file import SecretFile
 
 if TYPE_CHECKING:
     from miyabi_agents.ports import ProgressSink

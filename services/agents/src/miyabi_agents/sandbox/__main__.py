@@ -8,7 +8,7 @@ import sys
 
 from miyabi_agents.sandbox.server import SandboxServer
 from miyabi_agents.settings import SandboxSettings
-from miyabi_core.environment import read_settings
+from miyabi_core.configuration.environment import read_settings
 from miyabi_core.lifecycle import run_until_signal
 from miyabi_core.logging import configure_logging
 

@@ -9,7 +9,7 @@ from miyabi_coordinator.ports.store import Store
 from miyabi_coordinator.service.dispatching.ownership import check_may_change
 from miyabi_coordinator.service.retrying import Retrying, retry_entry
 from miyabi_coordinator.service.transitions import Transitions
-from miyabi_core.identity import Identity
+from miyabi_core.access.identity import Identity
 
 #: So often is a change of state tried while other writers change it too.
 _MOST_TRIES = 10

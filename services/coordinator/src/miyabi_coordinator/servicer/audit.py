@@ -14,7 +14,7 @@ import grpc
 from miyabi.coordinator.v1.coordinator_service_pb2 import SubmitBatchResponse
 from miyabi_coordinator.models.audit import AuditEntry
 from miyabi_coordinator.service.telling.audit import AuditLog
-from miyabi_core.identity import current_identity
+from miyabi_core.access.identity import current_identity
 from miyabi_core.ids import new_ulid
 from miyabi_core.interceptors import Call, CallInterceptor
 from miyabi_core.interceptors.telemetry import code_of

@@ -20,7 +20,7 @@ from miyabi_coordinator.servicer import page_tokens
 from miyabi_coordinator.shards import new_batch_id, shard_of
 from miyabi_coordinator.translate import limits, requests, transcripts, values
 from miyabi_coordinator.translate.frames import split
-from miyabi_core.identity import current_identity
+from miyabi_core.access.identity import current_identity
 from miyabi_core.proto_time import from_timestamp, now, to_timestamp
 from miyabi_core.tracing import current_traceparent
 

@@ -26,8 +26,8 @@ from miyabi_coordinator.service.telling import spans
 from miyabi_coordinator.shards import shard_of
 from miyabi_coordinator.translate import dispatch, limits, transcripts
 from miyabi_coordinator.translate.grants import signed_grant
+from miyabi_core.access.identity import current_identity
 from miyabi_core.grants import GrantKeys
-from miyabi_core.identity import current_identity
 from miyabi_core.logging import get_logger
 from miyabi_core.metrics import REGISTRY
 from miyabi_core.text import exact

@@ -10,10 +10,10 @@ from urllib.parse import parse_qs
 
 from aiohttp import web
 
+from miyabi_core.access.http_identity import COOKIE, authorise_http, token_shown
+from miyabi_core.access.identities import Identities
+from miyabi_core.access.identity import LOCAL, Role, bind_identity
 from miyabi_core.errors import MiyabiError, PermissionDeniedError, UnauthenticatedError
-from miyabi_core.http_identity import COOKIE, authorise_http, token_shown
-from miyabi_core.identities import Identities
-from miyabi_core.identity import LOCAL, Role, bind_identity
 from miyabi_core.logging import get_logger
 from miyabi_dashboard.door.caller import bind_token
 from miyabi_dashboard.policy import INTAKE, OPEN_PATHS, OPEN_PREFIXES, READ

@@ -8,8 +8,8 @@ from typing import Any
 
 from aiohttp import web
 
+from miyabi_core.access.identity import current_identity
 from miyabi_core.edge import InvalidJsonError, strict_json
-from miyabi_core.identity import current_identity
 from miyabi_core.text import split_lines
 from miyabi_dashboard.intake.buckets import Buckets
 from miyabi_dashboard.intake.events import EVENT_SCHEMA, InvalidEventError, check

@@ -10,7 +10,7 @@ from aiohttp import web
 from miyabi.coordinator.v1 import batch_pb2, limits_pb2
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as gateway_pb
-from miyabi_core.identity import current_identity
+from miyabi_core.access.identity import current_identity
 from miyabi_dashboard.gateway import GatewayClient
 from miyabi_dashboard.policy import READ
 from miyabi_dashboard.serving.parameters import PAGE_TOKEN, array_of, object_of, page_size

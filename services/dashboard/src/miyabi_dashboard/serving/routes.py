@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 from google.protobuf.message import Message
 
-from miyabi_core.identity import Role
+from miyabi_core.access.identity import Role
 from miyabi_dashboard.serving.answers import respond
 from miyabi_dashboard.serving.query import Parameter, Query, parse, parse_path
 

@@ -9,9 +9,9 @@ import grpc
 from miyabi.common.v1.problem_pb2 import ProblemKind
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.coordinator_service_pb2_grpc import CoordinatorServiceStub
+from miyabi_core.access.security import ClientSecurity
 from miyabi_core.channel import open_channel
 from miyabi_core.errors import UnavailableError
-from miyabi_core.security import ClientSecurity
 from miyabi_core.status import from_rpc_error
 
 #: The proto's name.

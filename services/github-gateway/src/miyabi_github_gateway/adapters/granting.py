@@ -8,11 +8,11 @@ from typing import Any
 
 import redis.asyncio
 
+from miyabi_core.access.security import ServerSecurity, is_loopback
 from miyabi_core.errors import FailedPreconditionError
 from miyabi_core.grants import GRANT_HEADER, GrantChecker, GrantKeys, Wanted
 from miyabi_core.interceptors.calls import Call, CallInterceptor
 from miyabi_core.logging import get_logger
-from miyabi_core.security import ServerSecurity, is_loopback
 from miyabi_github_gateway.adapters.redis_cache.fences import RedisFences
 from miyabi_github_gateway.policy import WRITES
 from miyabi_github_gateway.service.grants import GrantedWrites

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from miyabi_core.access.identity import current_identity
 from miyabi_core.grants import Grant, GrantChecker, Wanted
-from miyabi_core.identity import current_identity
 from miyabi_github_gateway.errors import GrantSupersededError
 from miyabi_github_gateway.ports import Fences
 

@@ -13,8 +13,8 @@ from redis.exceptions import ClusterDownError, MovedError, ReadOnlyError, RedisE
 
 from miyabi_coordinator.shards import TAGS, slot_of
 from miyabi_core.logging import get_logger
-from miyabi_core.redis import connect
-from miyabi_core.redis_address import Address, Node
+from miyabi_core.store.address import Address, Node
+from miyabi_core.store.redis import connect
 
 #: Longest wait for one answer before a call is tried again; a script takes milliseconds.
 ANSWER_TIMEOUT = timedelta(seconds=3)

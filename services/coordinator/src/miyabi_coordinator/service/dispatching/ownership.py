@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from miyabi_coordinator.errors import not_owner
 from miyabi_coordinator.models import Batch
-from miyabi_core.identity import Identity, Role
+from miyabi_core.access.identity import Identity, Role
 
 
 def check_may_change(batch: Batch, caller: Identity) -> None:

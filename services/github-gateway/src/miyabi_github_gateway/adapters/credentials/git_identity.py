@@ -8,9 +8,9 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 from pydantic import SecretStr
 
+from miyabi_core.access.http_identity import authorise_by_secret, authorise_http
+from miyabi_core.access.identities import Identities
 from miyabi_core.errors import PermissionDeniedError, UnauthenticatedError
-from miyabi_core.http_identity import authorise_by_secret, authorise_http
-from miyabi_core.identities import Identities
 from miyabi_core.logging import get_logger
 from miyabi_github_gateway.policy import GIT
 

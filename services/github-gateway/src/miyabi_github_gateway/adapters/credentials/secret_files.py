@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from miyabi_core.secret_file import SecretFile
+from miyabi_core.access.secret_file import SecretFile
 from miyabi_github_gateway.errors import CredentialMissingError
 
 

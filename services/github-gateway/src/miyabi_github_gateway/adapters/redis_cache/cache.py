@@ -16,7 +16,7 @@ import redis.asyncio
 from redis.exceptions import RedisError
 
 from miyabi_core.logging import get_logger
-from miyabi_core.redis_connection import cancellable
+from miyabi_core.store.connection import cancellable
 from miyabi_github_gateway.adapters.redis_cache import news as cache_news
 from miyabi_github_gateway.adapters.redis_cache.codec import decode, encode
 from miyabi_github_gateway.adapters.redis_cache.news import News, UnreadableError

@@ -13,7 +13,7 @@ from pydantic import AliasChoices, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
-from miyabi_core.durations import ACCEPTED
+from miyabi_core.configuration.durations import ACCEPTED
 
 #: Settings whose value is the URL of a Redis; every other one that ends in `_url` is one of the web.
 REDIS_URLS = frozenset({"redis_url", "cache_url"})

@@ -1,4 +1,4 @@
-"""Makes servers a Valkey cluster and keeps it one while their addresses change: `python -m miyabi_core.cluster_keeper`.
+"""Makes servers a Valkey cluster, and keeps it one: `python -m miyabi_core.store.cluster_keeper`.
 
 Servers of a cluster know each other by address. On Kubernetes a pod that comes back has a new one; while others live
 it tells them, but where all were away nobody finds anybody. The keeper knows the pods' names. It promotes nothing and
@@ -19,12 +19,12 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 from redis.exceptions import RedisError
 
-from miyabi_core.cluster_plan import Peer, Server, plan, problems
-from miyabi_core.environment import EnvironmentSettings, read_settings
+from miyabi_core.configuration.environment import EnvironmentSettings, read_settings
 from miyabi_core.health import HealthServer
 from miyabi_core.lifecycle import run_service
 from miyabi_core.logging import configure_logging, get_logger
-from miyabi_core.redis_address import Address, Node
+from miyabi_core.store.address import Address, Node
+from miyabi_core.store.cluster_plan import Peer, Server, plan, problems
 
 #: Longest wait for a server's answers, in seconds: as long as the servers themselves wait for one another.
 ANSWER_SECONDS = 5.0

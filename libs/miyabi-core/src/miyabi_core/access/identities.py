@@ -14,10 +14,10 @@ from typing import Any, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from miyabi_core.access.identity import Identity, Role, expanded
+from miyabi_core.access.watched_file import CHECK_INTERVAL, WatchedFiles
 from miyabi_core.errors import FailedPreconditionError, UnauthenticatedError
-from miyabi_core.identity import Identity, Role, expanded
 from miyabi_core.logging import get_logger
-from miyabi_core.watched_file import CHECK_INTERVAL, WatchedFiles
 
 #: An identity's name: it stands in logs and tables, so it has no spaces.
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._@/-]{0,127}$"

@@ -13,7 +13,7 @@ from typing import Any
 
 import redis.asyncio
 
-from miyabi_core.valkey import EmbeddedValkey
+from miyabi_core.store.valkey import EmbeddedValkey
 
 #: Slots of every cluster.
 SLOTS = 16384

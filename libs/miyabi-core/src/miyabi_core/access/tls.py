@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 import grpc
 
+from miyabi_core.access.secret_file import bad_file, read_file
+from miyabi_core.access.watched_file import CHECK_INTERVAL, WatchedFiles
 from miyabi_core.errors import FailedPreconditionError
 from miyabi_core.logging import get_logger
-from miyabi_core.secret_file import bad_file, read_file
-from miyabi_core.watched_file import CHECK_INTERVAL, WatchedFiles
 
 #: Stands for the certificate authorities that the platform trusts.
 SYSTEM = "system"

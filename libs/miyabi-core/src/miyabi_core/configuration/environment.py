@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from miyabi_core.bad_settings import REDIS_URLS, problems_of, types_of
-from miyabi_core.durations import parse_duration
-from miyabi_core.redis_address import Address
+from miyabi_core.configuration.bad_settings import REDIS_URLS, problems_of, types_of
+from miyabi_core.configuration.durations import parse_duration
+from miyabi_core.store.address import Address
 
 #: Numbers whose unit is in the setting's name, with the seconds of one: a duration with its own unit is taken too.
 _UNITS = {"_seconds": timedelta(seconds=1), "_ms": timedelta(milliseconds=1)}

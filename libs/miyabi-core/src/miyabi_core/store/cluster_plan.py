@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from miyabi_core.redis_address import Node
+from miyabi_core.store.address import Node
 
 #: Slots of every cluster.
 SLOTS = 16384

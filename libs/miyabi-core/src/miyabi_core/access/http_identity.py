@@ -8,8 +8,8 @@ import hmac
 from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
 
-from miyabi_core.identities import Identities, identity_required
-from miyabi_core.identity import LOCAL, Identity, Role, bind_identity
+from miyabi_core.access.identities import Identities, identity_required
+from miyabi_core.access.identity import LOCAL, Identity, Role, bind_identity
 from miyabi_core.interceptors.identity import check_role, token_of
 
 #: Holds the token of a person at the page; HttpOnly, so that no script reads it.

@@ -10,8 +10,8 @@ from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from miyabi_core.redis_address import Address
-from miyabi_core.redis_connection import cancellable
+from miyabi_core.store.address import Address
+from miyabi_core.store.connection import cancellable
 
 #: Seconds to make a connection and to wait for an answer; a state store that is slower is as good as away.
 CONNECT_TIMEOUT_SECONDS = 2.0

@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 
 import grpc
 
+from miyabi_core.access.secret_file import SecretFile, read_file
 from miyabi_core.errors import FailedPreconditionError
-from miyabi_core.secret_file import SecretFile, read_file
 
 if TYPE_CHECKING:
-    from miyabi_core.settings import CallerSettings
+    from miyabi_core.configuration.settings import CallerSettings
 
 #: A gRPC name: an optional resolver (with or without an authority), then host and port.
 _TARGET = re.compile(r"^(?:(?:dns|ipv4|ipv6):(?://[^/]*/)?)?(?P<host>\[[^\]]*\]|[^:/]*)(?::\d+)?$")
@@ -49,7 +49,7 @@ class ClientSecurity:
         """
         tls = None
         if settings.tls_ca_file is not None:
-            from miyabi_core.tls import channel_credentials  # noqa: PLC0415 - callers in plain text do without its log
+            from miyabi_core.access.tls import channel_credentials  # noqa: PLC0415 - callers in plain text do without its log
 
             tls = channel_credentials(
                 settings.tls_ca_file, certificate=settings.tls_cert_file, key=settings.tls_key_file

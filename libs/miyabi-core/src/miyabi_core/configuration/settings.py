@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
-from miyabi_core.environment import EnvironmentSettings
+from miyabi_core.configuration.environment import EnvironmentSettings
 
 
 class ServiceSettings(EnvironmentSettings):

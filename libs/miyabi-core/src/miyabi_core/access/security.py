@@ -6,10 +6,10 @@ import ssl
 from dataclasses import dataclass
 from typing import Self
 
-from miyabi_core.client_security import PLAIN, ClientSecurity, bad_setting, is_loopback
-from miyabi_core.identities import Identities
-from miyabi_core.settings import ServingSettings
-from miyabi_core.tls import CertificateFiles, http_context
+from miyabi_core.access.client_security import PLAIN, ClientSecurity, bad_setting, is_loopback
+from miyabi_core.access.identities import Identities
+from miyabi_core.access.tls import CertificateFiles, http_context
+from miyabi_core.configuration.settings import ServingSettings
 
 __all__ = ["LOCAL_ONLY", "PLAIN", "ClientSecurity", "ServerSecurity", "is_loopback"]
 

@@ -1,0 +1,1 @@
+"""Who calls, by what they show; how that is kept and carried."""
