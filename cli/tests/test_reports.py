@@ -239,6 +239,7 @@ async def test_two_batches_are_compared() -> None:
         (["report", "--since", "soon"], "--since"),
         (["report", "--compare", "latest", "latest", "--repository", "a/b"], "--compare"),
         (["report", "latest", "--format", "pdf"], "--format"),
+        (["report", "latest", "--json", "--format", "html"], "--json"),
         (["perf", "latest", "--since", "1h"], "not both"),
         (["perf", "--since", "-1h"], "--since"),
     ],

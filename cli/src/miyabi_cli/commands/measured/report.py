@@ -86,6 +86,8 @@ def report(  # noqa: PLR0917 - typer reads the parameters as options
         raise CliError("--compare A B takes no other batch, period or filter", hint="give the two batches alone")
     if batch and since:
         raise CliError("give BATCH or --since, not both: the report of a batch is whole")
+    if as_json and format_ not in {Format.TERMINAL, Format.JSON}:
+        raise CliError(f"--json is --format json; not together with --format {format_}", hint="give one of them")
     how = Format.JSON if as_json else format_
     names = [batch_name(name) for name in (compare or (batch,)) if name]
     asked = Asked(
