@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import sys
 import zipfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -15,6 +17,7 @@ from aiohttp import web
 from miyabi.coordinator.v1.result_pb2 import ReviewResult
 from miyabi.coordinator.v1.state_pb2 import Pipeline
 from miyabi_agents.agents.reviewer import ReviewerAgent
+from miyabi_agents.analysers.audit import fetch_advisories
 from miyabi_agents.analysers.audit.manifests import Dependency, dependencies
 from miyabi_agents.analysers.audit.osv import look_up
 from services.agents.tests.review.test_native import base_has, run_of
@@ -71,6 +74,13 @@ def test_what_is_no_manifest_is_one_clear_error(path: str) -> None:
             continue
 
 
+def test_what_no_index_can_have_is_none_of_the_versions() -> None:
+    """Numbers, halves of characters and names without end in a stranger's file keep nothing else from being audited."""
+    places = {"a": "1.0.0", "number": 5, "half\ud800": "1.0.0", "x" * 300: "1.0.0", "spaced name": "1.0.0", "b": "1 0"}
+    text = json.dumps({"packages": {f"node_modules/{name}": {"version": said} for name, said in places.items()}})
+    assert dependencies("package-lock.json", text.encode()) == {Dependency("npm", "a", "1.0.0")}
+
+
 def advisory(name: str, ecosystem: str, *events: dict[str, str], **more: Any) -> dict[str, Any]:
     """Return an advisory on a package."""
     ranges = [{"type": "ECOSYSTEM" if ecosystem == "PyPI" else "SEMVER", "events": list(events)}]
@@ -101,6 +111,21 @@ def test_semantic_versions_are_compared_as_such(tmp_path: Path, version: str, is
     """What comes before a release is less than it."""
     (tmp_path / "a.json").write_text(json.dumps(advisory("x/y", "Go", {"introduced": "1.0.0"}, {"fixed": "2.0.0"})))
     assert bool(look_up(tmp_path, [Dependency("Go", "x/y", version)]).found) is is_affected
+
+
+def test_a_database_answers_for_the_ecosystems_that_it_has(tmp_path: Path) -> None:
+    """One of Python's alone says nothing of npm's packages; an entry that cannot be read is counted, and ends nothing."""
+    (tmp_path / "a.json").write_text(json.dumps(advisory("a", "PyPI", {"introduced": "0"})))
+    (tmp_path / "b.json").write_text(json.dumps(["PyPI"]))
+    known = look_up(tmp_path, [Dependency("PyPI", "a", "1.0"), Dependency("npm", "a", "1.0.0")])
+    assert {one: [entry.id for entry in entries] for one, entries in known.found.items()} == {
+        Dependency("PyPI", "a", "1.0"): ["T-a"]
+    }
+    assert (known.asked, list(known.notes)) == (
+        frozenset({"PyPI"}), ["2 advisories were looked through", "1 could not be read"],
+    )  # fmt: skip
+    with pytest.raises(ValueError, match="holds no advisory about npm"):
+        look_up(tmp_path, [Dependency("npm", "a", "1.0.0")])
 
 
 async def reviewed(workshop: Any, edit: Callable[[Path], object], **settings: Any) -> ReviewResult:
@@ -200,3 +225,37 @@ async def test_an_index_without_advisories_is_no_audit(workshop: Any) -> None:
     run = run_of(result, "dependency audit")
     said = "not run for private 1.0: the index of PyPI gives advisories for none of them"
     assert (run.completed, list(run.notes)) == (False, [said])
+
+
+async def test_a_database_of_one_ecosystem_does_not_clear_the_others(workshop: Any) -> None:
+    """On a machine without a network: Python's packages are looked up, those of npm and Go are not, and it says so."""
+    folder = workshop.folder / "osv"
+    folder.mkdir()
+    (folder / "a.json").write_text(json.dumps(advisory("evil", "PyPI", {"introduced": "0"})))
+    result = await reviewed(workshop, packages, osv_database=folder, package_hosts="")
+    run = run_of(result, "dependency audit")
+    assert (run.completed, run.version, run.penalty) == (True, "OSV database osv", 20)
+    assert any(note.startswith("not run for bad 1.0.0, good 2.0.0: ") for note in run.notes), run.notes
+    said = (
+        "not run for example.com/a 1.2.0: no index of theirs gives advisories, and the OSV database has none about it"
+    )
+    assert said in run.notes
+
+
+async def test_a_registry_without_advisories_of_npm_is_no_audit() -> None:
+    """A mirror that answers 404 where npm gives advisories: the script fails and says why, rather than find nothing."""
+    words = [str(fetch_advisories.__file__), json.dumps({"npm": [["bad", "1.0.0"]]}), "/dev/null"]
+    async with index() as url:
+        asking = await asyncio.create_subprocess_exec(
+            sys.executable, "-I", *words, env={"npm_config_registry": url}, stderr=asyncio.subprocess.PIPE
+        )
+        _, said = await asyncio.wait_for(asking.communicate(), 60)
+    assert (asking.returncode, said.decode().strip()) == (1, "ValueError: the index of npm gives no advisories")
+
+
+async def test_manifests_that_nobody_can_read_are_no_audit(workshop: Any) -> None:
+    """Where no file that names versions could be read, the audit was not run, and says which file it was."""
+    result = await reviewed(workshop, lambda path: (path / "package-lock.json").write_text("]"))
+    run = run_of(result, "dependency audit")
+    assert (run.completed, run.not_applicable) == (False, True)
+    assert run.notes[0].startswith("package-lock.json was not read: ")

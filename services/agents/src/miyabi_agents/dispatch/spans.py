@@ -28,9 +28,14 @@ def record_call(call: ToolInvocation) -> None:
         start_time=start,
     )
     if not call.succeeded:
-        span.set_status(Status(StatusCode.ERROR, call.error))
+        span.set_status(status_of(call))
         span.set_attribute("error.type", "call_failed")
     span.end(end_time=start + call.duration.ToNanoseconds())
+
+
+def status_of(call: ToolInvocation) -> Status:
+    """Return how a failed call ended; why a tool failed quotes files and tests, which stays in the events too."""
+    return Status(StatusCode.ERROR, call.error if call.HasField("usage") else None)
 
 
 def _of_model(call: ToolInvocation) -> dict[str, str | int | float]:

@@ -64,10 +64,17 @@ def of_pypi(name: str, version: str) -> list[dict[str, str]] | None:
 
 
 def of_npm(packages: list[list[str]]) -> dict[str, list[dict[str, Any]]]:
-    """Return the advisories of packages, each named once: the index looks at the versions itself."""
+    """Return the advisories of packages, each named once: the index looks at the versions itself.
+
+    Raises:
+        ValueError: the index has no such interface, as mirrors have none; that is not the same as no advisory.
+    """
     root = os.environ.get("npm_config_registry") or NPM  # noqa: SIM112 - npm's own spelling
     versions = {name: [version] for name, version in packages}
-    return asked(f"{root.split()[0].rstrip('/')}/-/npm/v1/security/advisories/bulk", versions) or {}
+    found = asked(f"{root.split()[0].rstrip('/')}/-/npm/v1/security/advisories/bulk", versions)
+    if found is None:
+        raise ValueError("the index of npm gives no advisories")
+    return dict(found)
 
 
 def rounds(packages: list[list[str]]) -> list[list[list[str]]]:
@@ -97,7 +104,7 @@ def main() -> None:
         for name, version in part:
             for one in found_by_name.get(name, []):
                 identity = str(one.get("url") or one.get("id")).rpartition("/")[2]
-                answer["npm"].append([name, version, identity, one.get("title", ""), one.get("severity", "")])
+                answer["npm"].append([name, version, identity, one.get("title") or "", one.get("severity") or ""])
     target.write_text(json.dumps(answer))
 
 

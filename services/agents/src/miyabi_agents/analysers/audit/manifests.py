@@ -26,6 +26,10 @@ _YARN_NAME = re.compile(r'^"?(?P<name>@?[^@"\s]+)@[^\n]*:$')
 _YARN_VERSION = re.compile(r'^\s+version:?\s+"?(?P<version>[^"\s]+)"?$')
 
 
+#: What names and versions of packages are made of at each index; nothing else can be published there, or asked for.
+_NAME, _VERSION = re.compile(r"[\w@./~+-]{1,214}", re.ASCII), re.compile(r"[\w.+!~-]{1,100}", re.ASCII)
+
+
 @dataclass(frozen=True, order=True)
 class Dependency:
     """One version of a package."""
@@ -43,6 +47,8 @@ def reads(path: str) -> bool:
 def dependencies(path: str, content: bytes) -> set[Dependency]:
     """Return the exact versions that a file names; what it requires as a range only is not among them.
 
+    Nor is what no index can have, by its name or version: nobody could install it from there.
+
     Args:
         path: By its name it is read.
         content: Of a stranger.
@@ -53,9 +59,15 @@ def dependencies(path: str, content: bytes) -> set[Dependency]:
     reader = _reader(path)
     text = "\n".join(row.decode("utf-8", "replace") for row in split_lines(content))
     try:
-        return set(reader(text)) if reader else set()
+        return {one for one in reader(text) if _is_published(one)} if reader else set()
     except (TypeError, AttributeError, KeyError, RecursionError) as error:
         raise ValueError(f"it is not what its name says ({type(error).__name__})") from error
+
+
+def _is_published(one: Dependency) -> bool:
+    """Tell whether an index can have it; a stranger's JSON has numbers and half characters too."""
+    texts = all(isinstance(said, str) for said in (one.name, one.version))
+    return texts and bool(_NAME.fullmatch(one.name) and _VERSION.fullmatch(one.version))
 
 
 def _reader(path: str) -> Callable[[str], Iterator[Dependency]] | None:

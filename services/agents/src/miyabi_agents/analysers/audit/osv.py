@@ -21,6 +21,8 @@ from miyabi_agents.toolchains.python.manifests.names import normal
 
 #: Longest advisory that is read: the longest that are published have some 200 kB.
 MAX_BYTES = 2 << 20
+#: What an advisory is about; a database that has none about an ecosystem says nothing of its packages.
+_ECOSYSTEM = re.compile(rb'"ecosystem"\s*:\s*"([^":]{1,40})[":]')
 _SEMVER = re.compile(r"^v?(\d+)(?:\.(\d+))?(?:\.(\d+))?(?:-([0-9A-Za-z.-]+))?(?:\+.*)?$")
 
 
@@ -32,22 +34,27 @@ def look_up(database: Path, wanted: Iterable[Dependency]) -> Known:
         wanted: Versions of packages.
 
     Raises:
-        ValueError: there is no such database, or it holds no advisory.
+        ValueError: there is no such database, or it holds no advisory about any of their ecosystems.
     """
     by_name: dict[tuple[str, str], list[Dependency]] = {}
     for dependency in wanted:
         by_name.setdefault((dependency.ecosystem, dependency.name), []).append(dependency)
-    words = {name.encode() for _, name in by_name}
-    known, count = Known(source=f"OSV database {database.name}"), 0
+    words, absent = {name.encode() for _, name in by_name}, {ecosystem for ecosystem, _ in by_name}
+    known, count, unread = Known(source=f"OSV database {database.name}"), 0, 0
     for content in _entries(database):
         count += 1
+        if absent:
+            absent -= {name.decode("utf-8", "replace") for name in _ECOSYSTEM.findall(content)}
         if any(word in content for word in words) or b"PyPI" in content:
-            for dependency, advisory in _matches(content, by_name):
-                known.found.setdefault(dependency, []).append(advisory)
-    if not count:
-        raise ValueError(f"the OSV database {database.name} holds no advisory")
-    known.asked = frozenset(ecosystem for ecosystem, _ in by_name)
-    known.notes = (f"{count:,} advisories were looked through",)
+            try:
+                for dependency, advisory in list(_matches(content, by_name)):
+                    known.found.setdefault(dependency, []).append(advisory)
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+                unread += 1
+    known.asked = frozenset(ecosystem for ecosystem, _ in by_name) - absent
+    if not known.asked:
+        raise ValueError(f"the OSV database {database.name} holds no advisory about {', '.join(sorted(absent))}")
+    known.notes = [f"{count:,} advisories were looked through", *([f"{unread:,} could not be read"] if unread else [])]
     return known
 
 
@@ -73,11 +80,12 @@ def _entries(database: Path) -> Iterator[bytes]:
 def _matches(
     content: bytes, by_name: Mapping[tuple[str, str], list[Dependency]]
 ) -> Iterator[tuple[Dependency, Advisory]]:
-    """Yield what an advisory says of the packages that are asked for; one that was withdrawn says nothing."""
-    try:
-        entry = json.loads(content)
-    except ValueError:
-        return
+    """Yield what an advisory says of the packages that are asked for; one that was withdrawn says nothing.
+
+    Raises:
+        ValueError: it is no JSON; KeyError, TypeError, AttributeError, RecursionError: of another shape.
+    """
+    entry = json.loads(content)
     if entry.get("withdrawn"):
         return
     advisory = Advisory(str(entry["id"]), str(entry.get("summary") or ""), _severity(entry))

@@ -66,7 +66,7 @@ async def audit(context: TaskContext, subject: Subject) -> Audited:
         every, notes = await _known(context, fresh.all)
         audited.findings = [(NAME, found) for found in _findings(fresh, every, subject)]
         notes = [*fresh.unread, *notes]
-        if fresh.all and not every:
+        if not every and (fresh.all or fresh.unread):
             run.not_applicable = True
             invocation.failed(notes[-1])
         else:
@@ -111,7 +111,8 @@ async def _known(context: TaskContext, wanted: Sequence[Dependency]) -> tuple[li
             notes.append(f"not run for {_named(rest)}: {shortened(str(error), 300)}")
     lost = [one for one in wanted if one.ecosystem not in asked | indexes.ECOSYSTEMS]
     if lost:
-        notes.append(f"not run for {_named(lost)}: no index of theirs gives advisories, and no OSV database is set")
+        without = "no OSV database is set" if database is None else "the OSV database has none about it"
+        notes.append(f"not run for {_named(lost)}: no index of theirs gives advisories, and {without}")
     return every, [*(note for known in every for note in known.notes), *notes]
 
 
