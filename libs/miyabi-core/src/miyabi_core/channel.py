@@ -80,7 +80,16 @@ def open_channel(
         FailedPreconditionError: a token would cross a network in plain text.
     """
     security.check(target)
-    options = [
+    options = _options(service, wait_for_ready=wait_for_ready)
+    interceptors = _interceptors(_decorator(security.token, carries_grants=carries_grants))
+    if security.tls is not None:
+        return grpc.aio.secure_channel(target, security.tls, options=options, interceptors=interceptors)
+    return grpc.aio.insecure_channel(target, options=options, interceptors=interceptors)
+
+
+def _options(service: str, *, wait_for_ready: bool) -> list[tuple[str, str | int]]:
+    """Return a channel's options, in gRPC's names."""
+    return [
         ("grpc.service_config", service_config(service, wait_for_ready=wait_for_ready)),
         ("grpc.keepalive_time_ms", _milliseconds(KEEPALIVE_INTERVAL)),
         ("grpc.keepalive_timeout_ms", _milliseconds(KEEPALIVE_TIMEOUT)),
@@ -96,10 +105,6 @@ def open_channel(
         # Two stacks on one machine must not share connections through the process-wide pool.
         ("grpc.use_local_subchannel_pool", 1),
     ]
-    interceptors = _interceptors(_decorator(security.token, carries_grants=carries_grants))
-    if security.tls is not None:
-        return grpc.aio.secure_channel(target, security.tls, options=options, interceptors=interceptors)
-    return grpc.aio.insecure_channel(target, options=options, interceptors=interceptors)
 
 
 def _milliseconds(span: timedelta) -> int:

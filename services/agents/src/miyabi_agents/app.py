@@ -103,18 +103,22 @@ async def _following(settings: AgentsSettings, models: ModelClient) -> AsyncIter
         await asyncio.gather(watching, return_exceptions=True)
 
 
-async def serve(settings: AgentsSettings, stop: asyncio.Event) -> None:
-    """Run tasks until *stop* is set; then finish or hand back what there is."""
-    security = ClientSecurity.of(settings)
-    access = GitAccess(settings.git_url.rstrip("/"), _git_token(settings, security), settings.tls_ca_path)
-    workspaces = GitWorkspaces(
+def _workspaces(settings: AgentsSettings, security: ClientSecurity) -> GitWorkspaces:
+    """Return what keeps worktrees, and fetches and pushes by way of the gateway."""
+    return GitWorkspaces(
         settings.git_url,
         settings.data_dir,
         shared_dir=settings.shared_dir,
-        access=access,
+        access=GitAccess(settings.git_url.rstrip("/"), _git_token(settings, security), settings.tls_ca_path),
         github_host=settings.github_host,
         local_submodules=settings.local_submodules_dir,
     )
+
+
+async def serve(settings: AgentsSettings, stop: asyncio.Event) -> None:
+    """Run tasks until *stop* is set; then finish or hand back what there is."""
+    security = ClientSecurity.of(settings)
+    workspaces = _workspaces(settings, security)
     await asyncio.to_thread(workspaces.remove_leftovers)
     sandbox = _sandbox(settings)
     environments = EnvironmentStore(settings, sandbox)

@@ -30,6 +30,12 @@ Repository = Annotated[str, typer.Argument(metavar="OWNER/REPO", help="Repositor
 FromFile = Annotated[
     str, typer.Option(metavar="FILE", help="JSON or YAML of SubmitBatchRequest rather than options; -: standard input.")
 ]
+Labels = Annotated[list[str] | None, typer.Option(help="With or instead of --query: labels that an issue must carry.")]
+TaskBudget = Annotated[float, typer.Option(help="Limit on model money for each attempt of a task; 0: none.")]
+Again = Annotated[bool, typer.Option("--again", help="The same as --force pull-request-open --force issue-in-batch.")]
+NoGrouping = Annotated[
+    bool, typer.Option("--no-grouping", help="Work on duplicates too; same files or not, wait for none.")
+]
 #: Options that go with `--from-file`: they say how to show, not what to do.
 BESIDE_A_FILE = frozenset({"from_file", "as_json", "ctx"})
 
@@ -39,16 +45,12 @@ def submit(  # noqa: PLR0917 - typer reads the parameters as options
     repository: Repository = "",
     issues: Annotated[str, typer.Option(help="Numbers and ranges: 60,61,70-75.")] = "",
     query: Annotated[str, typer.Option(help="Search text instead of numbers, in GitHub's syntax.")] = "",
-    label: Annotated[
-        list[str] | None, typer.Option(help="With or instead of --query: labels that an issue must carry.")
-    ] = None,
+    label: Labels = None,
     pipeline: Annotated[str, typer.Option(help="triage, fix or review.")] = "fix",
     concurrency: Annotated[int, typer.Option(help="Issues in flight at once, 1 to 1000; 0: 3.")] = 0,
     budget_usd: Annotated[float, typer.Option(help="Limit on model money for the batch; 0: none.")] = 0.0,
     issue_budget_usd: Annotated[float, typer.Option(help="Limit on model money for each issue; 0: none.")] = 0.0,
-    task_budget_usd: Annotated[
-        float, typer.Option(help="Limit on model money for each attempt of a task; 0: none.")
-    ] = 0.0,
+    task_budget_usd: TaskBudget = 0.0,
     budget_tokens: Annotated[int, typer.Option(help="Limit on model tokens for the batch; 0: none.")] = 0,
     priority: Annotated[int, typer.Option(help="-100 (last) to 100 (first).")] = 0,
     base: Annotated[str, typer.Option(help="Branch that changes start from; default: the repository's.")] = "",
@@ -56,14 +58,10 @@ def submit(  # noqa: PLR0917 - typer reads the parameters as options
     force: Force = None,
     from_file: FromFile = "",
     *,
-    again: Annotated[
-        bool, typer.Option("--again", help="The same as --force pull-request-open --force issue-in-batch.")
-    ] = False,
+    again: Again = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Do everything but write; says what it would do.")] = False,
     approve: Annotated[bool, typer.Option("--approve", help="Wait for a person before each pull request.")] = False,
-    no_grouping: Annotated[
-        bool, typer.Option("--no-grouping", help="Work on duplicates too; same files or not, wait for none.")
-    ] = False,
+    no_grouping: NoGrouping = False,
     as_json: Json = False,
 ) -> None:
     """Hand over issues and watch them come back; Ctrl-C stops watching, not the batch."""

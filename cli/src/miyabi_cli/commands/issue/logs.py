@@ -41,14 +41,14 @@ Kinds = Annotated[
         autocompletion=lambda: list(names_of(TaskKind)),
     ),
 ]
+OneIssue = Annotated[
+    int | None, typer.Argument(metavar="ISSUE", min=1, help="Only this issue.", autocompletion=complete_issues)
+]
 
 
 def logs(
     batch: Batch,
-    issue: Annotated[
-        int | None,
-        typer.Argument(metavar="ISSUE", min=1, help="Only this issue.", autocompletion=complete_issues),
-    ] = None,
+    issue: OneIssue = None,
     *,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, to the batch's end.")] = False,
     after: Annotated[int, typer.Option(min=0, help="Last sequence that was seen.")] = 0,

@@ -15,6 +15,7 @@ from miyabi_dashboard.policy import READ
 from miyabi_dashboard.reads import batch_log
 from miyabi_dashboard.reads.graph import Graphs
 from miyabi_dashboard.reads.live_batches import LiveBatches
+from miyabi_dashboard.reads.spans import PHASES
 from miyabi_dashboard.reads.timelines import Timelines
 from miyabi_dashboard.serving.parameters import (
     AFTER,
@@ -39,7 +40,7 @@ MOST_EVENTS = 1000
 _STATES = [name for name, number in BatchState.items() if number]
 _SPAN = object_of(
     taskId={"type": "string"}, kind={"type": "string"}, attempt={"type": "integer"}, fixRound={"type": "integer"},
-    phase={"enum": ["wait", "work", "approval", "backoff"]}, start={"type": "number"}, end={"type": ["number", "null"]},
+    phase={"enum": sorted({"work", *PHASES.values()})}, start={"type": "number"}, end={"type": ["number", "null"]},
     agent={"type": "string"}, state={"type": "string"}, critical={"type": "boolean"},
 )  # fmt: skip
 _TIMELINE = object_of(
@@ -101,15 +102,7 @@ class BatchReads:
             Route(
                 "GET", f"{run_path}/transcript", self._calls, "What models were asked.", calls, READ, transcript, run
             ),
-            Route(
-                "GET",
-                "/api/graph",
-                self._graph,
-                "A batch, or the newest, as nodes and edges.",
-                _GRAPH,
-                READ,
-                graph,
-            ),
+            Route("GET", "/api/graph", self._graph, "A batch, or the newest, as nodes and edges.", _GRAPH, READ, graph),
         ]
 
     async def _list(self, request: web.Request, query: Query) -> Any:
