@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 
 from miyabi.coordinator.v1.result_pb2 import ReviewResult
+from miyabi_agents.analysers.native.javascript import Tsc
+from miyabi_agents.analysers.native.linter import Lint
+from miyabi_agents.toolchains.port import Environment, Project, Recipe
 from services.agents.tests.review.test_native import base_has, run_of
 from services.agents.tests.review.test_pull_requests import open_pull, review
 
@@ -79,3 +82,20 @@ async def test_a_repository_s_own_options_decide(workshop: Any) -> None:
         assert found(result, "eslint") == {("a.js", 2, "no-var")}
         assert found(result, "tsc") == {("b.ts", 2, "TS6133")}
         assert [list(run_of(result, name).notes) for name in ("eslint", "tsc")] == [[], []]
+
+
+@pytest.mark.parametrize(
+    ("options", "is_run"),
+    [
+        ('{ "files": [], // of others\n "references": [{ "path": "./tsconfig.app.json" }] }', False),
+        ('{ "files": ["a.ts"], "references": [{ "path": "../other" }] }', True),
+        ('{ "include": ["src"] }', True),
+    ],
+)
+def test_options_of_no_file_are_no_look_at_types(tmp_path: Path, options: str, is_run: bool) -> None:
+    """What leaves all files to other projects would have tsc end well over nothing: it is not run, and says why."""
+    (tmp_path / "tsconfig.json").write_text(options)
+    environment = Environment(tmp_path, tmp_path, Recipe("javascript", "a test", (), (), ()))
+    job = Tsc().lint(Project("javascript", ".", "node", "a test"), environment, ["a.ts"])
+    assert isinstance(job, Lint) is is_run
+    assert is_run or str(job).startswith("tsconfig.json names no file")

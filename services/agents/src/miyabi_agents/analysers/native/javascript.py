@@ -41,8 +41,12 @@ _UNKNOWN_PACKAGES = frozenset({
 #: Names of files that configure eslint, and where a manifest does.
 _CONFIGURATIONS = (".eslintrc", "eslint.config.")
 _SECTION = b'"eslintConfig"'
-#: Longest manifest that is searched for it.
+#: Longest manifest that is searched for it, and longest options of tsc.
 _MAX_MANIFEST = 1 << 20
+#: Options of no file, which leave all to other options that they refer to: tsc ends well and has looked at nothing.
+#: Source: typescriptlang.org, "Project References", of which templates of applications are made.
+_NO_FILES = re.compile(rb'"files"\s*:\s*\[\s*\]')
+_OTHER_OPTIONS = re.compile(rb'"references"\s*:')
 
 
 class Eslint:
@@ -103,6 +107,10 @@ class Tsc:
         node = keys_of(environment).get("node", "node")
         program = _own(project, environment, "typescript/bin/tsc")
         has_options = (environment.tree / project.root / TSCONFIG).is_file()
+        if has_options and _is_empty(environment.tree / project.root / TSCONFIG):
+            return (
+                f"{TSCONFIG} names no file and leaves all to other projects (`references`), which are not looked at"
+            )
         lacking = ["no typescript among its packages"] * (program is None) + [f"no {TSCONFIG}"] * (not has_options)
         begin = [node, program or "{tools}/node_modules/typescript/bin/tsc", *_TSC_OPTIONS]
         command, before = [*begin, "-p", TSCONFIG], None
@@ -130,6 +138,13 @@ class Tsc:
         if said.exit_code not in _TSC_FOUND or (said.exit_code and not found):
             raise AnalyserError(f"tsc ended with {said.exit_code}: {said.output.strip()[-300:]}")
         return found
+
+
+def _is_empty(options: Path) -> bool:
+    """Tell whether options of tsc are of no file, and refer to others; they are JSON with comments."""
+    with options.open("rb") as stream:
+        content = stream.read(_MAX_MANIFEST)
+    return bool(_NO_FILES.search(content) and _OTHER_OPTIONS.search(content))
 
 
 def _own(project: Project, environment: Environment, program: str) -> str | None:
