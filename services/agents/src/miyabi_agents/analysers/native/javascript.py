@@ -108,9 +108,7 @@ class Tsc:
         program = _own(project, environment, "typescript/bin/tsc")
         has_options = (environment.tree / project.root / TSCONFIG).is_file()
         if has_options and _is_empty(environment.tree / project.root / TSCONFIG):
-            return (
-                f"{TSCONFIG} names no file and leaves all to other projects (`references`), which are not looked at"
-            )
+            return f"{TSCONFIG} names no file and leaves all to other projects (`references`), which are not looked at"
         lacking = ["no typescript among its packages"] * (program is None) + [f"no {TSCONFIG}"] * (not has_options)
         begin = [node, program or "{tools}/node_modules/typescript/bin/tsc", *_TSC_OPTIONS]
         command, before = [*begin, "-p", TSCONFIG], None
