@@ -59,6 +59,13 @@ def test_an_analyser_without_a_verdict_says_so() -> None:
     assert second["toolExecutionNotifications"] == [{"level": "error", "message": {"text": "it crashed"}}]
 
 
+def test_what_was_not_run_is_said() -> None:
+    """An audit that reached no index is no audit that found nothing: its reason stands first in what nobody looked at."""
+    audit = AnalyserRun(analyser="dependency audit", not_applicable=True, notes=["not run for a 1.0: refused", "more"])
+    log = json.loads(sarif_of(ReviewResult(score=100, analysers=[*RUNS, audit], left_out=["a.png: binary"])))
+    assert log["properties"]["notLookedAt"] == ["dependency audit: not run for a 1.0: refused", "a.png: binary"]
+
+
 def test_what_does_not_fit_is_left_out_and_counted() -> None:
     """The worst come first; the log stays whole JSON and says how many findings it is without."""
     findings = [Finding(analyser="ruff", rule=f"R{n}", path="a.py", line=n, message="x" * 500) for n in range(1, 400)]

@@ -51,7 +51,9 @@ def _log(result: ReviewResult, kept: int) -> str:
         by_tool[finding.analyser].append(finding)
     runs = [_run(run, by_tool[run.analyser]) for run in result.analysers if not run.not_applicable]
     log: dict[str, Any] = {"$schema": SCHEMA, "version": VERSION, "runs": runs}
-    out = [*result.left_out]
+    # Without this a reader would take what was not run for something that found nothing.
+    silent = [f"{run.analyser}: {run.notes[0]}" for run in result.analysers if run.not_applicable and run.notes]
+    out = [*silent, *result.left_out]
     if kept < len(result.findings):
         out.insert(0, f"{len(result.findings) - kept} of {len(result.findings)} findings do not fit in here")
     log["properties"] = {"score": result.score, "passed": result.passed, "notLookedAt": out}
