@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -14,8 +15,11 @@ from miyabi.coordinator.v1.event_pb2 import BatchEvent
 from miyabi.coordinator.v1.state_pb2 import TaskState
 from miyabi_dashboard.monitor.critical_path.paths import path_of_batch
 from miyabi_dashboard.reads.batch_view import ENDED, BatchView, accepted
+from miyabi_dashboard.reads.batches import BatchReads
+from miyabi_dashboard.reads.live_batches import LiveBatches
 from miyabi_dashboard.reads.preview import estimate
 from miyabi_dashboard.reads.spans import Timeline, rendered, spans_of
+from miyabi_dashboard.upstream import Upstream
 
 #: Batches of the run.
 COUNT = 12
@@ -99,6 +103,19 @@ def test_the_path_is_the_one_that_the_report_has(log: Any) -> None:
     assert [stretch.start for stretch in drawn] == sorted(span["start"] for span in marked)
     assert round(sum(stretch.seconds for stretch in path), 3) == told["criticalPathSeconds"]
     assert {row["issueNumber"] for row in told["rows"]} == set(timeline.history.runs)
+
+
+async def test_what_is_drawn_is_described(log: Any) -> None:
+    """The interface's description names every phase that a timeline has."""
+    upstream = Upstream("127.0.0.1:1")
+    reads = BatchReads(upstream, LiveBatches(upstream, lifetime=timedelta(0)), simulated=False)
+    (answer,) = [route.answer for route in reads.routes() if route.path.endswith("/timeline")]
+    await upstream.close()
+    timeline = Timeline()
+    timeline.take(log[0])
+    rows = rendered(timeline, batch={}, now=timeline.history.ended + 5)["rows"]
+    schema = answer["properties"]["rows"]["items"]["properties"]["spans"]["items"]["properties"]["phase"]
+    assert {span["phase"] for row in rows for span in row["spans"]} <= set(schema["enum"])
 
 
 @pytest.mark.parametrize(

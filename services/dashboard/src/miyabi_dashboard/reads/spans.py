@@ -14,7 +14,7 @@ from miyabi_dashboard.monitor.critical_path.history import Attempt, History, Run
 from miyabi_dashboard.monitor.critical_path.paths import Stretch, path_of_batch, waits
 
 #: What a part of the story is drawn as; the others are work.
-_PHASES = {
+PHASES = {
     SegmentKind.SEGMENT_KIND_QUEUE_WAIT: "wait",
     SegmentKind.SEGMENT_KIND_SLOT_WAIT: "slot",
     SegmentKind.SEGMENT_KIND_BACKOFF: "backoff",
@@ -68,7 +68,7 @@ def _of_task(history: History, task: TaskStory) -> Iterator[Span]:
     """Yield a task's waits, attempts and pauses."""
     for number, attempt in enumerate(task.attempts, 1):
         for stretch in waits(history, attempt, task.kind, ""):
-            yield Span(task.id, task.kind, _PHASES[stretch.kind], stretch.start, stretch.end, number, task.fix_round)
+            yield Span(task.id, task.kind, PHASES[stretch.kind], stretch.start, stretch.end, number, task.fix_round)
         yield _work(task, attempt, number)
     for before, after in pairwise(task.attempts):
         yield Span(task.id, task.kind, "backoff", before.ended, after.ready, fix_round=task.fix_round)
@@ -112,7 +112,7 @@ def rendered(timeline: Timeline, *, batch: Mapping[str, Any], now: float) -> dic
 def _place(stretch: Stretch) -> tuple[int, str, str, float]:
     """Return issue, task, phase and begin of a part of the path."""
     _, _, _, issue, *task = stretch.name.split("/")
-    return int(issue), task[1] if task else "", _PHASES.get(stretch.kind, "work"), stretch.start
+    return int(issue), task[1] if task else "", PHASES.get(stretch.kind, "work"), stretch.start
 
 
 def _span(span: Span, *, critical: bool) -> dict[str, Any]:
