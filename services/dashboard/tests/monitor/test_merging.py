@@ -76,6 +76,18 @@ async def test_both_sources_come_in_one_stream(around):
     assert said.receive_time.seconds > 0
 
 
+@pytest.mark.parametrize("timestamp", [1_790_000_400, 1_790_000_400.5, "1790000400", "2026-09-21T14:20:00z"])
+async def test_every_time_that_is_taken_in_can_be_streamed(around, timestamp):
+    """Seconds since 1970 are a time too: they end no stream, and what comes behind them arrives."""
+    async with served(around) as (stub, http):
+        _, cursor = await taken(stub, "", 0)
+        for event in ({**SAID, "timestamp": timestamp}, SAID):
+            async with http.post("/api/agent-event", json=event) as answer:
+                assert answer.status == 200
+        events, _ = await taken(stub, cursor, 2)
+    assert [event.intake_event.time.seconds for event in events] == [1_790_000_400, 1_789_999_200]
+
+
 async def test_a_cursor_goes_on_in_both_sources(around):
     """A stream that is taken up again has what came between, each event once."""
     story = Story(NOW)

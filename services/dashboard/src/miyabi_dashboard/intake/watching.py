@@ -9,6 +9,7 @@ from typing import Any
 
 import redis.asyncio
 from google.protobuf.json_format import ParseDict
+from pydantic import TypeAdapter
 from redis.exceptions import RedisError
 
 from miyabi.dashboard.v1 import telemetry_service_pb2 as pb
@@ -22,6 +23,7 @@ PAUSE_SECONDS = 0.5
 TOGETHER = 500
 #: Fields that the message has of its own.
 _OWN = frozenset({"id", "source", "eventType", "agentId", "issueNumber", "repository", "timestamp"})
+_TIME: TypeAdapter[datetime] = TypeAdapter(datetime)
 
 
 async def newest_id(client: redis.asyncio.Redis) -> str:
@@ -70,8 +72,9 @@ def message_of(event: dict[str, Any]) -> pb.IntakeEvent:
     )
     came_in = datetime.fromtimestamp(int(event["id"].split("-")[0]) / 1000, UTC)
     message.receive_time.CopyFrom(to_timestamp(came_in))
-    if happened := event.get("timestamp"):
-        moment = datetime.fromisoformat(happened)
+    if (happened := event.get("timestamp")) is not None:
+        # As it was checked when it came in: seconds since 1970 are a time too.
+        moment = _TIME.validate_python(happened)
         message.time.CopyFrom(to_timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC)))
     ParseDict({name: value for name, value in event.items() if name not in _OWN}, message.fields)
     return message
