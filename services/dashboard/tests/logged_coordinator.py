@@ -24,6 +24,8 @@ class LoggedCoordinator(CoordinatorServiceServicer):
         self.events: list[event_pb2.BatchEvent] = []
         self.slots = 0
         self.refuses_cursors = False
+        #: Streams of all events that end without an error behind their first answer, as none should.
+        self.ends_streams = 0
         self._grown = asyncio.Condition()
 
     async def append(self, events: Iterable[event_pb2.BatchEvent]) -> None:
@@ -57,6 +59,9 @@ class LoggedCoordinator(CoordinatorServiceServicer):
             raise InvalidArgumentError("cursor: not one of ours", reason="BAD_CURSOR")
         read = int(request.cursor) if request.cursor else 0 if request.from_start else len(self.events)
         yield pb.WatchEventsResponse(cursor=str(read))
+        if self.ends_streams:
+            self.ends_streams -= 1
+            return
         while True:
             async with self._grown:
                 while len(self.events) <= read:

@@ -110,6 +110,15 @@ class Running:
         await self._group.__aexit__(None, None, None)
 
 
+async def test_a_stream_that_ends_without_an_error_is_opened_again(around):
+    """A coordinator that says no more is a lost one: what it logs later is measured."""
+    story = a_batch()
+    around.coordinator.ends_streams = 1
+    async with Running(follower(around, Clock(story.now))):
+        await around.coordinator.append(story.events)
+        assert await until_events(around, len(story.events)) == len(story.events)
+
+
 async def test_what_was_not_written_is_read_again_and_what_was_is_not(around):
     """A monitor that dies between two writes leaves nothing half done: its successor counts each event once."""
     story, clock = a_batch(), Clock()

@@ -13,7 +13,7 @@ from prometheus_client import Counter
 
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.event_pb2 import BatchEvent
-from miyabi_core.errors import MiyabiError
+from miyabi_core.errors import MiyabiError, UnavailableError
 from miyabi_core.ids import made_at
 from miyabi_core.logging import get_logger
 from miyabi_core.metrics import REGISTRY
@@ -113,10 +113,16 @@ class Follower:
         await self._store.write(Written.taken("", self._reader.work, {}))
 
     async def _read(self, answers: asyncio.Queue[Any]) -> None:
-        """Pass on what the coordinator sends."""
+        """Pass on what the coordinator sends, until it is lost.
+
+        Raises:
+            UnavailableError: it ended the stream, which has no end.
+            grpc.aio.AioRpcError: it is out of reach, or refuses the position.
+        """
         wanted = pb.WatchEventsRequest(cursor=self._cursor, from_start=not self._cursor)
         async for answer in self._stub.WatchEvents(wanted):
             await answers.put(answer)
+        raise UnavailableError("the coordinator ended the stream", reason="STREAM_ENDED")
 
     async def _measure(self, answers: asyncio.Queue[Any]) -> None:
         """Measure what comes and write it every few seconds; nobody else changes what is in memory."""
