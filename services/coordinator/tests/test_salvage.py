@@ -99,6 +99,16 @@ def test_what_is_proven_is_delivered_and_says_what_it_lacks(way):
     assert run.spent.cost_usd_micros == 10 * (len(results) + 2)
 
 
+def test_documentation_of_an_older_change_is_none_of_the_newest():
+    """A round came behind it: the draft has no documentation, and says so."""
+    run = ended(after(*MADE, {}), {}, kind=TaskKind.DOCUMENT)
+    run = ended(run, REFUSED, kind=TaskKind.REVIEW)
+    run = ended(ended(ended(run, {}), {}), OUT, kind=TaskKind.REVIEW)
+    assert not run.results.documentation
+    assert ready(run) == ["PULL_REQUEST"]
+    assert run.missing[-2:] == ("A review of the change.", "Documentation of the change.")
+
+
 def test_steps_that_were_made_are_tested_and_then_delivered():
     """Of three steps two were made: their tests run, and what is proven is delivered without the third."""
     run = ended(after({}, {}, {}, {}), OUT)

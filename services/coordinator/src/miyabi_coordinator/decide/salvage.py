@@ -5,8 +5,6 @@ Tests and pull request ask no model, so they cost nothing of what the budget cou
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from msgspec.structs import replace
 
 from miyabi_coordinator.decide import pipeline
@@ -74,14 +72,12 @@ def _missing(run: Run, task: Task) -> tuple[str, ...]:
     found = [f"{entry.title.rstrip('.')}." for entry in steps]
     refused = [entry.message for entry in tasks if entry.reason is FailureReason.REVIEW_FAILED and entry.message]
     found.extend(refused[-1:] if task.fix_round else [])
-    for kind, words in _LACKS.items():
-        if all(entry.state is not TaskState.SUCCEEDED for entry in _of_kind(tasks, kind)):
-            found.append(words)
+    done = [entry for entry in tasks if entry.state is TaskState.SUCCEEDED]
+    made = max((entry.fix_round for entry in done if entry.kind is TaskKind.IMPLEMENT), default=0)
+    # What was said of an older change says nothing of this one.
+    of_change = {entry.kind for entry in done if entry.fix_round >= made}
+    found.extend(words for kind, words in _LACKS.items() if kind not in of_change)
     return tuple(dict.fromkeys(found))
-
-
-def _of_kind(tasks: Sequence[Task], kind: TaskKind) -> list[Task]:
-    return [task for task in tasks if task.kind is kind]
 
 
 def _of_generation(run: Run) -> list[Task]:
