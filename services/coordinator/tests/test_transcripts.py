@@ -165,6 +165,25 @@ async def test_the_oldest_calls_go_and_are_counted(stack, operators, valkey):
         await primaries.aclose()
 
 
+async def test_a_repeat_takes_no_room_from_what_comes_later(stack, operators, valkey):
+    """Less is kept than before, and a call is reported again: what is new is whole all the same."""
+    async with stack.coordinator() as channel, stack.agent(channel, answer=lambda _: None) as agent:
+        _events, lease = await leased(operators(channel), agent)
+    _, batch, _, issue, _, task = lease.reference.task.split("/")
+    primaries = open_primaries(valkey.url, shards=1)
+    try:
+        way = ShardConnection(primaries, 0)
+        reference = LeaseReference(batch, int(issue), task, lease.reference.fencing_token)
+        calls = [ReportedCall(reference, index, b"head", os.urandom(6000)) for index in range(1, 4)]
+        await RedisTranscripts(way).add(calls[:2])
+        less = RedisTranscripts(way, limits=CallLimits(bytes=10_000))
+        await less.add(calls[:2])
+        await less.add(calls[2:])
+        assert await less.bodies(batch, int(issue), [1, 2, 3]) == [None, None, calls[2].body]
+    finally:
+        await primaries.aclose()
+
+
 async def test_no_key_is_left_after_retention(stack, operators, valkey):
     """Calls go with their batch, and one that is reported afterwards brings nothing back."""
     async with redis.asyncio.Redis.from_url(valkey.url) as client:

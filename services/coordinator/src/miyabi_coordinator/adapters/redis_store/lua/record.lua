@@ -18,6 +18,7 @@ for at = 5, #ARGV, 5 do
     redis.call('HSET', key, lease, index, 'h' .. last, ARGV[at + 3], 'b' .. last, ARGV[at + 4])
   end
 end
+if fresh == 0 then return 0 end
 while bytes > most_bytes and whole <= last do
   bytes = bytes - redis.call('HSTRLEN', key, 'b' .. whole)
   redis.call('HDEL', key, 'b' .. whole)
@@ -28,7 +29,5 @@ while last - first + 1 > most_calls do
   redis.call('HDEL', key, 'h' .. first, 'b' .. first)
   first = first + 1
 end
-if fresh > 0 then
-  redis.call('HSET', key, 'last', last, 'first', first, 'whole', math.max(whole, first), 'bytes', bytes)
-end
+redis.call('HSET', key, 'last', last, 'first', first, 'whole', math.max(whole, first), 'bytes', bytes)
 return fresh
