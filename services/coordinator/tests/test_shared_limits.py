@@ -305,6 +305,50 @@ async def test_a_store_that_is_away_ends_nothing():
     assert (await kept.load(MODEL)).members["a"].share == 4
 
 
+class Once(MemoryPaces):
+    """A store that does not answer the first time that something is to be kept."""
+
+    fails = True
+
+    async def save(self, target, table, *, after):
+        """Refuse once, then keep."""
+        if self.fails:
+            self.fails = False
+            raise UnavailableError("away", reason="STORE_UNAVAILABLE")
+        return await super().save(target, table, after=after)
+
+
+async def steps_of(paces) -> list[tuple[int, int]]:
+    """Return the steps that are kept, oldest first."""
+    found, _ = await paces.page(before="", limit=10, target="", since=0.0)
+    return [(step.previous, step.limit) for step in reversed(found)]
+
+
+async def test_a_measured_limit_is_noted_once_the_store_is_back():
+    """The store was away when it was told: the next turn notes it."""
+    from miyabi_coordinator.service.limiting.feedback import Feedback, FeedbackOptions
+
+    feedback = Feedback(kept := Once(), FeedbackOptions())
+    feedback.measured({"github-query/issue.BL": 25})
+    with pytest.raises(UnavailableError):
+        await feedback.work()
+    await feedback.work()
+    assert await steps_of(kept) == [(0, 25)]
+
+
+async def test_what_a_measured_limit_was_before_outlasts_the_store():
+    """A target that did not change for an hour is forgotten there; its next step still says from where it went."""
+    from miyabi_coordinator.service.limiting.feedback import Feedback, FeedbackOptions
+
+    feedback = Feedback(kept := MemoryPaces(), FeedbackOptions())
+    feedback.measured({"github-query/issue.BL": 25})
+    await feedback.work()
+    kept.forget("github-query/issue.BL")
+    feedback.measured({"github-query/issue.BL": 40})
+    await feedback.work()
+    assert await steps_of(kept) == [(0, 25), (25, 40)]
+
+
 def test_bounds_that_nothing_lies_between_are_refused_at_the_start():
     """With the field's name."""
     with pytest.raises(ValueError, match="model_calls_min: 9 is above model_calls_max, 8"):

@@ -25,6 +25,10 @@ class MemoryPaces:
         self._tables[target] = table
         return True
 
+    def forget(self, target: str) -> None:
+        """Forget a target, as the store does with one that nobody uses."""
+        self._tables.pop(target, None)
+
     async def note(self, steps: Sequence[LimitStep]) -> None:
         """Keep steps."""
         self._steps.extend(steps)

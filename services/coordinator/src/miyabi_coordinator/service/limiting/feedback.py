@@ -155,12 +155,14 @@ class Feedback:
     async def _note_other(self, target: str, limit: int) -> None:
         """Keep a limit that somebody else found; who keeps it first notes the step."""
         before = await self._paces.load(target)
-        previous = int(before.pacing.limit)
-        self._noted[target] = limit
+        # What the store forgot since, this replica may know.
+        previous = int(before.pacing.limit) or self._noted.get(target, 0)
         if previous == limit:
+            self._noted[target] = limit
             return
         after = PaceTable(before.version + 1, Pacing(limit=float(limit)))
         if await self._paces.save(target, after, after=before.version):
+            self._noted[target] = limit
             LIMIT.labels(target).set(limit)
             self._steps.append(LimitStep(self._clock(), target, limit, previous, LimitReason.MEASURED))
 
