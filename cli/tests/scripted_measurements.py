@@ -76,6 +76,22 @@ def path() -> pb.CriticalPath:
     return pb.CriticalPath(name=BATCH, duration=span(LENGTH), segments=segments, steps=steps, what_ifs=what_ifs)
 
 
+#: What came of the batch.
+TOTALS = pb.Totals(
+    batches=1, runs_succeeded=3, runs_failed=1, runs_skipped=1, success_share=0.75, cost_usd_micros=1_234_500,
+    input_tokens=1_200_000, output_tokens=45_000, cache_read_tokens=900_000, cache_share=0.75, events=412,
+)  # fmt: skip
+
+
+def _recommendation(words: str, task: str) -> pb.Recommendation:
+    """Return a recommendation in which every field is set."""
+    return pb.Recommendation(
+        text=words or "Give the agent more slots.", evidence=words or "Tasks waited 14.1 s for a free slot.",
+        catalogue_id="more-slots", setting="MIYABI_AGENTS_SLOTS", present_value="4", proposed_value="6",
+        expected_gain=span(14), example=task,
+    )  # fmt: skip
+
+
 def measurements(words: str = "") -> pb.GetPerformanceReportResponse:
     """Return a report in which every field is set.
 
@@ -83,10 +99,6 @@ def measurements(words: str = "") -> pb.GetPerformanceReportResponse:
         words: Put into every text that strangers may have written; empty: plausible ones.
     """
     task = f"{BATCH}/runs/7/tasks/implement"
-    totals = pb.Totals(
-        batches=1, runs_succeeded=3, runs_failed=1, runs_skipped=1, success_share=0.75, cost_usd_micros=1_234_500,
-        input_tokens=1_200_000, output_tokens=45_000, cache_read_tokens=900_000, cache_share=0.75, events=412,
-    )  # fmt: skip
     return pb.GetPerformanceReportResponse(
         tasks=[summary("implement", [41, 38, 28], failed=1), summary("verify", [33, 30]), summary("pull_request", [1.5])],
         tools=[summary(words or "search_code", [21, 0.02]), summary("tests.base", [8.2, 3.9])],
@@ -96,7 +108,7 @@ def measurements(words: str = "") -> pb.GetPerformanceReportResponse:
         gateway_waits=[summary("github.create_pull_request", [0.25])],
         samples=412,
         period=pb.Period(start_time=at(0), end_time=at(LENGTH)),
-        totals=totals,
+        totals=TOTALS,
         critical_paths=[path()],
         bottlenecks=[
             pb.Bottleneck(
@@ -105,13 +117,7 @@ def measurements(words: str = "") -> pb.GetPerformanceReportResponse:
                 usual=span(0.01), slower_since=at(-86_400),
             ),
         ],
-        recommendations=[
-            pb.Recommendation(
-                text=words or "Give the agent more slots.", evidence=words or "Tasks waited 14.1 s for a free slot.",
-                catalogue_id="more-slots", setting="MIYABI_AGENTS_SLOTS", present_value="4", proposed_value="6",
-                expected_gain=span(14), example=task,
-            ),
-        ],
+        recommendations=[_recommendation(words, task)],
         flaky_tests=[pb.FlakyTest(repository="a/b", test=words or "tests.test_a.T.test_clock", count=3, example=task)],
         failures=[
             pb.FailureGroup(

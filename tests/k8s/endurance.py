@@ -204,13 +204,7 @@ def _under_load(name: str, folder: Path) -> tuple[dict[str, Any], float]:
 
 def keda(figures: Figures) -> None:
     """Agents go from 1 to 4 and back to 1 with the queue, by the real KEDA; no task is cut."""
-    expect(cluster.serves("keda.sh"), "KEDA is not installed: https://keda.sh/docs/latest/deploy/")
-    os.environ["MIYABI_K8S_COMPONENTS"] = ",".join(
-        sorted({*filter(None, os.environ.get("MIYABI_K8S_COMPONENTS", "").split(",")), "keda"})
-    )
-    expect(subprocess.run(["make", "up"], cwd=ROOT, check=False).returncode == 0, "`make up` with keda failed")
-    cluster.kubectl("wait", "scaledobject/agents", "--for=condition=Ready", "--timeout=120s")
-    cluster.kubectl("patch", "scaledobject", "agents", "--type", "merge", "--patch", '{"spec":{"maxReplicaCount":4}}')
+    _up_with_keda()
     seen: list[tuple[float, int, int]] = []
     stop = threading.Event()
     began = time.monotonic()
@@ -245,6 +239,17 @@ def keda(figures: Figures) -> None:
     expect(most == 4, f"there were at most {most} agents: {seen}")
     expect(seen[-1][1] == 1, f"agents did not go back to 1: {seen}")
     figures.add("keda", agents_over_time=seen, issues=count, **effects)
+
+
+def _up_with_keda() -> None:
+    """Let KEDA scale the agents, to four at most."""
+    expect(cluster.serves("keda.sh"), "KEDA is not installed: https://keda.sh/docs/latest/deploy/")
+    os.environ["MIYABI_K8S_COMPONENTS"] = ",".join(
+        sorted({*filter(None, os.environ.get("MIYABI_K8S_COMPONENTS", "").split(",")), "keda"})
+    )
+    expect(subprocess.run(["make", "up"], cwd=ROOT, check=False).returncode == 0, "`make up` with keda failed")
+    cluster.kubectl("wait", "scaledobject/agents", "--for=condition=Ready", "--timeout=120s")
+    cluster.kubectl("patch", "scaledobject", "agents", "--type", "merge", "--patch", '{"spec":{"maxReplicaCount":4}}')
 
 
 def _agents_left() -> int:

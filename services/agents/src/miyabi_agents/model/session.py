@@ -189,8 +189,11 @@ class ModelSession:
         """
         talk = self._conversation(step, tier, shared or SharedPrefix(tools, system), prompt)
         brakes = Brakes(limits or BrakeLimits(), changing, finish, self.spent)
-        by_name = {tool["name"]: tool for tool in tools}
-        loop = ToolLoop(talk, brakes, handlers, finish, translate, self._progress, by_name)
+        loop = ToolLoop(talk, brakes, handlers, finish, translate, self._progress, _by_name(tools))
+        return await self._to_its_end(loop, step, brakes)
+
+    async def _to_its_end(self, loop: ToolLoop, step: str, brakes: Brakes) -> dict[str, Any]:
+        """Let a conversation with tools go on until it is finished; one that raises stays among the unended."""
         self._unended.append((step, brakes))
         while True:
             self._warn(brakes)
@@ -235,3 +238,8 @@ class ModelSession:
         used, seconds = self.usage, (now() - self._began).total_seconds()
         tokens, dollars = prices.total_tokens(used), used.cost_usd_micros / 1e6
         return f"{used.calls} calls, {tokens:,} tokens and ${dollars:.4f} were spent in {seconds:.1f} s"
+
+
+def _by_name(tools: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """Return tools by their names."""
+    return {tool["name"]: tool for tool in tools}
