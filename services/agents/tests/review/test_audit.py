@@ -259,3 +259,15 @@ async def test_manifests_that_nobody_can_read_are_no_audit(workshop: Any) -> Non
     run = run_of(result, "dependency audit")
     assert (run.completed, run.not_applicable) == (False, True)
     assert run.notes[0].startswith("package-lock.json was not read: ")
+
+
+async def test_a_lock_file_of_another_kind_is_said_not_to_be_audited(workshop: Any) -> None:
+    """That of pnpm names all exact versions: to look at the ranges of the manifest alone is no audit."""
+
+    def edit(path: Path) -> None:
+        (path / "package.json").write_text('{"dependencies": {"bad": "^1.0.0"}}')
+        (path / "pnpm-lock.yaml").write_text("lockfileVersion: '9.0'\npackages:\n  bad@1.0.0: {}\n")
+
+    run = run_of(await reviewed(workshop, edit), "dependency audit")
+    said = "pnpm-lock.yaml was not read: lock files of this kind are not audited"
+    assert (run.completed, run.not_applicable, list(run.notes)) == (False, True, [said])

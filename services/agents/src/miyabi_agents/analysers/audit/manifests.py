@@ -17,6 +17,8 @@ from miyabi_core.text import split_lines
 
 #: Ecosystems by the names that OSV has for them (ossf.github.io/osv-schema, "affected[].package").
 PYPI, NPM, GO, CRATES = "PyPI", "npm", "Go", "crates.io"
+#: Lock files that name exact versions in a form that nothing here reads; to pass over them would look like an audit.
+_UNREAD = frozenset({"pnpm-lock.yaml", "bun.lock", "bun.lockb", "pylock.toml"})
 #: A version of npm or a crate that is one and no range.
 _EXACT = re.compile(r"^=?v?(\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?)$")
 #: A requirement of a module, in a block or alone (go.dev/ref/mod, "go.mod files").
@@ -40,8 +42,8 @@ class Dependency:
 
 
 def reads(path: str) -> bool:
-    """Tell whether a file is a manifest or lock file that is read."""
-    return _reader(path) is not None
+    """Tell whether a file is a manifest or lock file: `dependencies` reads it, or says that it cannot."""
+    return _reader(path) is not None or PurePosixPath(path).name in _UNREAD
 
 
 def dependencies(path: str, content: bytes) -> set[Dependency]:
@@ -54,8 +56,10 @@ def dependencies(path: str, content: bytes) -> set[Dependency]:
         content: Of a stranger.
 
     Raises:
-        ValueError: it is not what its name says.
+        ValueError: it is not what its name says, or a lock file of a form that is not read.
     """
+    if PurePosixPath(path).name in _UNREAD:
+        raise ValueError("lock files of this kind are not audited")
     reader = _reader(path)
     text = "\n".join(row.decode("utf-8", "replace") for row in split_lines(content))
     try:
