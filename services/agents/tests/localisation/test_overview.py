@@ -62,3 +62,9 @@ def test_a_map_is_kept_for_other_agents(tmp_path) -> None:
     nowhere = IndexStore(None, 0)
     nowhere.save_overview(KEY, "x")
     assert (nowhere.load_overview(KEY), store.notes) == (None, [])
+
+
+def test_no_map_is_kept_where_none_may_take_any_room(tmp_path) -> None:
+    """`MIYABI_AGENTS_INDEX_BYTES=0` means no file at all."""
+    IndexStore(tmp_path, 0).save_overview(KEY, "shop: 2\n")
+    assert list(tmp_path.iterdir()) == []

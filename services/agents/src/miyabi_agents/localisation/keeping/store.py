@@ -107,10 +107,11 @@ class IndexStore:
             return None
 
     def save_overview(self, key: tuple[str, str], text: str) -> None:
-        """Keep the map of a commit."""
-        if self.folder is not None:
-            content = text.encode()
-            self._write(self._overview_path(key), _checksum(content) + b"\n" + content, what=f"the map of {key[0]}")
+        """Keep the map of a commit, where all may take as much."""
+        content = text.encode()
+        whole = _checksum(content) + b"\n" + content
+        if self.folder is not None and len(whole) <= self.max_bytes:
+            self._write(self._overview_path(key), whole, what=f"the map of {key[0]}")
 
     def _overview_path(self, key: tuple[str, str]) -> Path:
         """Return where a commit's map is."""
