@@ -158,6 +158,28 @@ def test_a_batch_of_which_nothing_is_left_still_delivers_what_is_proven():
     assert (leased.state, leased.reserved) == (TaskState.LEASED, Budget())
 
 
+def test_tests_that_nothing_is_left_for_are_run_all_the_same():
+    """The change took all of the budget: its tests cost nothing, and what they prove is delivered."""
+    spec = replace(SPEC, issue_budget=Budget(usd_micros=1_000_000))
+    run = replace(after(*MADE), spent=Usage(cost_usd_micros=1_000_000))
+    task = next(task for task in run.tasks if task.state is TaskState.READY)
+    run = decide(run, spec, LeaseGranted(task.id, "agent", 10, 100, Funds(), ESTIMATES), 3).run
+    assert (task.kind, ready(run)) == (TaskKind.VERIFY, ["VERIFY"])
+    run = ended(ended(run, {}, spec=spec), {}, spec=spec)
+    assert run.missing == ("A review of the change.", "Documentation of the change.")
+    assert (run.state, run.reason) == (RunState.FAILED, FailureReason.BUDGET_EXHAUSTED)
+    assert run.results.pull_request
+
+
+def test_a_pull_request_that_nothing_is_left_for_is_opened_all_the_same():
+    """Everything is made and proven, and the last step took more than there was: the run succeeds."""
+    spec = replace(SPEC, issue_budget=Budget(usd_micros=1_000_000))
+    run = replace(after(*MADE, {}, {}, {}), spent=Usage(cost_usd_micros=1_000_001))
+    assert ready(run) == ["PULL_REQUEST"]
+    run = ended(run, {}, spec=spec)
+    assert (run.state, run.missing) == (RunState.SUCCEEDED, ())
+
+
 def test_a_person_who_has_to_approve_is_asked_for_a_draft_that_lacks_something_too():
     """And a retry begins anew, without what was missing."""
     spec = replace(SPEC, require_approval=True)

@@ -32,6 +32,7 @@ from miyabi_coordinator.models import (
     RunState,
     Spec,
     Task,
+    TaskKind,
     TasksAdded,
     TaskState,
     WayFreed,
@@ -128,7 +129,7 @@ def _lease(run: Run, spec: Spec, event: LeaseGranted, now: float) -> Decision:
     if task is None or task.state is not TaskState.READY or run.state.terminal:
         return _refused(run, "NOT_READY")
     reservation = money.reserve(run, spec, task, funds=event.funds, estimates=event.estimates)
-    if reservation.exhausted and run.missing:
+    if reservation.exhausted and (run.missing or task.kind is TaskKind.PULL_REQUEST):
         # It asks no model: nothing is reserved.
         reservation = money.Reservation()
     elif reservation.exhausted:

@@ -19,8 +19,9 @@ from miyabi_coordinator.models import (
     TaskState,
 )
 
-#: Steps that ask a model and come after something that may be proven.
-_CUT_SHORT = frozenset({TaskKind.IMPLEMENT, TaskKind.REVIEW, TaskKind.DOCUMENT})
+#: Steps that come after something that may be proven, up to the pull request. Tests are leased by what an issue keeps
+#: for its later steps like any other: where that is gone, they are run for nothing.
+_CUT_SHORT = frozenset({TaskKind.IMPLEMENT, TaskKind.VERIFY, TaskKind.REVIEW, TaskKind.DOCUMENT})
 #: What a change lacks whose later steps were not made.
 _LACKS = {TaskKind.REVIEW: "A review of the change.", TaskKind.DOCUMENT: "Documentation of the change."}
 
