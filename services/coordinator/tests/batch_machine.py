@@ -4,47 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from dataclasses import dataclass
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from machine_results import allowed, result_of, runs_of, spend
 
-from miyabi.coordinator.v1 import event_pb2, result_pb2
+from miyabi.coordinator.v1 import event_pb2
 from miyabi_coordinator import shards
-from miyabi_coordinator.adapters.redis_store.committer import member_of
-from miyabi_coordinator.decide import decide, new_run, record_progress
-from miyabi_coordinator.decide.outcomes import RESULT_FIELDS
+from miyabi_coordinator.decide import decide, record_progress
 from miyabi_coordinator.models import (
     NO_BUDGET,
     NO_USAGE,
     Batch,
     BatchState,
-    Branch,
     Budget,
     Counters,
-    Done,
     Encoded,
     Estimate,
-    Failed,
-    FailureReason,
     LeaseGranted,
     LeaseReference,
-    Original,
     OutcomeReceived,
     Pipeline,
-    PlannedStep,
-    Released,
     RepositoryLimit,
     RunState,
     Spec,
     TaskKind,
     TaskState,
-    Usage,
 )
 from miyabi_coordinator.ports.store import Wanted
 from miyabi_coordinator.service.batches import Batches
-from miyabi_coordinator.service.submitting.dependencies import dependents_of
 from miyabi_coordinator.service.sweeping.sweeper import Sweeper
 from miyabi_coordinator.service.transitions import Change, Transitions, only
 from miyabi_coordinator.translate import values
@@ -52,7 +41,6 @@ from miyabi_coordinator.translate.events import header
 from miyabi_coordinator.translate.frames import split
 from miyabi_coordinator.translate.replay import Rebuilt, differences, rebuild
 from miyabi_core.access.identity import LOCAL
-from miyabi_core.errors import MiyabiError
 
 #: Nobody is asked who they are.
 CALLER = LOCAL
@@ -63,11 +51,6 @@ KINDS = tuple(map(int, TaskKind))
 ESTIMATES = {int(kind): Estimate(Budget(3000, 3), Budget(1000, 1)) for kind in TaskKind}
 #: Every limit that a rule may have used, with room: brings back what waits for one.
 FREE = [RepositoryLimit("acme/forms", 0, 99), RepositoryLimit("acme/forms", 3, 99), RepositoryLimit("*", 1, 99)]
-#: Serialised messages that stand for any result, by field.
-SAMPLES = {
-    "triage": result_pb2.TriageResult(type="bug", labels=["type:bug"]).SerializeToString(),
-    "change_set": result_pb2.ChangeSet(digest="d" * 64, files=[result_pb2.FileChange(path="a.py")]).SerializeToString(),
-}
 
 
 @dataclass(frozen=True)
@@ -155,23 +138,7 @@ class BatchMachine(RuleBasedStateMachine):
             priority=priority,
             grouping=grouping and pipeline is Pipeline.FIX,
         )
-        before = {issue: tuple(sorted({a for a, b in edges if b == issue and a < issue})) for issue in issues}
-        copies = {count: Original(1, "https://github.example/1")} if copied and spec.grouping and count > 1 else {}
-        before |= {issue: (original.issue,) for issue, original in copies.items()}
-        after = dependents_of(before)
-        runs = [
-            new_run(
-                self.batch,
-                issue,
-                spec=spec,
-                title="",
-                url="",
-                depends_on=before[issue],
-                dependents=after[issue],
-                duplicate_of=copies.get(issue),
-            )
-            for issue in issues
-        ]
+        runs = runs_of(self.batch, spec, edges, copied=copied)
         batch = Batch(self.batch, spec, counters=Counters(pending=count), created=time.time())
         self.do(self.store.create(batch, runs=runs, digest="d"))
 
@@ -385,47 +352,3 @@ class BatchMachine(RuleBasedStateMachine):
 
     def check_ended(self):
         """Look into the store's queues after the end, where it lets one."""
-
-
-async def allowed(work):
-    """Do what may be refused with a reason; anything else is a defect."""
-    try:
-        await work
-    except MiyabiError as error:
-        if error.reason not in {"BATCH_STATE", "RUN_NOT_FOUND", "APPROVAL_NOT_FOUND"}:
-            raise
-
-
-def spend(cost):
-    return Usage(input_tokens=cost, cost_usd_micros=1000 * cost, calls=1 if cost else 0)
-
-
-def result_of(kind, what, *, touches=()):
-    """Return a result of an agent; *touches* are the files of a plan."""
-    failures = {
-        "failed": Failed(FailureReason.GITHUB, "It broke."),
-        "again": Failed(FailureReason.MODEL_UNAVAILABLE, "It was busy.", retryable=True),
-        "back": Released("Draining."),
-    }
-    if what in failures:
-        return failures[what]
-    field = RESULT_FIELDS[TaskKind(kind % 7 + 1) if what == "odd" else kind]
-    steps = (PlannedStep("a", (1,)), PlannedStep("b")) if what == "done" else ()
-    return Done(
-        field,
-        SAMPLES.get(field, b""),
-        passed=what == "done",
-        files=int(what == "done"),
-        steps=steps,
-        touches=touches if kind is TaskKind.PLAN else (),
-        pushed=Branch("miyabi/issue", "f" * 40) if kind is TaskKind.PULL_REQUEST else None,
-    )
-
-
-def queue_names(tasks):
-    """Return how often each ready task must be found in the queues: once."""
-    return Counter(
-        member_of(run, task.id, int(task.kind), needs_slot=run.state is not RunState.RUNNING)
-        for run, task in tasks
-        if task.state is TaskState.READY
-    )

@@ -6,9 +6,10 @@ import asyncio
 from collections import Counter
 
 import redis.asyncio
-from batch_machine import BatchMachine, queue_names
+from batch_machine import BatchMachine
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
+from machine_results import queue_names
 
 from miyabi_coordinator.adapters.redis_store import RedisStore, ShardConnection, open_primaries
 from miyabi_coordinator.models import TaskState
