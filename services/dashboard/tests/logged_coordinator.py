@@ -26,6 +26,8 @@ class LoggedCoordinator(CoordinatorServiceServicer):
         self.refuses_cursors = False
         #: Streams of all events that end without an error behind their first answer, as none should.
         self.ends_streams = 0
+        #: Seconds that the newest reader of a log has allowed for it.
+        self.allowed = 0.0
         self._grown = asyncio.Condition()
 
     async def append(self, events: Iterable[event_pb2.BatchEvent]) -> None:
@@ -47,7 +49,7 @@ class LoggedCoordinator(CoordinatorServiceServicer):
 
     async def WatchBatch(self, request: pb.WatchBatchRequest, context: Any) -> AsyncIterator[pb.WatchBatchResponse]:
         """Send a log as it is."""
-        del context
+        self.allowed = context.time_remaining()
         log = [event for event in self._log(request.name) if event.sequence > request.after_sequence]
         for start in range(0, len(log), TOGETHER):
             yield pb.WatchBatchResponse(events=log[start : start + TOGETHER])

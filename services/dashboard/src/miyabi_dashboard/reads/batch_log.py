@@ -12,9 +12,22 @@ from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.event_pb2 import BatchEvent
 from miyabi_dashboard.upstream import WHOLE_SECONDS, Upstream, as_dict
 
+#: Seconds for a log that somebody takes home: as fast as the line bears it, and ten thousand issues have hundreds of
+#: thousands of events.
+EXPORT_SECONDS = 3600.0
 
-async def logged(upstream: Upstream, name: str, *, after: int, last: int) -> AsyncGenerator[list[BatchEvent], None]:
+
+async def logged(
+    upstream: Upstream, name: str, *, after: int, last: int, seconds: float = WHOLE_SECONDS
+) -> AsyncGenerator[list[BatchEvent], None]:
     """Yield the committed events behind *after*, up to *last*, which must be there.
+
+    Args:
+        upstream: Has the log.
+        name: `batches/{ulid}`.
+        after: Sequence that the caller has.
+        last: Sequence of the last event.
+        seconds: How long all of it may take.
 
     Raises:
         grpc.aio.AioRpcError: there is no such batch, or the coordinator is out of reach.
@@ -22,7 +35,7 @@ async def logged(upstream: Upstream, name: str, *, after: int, last: int) -> Asy
     if after >= last:
         return
     request = pb.WatchBatchRequest(name=name, after_sequence=after, committed_only=True)
-    call = upstream.stub.WatchBatch(request, timeout=WHOLE_SECONDS)
+    call = upstream.stub.WatchBatch(request, timeout=seconds)
     try:
         async for answer in call:
             yield [event for event in answer.events if event.sequence <= last]
@@ -60,6 +73,6 @@ async def lines(upstream: Upstream, name: str, *, newest: int, after: int) -> As
     Raises:
         grpc.aio.AioRpcError: there is no such batch, or the coordinator is out of reach.
     """
-    async with aclosing(logged(upstream, name, after=after, last=newest)) as pages:
+    async with aclosing(logged(upstream, name, after=after, last=newest, seconds=EXPORT_SECONDS)) as pages:
         async for found in pages:
             yield b"".join(orjson.dumps(as_dict(event), option=orjson.OPT_APPEND_NEWLINE) for event in found)
