@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 import redis.asyncio
+from yarl import URL
 
 from miyabi_core.metrics import REGISTRY
 from miyabi_dashboard.intake.events import OWN_NAMES
@@ -49,6 +50,13 @@ async def test_only_our_own_page_is_served(page: Any, name: str, method: str, pa
         body = json.dumps(GOOD).encode() if method == "POST" else None
         status = (await page.http.request(method, path, data=body, headers={**headers, **JSON})).status
     assert expected == status
+
+
+@pytest.mark.parametrize("name", ["/%00", "/assets/a%00b.js", f"/{'a' * 300}"])
+async def test_names_that_no_file_can_have_are_404(page: Any, name: str) -> None:
+    """They are as little there as any other name, and no failure of ours."""
+    answer = await page.http.get(URL(name, encoded=True))
+    assert answer.status == 404
 
 
 async def test_simple_post_of_a_page_is_refused(page: Any) -> None:

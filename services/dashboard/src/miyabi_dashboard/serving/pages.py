@@ -60,8 +60,13 @@ class Pages:
 
     async def _file(self, request: web.Request) -> web.StreamResponse:
         """Answer a file of the page's folder, and of nowhere else."""
-        path = (self._folder / request.match_info["path"]).resolve()
-        if not path.is_relative_to(self._folder.resolve()) or not path.is_file():
+        try:
+            path = (self._folder / request.match_info["path"]).resolve()
+            found = path.is_relative_to(self._folder.resolve()) and path.is_file()
+        except (OSError, ValueError) as error:
+            # No file can have the name: it is too long, or holds a NUL.
+            raise web.HTTPNotFound from error
+        if not found:
             raise web.HTTPNotFound
         return await self._answer(request, path)
 
