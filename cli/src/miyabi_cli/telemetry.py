@@ -79,7 +79,7 @@ def duration_of(text: str, *, option: str) -> timedelta:
     except ValueError as error:
         raise CliError(f"{option}: {error}") from error
     if found is None or found <= timedelta(0):
-        raise CliError(f"{option}: {text!r} is no {ACCEPTED}")
+        raise CliError(f"{option}: {text!r} is not {ACCEPTED}")
     return min(found, timedelta(days=3650))
 
 

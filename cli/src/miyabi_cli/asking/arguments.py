@@ -8,12 +8,21 @@ import typer
 
 from miyabi_cli.asking.completion import complete_agents, complete_batches, complete_issues
 
+#: Largest number of an issue: what the protos hold (int32).
+LARGEST_ISSUE = 2**31 - 1
+#: Largest sequence of an event: what the protos hold (int64).
+LARGEST_SEQUENCE = 2**63 - 1
+
 Batch = Annotated[
     str, typer.Argument(metavar="BATCH", help="batches/ULID, the ULID, or latest.", autocompletion=complete_batches)
 ]
 Issue = Annotated[
-    int, typer.Argument(metavar="ISSUE", min=1, help="Number of the issue.", autocompletion=complete_issues)
+    int,
+    typer.Argument(
+        metavar="ISSUE", min=1, max=LARGEST_ISSUE, help="Number of the issue.", autocompletion=complete_issues
+    ),
 ]
+After = Annotated[int, typer.Option(min=0, max=LARGEST_SEQUENCE, help="Last sequence that was seen.")]
 AgentId = Annotated[
     str,
     typer.Argument(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 import protovalidate
@@ -10,12 +11,18 @@ from miyabi.common.v1.usage_pb2 import Budget
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.batch_pb2 import IssueQuery
 from miyabi.coordinator.v1.state_pb2 import Pipeline
+from miyabi_cli.asking.arguments import LARGEST_ISSUE
 from miyabi_cli.asking.choices import chosen
 from miyabi_cli.errors import CliError, from_service
 from miyabi_cli.problems import kinds_of
 from miyabi_cli.showing.results import USD_MICROS
 from miyabi_core.ids import new_ulid
 from miyabi_core.interceptors.validation import invalid_request, violations_of
+
+#: A number or a range as people type them; no number of the protos has more digits.
+_RANGE = re.compile(r"#*([0-9]{1,10})(?:-([0-9]{1,10}))?")
+#: Issues of one batch, and dollars of a budget: what the protos allow.
+MOST_ISSUES, MOST_USD = 10_000, 1_000_000
 
 
 @dataclass(frozen=True)
@@ -48,15 +55,38 @@ def parse_issues(text: str, *, option: str = "--issues") -> list[int]:
         option: Names the option in the error.
 
     Raises:
-        CliError: a part is no number or no range.
+        CliError: a part is no number or no range; it is larger than an issue's number can be; there are too many.
     """
     numbers: list[int] = []
-    for part in filter(None, (piece.strip().lstrip("#") for piece in text.split(","))):
-        first, dash, last = part.partition("-")
-        if not first.isdigit() or (dash and not last.isdigit()) or (dash and int(last) < int(first)):
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        found = _RANGE.fullmatch(part)
+        first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
+        if last < first:
             raise CliError(f"{option}: {part!r} is neither a number nor a range like 60-62")
-        numbers.extend(range(int(first), int(last or first) + 1))
+        if last > LARGEST_ISSUE:
+            raise CliError(f"{option}: {part!r} is larger than {LARGEST_ISSUE}, the largest that an issue can have")
+        if len(numbers) + last - first >= MOST_ISSUES:
+            raise CliError(f"{option}: these are more than {MOST_ISSUES} issues", hint="take several batches")
+        numbers.extend(range(first, last + 1))
     return numbers
+
+
+def micros_of(usd: float, *, option: str) -> int:
+    """Return dollars as millionths of them.
+
+    Args:
+        usd: As typed.
+        option: Names the option in the error.
+
+    Raises:
+        CliError: it is none that a budget can have; less than a millionth would be no limit at all.
+    """
+    if not 0 <= usd <= MOST_USD:
+        raise CliError(f"{option}: {usd} is not from 0 to {MOST_USD} dollars; 0 is no limit")
+    found = round(usd * USD_MICROS)
+    if usd and not found:
+        raise CliError(f"{option}: {usd} is less than a millionth of a dollar, the least that a budget has")
+    return found
 
 
 def build_request(repository: str, options: BatchOptions) -> pb.SubmitBatchRequest:
@@ -80,13 +110,13 @@ def build_request(repository: str, options: BatchOptions) -> pb.SubmitBatchReque
     )
     if options.query or options.labels:
         request.query.CopyFrom(IssueQuery(text=options.query, labels=options.labels))
-    for budget, usd, tokens in (
-        (request.budget, options.budget_usd, options.budget_tokens),
-        (request.issue_budget, options.issue_budget_usd, 0),
-        (request.task_budget, options.task_budget_usd, 0),
+    for budget, usd, tokens, option in (
+        (request.budget, options.budget_usd, options.budget_tokens, "--budget-usd"),
+        (request.issue_budget, options.issue_budget_usd, 0, "--issue-budget-usd"),
+        (request.task_budget, options.task_budget_usd, 0, "--task-budget-usd"),
     ):
         if usd or tokens:
-            budget.CopyFrom(Budget(usd_micros=round(usd * USD_MICROS), tokens=tokens))
+            budget.CopyFrom(Budget(usd_micros=micros_of(usd, option=option), tokens=tokens))
     return checked(request)
 
 

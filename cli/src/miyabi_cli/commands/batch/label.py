@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from miyabi_cli.asking.arguments import Json
+from miyabi_cli.asking.arguments import LARGEST_ISSUE, Json
 from miyabi_cli.asking.request import BatchOptions, build_request
 from miyabi_cli.commands.batch.submit import Force, submitted
 from miyabi_cli.runtime import Runtime, run
@@ -15,9 +15,9 @@ from miyabi_cli.showing.views import choose_view
 
 
 def label(
-    owner: Annotated[str, typer.Argument(help="Owner of the repository.")],
+    owner: Annotated[str, typer.Argument(metavar="OWNER", help="Owner of the repository.")],
     repository: Annotated[str, typer.Argument(metavar="REPO", help="Its name.")],
-    number: Annotated[int, typer.Argument(min=1, help="Number of the issue.")],
+    number: Annotated[int, typer.Argument(metavar="ISSUE", min=1, max=LARGEST_ISSUE, help="Number of the issue.")],
     *,
     force: Force = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say the labels, set none.")] = False,

@@ -32,6 +32,7 @@ FromFile = Annotated[
 ]
 Labels = Annotated[list[str] | None, typer.Option(help="With or instead of --query: labels that an issue must carry.")]
 TaskBudget = Annotated[float, typer.Option(help="Limit on model money for each attempt of a task; 0: none.")]
+TokenBudget = Annotated[int, typer.Option(min=0, max=10**12, help="Limit on model tokens for the batch; 0: none.")]
 Again = Annotated[bool, typer.Option("--again", help="The same as --force pull-request-open --force issue-in-batch.")]
 NoGrouping = Annotated[
     bool, typer.Option("--no-grouping", help="Work on duplicates too; same files or not, wait for none.")
@@ -47,12 +48,12 @@ def submit(  # noqa: PLR0917 - typer reads the parameters as options
     query: Annotated[str, typer.Option(help="Search text instead of numbers, in GitHub's syntax.")] = "",
     label: Labels = None,
     pipeline: Annotated[str, typer.Option(help="triage, fix or review.")] = "fix",
-    concurrency: Annotated[int, typer.Option(help="Issues in flight at once, 1 to 1000; 0: 3.")] = 0,
+    concurrency: Annotated[int, typer.Option(min=0, max=1000, help="Issues in flight at once, 1 to 1000; 0: 3.")] = 0,
     budget_usd: Annotated[float, typer.Option(help="Limit on model money for the batch; 0: none.")] = 0.0,
     issue_budget_usd: Annotated[float, typer.Option(help="Limit on model money for each issue; 0: none.")] = 0.0,
     task_budget_usd: TaskBudget = 0.0,
-    budget_tokens: Annotated[int, typer.Option(help="Limit on model tokens for the batch; 0: none.")] = 0,
-    priority: Annotated[int, typer.Option(help="-100 (last) to 100 (first).")] = 0,
+    budget_tokens: TokenBudget = 0,
+    priority: Annotated[int, typer.Option(min=-100, max=100, help="-100 (last) to 100 (first).")] = 0,
     base: Annotated[str, typer.Option(help="Branch that changes start from; default: the repository's.")] = "",
     request_id: Annotated[str, typer.Option(help="ULID or UUID; the same id re-attaches to the same batch.")] = "",
     force: Force = None,

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated
 
-import typer
-
-from miyabi_cli.asking.arguments import Batch, Json
+from miyabi_cli.asking.arguments import After, Batch, Json
 from miyabi_cli.client import CoordinatorClient, batch_name, talk
 from miyabi_cli.following import follow
 from miyabi_cli.runtime import Runtime
@@ -16,7 +13,7 @@ from miyabi_cli.showing.views import choose_view
 
 def watch(
     batch: Batch,
-    after: Annotated[int, typer.Option(min=0, help="Last sequence that was seen.")] = 0,
+    after: After = 0,
     *,
     as_json: Json = False,
 ) -> None:

@@ -11,7 +11,7 @@ import typer
 from miyabi.common.v1.task_kind_pb2 import TaskKind
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.event_pb2 import BatchEvent
-from miyabi_cli.asking.arguments import Batch, Json
+from miyabi_cli.asking.arguments import LARGEST_ISSUE, After, Batch, Json
 from miyabi_cli.asking.choices import chosen, names_of
 from miyabi_cli.asking.completion import complete_issues
 from miyabi_cli.client import CoordinatorClient, batch_name, talk
@@ -42,7 +42,8 @@ Kinds = Annotated[
     ),
 ]
 OneIssue = Annotated[
-    int | None, typer.Argument(metavar="ISSUE", min=1, help="Only this issue.", autocompletion=complete_issues)
+    int | None,
+    typer.Argument(metavar="ISSUE", min=1, max=LARGEST_ISSUE, help="Only this issue.", autocompletion=complete_issues),
 ]
 
 
@@ -51,7 +52,7 @@ def logs(
     issue: OneIssue = None,
     *,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, to the batch's end.")] = False,
-    after: Annotated[int, typer.Option(min=0, help="Last sequence that was seen.")] = 0,
+    after: After = 0,
     tail: Annotated[int | None, typer.Option(min=0, help="Of what is there only the last so many lines.")] = None,
     event: Events = None,
     kind: Kinds = None,

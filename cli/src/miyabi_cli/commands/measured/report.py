@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from miyabi_cli.asking.arguments import Json
+from miyabi_cli.asking.arguments import LARGEST_ISSUE, Json
 from miyabi_cli.asking.completion import complete_agents, complete_batches
 from miyabi_cli.client import batch_name, coordinator
 from miyabi_cli.errors import CliError
@@ -67,7 +67,7 @@ class Forms:
 def report(  # noqa: PLR0917 - typer reads the parameters as options
     batch: MaybeBatch = "",
     since: Annotated[str, typer.Option(help=f"The last so long, of all batches: 7d, 12h; default: {SINCE}.")] = "",
-    issue: Annotated[int, typer.Option(min=0, help="Only this issue of BATCH; 0: all.")] = 0,
+    issue: Annotated[int, typer.Option(min=0, max=LARGEST_ISSUE, help="Only this issue of BATCH; 0: all.")] = 0,
     repository: Annotated[str, typer.Option(help="Of a period: only batches of this OWNER/REPO.")] = "",
     model: Annotated[str, typer.Option(help="Only calls of this model.")] = "",
     agent: OneAgent = "",
