@@ -16,6 +16,7 @@ from miyabi.coordinator.v1 import dispatch_service_pb2 as pb
 from miyabi.coordinator.v1 import limits_pb2
 from miyabi.coordinator.v1.dispatch_service_pb2_grpc import DispatchServiceStub
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as gateway_pb
+from miyabi_coordinator import shards
 from miyabi_coordinator.adapters.redis_store import ShardConnection, open_primaries
 from miyabi_coordinator.adapters.redis_store.paces import RedisPaces
 from miyabi_coordinator.models.pacing import LimitReason, LimitStep, Member, PaceTable, Pacing
@@ -84,6 +85,18 @@ async def test_steps_come_newest_first_page_by_page(paces):
         assert ([step(3), step(4)][::-1], "") == await kept.page(before="", limit=9, target=MODEL, since=3.0)
         (newest,), _ = await kept.page(before="", limit=1, target="s", since=0.0)
         assert (newest.agent, newest.detail, newest.reason) == ("agent-1", "7 % free", LimitReason.MEMORY)
+
+
+async def test_a_step_that_only_a_newer_version_understands_hides_no_other(valkey):
+    """During an upgrade a replica tells the steps that it knows, page by page."""
+    async with stored(valkey) as kept, redis.asyncio.Redis.from_url(valkey.url) as client:
+        await kept.note([step(0)])
+        strange = {"time": "1.0", "target": MODEL, "limit": "2", "previous": "1", "reason": "99"}
+        await client.xadd(f"{shards.prefix(0)}limit-steps", strange)
+        await kept.note([step(2)])
+        newest, position = await kept.page(before="", limit=1, target="", since=0.0)
+        assert newest == [step(2)]
+        assert await kept.page(before=position, limit=1, target="", since=0.0) == ([step(0)], "")
 
 
 class Reporter:

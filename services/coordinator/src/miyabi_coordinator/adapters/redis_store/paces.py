@@ -58,6 +58,9 @@ class RedisPaces(ShardBase):
             rows = await self._read(position)
             for identifier, fields in rows:
                 step = _decode(fields)
+                if step is None:
+                    position = identifier.decode()
+                    continue
                 if step.time < since:
                     return found, ""
                 if target in {"", step.target}:
@@ -85,15 +88,18 @@ def _encode(step: LimitStep) -> dict[str, str]:
     return {"time": repr(step.time), **numbers, **texts}
 
 
-def _decode(fields: dict[bytes, bytes]) -> LimitStep:
-    """Return a step of its fields."""
+def _decode(fields: dict[bytes, bytes]) -> LimitStep | None:
+    """Return a step of its fields; None for one that only a newer version understands."""
     texts = {name.decode(): value.decode() for name, value in fields.items()}
-    return LimitStep(
-        float(texts["time"]),
-        texts["target"],
-        int(texts["limit"]),
-        int(texts["previous"]),
-        LimitReason(int(texts["reason"])),
-        texts.get("agent", ""),
-        texts.get("detail", ""),
-    )
+    try:
+        return LimitStep(
+            float(texts["time"]),
+            texts["target"],
+            int(texts["limit"]),
+            int(texts["previous"]),
+            LimitReason(int(texts["reason"])),
+            texts.get("agent", ""),
+            texts.get("detail", ""),
+        )
+    except (KeyError, ValueError):
+        return None
