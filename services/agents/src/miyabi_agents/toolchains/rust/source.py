@@ -69,8 +69,7 @@ def parse(text: str) -> File | None:
     modules: list[tuple[int, str]] = []
     blocks: list[tuple[int, int]] = []
     attributes: list[str] = []
-    begin = 0
-    index = 0
+    begin = index = 0
     while index < len(found):
         while modules and modules[-1][0] < index:
             modules.pop()
