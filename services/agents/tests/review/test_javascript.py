@@ -81,7 +81,24 @@ async def test_a_repository_s_own_options_decide(workshop: Any) -> None:
     if fetched(result, "eslint", "tsc"):
         assert found(result, "eslint") == {("a.js", 2, "no-var")}
         assert found(result, "tsc") == {("b.ts", 2, "TS6133")}
-        assert [list(run_of(result, name).notes) for name in ("eslint", "tsc")] == [[], []]
+        left_out = ["the repository's configuration leaves out b.ts"]
+        assert [list(run_of(result, name).notes) for name in ("eslint", "tsc")] == [left_out, []]
+
+
+@pytest.mark.slow("fetches eslint and tsc from the package index")
+@pytest.mark.timeout(400)
+async def test_files_that_no_rule_is_for_are_not_called_clean(workshop: Any) -> None:
+    """Where the repository's own eslint looks at no changed file, it was not run, and says why: nothing was found in none."""
+    needs = {**json.loads(MANIFEST), "devDependencies": {"eslint": "9.39.5"}}
+    rules = 'export default [{ rules: { "no-var": "error" } }];\n'
+    files = {"package.json": json.dumps(needs), "a.test.js": TEST, "b.ts": "export {};\n", "eslint.config.js": rules}
+    base_has(workshop, files)
+    open_pull(workshop, lambda path: (path / "b.ts").write_text("export {};\nexport var b = 1;\n"))
+    result = await review(workshop)
+    if fetched(result, "tsc"):
+        run = run_of(result, "eslint")
+        why = "not run: the repository's configuration leaves out what is changed"
+        assert (run.completed, run.not_applicable, list(run.notes)) == (False, True, [why])
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ PRINTED: dict[str, tuple[Linter, Said, list[tuple[str, int, str, int]]]] = {
             1,
             "web",
         ),
-        [("web/a.js", 3, "no-undef", 10)],
+        [("web/a.js", 3, "no-undef", 10), ("web/a.js", 0, "left-out", 0)],
     ),
     "tsc": (
         Tsc(),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from miyabi_agents.analysers.base import HIGH, LOW, MEDIUM, AnalyserError, RawFinding
 from miyabi_agents.analysers.languages import suffix_of
-from miyabi_agents.analysers.native.linter import Lint, Said, in_project, in_repository, keys_of
+from miyabi_agents.analysers.native.linter import LEFT_OUT, Lint, Said, in_project, in_repository, keys_of
 from miyabi_agents.analysers.reports import json_of
 from miyabi_agents.toolchains.port import Environment, Project
 
@@ -27,6 +27,8 @@ TYPE_POINTS = 30
 _ESLINT_OPTIONS = ("--format", "json", "--no-inline-config", "--no-error-on-unmatched-pattern")
 #: Files that only a repository's own eslint reads, with the plugin for them.
 _COMPONENTS = frozenset({".vue", ".svelte"})
+#: How eslint says that its configuration leaves a file out.
+_IGNORED = "File ignored"
 #: Options of tsc, and those where a project says none.
 _TSC_OPTIONS = ("--noEmit", "--pretty", "false", "--incremental", "false")
 _TSC_DEFAULT = (
@@ -87,7 +89,9 @@ class Eslint:
             path = in_repository(file["filePath"], said)
             for entry in file["messages"]:
                 if entry.get("ruleId") is None and not entry.get("fatal"):
-                    continue  # A file that its configuration leaves out: base's own choice.
+                    if str(entry.get("message")).startswith(_IGNORED):
+                        found.append(RawFinding(LEFT_OUT, path, 0, LOW, 0, entry["message"]))
+                    continue
                 severity, points = (HIGH, 20) if entry.get("fatal") else _ESLINT[entry["severity"]]
                 rule = entry.get("ruleId") or "syntax"
                 found.append(RawFinding(rule, path, entry.get("line") or 0, severity, points, entry["message"]))

@@ -36,6 +36,10 @@ class Said:
     folder: str  #: of the project, relative to the checkout; `.` for the repository itself
 
 
+#: Rule of what stands for a file that a tool was given, and by its configuration did not look at.
+LEFT_OUT = "left-out"
+
+
 class Linter(Protocol):
     """One tool of a toolchain."""
 
@@ -49,7 +53,7 @@ class Linter(Protocol):
         """Return what is to be run for some changed files of the repository; a sentence says why nothing is."""
 
     def read(self, said: Said) -> list[RawFinding]:
-        """Return the findings, in whatever file.
+        """Return the findings, in whatever file; one of the rule `LEFT_OUT` for each that was not looked at.
 
         Raises:
             AnalyserError: it came to no verdict.

@@ -19,7 +19,7 @@ from miyabi_agents.analysers.known import without_known
 from miyabi_agents.analysers.languages import suffix_of
 from miyabi_agents.analysers.native.go import GoVet, Staticcheck
 from miyabi_agents.analysers.native.javascript import TSCONFIG, Eslint, Tsc
-from miyabi_agents.analysers.native.linter import Lint, Linter, Said
+from miyabi_agents.analysers.native.linter import LEFT_OUT, Lint, Linter, Said
 from miyabi_agents.analysers.native.own import OwnTools
 from miyabi_agents.analysers.native.rust import Clippy
 from miyabi_agents.analysers.suite import Found, on_changed_lines
@@ -34,6 +34,7 @@ from miyabi_agents.verification.laying import lay
 from miyabi_agents.workspace import linkfree
 from miyabi_agents.workspace.commit_files import CommitFiles
 from miyabi_core.proto_time import to_duration
+from miyabi_core.text import enumerated
 
 #: All of them, in the order in which they are listed.
 LINTERS: tuple[Linter, ...] = (GoVet(), Staticcheck(), Clippy(), Eslint(), Tsc())
@@ -200,7 +201,15 @@ class _Place:
             run.notes.extend([job.note] if job.note else [])
             commands = (job.command, self.after), (job.command if job.before is None else job.before, self.before)
             after, before = await asyncio.gather(*(self._said(linter, job, *one) for one in commands))
-            found = [(linter.name, entry) for entry in without_known(after, before) if entry.path in self.subject.lines]
+            left_out = sorted({entry.path for entry in after if entry.rule == LEFT_OUT} & set(files))
+            if len(left_out) == len(files):
+                _not_run(linted, [linter], files, "the repository's configuration leaves out what is changed")
+                return
+            run.notes.extend(
+                [f"the repository's configuration leaves out {enumerated(left_out, 5)}"] if left_out else []
+            )
+            new = [entry for entry in without_known(after, before) if entry.rule != LEFT_OUT]
+            found = [(linter.name, entry) for entry in new if entry.path in self.subject.lines]
             linted.findings += on_changed_lines(found, self.subject)
             run.completed = True
         except (EnvironmentBuildError, ToolchainMissingError) as error:
