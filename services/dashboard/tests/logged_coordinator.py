@@ -28,6 +28,8 @@ class LoggedCoordinator(CoordinatorServiceServicer):
         self.ends_streams = 0
         #: Seconds that the newest reader of a log has allowed for it.
         self.allowed = 0.0
+        #: The same of the newest reader of a batch with its runs.
+        self.allowed_batch = 0.0
         self._grown = asyncio.Condition()
 
     async def append(self, events: Iterable[event_pb2.BatchEvent]) -> None:
@@ -38,7 +40,7 @@ class LoggedCoordinator(CoordinatorServiceServicer):
 
     async def GetBatch(self, request: pb.GetBatchRequest, context: Any) -> pb.GetBatchResponse:
         """Return a batch's name and its newest sequence."""
-        del context
+        self.allowed_batch = context.time_remaining()
         log = self._log(request.name)
         return pb.GetBatchResponse(batch=batch_pb2.Batch(name=request.name, last_sequence=log[-1].sequence))
 

@@ -20,7 +20,7 @@ from miyabi_dashboard.monitor.reporting.of_period import Periods, ended_batches,
 from miyabi_dashboard.monitor.storing import MeasurementStore
 from miyabi_dashboard.monitor.storing.buckets import MOST_EXAMPLES
 from miyabi_dashboard.reads.batch_log import logged
-from miyabi_dashboard.upstream import CALL_SECONDS, Upstream
+from miyabi_dashboard.upstream import CALL_SECONDS, WHOLE_SECONDS, Upstream
 
 #: Analysed batches in memory: those that a period's report looks at, and some that people look at.
 MOST_ANALYSED = 16
@@ -108,7 +108,7 @@ class Reports:
     async def _measured(self, name: str, issue: int) -> Measured:
         """Return a batch's measurements; those of a log that has not grown are computed once."""
         wanted = coordinator_pb.GetBatchRequest(name=name)
-        last = (await self._upstream.stub.GetBatch(wanted, timeout=CALL_SECONDS)).batch.last_sequence
+        last = (await self._upstream.stub.GetBatch(wanted, timeout=WHOLE_SECONDS)).batch.last_sequence
         key = (name, last, issue)
         if key not in self._analysed:
             events = await self._log(name, last)
