@@ -49,6 +49,13 @@ function passed(what: Json): Said["tone"] {
   return what["passed"] === true ? "good" : "bad";
 }
 
+/** A review without a verdict has no score, and none is shown. */
+function reviewed(what: Json): Pick<Said, "text" | "tone"> {
+  if (what["not_analysed"] === true) return say("review.notAnalysed");
+  if (what["incomplete"] === true) return say("review.incomplete", {}, "bad");
+  return say("said.review", { score: number(what["score"]), n: objects(what["findings"]).length }, passed(what));
+}
+
 function fromOutside(_what: Json, event: Json): Pick<Said, "text" | "tone"> {
   return { text: [text(event["agent_id"]), text(event["event_type"]), text(event["message"])].filter(Boolean).join(" · "), tone: "" };
 }
@@ -63,7 +70,7 @@ const WORDS: Record<string, Words> = {
   plan_recorded: (what) => say("said.plan", { n: objects(what["tasks"]).length }),
   change_recorded: (what) => say("said.change", { files: list(what["files"]).length, plus: number(what["additions"]), minus: number(what["deletions"]) }),
   verification_recorded: (what) => say("said.tests", { failed: number(what["failed_before"]), passed: number(what["passed_after"]), broken: number(what["broken"]) }, passed(what)),
-  review_recorded: (what) => say("said.review", { score: number(what["score"]), n: objects(what["findings"]).length }, passed(what)),
+  review_recorded: reviewed,
   documentation_recorded: (what) => ({ text: text(what["summary"]), tone: "" }),
   pull_request_recorded: (what) => ({ text: what["dry_run"] === true ? t("issue.dryRun") : text(what["url"]), tone: "good" }),
   tool_invocation: (what) => ({
