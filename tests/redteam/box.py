@@ -1,6 +1,6 @@
 """Runs one program in the sandbox and prints the result as JSON; a process of its own, so that it may be another user's.
 
-box.py FOLDER PROGRAM WORLD [SOCKET]     with SOCKET the sandbox is that of a container, listening there
+box.py FOLDER PROGRAM[:PART…] WORLD [SOCKET]     with SOCKET the sandbox is that of a container, listening there
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ async def main() -> None:
     sandbox = ContainerSandbox(Path(socket[0])) if socket else ProcessSandbox()
     found = json.loads(Path(world).read_text())
     job = SandboxJob(
-        [sys.executable, "-c", Path(program).read_text(), json.dumps({**found, "agent": os.getpid()})],
+        [sys.executable, "-c", "".join(Path(part).read_text() for part in program.split(os.pathsep)), json.dumps({**found, "agent": os.getpid()})],
         Path(folder), writable=[Path(folder)], readable=[Path(sys.prefix), Path(sys.base_prefix)],
         limits=SandboxLimits(wall=_WALL),
     )  # fmt: skip

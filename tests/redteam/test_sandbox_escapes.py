@@ -24,7 +24,8 @@ WITHOUT_NAMESPACES = {
 async def answer(user: str, world: World, *socket: str) -> Mapping[str, Any]:
     """Run the hostile program by a process that holds the key, as an agent does; returns the sandbox's result."""
     python, more = interpreter(user)
-    command = [*python, str(BOX), str(world.tree), str(BOX.with_name("hostile.py")), str(world.file), *socket]
+    program = os.pathsep.join(str(BOX.with_name(name)) for name in ("hostile.py", "hostile_networks.py"))
+    command = [*python, str(BOX), str(world.tree), program, str(world.file), *socket]
     environment = {**os.environ, **more, "ANTHROPIC_API_KEY": world.key, "HOME": str(world.folder)}
     process = await asyncio.create_subprocess_exec(
         *command, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
