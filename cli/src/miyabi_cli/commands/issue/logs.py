@@ -82,7 +82,7 @@ def logs(
         last = await _print_there(client, found, after, wanted, show=show, tail=tail)
         if follow:
             events = client.watch(found, after=max(last, after), committed_only=not steps)
-            await _print_coming(runtime, found, events, wanted, show=show, last=last)
+            await _print_coming(runtime, f"{found} {issue or ''}".strip(), events, wanted, show=show, last=last)
         return 0
 
     talk(main)
@@ -90,7 +90,7 @@ def logs(
 
 async def _print_coming(
     runtime: Runtime,
-    name: str,
+    log: str,
     events: AsyncIterator[BatchEvent],
     wanted: Wanted,
     *,
@@ -104,7 +104,7 @@ async def _print_coming(
             if wanted(event):
                 show(event)
     finally:
-        where = shown(Untrusted(f"miyabi logs {name}"), style="dim")
+        where = shown(Untrusted(f"miyabi logs {log}"), style="dim")
         say(runtime.errors, ours("go on with: ", style="dim"), where, ours(" --after {} -f", last, style="dim"))
 
 
