@@ -134,7 +134,7 @@ async def test_stream_that_ends_before_its_batch_is_an_error() -> None:
         (["submit", "a/b", "--issues", "seven"], "--issues"),
         (["submit", "a/b"], "issue_numbers"),
         (["submit", "a/b", "--issues", "7", "--concurrency", "-1"], "concurrency"),
-        (["submit", "a/b", "--issues", "1-10001"], "issue_numbers"),
+        (["submit", "a/b", "--issues", "1-10001"], "--issues"),
         (["submit", "a/b", "--issues", "7", "--request-id", "x"], "request_id"),
         (["submit", "a/b", "--issues", "7", "--pipeline", "magic"], "--pipeline"),
         (["watch", "nonsense"], "BATCH"),

@@ -43,7 +43,7 @@ async def test_each_event_is_a_line() -> None:
     printed = await lines()
     assert [line.split()[0] for line in printed] == ["1", "2", "3", "4", "5"]
     assert printed[2] == "    3 2026-01-01 00:00:00.000 #8 verify git.push 2.00 s: main: refused"
-    assert "batch accepted: a/b, 1 issues" in printed[0]
+    assert "batch accepted: a/b, issues: 1" in printed[0]
 
 
 @pytest.mark.parametrize(

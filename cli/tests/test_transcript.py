@@ -72,8 +72,8 @@ async def test_every_call_is_shown() -> None:
         "begins with 3 messages of call 2",
         "error: the connection broke",
         "left out: Much.",
-        "3 calls, 1 without a whole answer, $0.0375",
-        "4 older calls were removed",
+        "calls: 3, without a whole answer: 1, $0.0375",
+        "newer ones took their room: 4",
     ):
         assert words in output
     assert "\x1b" not in output

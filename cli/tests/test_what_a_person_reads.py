@@ -188,7 +188,7 @@ def test_show_names_each_gap_of_what_was_measured() -> None:
     for words in (
         CAUSE, "The remedy.", "blocked after", "needs a socket", "… 8 lines more", "3 tests more are not listed",
         "missing on that machine: landlock", "The coverage gate failed.", "the begin of the output was not kept", "t::old (not declared",
-        "Models do not see comments 2 to 90 of 120.", "60 files", "and 10 files more", "verify-2", "no room on the disk",
+        "Models do not see comments 2 to 90 of 120.", "files: 60", "and 10 files more", "verify-2", "no room on the disk",
     ):  # fmt: skip
         assert words in text, text
 

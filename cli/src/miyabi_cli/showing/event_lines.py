@@ -50,7 +50,7 @@ def words_of(event: BatchEvent) -> str:
 def _accepted(event: BatchEvent) -> str:
     spec = event.batch_accepted.batch.spec
     mark = " (simulated)" if event.batch_accepted.batch.simulated else ""
-    return f"batch accepted: {spec.repository}, {len(spec.issue_numbers)} issues, by {event.actor}{mark}"
+    return f"batch accepted: {spec.repository}, issues: {len(spec.issue_numbers)}, by {event.actor}{mark}"
 
 
 def _batch_state(event: BatchEvent) -> str:
@@ -158,7 +158,7 @@ _WORDS: dict[str, Callable[[BatchEvent], str]] = {
     "task_state_changed": _task_state,
     "tasks_added": _tasks,
     "triage_recorded": lambda event: f"labels: {', '.join(event.triage_recorded.labels) or 'none'}",
-    "plan_recorded": lambda event: f"plan of {len(event.plan_recorded.tasks)} steps",
+    "plan_recorded": lambda event: f"plan, steps: {len(event.plan_recorded.tasks)}",
     "change_recorded": lambda event: (
         f"change: +{event.change_recorded.additions} -{event.change_recorded.deletions} in "
         f"{', '.join(event.change_recorded.files)}"

@@ -34,7 +34,7 @@ def show_run(console: Console, run: IssueRun) -> None:
         _task(console, task, of_the_run=run.failure_message)
     _found(console, run)
     spent = run.spent
-    field(console, ours("cost"), ours("${:.4f} in {} calls", spent.cost_usd_micros / USD_MICROS, spent.calls))
+    field(console, ours("cost"), ours("${:.4f}, calls: {}", spent.cost_usd_micros / USD_MICROS, spent.calls))
 
 
 def _order(console: Console, run: IssueRun) -> None:
@@ -101,14 +101,14 @@ def _triage(console: Console, triage: TriageResult) -> None:
 def _plan(console: Console, plan: PlanResult) -> None:
     """Print the steps of the plan."""
     how = ours(", by rules, without a model") if plan.by_rules else ours("")
-    field(console, ours("plan"), joined(ours("{} steps", len(plan.tasks)), how))
+    field(console, ours("plan"), joined(ours("steps: {}", len(plan.tasks)), how))
     for step in plan.tasks:
         say(console, ours("    - "), shown(Untrusted(step.title)))
 
 
 def _change(console: Console, change: ChangeSet) -> None:
     """Print the files of the change, and which tests it edits on purpose."""
-    numbers = ours("{} files, +{} -{}", len(change.files), change.additions, change.deletions)
+    numbers = ours("files: {}, +{} -{}", len(change.files), change.additions, change.deletions)
     field(console, ours("change"), numbers)
     named, rest = first(change.files, MOST_FILES)
     for file in named:

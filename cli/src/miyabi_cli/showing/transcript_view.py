@@ -46,9 +46,9 @@ def show_sum(console: Console, calls: Iterable[ModelCall], *, gone: int) -> None
     there = list(calls)
     cost = sum(call.usage.cost_usd_micros for call in there) / USD_MICROS
     failed = sum(bool(call.error) for call in there)
-    say(console, ours("{} calls, {} without a whole answer, ${:.4f}", len(there), failed, cost))
+    say(console, ours("calls: {}, without a whole answer: {}, ${:.4f}", len(there), failed, cost))
     if gone:
-        say(console, ours("{} older calls were removed: newer ones took their room", gone, style="yellow"))
+        say(console, ours("older calls that were removed, since newer ones took their room: {}", gone, style="yellow"))
 
 
 def _field(console: Console, name: TerminalText, value: TerminalText) -> None:

@@ -188,7 +188,7 @@ class LogView:
         if payload == "batch_accepted":
             spec, simulated = event.batch_accepted.batch.spec, event.batch_accepted.batch.simulated
             words = (
-                f"accepted: {spec.repository}, {len(spec.issue_numbers)} issues{' (simulated)' if simulated else ''}"
+                f"accepted: {spec.repository}, issues: {len(spec.issue_numbers)}{' (simulated)' if simulated else ''}"
             )
             self._line(event, words)
             for heading in event.batch_accepted.issues:

@@ -88,7 +88,7 @@ async def _coordinator(runtime: Runtime) -> Finding:
         return Finding(
             "coordinator", good=False, detail=f"{target} does not answer; `miyabi up` starts one", required=False
         )
-    return Finding("coordinator", good=True, detail=f"{target}, {len(answer.agents)} agents attached", required=False)
+    return Finding("coordinator", good=True, detail=f"{target}, agents attached: {len(answer.agents)}", required=False)
 
 
 #: Every look, in the order in which they are shown.
