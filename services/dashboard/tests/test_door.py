@@ -70,6 +70,16 @@ async def test_programs_read_and_report_by_role(guarded: Guarded) -> None:
     }  # fmt: skip
 
 
+async def test_nobody_takes_the_place_of_anothers_event(guarded: Guarded) -> None:
+    """The same ids of two identities are two events: who guesses them does not keep the other's out."""
+    answers = []
+    for name in ("submitter", "agent", "agent"):
+        async with guarded.session(name) as http:
+            answer = await http.post("/api/agent-event", json={**EVENT, "eventId": "build-17"})
+            answers.append((await answer.json())["repeated"])
+    assert answers == [False, False, True]
+
+
 @pytest.mark.parametrize("path", ["/api/batches", "/api/agents", "/api/performance", "/metrics", "/ws", "/nonsense"])
 async def test_nothing_is_read_without_a_token(path: str, guarded: Guarded) -> None:
     """Whatever is not named as open is closed, with the reason."""

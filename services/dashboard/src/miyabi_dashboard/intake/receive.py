@@ -99,7 +99,9 @@ class Receiver:
     async def _take(self, events: list[dict[str, Any]]) -> list[Stored]:
         """Store events, then show those that are new."""
         # A failure is told when all have come to their end: what was stored is shown all the same.
-        stored = await asyncio.gather(*map(self._store.append, events), return_exceptions=True)
+        caller = current_identity().name if self._knows_callers else ""
+        taking = (self._store.append(event, caller=caller) for event in events)
+        stored = await asyncio.gather(*taking, return_exceptions=True)
         new = [
             # Ours last: what comes from outside is never taken for it, whatever else it has to say.
             {**event, "id": one.id, "source": "external"}

@@ -126,14 +126,18 @@ class IntakeStore:
             else:
                 answer.set_exception(UnavailableError("the state store did not answer", reason="STORE_UNAVAILABLE"))
 
-    async def append(self, event: dict[str, Any]) -> Stored:
+    async def append(self, event: dict[str, Any], *, caller: str) -> Stored:
         """Store an event; one whose sender sent it before, by `eventId`, is not stored again.
+
+        Args:
+            event: As it was checked.
+            caller: Identity that sent it: what others call their events is nothing to it. Empty where identity is off.
 
         Raises:
             UnavailableError: the store did not take it.
         """
         answer: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
-        self._waiting.append((orjson.dumps(event), _known_key(event), answer))
+        self._waiting.append((orjson.dumps(event), _known_key(event, caller), answer))
         self._filled.set()
         stored = await answer
         if stored.repeated:
@@ -174,11 +178,11 @@ class IntakeStore:
         return list(found)
 
 
-def _known_key(event: dict[str, Any]) -> str:
+def _known_key(event: dict[str, Any], caller: str) -> str:
     """Return the key of a sender's own id, which is told from others' of the same name; empty where it gave none."""
     if not (identifier := event.get("eventId")):
         return ""
-    return KNOWN_PREFIX + hashlib.sha256(f"{event['agentId']}\0{identifier}".encode()).hexdigest()
+    return KNOWN_PREFIX + hashlib.sha256(f"{caller}\0{event['agentId']}\0{identifier}".encode()).hexdigest()
 
 
 def _shown(found: Sequence[tuple[bytes, dict[bytes, bytes]]]) -> list[tuple[str, dict[str, Any] | None]]:

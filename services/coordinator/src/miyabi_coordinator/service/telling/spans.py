@@ -5,15 +5,15 @@ Agents record what they do below the span of their lease, so nothing is without 
 
 from __future__ import annotations
 
-from miyabi_coordinator.models.enums import FailureReason, RunState, TaskState
+from miyabi_coordinator.models.enums import RunState, TaskState
 from miyabi_coordinator.models.facts import IssueFinished, TaskChanged
 from miyabi_coordinator.models.run import Run, Task
 from miyabi_coordinator.ports.store import Commit
 from miyabi_core.ids import time_of
 from miyabi_core.telemetry import NamedSpan, Recording, record, traceparent_of
 
-#: States of a run that did not fail.
-_FINE = frozenset({RunState.SUCCEEDED})
+#: States of a task whose attempt failed.
+_FAILED = frozenset({TaskState.FAILED, TaskState.BACKOFF})
 
 
 def trace_of(run: Run) -> NamedSpan:
@@ -73,7 +73,8 @@ def _record_attempt(run: Run, task: Task, *, now: float) -> None:
         start=task.started,
         end=now,
         parent=trace_of(run),
-        failed=task.reason.name if task.reason is not FailureReason.NONE else "",
+        # A lease that was handed back, or ran out, keeps the reason of an earlier attempt.
+        failed=task.reason.name if task.state in _FAILED else "",
         attributes={**_of_task(run, task), "miyabi.agent": task.agent, "miyabi.state": task.state.name},
     )
 
@@ -86,7 +87,7 @@ def _record_run(run: Run, *, caused_by: str, now: float) -> None:
         start=time_of(run.batch),
         end=run.ended or now,
         caused_by=caused_by,
-        failed="" if run.state in _FINE else run.reason.name,
+        failed=run.reason.name if run.state is RunState.FAILED else "",
         attributes={
             "miyabi.batch": f"batches/{run.batch}",
             "miyabi.issue.number": run.issue,

@@ -43,7 +43,8 @@ class Reports:
         self._gateway = gateway
         self._periods = Periods(store)
         self._clock = clock
-        self._analysed: dict[tuple[str, int, int], Measured] = {}
+        #: By batch and issue: the sequence that was looked at last, and what it came to. Of older ones nothing is kept.
+        self._analysed: dict[tuple[str, int], tuple[int, Measured]] = {}
         #: Answers by what they were made of, which is kept with them so that its id is nobody else's.
         self._told: dict[tuple[int, Asked, int], tuple[Measured, pb.GetPerformanceReportResponse]] = {}
         # Held while a log is read, on purpose: a hundred pages that ask at once cause one analysis.
@@ -109,14 +110,16 @@ class Reports:
         """Return a batch's measurements; those of a log that has not grown are computed once."""
         wanted = coordinator_pb.GetBatchRequest(name=name)
         last = (await self._upstream.stub.GetBatch(wanted, timeout=WHOLE_SECONDS)).batch.last_sequence
-        key = (name, last, issue)
-        if key not in self._analysed:
+        key = (name, issue)
+        if key not in self._analysed or self._analysed[key][0] != last:
+            _, old = self._analysed.pop(key, (0, None))
+            self._told = {asked: kept for asked, kept in self._told.items() if kept[0] is not old}
             events = await self._log(name, last)
             slots = await self._slots()
-            self._analysed[key] = await asyncio.to_thread(measured, events, issue=issue, slots=slots)
+            self._analysed[key] = (last, await asyncio.to_thread(measured, events, issue=issue, slots=slots))
             while len(self._analysed) > MOST_ANALYSED:
                 del self._analysed[next(iter(self._analysed))]
-        return self._analysed[key]
+        return self._analysed[key][1]
 
     async def _log(self, name: str, last: int) -> list[BatchEvent]:
         """Return the committed events of a batch, up to one that is there."""
