@@ -10,42 +10,42 @@ from importlib import import_module
 from inspect import signature
 from pathlib import Path
 
-from benchmarks.report import Options, Row
+from benchmarks.measuring.report import Options, Row
 from miyabi_core.logging import configure_logging
 
 #: Module of each row, imported when it is measured: a row may lean on packages that the others do not need.
 MODULES = {
     "1": "intake",
-    "2": "makespan",
-    "3": "fetching",
+    "2": "handing_out.makespan",
+    "3": "github.fetching",
     "4": "talking.first_text",
     "5": "talking.reuse",
-    "6": "makespan",
+    "6": "handing_out.makespan",
     "7": "page.first_load",
-    "8": "eviction",
-    "9.1": "limits",
+    "8": "github.eviction",
+    "9.1": "github.limits",
     "9.2": "page.views",
     "10.1": "talking.tests_at_once",
     "10.4": "monitor.finding",
     "10.4b": "feedback.rows",
     "10.2": "review.at_once",
-    "dispatch": "dispatch",
-    "fairness": "fairness",
+    "dispatch": "handing_out.dispatch",
+    "fairness": "handing_out.fairness",
     "fanout": "page.fanout",
     "graph": "page.views",
     "grouping": "grouping",
-    "identity": "identity",
+    "identity": "handing_out.identity",
     "localise": "localise.rows",
-    "memory": "memory",
+    "memory": "handing_out.memory",
     "prefix": "prefix.rows",
     "monitor": "monitor.cost",
-    "queue": "queue",
+    "queue": "handing_out.queue",
     "review": "review.rows",
     "sandbox": "sandbox_start",
-    "scale": "scale",
+    "scale": "handing_out.scale",
     "startup": "startup",
     "sketch": "monitor.sketch",
-    "watch": "watch",
+    "watch": "handing_out.watch",
 }
 
 

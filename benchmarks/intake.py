@@ -14,7 +14,7 @@ from pathlib import Path
 import aiohttp
 from pydantic import SecretStr
 
-from benchmarks.report import Row, percentile
+from benchmarks.measuring.report import Row, percentile
 from miyabi_core.store.valkey import EmbeddedValkey
 from miyabi_dashboard.app import running
 from miyabi_dashboard.settings import DashboardSettings

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from benchmarks.report import Row
+from benchmarks.measuring.report import Row
 from miyabi_agents.sandbox.cost import start_cost
 
 #: Starts of each kind, by turns.

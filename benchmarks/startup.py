@@ -9,7 +9,7 @@ import statistics
 import sys
 from collections.abc import AsyncIterator, Sequence
 
-from benchmarks.report import Options, Row
+from benchmarks.measuring.report import Options, Row
 
 #: Runs of a case for each repeat: the median of fifteen moves little on a busy machine.
 RUNS = 5

@@ -17,8 +17,8 @@ from typing import Any
 
 import httpx2
 
-from benchmarks.report import Options, Row
-from benchmarks.stack import COORDINATOR, BenchStack, bench_stack
+from benchmarks.measuring.report import Options, Row
+from benchmarks.measuring.stack import COORDINATOR, BenchStack, bench_stack
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.coordinator_service_pb2_grpc import CoordinatorServiceStub
 from miyabi.coordinator.v1.limits_pb2 import LimitReason

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 from benchmarks.grouping.planted import REPORTS, fits, templated
-from benchmarks.report import Options, Row
+from benchmarks.measuring.report import Options, Row
 from miyabi_coordinator.decide import duplicates_of
 from miyabi_coordinator.decide.ordering import shares_of
 from miyabi_coordinator.models import IssueFacts, Run, RunState

@@ -19,7 +19,7 @@ from benchmarks.localise.fixes import read_fixes
 from benchmarks.localise.issues import read_cases
 from benchmarks.localise.measuring import DEPTH, Indexing, Measured, Reader, index_twice, measure
 from benchmarks.localise.sources import source_of
-from benchmarks.report import Row, percentile
+from benchmarks.measuring.report import Row, percentile
 
 #: Goals: shares of issues with a touched file within the first 1, 3, 5 and 10, in percent.
 GOALS = {"acc@1": 68.0, "acc@3": 84.0, "acc@5": 88.0, "recall@10": 92.0}

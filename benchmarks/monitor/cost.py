@@ -11,8 +11,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measures import cpu_seconds, rss_mib
-from benchmarks.report import Row
+from benchmarks.measuring.measures import cpu_seconds, rss_mib
+from benchmarks.measuring.report import Row
 from miyabi.common.v1.task_kind_pb2 import TaskKind
 from miyabi.common.v1.usage_pb2 import Usage
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb

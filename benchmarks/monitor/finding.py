@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.feedback.rows import feedback_rows
+from benchmarks.measuring.report import Options, Row
+from benchmarks.measuring.stack import COORDINATOR, BenchStack, bench_stack
 from benchmarks.monitor.agent import MODEL, MODEL_SECONDS, TOOL, TOOL_SECONDS
-from benchmarks.report import Options, Row
-from benchmarks.stack import COORDINATOR, BenchStack, bench_stack
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.coordinator_service_pb2_grpc import CoordinatorServiceStub
 from miyabi.coordinator.v1.state_pb2 import PIPELINE_TRIAGE

@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable
 
-from benchmarks.report import Row
+from benchmarks.measuring.report import Row
 from miyabi_dashboard.monitor.sketches import ACCURACY, Sketch
 
 #: Durations of each kind of distribution.

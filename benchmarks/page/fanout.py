@@ -13,9 +13,9 @@ from typing import Any
 
 import aiohttp
 
-from benchmarks.measures import CpuMeter, rss_mib
-from benchmarks.report import Options, Row
-from benchmarks.stack import bench_stack
+from benchmarks.measuring.measures import CpuMeter, rss_mib
+from benchmarks.measuring.report import Options, Row
+from benchmarks.measuring.stack import bench_stack
 
 #: Clients, in so many processes: one would be busier than the server.
 CLIENTS, PROCESSES = 1000, 4

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import aiohttp
 
-from benchmarks.report import Row
-from benchmarks.simulated_github import write_seed
+from benchmarks.github.simulated_github import write_seed
+from benchmarks.measuring.report import Row
 from miyabi_cli.settings import CliSettings
 from miyabi_cli.stack.local import LocalStack, StackOptions, local_stack
 from miyabi_cli.stack.ports import any_ports

@@ -13,9 +13,9 @@ from typing import Any
 
 import aiohttp
 
+from benchmarks.measuring.report import Row, percentile
+from benchmarks.measuring.stack import BenchStack, bench_stack
 from benchmarks.page.looking import counted, following, handed_over
-from benchmarks.report import Row, percentile
-from benchmarks.stack import BenchStack, bench_stack
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 
 #: Pages that look at once, and how often something changes.

@@ -15,8 +15,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from benchmarks.measuring.report import Row
 from benchmarks.prefix.surroundings import Surroundings, open_surroundings
-from benchmarks.report import Row
 from miyabi_agents.agents.documenter import DocumenterAgent
 from miyabi_agents.agents.implementer import ImplementerAgent
 from miyabi_agents.agents.planner import PlannerAgent

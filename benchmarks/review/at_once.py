@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 
-from benchmarks.report import Row
+from benchmarks.measuring.report import Row
 from benchmarks.review.looking import reviewed, written
 from benchmarks.review.planted import planted
 from miyabi_agents.analysers.suite import ALL

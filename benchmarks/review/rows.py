@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from benchmarks.report import Row
+from benchmarks.measuring.report import Row
 from benchmarks.review.honest import Honest, honest
 from benchmarks.review.looking import reviewed, written
 from benchmarks.review.planted import Planted, clean, planted

@@ -12,8 +12,8 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
-from benchmarks.measures import CpuMeter
-from benchmarks.report import percentile
+from benchmarks.measuring.measures import CpuMeter
+from benchmarks.measuring.report import percentile
 from benchmarks.stand_ins.payload import payload_of
 from miyabi.common.v1.problem_pb2 import ProblemKind
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.report import Row, percentile
-from benchmarks.stack import COORDINATOR, BenchStack, bench_stack
+from benchmarks.measuring.report import Row, percentile
+from benchmarks.measuring.stack import COORDINATOR, BenchStack, bench_stack
 from benchmarks.talking.model import noted
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.coordinator_service_pb2_grpc import CoordinatorServiceStub

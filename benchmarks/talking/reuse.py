@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from benchmarks.report import Row
-from benchmarks.stack import BenchStack, bench_stack
+from benchmarks.measuring.report import Row
+from benchmarks.measuring.stack import BenchStack, bench_stack
 from benchmarks.talking.model import noted
 from miyabi.common.v1.usage_pb2 import Budget
 from miyabi.coordinator.v1.dispatch_service_pb2 import LeaseReference, Progress

@@ -15,8 +15,8 @@ from typing import Any
 import yaml
 from pydantic import SecretStr
 
-from benchmarks.report import Options, Row
-from benchmarks.stack import BenchStack, bench_stack
+from benchmarks.measuring.report import Options, Row
+from benchmarks.measuring.stack import BenchStack, bench_stack
 from miyabi.common.v1.usage_pb2 import Budget
 from miyabi.coordinator.v1.dispatch_service_pb2 import Lease, LeaseReference, Progress, TaskInputs
 from miyabi.coordinator.v1.result_pb2 import PlannedTask, PlanResult

@@ -11,7 +11,7 @@ import pytest_asyncio
 from page_driver import PageDriver
 from playwright.async_api import Browser, CDPSession, expect
 
-from benchmarks.stack import bench_stack
+from benchmarks.measuring.stack import bench_stack
 from miyabi_coordinator.testing import REPOSITORY
 
 #: Frames in a second while one scrolls.

@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import AsyncIterator
 
-from benchmarks.report import Row
+from benchmarks.measuring.report import Row
 from miyabi_coordinator.decide import new_run
 from miyabi_coordinator.decide.outcomes import RESULT_FIELDS
 from miyabi_coordinator.models import (

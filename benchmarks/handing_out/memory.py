@@ -12,7 +12,7 @@ from typing import Any
 import redis.asyncio
 from pydantic import SecretStr
 
-from benchmarks.report import Row
+from benchmarks.measuring.report import Row
 from miyabi.common.v1.problem_pb2 import ProblemKind
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.coordinator_service_pb2_grpc import CoordinatorServiceStub

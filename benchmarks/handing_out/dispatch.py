@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measures import main_thread_seconds
+from benchmarks.measuring.measures import main_thread_seconds
+from benchmarks.measuring.profiling import profiled
+from benchmarks.measuring.report import Options, Row
+from benchmarks.measuring.stack import BenchStack, bench_stack
 from benchmarks.peers import engines
 from benchmarks.peers.engines import PeerResult
-from benchmarks.profiling import profiled
-from benchmarks.report import Options, Row
-from benchmarks.stack import BenchStack, bench_stack
 
 #: Tasks of a load, of a submit, and of the load that has one task a submit.
 TASKS, BATCH, SINGLES = 5000, 1000, 1500

@@ -14,10 +14,10 @@ from typing import Any
 
 import grpc
 
-from benchmarks.makespan import run_batch
-from benchmarks.measures import CpuMeter, rss_mib
-from benchmarks.report import Options, Row
-from benchmarks.stack import COORDINATOR, BenchStack, bench_stack
+from benchmarks.handing_out.makespan import run_batch
+from benchmarks.measuring.measures import CpuMeter, rss_mib
+from benchmarks.measuring.report import Options, Row
+from benchmarks.measuring.stack import COORDINATOR, BenchStack, bench_stack
 from miyabi.common.v1.problem_pb2 import ProblemKind
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.coordinator_service_pb2_grpc import CoordinatorServiceStub

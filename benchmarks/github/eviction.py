@@ -21,8 +21,8 @@ from pathlib import Path
 
 import redis.asyncio
 
-from benchmarks.recording import recorded
-from benchmarks.report import Row
+from benchmarks.github.recording import recorded
+from benchmarks.measuring.report import Row
 from miyabi_core.store.valkey import EmbeddedValkey
 from miyabi_github_gateway.models import Entry, Issue
 from miyabi_github_gateway.service.caching.local_cache import LocalCache

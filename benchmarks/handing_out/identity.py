@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from benchmarks.report import Options, Row, percentile
+from benchmarks.measuring.report import Options, Row, percentile
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.coordinator_service_pb2_grpc import (
     CoordinatorServiceServicer,

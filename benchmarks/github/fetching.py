@@ -19,9 +19,9 @@ import redis.asyncio
 from githubkit import GitHub
 from pydantic import SecretStr
 
-from benchmarks.measures import CpuMeter
-from benchmarks.report import Options, Row
-from benchmarks.simulated_github import GitHubProcess, github_process, write_seed
+from benchmarks.github.simulated_github import GitHubProcess, github_process, write_seed
+from benchmarks.measuring.measures import CpuMeter
+from benchmarks.measuring.report import Options, Row
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
 from miyabi.github_gateway.v1.github_gateway_service_pb2_grpc import GitHubGatewayServiceStub
 from miyabi_core.channel import open_channel

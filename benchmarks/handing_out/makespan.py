@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.report import Options, Row
-from benchmarks.stack import COORDINATOR, BenchStack, bench_stack
+from benchmarks.measuring.report import Options, Row
+from benchmarks.measuring.stack import COORDINATOR, BenchStack, bench_stack
 from miyabi.common.v1.problem_pb2 import ProblemKind
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.coordinator_service_pb2_grpc import CoordinatorServiceStub

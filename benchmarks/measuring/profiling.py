@@ -31,7 +31,7 @@ LAYERS = (
 )
 #: A frame that only the main thread's stacks have.
 _MAIN = "asyncio/runners.py"
-_REQUIREMENTS = Path(__file__).resolve().parent / "peers" / "requirements-profiler.txt"
+_REQUIREMENTS = Path(__file__).resolve().parents[1] / "peers" / "requirements-profiler.txt"
 
 
 async def profiled(pid: int, work: Callable[[], Awaitable[None]]) -> dict[str, float]:

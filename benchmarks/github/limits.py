@@ -29,7 +29,7 @@ from typing import Any
 
 import grpc
 
-from benchmarks.report import Row
+from benchmarks.measuring.report import Row
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
 from miyabi.github_gateway.v1.github_gateway_service_pb2_grpc import GitHubGatewayServiceStub
 from miyabi_cli.stack.local import wait_ready

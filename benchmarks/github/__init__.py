@@ -1,0 +1,1 @@
+"""What is asked of GitHub, and how often."""

@@ -1,0 +1,1 @@
+"""How fast and how fairly work is handed out, watched, and kept."""

@@ -1,0 +1,1 @@
+"""What rows share: clocks and memory, profiles, the form of a row, a stack to measure on."""
