@@ -14,7 +14,7 @@ import redis.asyncio
 from miyabi.coordinator.v1 import coordinator_service_pb2 as coordinator_pb
 from miyabi.dashboard.v1 import telemetry_service_pb2 as pb
 from miyabi_core.edge import strict_json
-from miyabi_core.errors import InvalidArgumentError
+from miyabi_core.errors import InvalidArgumentError, UnavailableError
 from miyabi_core.status import from_rpc_error
 from miyabi_dashboard.intake import watching
 from miyabi_dashboard.intake.store import IntakeStore
@@ -98,6 +98,8 @@ class Merged:
                 await answers.put(pb.WatchEventsResponse(events=events, cursor=cursors.pack()))
         except grpc.aio.AioRpcError as error:
             raise from_rpc_error(error) from error
+        # Nobody would hear of the coordinator any more on a stream that seems whole.
+        raise UnavailableError("the coordinator ended its stream of events", reason="SHUTTING_DOWN")
 
     async def intake(self, request: pb.WatchEventsRequest, cursors: Cursors, answers: Answers) -> None:
         """Put the intake's events into *answers*.

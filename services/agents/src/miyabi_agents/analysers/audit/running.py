@@ -109,6 +109,8 @@ async def _known(context: TaskContext, wanted: Sequence[Dependency]) -> tuple[li
             every += [await indexes.look_up(context, ecosystem, rest)] if rest else []
         except (EnvironmentBuildError, SandboxError) as error:
             notes.append(f"not run for {_named(rest)}: {shortened(str(error), 300)}")
+        except (KeyError, TypeError, IndexError, ValueError, AttributeError) as error:
+            notes.append(f"not run for {_named(rest)}: what was answered cannot be read ({type(error).__name__})")
     lost = [one for one in wanted if one.ecosystem not in asked | indexes.ECOSYSTEMS]
     if lost:
         without = "no OSV database is set" if database is None else "the OSV database has none about it"
