@@ -27,7 +27,7 @@ ISSUES, CONCURRENCY = 40, 2
 PIECES = 80
 #: Seconds between two pieces of an answer: 50 a second, what fast models write.
 PIECE_SECONDS = 0.02
-#: The first text is at the watcher this long after it left the model server, at most: the median of all issues.
+#: The first text is at the watcher this long after it left the model server, at most: of 95 issues in 100.
 GOAL_SECONDS = 0.050
 #: By how much sooner than the whole text it is there.
 GOAL_TIMES = 10.0
@@ -59,20 +59,20 @@ async def _measured(stack: BenchStack, times: Path) -> Row:
     left = {line["issue"]: line["left"] for line in await asyncio.to_thread(noted, times) if "issue" in line}
     first = [watched.first[issue] - moment for issue, moment in left.items()]
     whole = [watched.whole[issue] - moment for issue, moment in left.items()]
-    usual = statistics.median(first)
+    usual, late = statistics.median(first), percentile(first, 0.95)
     times_sooner = statistics.median(whole) / usual
     ours = {
         "first_text_p50_ms": round(usual * 1000, 1),
-        "first_text_p95_ms": round(percentile(first, 0.95) * 1000, 1),
+        "first_text_p95_ms": round(late * 1000, 1),
         "first_text_max_ms": round(max(first) * 1000, 1),
     }
     baseline = {"whole_text_p50_ms": round(statistics.median(whole) * 1000, 1), "times_sooner": round(times_sooner, 1)}
     goal = (
-        f"first text at the watcher within {GOAL_SECONDS * 1000:g} ms of leaving the model server (median), "
+        f"first text at the watcher within {GOAL_SECONDS * 1000:g} ms of leaving the model server (95th percentile), "
         f"{GOAL_TIMES:g} times sooner than the whole text"
     )
-    passed = len(left) == ISSUES and usual <= GOAL_SECONDS and times_sooner >= GOAL_TIMES
-    return Row("4", ours, baseline, usual / GOAL_SECONDS, goal, passed, len(first))
+    passed = len(left) == ISSUES and late <= GOAL_SECONDS and times_sooner >= GOAL_TIMES
+    return Row("4", ours, baseline, late / GOAL_SECONDS, goal, passed, len(first))
 
 
 async def _watch(target: str) -> _Watched:
