@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import AsyncIterator
 
@@ -31,7 +32,9 @@ async def _at_once() -> Row:
     began = time.monotonic()
     await reviewed(files, base)
     wall, slowest = time.monotonic() - began, max(alone.values())
-    # What the processors need is not known here: the sandbox's processes are children of its own starter.
-    return Row(
-        "10.2", {"seconds": round(wall, 2)}, alone, wall / slowest, f"<= {AT_ONCE}", wall <= AT_ONCE * slowest, len(ALL)
-    )
+    # An analyser works its whole time, on one processor or more: all of them need at least the sum of their times, and
+    # where that is what they wait for, no order of them is faster than the processors.
+    least = sum(alone.values()) / len(os.sched_getaffinity(0))
+    ours = {"seconds": round(wall, 2), "processors_need": round(least, 2)}
+    goal = f"<= {AT_ONCE} times the slowest, or <= what all need of the processors where that is longer"
+    return Row("10.2", ours, alone, wall / slowest, goal, wall <= max(AT_ONCE * slowest, least), len(ALL))
