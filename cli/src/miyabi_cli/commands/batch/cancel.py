@@ -8,10 +8,7 @@ import typer
 
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi_cli.asking.arguments import Batch, Json
-from miyabi_cli.client import CoordinatorClient, batch_name, talk
-from miyabi_cli.runtime import Runtime
-from miyabi_cli.showing.batch_view import show_changed
-from miyabi_core.ids import new_ulid
+from miyabi_cli.asking.changing import change_batch
 
 
 def cancel(
@@ -21,13 +18,4 @@ def cancel(
     as_json: Json = False,
 ) -> None:
     """End a batch; what leased tasks have done so far stays, pull requests too. A cancelled batch stays cancelled."""
-    name = batch_name(batch)
-
-    async def main(runtime: Runtime, client: CoordinatorClient) -> int:
-        found = await client.resolve(name)
-        request = pb.CancelBatchRequest(name=found, reason=reason, request_id=new_ulid())
-        answer = await client.ask(client.stub.CancelBatch, request)
-        show_changed(runtime, answer.batch, as_json=as_json)
-        return 0
-
-    talk(main)
+    change_batch(batch, pb.CancelBatchRequest(reason=reason), as_json=as_json)

@@ -8,12 +8,9 @@ import typer
 
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi_cli.asking.arguments import Batch, Json
+from miyabi_cli.asking.changing import change_batch
 from miyabi_cli.asking.completion import complete_issues
 from miyabi_cli.asking.request import parse_issues
-from miyabi_cli.client import CoordinatorClient, batch_name, talk
-from miyabi_cli.runtime import Runtime
-from miyabi_cli.showing.batch_view import show_changed
-from miyabi_core.ids import new_ulid
 
 
 def retry(
@@ -30,14 +27,5 @@ def retry(
     as_json: Json = False,
 ) -> None:
     """Run the failed and skipped issues of a failed batch again, from their beginning, with what they depend on."""
-    name = batch_name(batch)
     numbers = [number for part in issues or () for number in parse_issues(part, option="ISSUES")]
-
-    async def main(runtime: Runtime, client: CoordinatorClient) -> int:
-        found = await client.resolve(name)
-        request = pb.RetryBatchRequest(name=found, issue_numbers=numbers, request_id=new_ulid())
-        answer = await client.ask(client.stub.RetryBatch, request)
-        show_changed(runtime, answer.batch, as_json=as_json, then="watch")
-        return 0
-
-    talk(main)
+    change_batch(batch, pb.RetryBatchRequest(issue_numbers=numbers), as_json=as_json, then="watch")
