@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -16,10 +14,8 @@ from toy_repository import REPOSITORY
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.state_pb2 import Pipeline, RunState
 from miyabi_core.ids import new_ulid
-from miyabi_core.text import split_lines
+from scripts.docs.reference.metrics import described
 
-#: Metrics and logs by name.
-TELEMETRY = Path(__file__).parents[2] / "docs/telemetry.md"
 #: What each kind of task is shown as.
 TASKS = {f"task {kind}" for kind in ("TRIAGE", "PLAN", "IMPLEMENT", "VERIFY", "REVIEW", "DOCUMENT", "PULL_REQUEST")}
 
@@ -74,17 +70,11 @@ def test_every_hop_is_in_the_trace(received: Received) -> None:
     assert all(span.attributes["gen_ai.usage.input_tokens"] > 0 for span in chats)
 
 
-def documented() -> set[str]:
-    """Return the metrics that the first columns of the documentation's tables name."""
-    rows = [line.split("|")[1] for line in split_lines(TELEMETRY.read_text(encoding="utf-8")) if line.startswith("| `")]
-    return {name for row in rows for name in re.findall(r"`([a-z0-9_]+)`", row)}
-
-
 def test_the_documentation_lists_what_is_exported(received: Received) -> None:
     """Each metric that a service exports is in the documentation by its name, and each one there is exported."""
     assert set(received.metrics) == {
         "miyabi-coordinator", "miyabi-agents", "miyabi-github-gateway", "miyabi-dashboard",
     }  # fmt: skip
-    exported = set().union(*received.metrics.values())
-    differences = {"only exported": sorted(exported - documented()), "only listed": sorted(documented() - exported)}
+    exported, listed = set().union(*received.metrics.values()), {name for name, *_ in described()}
+    differences = {"only exported": sorted(exported - listed), "only listed": sorted(listed - exported)}
     assert differences == {"only exported": [], "only listed": []}, json.dumps(differences, indent=1)

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
-from miyabi_core.text import split_lines
 from scripts.bootstrap.go_programs import PROMTOOL
 from scripts.bootstrap.step import ROOT
+from scripts.docs.reference.metrics import described
 from scripts.k8s.render import MANIFESTS
 
 MONITORING = MANIFESTS / "components/monitoring"
@@ -64,8 +64,7 @@ def test_each_alert_names_a_runbook_that_is_there(alerts: dict[str, dict[str, An
 
 def test_what_is_drawn_and_watched_is_exported(groups: list[dict[str, Any]]) -> None:
     """Each metric in the dashboard and in the rules is documented, which is compared with what services export."""
-    rows = [row.split("|")[1] for row in split_lines(documentation()) if row.startswith("| `")]
-    known = {name for row in rows for name in re.findall(r"`([a-z0-9_]+)`", row)}
+    known = {name for name, *_ in described()}
     known |= {f"{name}{ending}" for name in known for ending in ("_count", "_bucket", "_sum")}
     board = json.loads((MONITORING / "grafana-dashboard.json").read_text(encoding="utf-8"))
     drawn = [target["expr"] for panel in board["panels"] for target in panel.get("targets", [])]
@@ -73,8 +72,3 @@ def test_what_is_drawn_and_watched_is_exported(groups: list[dict[str, Any]]) -> 
     used = set(re.findall(r"\b(?:miyabi|rpc_server)_[a-z0-9_]+", " ".join([*drawn, *watched])))
     assert used - known == set()
     assert len(drawn) > 20
-
-
-def documentation() -> str:
-    """Return what is said of telemetry."""
-    return (ROOT / "docs/telemetry.md").read_text(encoding="utf-8")

@@ -13,6 +13,7 @@ from echo_service import NAME, EchoService, add_to_server, call
 from google.protobuf import descriptor_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from opentelemetry import trace
 
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi_core import tracing
@@ -178,7 +179,7 @@ async def test_trace_context_crosses_the_hop() -> None:
     service = EchoService(lambda context: seen.append(tracing.current_traceparent()))
     tracing.configure_tracing(service="test")
     async with running_server((add_to_server, service, NAME)) as target, open_channel(target, service=NAME) as channel:
-        with tracing.start_span("caller"):
+        with trace.get_tracer("test").start_as_current_span("caller"):
             sent = tracing.current_traceparent()
             await call(channel, "UnaryUnary", GOOD)
     assert sent.split("-")[1] == seen[0].split("-")[1]

@@ -14,12 +14,17 @@ _ROW = re.compile(r"^\| (?P<names>`\w+`(?:, `\w+`)*) \| (?P<kind>\w+) \|(?P<labe
 
 def page() -> str:
     """Return the page."""
-    rows = sorted(rows_of((WRITTEN / "telemetry.md").read_text(encoding="utf-8")))
+    rows = sorted(described())
     listed = table(("name", "type", "labels", "meaning", "of"), ((code(name), *rest) for name, *rest in rows))
     return (
         "# Metrics\n\nServed at `/metrics` where `…_METRICS_ADDRESS` is set, and sent by OTLP under the same names. "
         f"Spans, logs and what they mean: [telemetry](../telemetry.md).\n\n{listed}"
     )
+
+
+def described() -> list[tuple[str, str, str, str, str]]:
+    """Return name, type, labels, meaning and section of each metric of docs/telemetry.md."""
+    return rows_of((WRITTEN / "telemetry.md").read_text(encoding="utf-8"))
 
 
 def rows_of(text: str) -> list[tuple[str, str, str, str, str]]:

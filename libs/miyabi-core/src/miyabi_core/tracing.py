@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-from opentelemetry import trace
-
 from miyabi_core.configuration.environment import read_settings
 from miyabi_core.telemetry.exporting import start_exporting
 from miyabi_core.telemetry.settings import OtlpSettings
 from miyabi_core.trace_context import continue_trace, current_traceparent, extract, inject
 
-__all__ = ["configure_tracing", "continue_trace", "current_traceparent", "extract", "inject", "start_span"]
+__all__ = ["configure_tracing", "continue_trace", "current_traceparent", "extract", "inject"]
 
 
 def configure_tracing(*, service: str) -> None:
@@ -22,11 +17,3 @@ def configure_tracing(*, service: str) -> None:
         SystemExit: one of OpenTelemetry's variables cannot be used; the log says which.
     """
     start_exporting(read_settings(OtlpSettings, service=service), service=service)
-
-
-@contextmanager
-def start_span(name: str, **attributes: str | float | bool) -> Iterator[trace.Span]:
-    """Record a span for the length of the block, as child of the current one."""
-    tracer = trace.get_tracer("miyabi")
-    with tracer.start_as_current_span(name, attributes=attributes) as span:
-        yield span
