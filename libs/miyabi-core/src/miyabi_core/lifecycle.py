@@ -6,7 +6,8 @@ import asyncio
 import gc
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
 
 from miyabi_core.errors import MiyabiError
 from miyabi_core.logging import get_logger
@@ -20,6 +21,7 @@ EXIT_REFUSED = 2
 GARBAGE_THRESHOLD = 10_000
 
 _LOG = get_logger(__name__)
+_T = TypeVar("_T")
 
 
 def run_service(serve: Callable[[asyncio.Event], Awaitable[None]]) -> None:
@@ -44,6 +46,27 @@ def run_service(serve: Callable[[asyncio.Event], Awaitable[None]]) -> None:
         _LOG.error("service.refused", problem=str(error))
     if refused:
         raise SystemExit(EXIT_REFUSED)
+
+
+async def ending_when_cancelled(work: Coroutine[Any, Any, _T]) -> _T:
+    """Await *work* for a loop that goes on after its failures, so that the loop ends when it is cancelled.
+
+    A task group whose member fails in the moment in which its task is cancelled raises the failure alone, and the
+    task's count of cancellations cannot be trusted after that (CPython before 3.13, python/cpython#116720).
+    So *work* has a task of its own, and the caller's count is looked at.
+
+    Raises:
+        asyncio.CancelledError: the caller was cancelled, whatever *work* made of it.
+        Exception: *work* failed by itself.
+    """
+    caller = asyncio.current_task()
+    before = caller.cancelling() if caller else 0
+    try:
+        return await asyncio.create_task(work)
+    except Exception:
+        if caller and caller.cancelling() > before:
+            raise asyncio.CancelledError from None
+        raise
 
 
 async def run_until_signal(main: Callable[[asyncio.Event], Awaitable[None]]) -> None:

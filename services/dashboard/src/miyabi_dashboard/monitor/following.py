@@ -15,6 +15,7 @@ from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.event_pb2 import BatchEvent
 from miyabi_core.errors import MiyabiError, UnavailableError
 from miyabi_core.ids import made_at
+from miyabi_core.lifecycle import ending_when_cancelled
 from miyabi_core.logging import get_logger
 from miyabi_core.metrics import REGISTRY
 from miyabi_dashboard.monitor.measuring import Measurement, Reader
@@ -73,7 +74,7 @@ class Follower:
             while True:
                 try:
                     if await self._store.take_lease():
-                        await self._follow()
+                        await ending_when_cancelled(self._follow())
                 except (MiyabiError, grpc.aio.AioRpcError) as error:
                     _LOG.info("monitor.interrupted", error=str(error))
                 self.measuring.clear()

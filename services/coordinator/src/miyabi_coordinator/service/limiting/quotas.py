@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 
 from miyabi_coordinator.models import QUERY_SIZE, Quota
 from miyabi_coordinator.ports.gateway import Gateway
-from miyabi_core.errors import MiyabiError
+from miyabi_core.errors import MiyabiError, first_of
+from miyabi_core.lifecycle import ending_when_cancelled
 from miyabi_core.logging import get_logger
 
 #: Seconds between attempts to watch the gateway.
@@ -74,16 +75,22 @@ class Quotas:
         while True:
             await self._more.wait()
             self._more.clear()
+            unheard = False
             try:
-                async with asyncio.TaskGroup() as group:
-                    listening = group.create_task(self._listen(list(self._wanted)))
-                    await self._more.wait()
-                    listening.cancel()
+                await ending_when_cancelled(self._listen_until_more())
             except* MiyabiError as failures:
-                _LOG.info("quotas.unheard", error=str(failures.exceptions[0]))
-                self._heard = ()
+                _LOG.info("quotas.unheard", error=str(first_of(failures)))
+                self._heard, unheard = (), True
+            if unheard:
                 await asyncio.sleep(RETRY_SECONDS)
                 self._more.set()
+
+    async def _listen_until_more(self) -> None:
+        """Listen until another repository is wanted; raises a group of MiyabiError: the gateway does not tell."""
+        async with asyncio.TaskGroup() as group:
+            listening = group.create_task(self._listen(list(self._wanted)))
+            await self._more.wait()
+            listening.cancel()
 
     async def _listen(self, repositories: list[str]) -> None:
         """Take what the gateway tells; raises MiyabiError: it does not any more."""

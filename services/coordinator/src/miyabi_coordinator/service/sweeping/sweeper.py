@@ -24,6 +24,7 @@ from miyabi_coordinator.service.sweeping.due import DueTimers, Timer
 from miyabi_coordinator.service.telling.counting import BUDGET_WARNINGS
 from miyabi_coordinator.service.transitions import Change, Transitions, by_event
 from miyabi_core.errors import MiyabiError, first_of
+from miyabi_core.lifecycle import ending_when_cancelled
 from miyabi_core.logging import get_logger
 
 #: Seconds between sweeps while nothing is committed.
@@ -72,15 +73,17 @@ class Sweeper:
         """Sweep until it is cancelled: what a commit left to do at once, leases and claims now and then."""
         looked = -INTERVAL_SECONDS
         while True:
+            failed = False
             try:
                 if time.monotonic() - looked >= INTERVAL_SECONDS:
                     looked = time.monotonic()
-                    await self.sweep()
+                    await ending_when_cancelled(self.sweep())
                 else:
-                    await self._do_due()
+                    await ending_when_cancelled(self._do_due())
             except* MiyabiError as failures:
-                self._away = True
+                self._away = failed = True
                 _LOG.warning("sweep.store_unavailable", error=str(first_of(failures)))
+            if failed:
                 await asyncio.sleep(INTERVAL_SECONDS)
             try:
                 async with asyncio.timeout(INTERVAL_SECONDS):
@@ -112,10 +115,12 @@ class Sweeper:
 
     async def _guarded(self, work: Coroutine[object, object, None], name: str) -> None:
         """Do one thing; its failure must not hold the others up."""
+        error: MiyabiError | None = None
         try:
             await work
         except* MiyabiError as failures:
             error = first_of(failures)
+        if error is not None:
             if error.reason in {"BATCH_NOT_FOUND", "RUN_NOT_FOUND"}:
                 await self._store.drop_timers([name])
             else:
