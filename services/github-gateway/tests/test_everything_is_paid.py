@@ -15,7 +15,7 @@ from test_credentials import github_with_app, key_pair
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
 from miyabi_core.metrics import REGISTRY
 from miyabi_sim.github import Fault, SimulatedGitHub
-from miyabi_sim.github.middleware import RequestRecord
+from miyabi_sim.github.strictness.middleware import RequestRecord
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from miyabi_github_gateway.models import Answer, Issue, IssueField, Kind, Read, 
 from miyabi_github_gateway.service.calling import enter
 from miyabi_github_gateway.service.governor import Lane
 from miyabi_sim.github import Fault
-from miyabi_sim.github.models import Comment, Event, Label
+from miyabi_sim.github.kept.models import Comment, Event, Label
 
 
 async def test_callers_of_different_fields_share_a_query_and_see_only_theirs(running_gateway: Running) -> None:

@@ -18,7 +18,7 @@ from stock_git import commit, done
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
 from miyabi_core.status import from_rpc_error
 from miyabi_sim.github import Fault
-from miyabi_sim.github.models import PullRequest
+from miyabi_sim.github.kept.models import PullRequest
 
 HEAD = "miyabi/issue-1"
 #: What the change of `stock_git.commit` adds.

@@ -17,7 +17,7 @@ from injection.seeding import REPOSITORY
 from miyabi_agents.labels import taxonomy
 from miyabi_core.grants import branch_of
 from miyabi_core.text import readable
-from miyabi_sim.github.models import Issue, PullRequest
+from miyabi_sim.github.kept.models import Issue, PullRequest
 from services.agents.tests.test_pull_request_text import OUR_LINES, OURS
 
 #: Characters that carry text which nobody sees: tags, and variation selectors beyond those of emoji.

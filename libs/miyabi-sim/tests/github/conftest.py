@@ -14,7 +14,7 @@ import pytest
 from graphql import GraphQLSchema, parse, validate
 
 from miyabi_sim.github import SimulatedGitHub
-from miyabi_sim.github.published_schema import load
+from miyabi_sim.github.graph.published_schema import load
 
 #: Where the script that fetches GitHub's published schema puts it.
 PUBLISHED = Path(__file__).parents[4] / "build" / "github" / "schema.graphql"

@@ -9,8 +9,8 @@ import pytest
 from graphql import GraphQLSchema, build_schema
 
 from miyabi_sim.github import SimulatedGitHub
-from miyabi_sim.github.graphql_schema import load_schema
-from miyabi_sim.github.published_schema import differences
+from miyabi_sim.github.graph.published_schema import differences
+from miyabi_sim.github.graph.schema import load_schema
 
 ISSUES = """
 query Batch($owner: String!, $name: String!) {

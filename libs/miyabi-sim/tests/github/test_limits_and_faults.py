@@ -17,7 +17,7 @@ import pytest
 from aiohttp import web
 
 from miyabi_sim.github import Dials, Fault, SimulatedGitHub, WebhookTarget, fast_clock
-from miyabi_sim.github.seed import SeedError
+from miyabi_sim.github.kept.seed import SeedError
 
 REPO = "/repos/acme/shop"
 QUERY = {"query": '{ repository(owner: "acme", name: "shop") { id } }'}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from miyabi_sim.github.apps import SimulatedApp
-from miyabi_sim.github.dials import Dials, Fault, LimitNumbers
-from miyabi_sim.github.middleware import RequestRecord
 from miyabi_sim.github.server import SimulatedGitHub, fast_clock
+from miyabi_sim.github.strictness.dials import Dials, Fault, LimitNumbers
+from miyabi_sim.github.strictness.middleware import RequestRecord
 from miyabi_sim.github.webhooks import WebhookTarget
 
 __all__ = [

@@ -13,7 +13,7 @@ from pathlib import Path
 from miyabi_core.lifecycle import run_until_signal
 from miyabi_core.logging import configure_logging
 from miyabi_sim.github.gitrepo import GitFailedError
-from miyabi_sim.github.seed import SeedError
+from miyabi_sim.github.kept.seed import SeedError
 from miyabi_sim.github.server import HOST, SimulatedGitHub, fast_clock
 from miyabi_sim.github.webhooks import WebhookTarget
 

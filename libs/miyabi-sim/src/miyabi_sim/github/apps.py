@@ -12,10 +12,10 @@ import jwt
 from aiohttp import web
 
 from miyabi_sim.github.errors import GitHubError, not_found
-from miyabi_sim.github.models import timestamp
-from miyabi_sim.github.shapes import Shapes
-from miyabi_sim.github.store import Store
-from miyabi_sim.github.wire import number_in_path, page_response
+from miyabi_sim.github.kept.models import timestamp
+from miyabi_sim.github.kept.store import Store
+from miyabi_sim.github.routes.shapes import Shapes
+from miyabi_sim.github.routes.wire import number_in_path, page_response
 
 #: GitHub refuses a JWT that is valid for longer.
 LONGEST_JWT_SECONDS = 600

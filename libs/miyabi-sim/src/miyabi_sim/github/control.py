@@ -8,14 +8,14 @@ from typing import Any
 
 from aiohttp import web
 
-from miyabi_sim.github.dials import Dials
 from miyabi_sim.github.errors import GitHubError
-from miyabi_sim.github.limits import RateLimiter
-from miyabi_sim.github.middleware import Pipeline
-from miyabi_sim.github.models import Repository
-from miyabi_sim.github.store import Store
+from miyabi_sim.github.kept.models import Repository
+from miyabi_sim.github.kept.store import Store
+from miyabi_sim.github.routes.wire import read_json
+from miyabi_sim.github.strictness.dials import Dials
+from miyabi_sim.github.strictness.limits import RateLimiter
+from miyabi_sim.github.strictness.middleware import Pipeline
 from miyabi_sim.github.webhooks import Webhooks
-from miyabi_sim.github.wire import read_json
 
 
 class Control:

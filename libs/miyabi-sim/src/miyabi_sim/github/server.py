@@ -16,20 +16,20 @@ from aiohttp import web
 from miyabi_core.edge import HttpDoor, ServedHosts, parse_authority
 from miyabi_sim.github.apps import Apps, SimulatedApp
 from miyabi_sim.github.control import Control
-from miyabi_sim.github.dials import Dials
-from miyabi_sim.github.forge import Forge
-from miyabi_sim.github.git_http import GitHttp
-from miyabi_sim.github.graphql import GraphQLApi
-from miyabi_sim.github.limits import RateLimiter
-from miyabi_sim.github.middleware import Handler, Pipeline, RequestRecord
-from miyabi_sim.github.pages import Pages
-from miyabi_sim.github.rest import RestApi
-from miyabi_sim.github.rest_pulls import PullsApi
-from miyabi_sim.github.rest_reviews import ReviewsApi
-from miyabi_sim.github.seed import load_seed
-from miyabi_sim.github.shapes import Shapes
+from miyabi_sim.github.graph.execution import GraphQLApi
+from miyabi_sim.github.kept.forge import Forge
+from miyabi_sim.github.kept.seed import load_seed
+from miyabi_sim.github.kept.store import Store
+from miyabi_sim.github.routes.git_http import GitHttp
+from miyabi_sim.github.routes.issues import RestApi
+from miyabi_sim.github.routes.pages import Pages
+from miyabi_sim.github.routes.pulls import PullsApi
+from miyabi_sim.github.routes.reviews import ReviewsApi
+from miyabi_sim.github.routes.shapes import Shapes
 from miyabi_sim.github.states import ControlStates, States
-from miyabi_sim.github.store import Store
+from miyabi_sim.github.strictness.dials import Dials
+from miyabi_sim.github.strictness.limits import RateLimiter
+from miyabi_sim.github.strictness.middleware import Handler, Pipeline, RequestRecord
 from miyabi_sim.github.webhooks import Webhooks, WebhookTarget
 
 #: Where it listens unless told otherwise: no other machine can reach it.

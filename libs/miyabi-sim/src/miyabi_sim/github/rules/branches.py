@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from miyabi_sim.github.models import Repository, Ruleset
+from miyabi_sim.github.kept.models import Repository, Ruleset
 
 
 def rulesets_of(repository: Repository, branch: str) -> list[Ruleset]:

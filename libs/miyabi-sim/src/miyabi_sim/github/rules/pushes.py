@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from aiohttp import web
 
 from miyabi_sim.github.errors import GitHubError
-from miyabi_sim.github.models import Repository, Ruleset
+from miyabi_sim.github.kept.models import Repository, Ruleset
 from miyabi_sim.github.rules import push_hook
 from miyabi_sim.github.rules.branches import branches_of
 

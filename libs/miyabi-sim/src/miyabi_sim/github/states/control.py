@@ -10,8 +10,8 @@ from aiohttp import web
 
 from miyabi_sim.github.errors import GitHubError
 from miyabi_sim.github.gitrepo import GitFailedError
+from miyabi_sim.github.routes.wire import number_in_path, read_json
 from miyabi_sim.github.states.setting import States
-from miyabi_sim.github.wire import number_in_path, read_json
 
 _REPO = "/_sim/repos/{owner}/{repo}"
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from miyabi_sim.github import gitrepo
 from miyabi_sim.github.errors import GitHubError, not_found
-from miyabi_sim.github.forge import IDS_PER_REPOSITORY
-from miyabi_sim.github.models import Issue, PullRequest, Repository, Ruleset
-from miyabi_sim.github.store import Store
+from miyabi_sim.github.kept.forge import IDS_PER_REPOSITORY
+from miyabi_sim.github.kept.models import Issue, PullRequest, Repository, Ruleset
+from miyabi_sim.github.kept.store import Store
 
 #: What of a repository, and of an issue, can be set.
 OF_REPOSITORY = frozenset({"archived", "disabled", "has_issues", "private", "viewer_permission", "default_branch"})

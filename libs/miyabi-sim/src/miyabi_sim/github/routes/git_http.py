@@ -12,12 +12,12 @@ from aiohttp import ClientPayloadError, web
 
 from miyabi_core.logging import get_logger
 from miyabi_sim.github import gitrepo
-from miyabi_sim.github.dials import Dials
 from miyabi_sim.github.errors import not_found
-from miyabi_sim.github.forge import Forge
-from miyabi_sim.github.models import Repository
-from miyabi_sim.github.rest import VIEWER, VIEWER_KEY, viewer_of
+from miyabi_sim.github.kept.forge import Forge
+from miyabi_sim.github.kept.models import Repository
+from miyabi_sim.github.routes.issues import VIEWER, VIEWER_KEY, viewer_of
 from miyabi_sim.github.rules.pushes import check_pushable, hooked, with_reasons
+from miyabi_sim.github.strictness.dials import Dials
 
 #: Bytes that travel at a time.
 CHUNK = 65_536

@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from miyabi_sim.github import gitrepo, timeline
+from miyabi_sim.github import gitrepo
 from miyabi_sim.github.errors import GitHubError, validation_failed
-from miyabi_sim.github.models import (
+from miyabi_sim.github.kept import timeline
+from miyabi_sim.github.kept.models import (
     DEFAULT_COLOR,
     Comment,
     Issue,
@@ -17,8 +18,8 @@ from miyabi_sim.github.models import (
     Repository,
     timestamp,
 )
-from miyabi_sim.github.shapes import Shapes
-from miyabi_sim.github.store import Store
+from miyabi_sim.github.kept.store import Store
+from miyabi_sim.github.routes.shapes import Shapes
 from miyabi_sim.github.webhooks import Webhooks
 
 #: GitHub's longest body of an issue, a comment or a pull request.

@@ -10,10 +10,10 @@ from aiohttp import web
 
 from miyabi_sim.github import gitrepo
 from miyabi_sim.github.errors import GitHubError, not_found, validation_failed
-from miyabi_sim.github.forge import Forge, check_texts
-from miyabi_sim.github.models import LineComment, PullRequest, Repository, Review
-from miyabi_sim.github.rest import repository_of, viewer_of
-from miyabi_sim.github.wire import number_in_path, page_response, read_json, text_of
+from miyabi_sim.github.kept.forge import Forge, check_texts
+from miyabi_sim.github.kept.models import LineComment, PullRequest, Repository, Review
+from miyabi_sim.github.routes.issues import repository_of, viewer_of
+from miyabi_sim.github.routes.wire import number_in_path, page_response, read_json, text_of
 
 #: What each event makes of a review.
 _STATES = {"COMMENT": "COMMENTED", "APPROVE": "APPROVED", "REQUEST_CHANGES": "CHANGES_REQUESTED"}

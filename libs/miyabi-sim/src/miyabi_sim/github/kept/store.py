@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from miyabi_sim.github.errors import not_found
-from miyabi_sim.github.models import (
+from miyabi_sim.github.kept.models import (
     Comment,
     Issue,
     PullRequest,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from miyabi_sim.github.graphql_context import Info, connection
-from miyabi_sim.github.models import Event, Issue, Label, node_id
-from miyabi_sim.github.timeline import KINDS, will_close
+from miyabi_sim.github.graph.context import Info, connection
+from miyabi_sim.github.kept.models import Event, Issue, Label, node_id
+from miyabi_sim.github.kept.timeline import KINDS, will_close
 
 #: GitHub's enum values by the types that they choose.
 ITEM_TYPES = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from miyabi_sim.github.models import Event, Issue, PullRequest, Repository
+from miyabi_sim.github.kept.models import Event, Issue, PullRequest, Repository
 
 #: GitHub's types of what is recorded.
 KINDS = ("ClosedEvent", "CrossReferencedEvent", "LabeledEvent", "ReopenedEvent", "UnlabeledEvent")

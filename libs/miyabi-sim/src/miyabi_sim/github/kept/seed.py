@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from miyabi_sim.github import gitrepo
-from miyabi_sim.github.forge import IDS_PER_REPOSITORY
-from miyabi_sim.github.models import DEFAULT_COLOR, Comment, Issue, Label, Repository
-from miyabi_sim.github.store import Store
+from miyabi_sim.github.kept.forge import IDS_PER_REPOSITORY
+from miyabi_sim.github.kept.models import DEFAULT_COLOR, Comment, Issue, Label, Repository
+from miyabi_sim.github.kept.store import Store
 
 #: When seeded things were made where the seed does not say.
 SEED_TIME = "2026-01-01T00:00:00Z"

@@ -21,14 +21,14 @@ from graphql import (
     validate,
 )
 
-from miyabi_sim.github.dials import Dials
 from miyabi_sim.github.errors import GitHubError
-from miyabi_sim.github.forge import Forge
-from miyabi_sim.github.graphql_context import NotFoundError, QueryContext
-from miyabi_sim.github.graphql_cost import QueryCost, query_cost
-from miyabi_sim.github.graphql_schema import load_schema
-from miyabi_sim.github.limits import PRIMARY_MESSAGE, RateLimiter
-from miyabi_sim.github.wire import SERVER_SECONDS, read_json
+from miyabi_sim.github.graph.context import NotFoundError, QueryContext
+from miyabi_sim.github.graph.cost import QueryCost, query_cost
+from miyabi_sim.github.graph.schema import load_schema
+from miyabi_sim.github.kept.forge import Forge
+from miyabi_sim.github.routes.wire import SERVER_SECONDS, read_json
+from miyabi_sim.github.strictness.dials import Dials
+from miyabi_sim.github.strictness.limits import PRIMARY_MESSAGE, RateLimiter
 
 #: Query texts that are remembered.
 TEXTS = 256

@@ -9,11 +9,11 @@ from typing import Any, TypeAlias
 
 from graphql import GraphQLError, GraphQLResolveInfo
 
-from miyabi_sim.github.forge import Forge
-from miyabi_sim.github.graphql_cost import QueryCost
-from miyabi_sim.github.limits import RateLimiter
-from miyabi_sim.github.shapes import Shapes
-from miyabi_sim.github.store import Store
+from miyabi_sim.github.graph.cost import QueryCost
+from miyabi_sim.github.kept.forge import Forge
+from miyabi_sim.github.kept.store import Store
+from miyabi_sim.github.routes.shapes import Shapes
+from miyabi_sim.github.strictness.limits import RateLimiter
 
 #: What stands before the position in a cursor.
 CURSOR = "cursor:v2:"

@@ -9,10 +9,10 @@ from aiohttp import web
 
 from miyabi_sim.github import gitrepo
 from miyabi_sim.github.errors import GitHubError, not_found, validation_failed
-from miyabi_sim.github.forge import IDS_PER_REPOSITORY, Forge, check_texts
-from miyabi_sim.github.models import PullRequest, Repository
-from miyabi_sim.github.rest import repository_of, viewer_of
-from miyabi_sim.github.wire import number_in_path, page_response, read_json, text_of, texts_of
+from miyabi_sim.github.kept.forge import IDS_PER_REPOSITORY, Forge, check_texts
+from miyabi_sim.github.kept.models import PullRequest, Repository
+from miyabi_sim.github.routes.issues import repository_of, viewer_of
+from miyabi_sim.github.routes.wire import number_in_path, page_response, read_json, text_of, texts_of
 
 _PULLS = "/repos/{owner}/{repo}/pulls"
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from miyabi_sim.github.errors import GitHubError, archived
-from miyabi_sim.github.graphql_context import ForbiddenError, Info, NotFoundError, UnprocessableError
-from miyabi_sim.github.models import Issue, Repository, label_node_id
-from miyabi_sim.github.shapes import item_node_id
+from miyabi_sim.github.graph.context import ForbiddenError, Info, NotFoundError, UnprocessableError
+from miyabi_sim.github.kept.models import Issue, Repository, label_node_id
+from miyabi_sim.github.routes.shapes import item_node_id
 
 #: A mutation's `input`, by GitHub's names.
 _Input = Mapping[str, Any]

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
-from miyabi_sim.github.models import Comment, Issue, Label, PullRequest, Repository, Review, label_node_id, node_id
+from miyabi_sim.github.kept.models import Comment, Issue, Label, PullRequest, Repository, Review, label_node_id, node_id
 
 
 class Shapes:

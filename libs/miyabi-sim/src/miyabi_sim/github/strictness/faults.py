@@ -10,9 +10,9 @@ from contextlib import suppress
 
 from aiohttp import web
 
-from miyabi_sim.github.dials import Fault
 from miyabi_sim.github.errors import GitHubError
-from miyabi_sim.github.limits import PRIMARY_MESSAGE, secondary_limit
+from miyabi_sim.github.strictness.dials import Fault
+from miyabi_sim.github.strictness.limits import PRIMARY_MESSAGE, secondary_limit
 
 #: What a malformed answer is: JSON that ends in the middle.
 MALFORMED = '{"data": {"repository": {"iss'

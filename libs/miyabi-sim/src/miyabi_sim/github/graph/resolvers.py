@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from miyabi_sim.github import gitrepo
-from miyabi_sim.github.graphql_context import Info, NotFoundError, connection
-from miyabi_sim.github.graphql_timeline import event_type, timeline_items
-from miyabi_sim.github.models import Issue, PullRequest, Repository, label_node_id, node_id, timestamp
-from miyabi_sim.github.rest import VIEWER
-from miyabi_sim.github.search import search_items
-from miyabi_sim.github.shapes import comment_node_id, item_node_id, repository_node_id, user_node_id
-from miyabi_sim.github.timeline import will_close
+from miyabi_sim.github.graph.context import Info, NotFoundError, connection
+from miyabi_sim.github.graph.timelines import event_type, timeline_items
+from miyabi_sim.github.kept.models import Issue, PullRequest, Repository, label_node_id, node_id, timestamp
+from miyabi_sim.github.kept.search import search_items
+from miyabi_sim.github.kept.timeline import will_close
+from miyabi_sim.github.routes.issues import VIEWER
+from miyabi_sim.github.routes.shapes import comment_node_id, item_node_id, repository_node_id, user_node_id
 
 #: GitHub counts all results of a search and hands out this many.
 MAX_RESULTS = 1000

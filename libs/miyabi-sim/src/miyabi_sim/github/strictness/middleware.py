@@ -21,12 +21,12 @@ from aiohttp import web
 from miyabi_core.logging import get_logger
 from miyabi_sim.credentials import SeenCredentials
 from miyabi_sim.github.apps import Apps
-from miyabi_sim.github.dials import Dials, Fault
 from miyabi_sim.github.errors import GitHubError, not_found
-from miyabi_sim.github.faults import KEEPING_FAULTS, broken
-from miyabi_sim.github.limits import RateLimiter
-from miyabi_sim.github.rest import CONTENT_OPERATIONS, VIEWER_KEY
-from miyabi_sim.github.wire import READ_METHODS, SERVER_SECONDS, read_json
+from miyabi_sim.github.routes.issues import CONTENT_OPERATIONS, VIEWER_KEY
+from miyabi_sim.github.routes.wire import READ_METHODS, SERVER_SECONDS, read_json
+from miyabi_sim.github.strictness.dials import Dials, Fault
+from miyabi_sim.github.strictness.faults import KEEPING_FAULTS, broken
+from miyabi_sim.github.strictness.limits import RateLimiter
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

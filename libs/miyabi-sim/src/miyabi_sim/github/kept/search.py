@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from miyabi_sim.github.models import Issue, PullRequest, Repository
+from miyabi_sim.github.kept.models import Issue, PullRequest, Repository
 
 _TERM = re.compile(r'(-?)(?:([A-Za-z]+):)?(?:"([^"]*)"|(\S+))')
 

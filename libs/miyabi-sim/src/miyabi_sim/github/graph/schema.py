@@ -6,14 +6,14 @@ from importlib.resources import files
 
 from graphql import GraphQLInterfaceType, GraphQLObjectType, GraphQLSchema, GraphQLUnionType, build_schema
 
-from miyabi_sim.github.graphql_mutations import MUTATIONS
-from miyabi_sim.github.graphql_resolvers import RESOLVERS, TYPES
-from miyabi_sim.github.graphql_timeline import TIMELINE
+from miyabi_sim.github.graph.mutations import MUTATIONS
+from miyabi_sim.github.graph.resolvers import RESOLVERS, TYPES
+from miyabi_sim.github.graph.timelines import TIMELINE
 
 
 def load_schema() -> GraphQLSchema:
     """Return the schema with every resolver attached."""
-    schema = build_schema(files("miyabi_sim.github").joinpath("schema.graphql").read_text("utf-8"))
+    schema = build_schema(files("miyabi_sim.github.graph").joinpath("schema.graphql").read_text("utf-8"))
     for type_name, resolvers in (RESOLVERS | MUTATIONS | TIMELINE).items():
         kind = schema.type_map[type_name]
         assert isinstance(kind, GraphQLObjectType)

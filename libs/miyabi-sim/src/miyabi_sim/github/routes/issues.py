@@ -9,12 +9,12 @@ from aiohttp import web
 
 from miyabi_sim.github import gitrepo
 from miyabi_sim.github.errors import GitHubError, MovedError, archived, not_found, validation_failed
-from miyabi_sim.github.forge import Forge, check_texts
-from miyabi_sim.github.limits import RateLimiter
-from miyabi_sim.github.models import Issue, PullRequest, Repository, node_id
+from miyabi_sim.github.kept.forge import Forge, check_texts
+from miyabi_sim.github.kept.models import Issue, PullRequest, Repository, node_id
+from miyabi_sim.github.kept.store import Store
+from miyabi_sim.github.routes.wire import READ_METHODS, number_in_path, page_response, read_json, text_of, texts_of
 from miyabi_sim.github.rules.branches import rules_of, shape_of
-from miyabi_sim.github.store import Store
-from miyabi_sim.github.wire import READ_METHODS, number_in_path, page_response, read_json, text_of, texts_of
+from miyabi_sim.github.strictness.limits import RateLimiter
 
 #: The account that the one credential stands for.
 VIEWER = "miyabi-bot"

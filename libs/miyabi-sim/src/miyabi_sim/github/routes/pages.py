@@ -8,9 +8,9 @@ from html import escape
 from aiohttp import web
 
 from miyabi_sim.github.errors import not_found
-from miyabi_sim.github.models import Issue, PullRequest
-from miyabi_sim.github.store import Store
-from miyabi_sim.github.wire import number_in_path
+from miyabi_sim.github.kept.models import Issue, PullRequest
+from miyabi_sim.github.kept.store import Store
+from miyabi_sim.github.routes.wire import number_in_path
 
 #: Nothing on a page may run or load anything: its texts come from whoever wrote the issue.
 PAGE_HEADERS = {

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from miyabi_sim.github.dials import Dials
 from miyabi_sim.github.errors import GitHubError
+from miyabi_sim.github.strictness.dials import Dials
 
 #: Where GitHub explains its limits.
 LIMITS_URL = "https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api"

@@ -1,0 +1,1 @@
+"""What the simulated GitHub keeps, and everything that can be done to it."""

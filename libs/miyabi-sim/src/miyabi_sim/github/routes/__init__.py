@@ -1,0 +1,1 @@
+"""What the simulated GitHub serves beside GraphQL: REST, git and pages, in GitHub's shapes."""
