@@ -1,1 +1,1 @@
-"""The GraphQL endpoint of the simulated GitHub: a strict part of the published schema, with GitHub's costs and errors."""
+"""The GraphQL endpoint of the simulated GitHub: a strict part of the published schema, with its costs and errors."""
