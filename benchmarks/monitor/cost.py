@@ -6,7 +6,7 @@ import asyncio
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ from miyabi_dashboard.monitor.storing import Bucket, MeasurementStore
 RATE, SECONDS = 1000, 60
 #: Seconds at the beginning that are not counted: imports, connections.
 WARM_SECONDS = 5
-#: Events of one answer: a coordinator sends what came together.
+#: Events of one answer where nobody asks that they gather: a coordinator sends what came together.
 TOGETHER = 20
 #: Most of a core that measuring may take.
 GOAL_SHARE = 0.05
@@ -53,14 +53,14 @@ class _Busy(CoordinatorServiceServicer):
         self.sent = 0
 
     async def WatchEvents(self, request: pb.WatchEventsRequest, context: Any) -> AsyncIterator[pb.WatchEventsResponse]:  # noqa: N802
-        """Send events for as long as the row says."""
-        del request, context
-        events, began = _events(), time.monotonic()
+        """Send events for as long as the row says, gathered as is asked for."""
+        del context
+        together = max(TOGETHER, round(RATE * request.gather.ToTimedelta().total_seconds()))
+        events, began = islice(_events(), RATE * SECONDS), time.monotonic()
         yield pb.WatchEventsResponse(cursor="0")
-        for turn in range(RATE * SECONDS // TOGETHER):
-            await asyncio.sleep(max(0.0, began + turn * TOGETHER / RATE - time.monotonic()))
-            some = list(islice(events, TOGETHER))
+        while some := list(islice(events, together)):
             self.sent += len(some)
+            await asyncio.sleep(max(0.0, began + self.sent / RATE - time.monotonic()))
             yield pb.WatchEventsResponse(events=some, cursor=str(self.sent))
         await asyncio.Event().wait()
 
@@ -129,14 +129,16 @@ def _run_state(before: RunState.ValueType, after: RunState.ValueType) -> BatchEv
 
 
 async def rows() -> AsyncIterator[Row]:
-    """Send a thousand events a second to a process that only measures, and read its processor time."""
-    with tempfile.TemporaryDirectory() as name:
-        ours = await _measured(Path(name))
+    """Send a thousand events a second to a process that only measures, and beside it to one that drops them."""
+    async with asyncio.TaskGroup() as tasks:
+        measuring = tasks.create_task(_measured())
+        receiving = tasks.create_task(_measured("--only-receive"))
+    ours, baseline = measuring.result(), receiving.result()
     share, counted = ours["share_of_a_core"], ours["counted"]
     yield Row(
         row="monitor",
         ours=ours,
-        baseline={"what": "nothing: the process receives, measures and writes, and has no other work"},
+        baseline={"what": "receives the same events and drops them", "share_of_a_core": baseline["share_of_a_core"]},
         ratio=share / GOAL_SHARE,
         goal=f"≤ {GOAL_SHARE:.0%} of a core at {RATE} events a second, each counted once",
         passed=share <= GOAL_SHARE and counted == RATE * SECONDS,
@@ -144,14 +146,21 @@ async def rows() -> AsyncIterator[Row]:
     )
 
 
-async def _measured(folder: Path) -> dict[str, Any]:
+async def _measured(*arguments: str) -> dict[str, Any]:
     """Run the process for as long as the row says, and return what it used and what it counted."""
+    with tempfile.TemporaryDirectory() as name:
+        return await _measured_in(Path(name), arguments)
+
+
+async def _measured_in(folder: Path, arguments: Sequence[str]) -> dict[str, Any]:
+    """Run the process in an empty folder."""
     coordinator = _Busy()  # type: ignore[abstract]  # one of its calls is made
     service = "miyabi.coordinator.v1.CoordinatorService"
     registration = (add_CoordinatorServiceServicer_to_server, coordinator, service)
     async with EmbeddedValkey(folder / "valkey") as valkey, running_server(registration) as target:
         command = [sys.executable, "-m", "benchmarks.monitor.measuring", "--coordinator", target, "--redis", valkey.url]
-        child = await start(ProcessSpec("measuring", command, {}, folder / "measuring.log", announces=True))
+        spec = ProcessSpec("measuring", [*command, *arguments], {}, folder / "measuring.log", announces=True)
+        child = await start(spec)
         try:
             await asyncio.sleep(WARM_SECONDS)
             before, began, sent = cpu_seconds(child.pid), time.monotonic(), coordinator.sent
@@ -159,7 +168,7 @@ async def _measured(folder: Path) -> dict[str, Any]:
             share = (cpu_seconds(child.pid) - before) / (time.monotonic() - began)
             rate = (coordinator.sent - sent) / (time.monotonic() - began)
             memory = rss_mib(child.pid)
-            counted, stored = await _counted(valkey.url, RATE * SECONDS)
+            counted, stored = (0, 0) if arguments else await _counted(valkey.url, RATE * SECONDS)
         finally:
             await child.stop()
     return {

@@ -1,13 +1,15 @@
-"""A process that measures and does nothing else: `python -m benchmarks.monitor.measuring`."""
+"""A process that measures, or only receives, and does nothing else: `python -m benchmarks.monitor.measuring`."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import json
+from collections.abc import Sequence
 from datetime import timedelta
 
 from miyabi.coordinator.v1.coordinator_service_pb2_grpc import CoordinatorServiceStub
+from miyabi.coordinator.v1.event_pb2 import BatchEvent
 from miyabi_core.channel import open_channel
 from miyabi_core.lifecycle import run_until_signal
 from miyabi_core.logging import configure_logging
@@ -16,11 +18,21 @@ from miyabi_dashboard.monitor.following import Follower
 from miyabi_dashboard.monitor.storing import MeasurementStore
 
 
+class Dropper(Follower):
+    """Follows as the monitor does, and measures nothing."""
+
+    async def take(self, events: Sequence[BatchEvent]) -> None:
+        """Drop events."""
+
+
 def main() -> None:
     """Follow the coordinator until SIGTERM; one JSON line on standard output says that it has begun."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.monitor.measuring", description=__doc__)
     parser.add_argument("--coordinator", required=True, help="host:port")
     parser.add_argument("--redis", required=True, help="URL of the store")
+    parser.add_argument(
+        "--only-receive", action="store_true", help="drop what is received: what measuring costs beside"
+    )
     options = parser.parse_args()
     configure_logging(service="dashboard", json=True, level="ERROR")
 
@@ -28,7 +40,8 @@ def main() -> None:
         client = connect(options.redis, max_connections=4)
         async with open_channel(options.coordinator, service="miyabi.coordinator.v1.CoordinatorService") as channel:
             store = MeasurementStore(client)
-            follower = Follower(CoordinatorServiceStub(channel), store, retention=timedelta(days=30))
+            make = Dropper if options.only_receive else Follower
+            follower = make(CoordinatorServiceStub(channel), store, retention=timedelta(days=30))
             async with asyncio.TaskGroup() as tasks:
                 following = tasks.create_task(follower.run())
                 await follower.measuring.wait()

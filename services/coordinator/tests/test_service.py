@@ -337,6 +337,33 @@ async def test_all_events_are_followed_from_a_cursor(stack, operators):
         third.cancel()
 
 
+async def test_events_gather_for_whoever_asks_for_it(stack, operators):
+    """The same events come in fewer answers, and without what is in no log where that is asked for too."""
+    async with stack.coordinator() as channel, stack.agent(channel):
+        stub = operators(channel)
+        wanted = pb.WatchEventsRequest(from_start=True, committed_only=True)
+        wanted.gather.FromTimedelta(timedelta(seconds=1))
+        calls = [stub.WatchEvents(pb.WatchEventsRequest(from_start=True)), stub.WatchEvents(wanted)]
+        for call in calls:
+            await call.read()
+        await collect(stub.SubmitBatch(submit(1)))
+        at_once, gathered = [await until_finished(call) for call in calls]
+    assert [event for events in gathered for event in events] == [
+        event for events in at_once for event in events if event.sequence
+    ]
+    assert len(gathered) < len(at_once)
+
+
+async def until_finished(call):
+    """Return the events of each answer until a batch has finished."""
+    answers = []
+    async with asyncio.timeout(20):
+        while not answers or not any(event.HasField("batch_finished") for event in answers[-1]):
+            answers.append(list((await call.read()).events))
+    call.cancel()
+    return answers
+
+
 async def test_foreign_cursor_is_refused(stack, operators):
     """A cursor that was not made here is INVALID_ARGUMENT."""
     async with stack.coordinator() as channel:

@@ -193,7 +193,12 @@ class CoordinatorServicer(coordinator_service_pb2_grpc.CoordinatorServiceService
     async def WatchEvents(self, request: pb.WatchEventsRequest, context: Any) -> AsyncIterator[Any]:
         """Stream the events of all batches, from a cursor or from now."""
         del context
-        everything = AllEvents(self._shards).follow(request.cursor, from_start=request.from_start)
+        everything = AllEvents(self._shards).follow(
+            request.cursor,
+            from_start=request.from_start,
+            gather=request.gather.ToTimedelta(),
+            committed_only=request.committed_only,
+        )
         async for chunks, cursor in everything:
             wanted = [chunk for chunk in chunks if request.batch in {"", f"batches/{chunk.batch}"}]
             if request.repository:

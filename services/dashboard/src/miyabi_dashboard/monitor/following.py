@@ -25,6 +25,9 @@ from miyabi_dashboard.monitor.storing.store import Written
 
 #: Seconds between two writes: a report is behind by no more, and one event costs as much as a thousand.
 WRITE_SECONDS = 3.0
+#: How long the coordinator lets events gather for an answer. Reports are behind by as much more; an answer costs some
+#: 400 us, and a thousand events a second in answers of twenty took 5.8 % of a core, in answers of 250 3.3 %.
+GATHER = timedelta(milliseconds=250)
 #: Seconds between two attempts to become the replica that measures, or to reach the coordinator.
 RETRY_SECONDS = 2.0
 #: Seconds between two looks for minutes to fold and for what is older than is kept.
@@ -120,7 +123,8 @@ class Follower:
             UnavailableError: it ended the stream, which has no end.
             grpc.aio.AioRpcError: it is out of reach, or refuses the position.
         """
-        wanted = pb.WatchEventsRequest(cursor=self._cursor, from_start=not self._cursor)
+        wanted = pb.WatchEventsRequest(cursor=self._cursor, from_start=not self._cursor, committed_only=True)
+        wanted.gather.FromTimedelta(GATHER)
         async for answer in self._stub.WatchEvents(wanted):
             await answers.put(answer)
         raise UnavailableError("the coordinator ended the stream", reason="STREAM_ENDED")

@@ -23,6 +23,7 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from miyabi.common.v1 import problem_pb2 as miyabi_dot_common_dot_v1_dot_problem__pb2
 from miyabi.common.v1 import usage_pb2 as miyabi_dot_common_dot_v1_dot_usage__pb2
@@ -34,7 +35,7 @@ from miyabi.coordinator.v1 import state_pb2 as miyabi_dot_coordinator_dot_v1_dot
 from miyabi.coordinator.v1 import transcript_pb2 as miyabi_dot_coordinator_dot_v1_dot_transcript__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/miyabi/coordinator/v1/coordinator_service.proto\x12\x15miyabi.coordinator.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1emiyabi/common/v1/problem.proto\x1a\x1cmiyabi/common/v1/usage.proto\x1a!miyabi/coordinator/v1/batch.proto\x1a!miyabi/coordinator/v1/event.proto\x1a\"miyabi/coordinator/v1/limits.proto\x1a\"miyabi/coordinator/v1/result.proto\x1a!miyabi/coordinator/v1/state.proto\x1a&miyabi/coordinator/v1/transcript.proto\"\xde\x08\n\x12SubmitBatchRequest\x12U\n\nrepository\x18\x01 \x01(\tBA\xbaH>r<\x18\x8c\x01\x32\x37^[A-Za-z0-9]([A-Za-z0-9-]{0,38})/[A-Za-z0-9._-]{1,100}$\x12(\n\rissue_numbers\x18\x02 \x03(\x05\x42\x11\xbaH\x0e\x92\x01\x0b\x10\x90N\x18\x01\"\x04\x1a\x02 \x00\x12\x30\n\x05query\x18\x03 \x01(\x0b\x32!.miyabi.coordinator.v1.IssueQuery\x12;\n\x08pipeline\x18\x04 \x01(\x0e\x32\x1f.miyabi.coordinator.v1.PipelineB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1f\n\x0b\x63oncurrency\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12&\n\x12max_parallel_tasks\x18\x06 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90N(\x00\x12(\n\x06\x62udget\x18\x07 \x01(\x0b\x32\x18.miyabi.common.v1.Budget\x12.\n\x0cissue_budget\x18\x08 \x01(\x0b\x32\x18.miyabi.common.v1.Budget\x12$\n\x08priority\x18\t \x01(\x05\x42\x12\xbaH\x0f\x1a\r\x18\x64(\x9c\xff\xff\xff\xff\xff\xff\xff\xff\x01\x12\x1a\n\x06weight\x18\n \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x0f\n\x07\x64ry_run\x18\x0b \x01(\x08\x12\x18\n\x10require_approval\x18\x0c \x01(\x08\x12&\n\x0emax_fix_rounds\x18\r \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\n(\x00H\x00\x88\x01\x01\x12\x1d\n\x0b\x62\x61se_branch\x18\x0e \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12\xdd\x01\n\nrequest_id\x18\x0f \x01(\tB\xc8\x01\xbaH\xc4\x01\xba\x01\xc0\x01\n\x11request_id.format\x12\x18must be a ULID or a UUID\x1a\x90\x01this == \'\' || this.matches(\'^[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}$\') || this.matches(\'^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$\')\x12-\n\x0btask_budget\x18\x10 \x01(\x0b\x32\x18.miyabi.common.v1.Budget\x12N\n\x08overrule\x18\x11 \x03(\x0e\x32\x1d.miyabi.common.v1.ProblemKindB\x1d\xbaH\x1a\x92\x01\x17\x18\x01\"\x13\x82\x01\x10\x10\x01\x18\x04\x18\x07\x18\x08\x18\t\x18\x0b\x18\x0c\x18\x0f\x12\x13\n\x0bno_grouping\x18\x12 \x01(\x08:z\xbaHw\x1au\n\x16issue_numbers.or_query\x12(set issue_numbers or query, and not both\x1a\x31(size(this.issue_numbers) > 0) != has(this.query)B\x11\n\x0f_max_fix_rounds\"H\n\x13SubmitBatchResponse\x12\x31\n\x06\x65vents\x18\x01 \x03(\x0b\x32!.miyabi.coordinator.v1.BatchEvent\"\x88\x01\n\x11WatchBatchRequest\x12:\n\x04name\x18\x01 \x01(\tB,\xbaH)r\'2%^batches/[0-7][0-9A-HJKMNP-TV-Z]{25}$\x12\x1f\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x16\n\x0e\x63ommitted_only\x18\x03 \x01(\x08\"G\n\x12WatchBatchResponse\x12\x31\n\x06\x65vents\x18\x01 \x03(\x0b\x32!.miyabi.coordinator.v1.BatchEvent\"M\n\x0fGetBatchRequest\x12:\n\x04name\x18\x01 \x01(\tB,\xbaH)r\'2%^batches/[0-7][0-9A-HJKMNP-TV-Z]{25}$\"\xa3\x01\n\x10GetBatchResponse\x12+\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x1c.miyabi.coordinator.v1.Batch\x12-\n\x04runs\x18\x02 \x03(\x0b\x32\x1f.miyabi.coordinator.v1.IssueRun\x12\x33\n\x07results\x18\x03 \x03(\x0b\x32\".miyabi.coordinator.v1.IssueResult\"\xab\x01\n\x12ListBatchesRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\x12\x1c\n\nrepository\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x8c\x01\x12:\n\x05state\x18\x04 \x01(\x0e\x32!.miyabi.coordinator.v1.BatchStateB\x08\xbaH\x05\x82\x01\x02\x10\x01\"]\n\x13ListBatchesResponse\x12-\n\x07\x62\x61tches\x18\x01 \x03(\x0b\x32\x1c.miyabi.coordinator.v1.Batch\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x87\x01\n\x12\x43\x61ncelBatchRequest\x12:\n\x04name\x18\x01 \x01(\tB,\xbaH)r\'2%^batches/[0-7][0-9A-HJKMNP-TV-Z]{25}$\x12\x18\n\x06reason\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\x12\x1b\n\nrequest_id\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\"B\n\x13\x43\x61ncelBatchResponse\x12+\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x1c.miyabi.coordinator.v1.Batch\"\x86\x01\n\x11PauseBatchRequest\x12:\n\x04name\x18\x01 \x01(\tB,\xbaH)r\'2%^batches/[0-7][0-9A-HJKMNP-TV-Z]{25}$\x12\x18\n\x06reason\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\x12\x1b\n\nrequest_id\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\"A\n\x12PauseBatchResponse\x12+\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x1c.miyabi.coordinator.v1.Batch\"m\n\x12ResumeBatchRequest\x12:\n\x04name\x18\x01 \x01(\tB,\xbaH)r\'2%^batches/[0-7][0-9A-HJKMNP-TV-Z]{25}$\x12\x1b\n\nrequest_id\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\"B\n\x13ResumeBatchResponse\x12+\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x1c.miyabi.coordinator.v1.Batch\"\x96\x01\n\x11RetryBatchRequest\x12:\n\x04name\x18\x01 \x01(\tB,\xbaH)r\'2%^batches/[0-7][0-9A-HJKMNP-TV-Z]{25}$\x12(\n\rissue_numbers\x18\x02 \x03(\x05\x42\x11\xbaH\x0e\x92\x01\x0b\x10\x90N\x18\x01\"\x04\x1a\x02 \x00\x12\x1b\n\nrequest_id\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\"A\n\x12RetryBatchResponse\x12+\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x1c.miyabi.coordinator.v1.Batch\"e\n\x12GetIssueRunRequest\x12O\n\x04name\x18\x01 \x01(\tBA\xbaH>r<2:^batches/[0-7][0-9A-HJKMNP-TV-Z]{25}/runs/[1-9][0-9]{0,9}$\"C\n\x13GetIssueRunResponse\x12,\n\x03run\x18\x01 \x01(\x0b\x32\x1f.miyabi.coordinator.v1.IssueRun\"P\n\x11ListAgentsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\"[\n\x12ListAgentsResponse\x12,\n\x06\x61gents\x18\x01 \x03(\x0b\x32\x1c.miyabi.coordinator.v1.Agent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"e\n\x11\x44rainAgentRequest\x12\x33\n\x04name\x18\x01 \x01(\tB%\xbaH\"r 2\x1e^agents/[A-Za-z0-9._-]{1,128}$\x12\x1b\n\nrequest_id\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\"A\n\x12\x44rainAgentResponse\x12+\n\x05\x61gent\x18\x01 \x01(\x0b\x32\x1c.miyabi.coordinator.v1.Agent\"\xb3\x01\n\x16ResolveApprovalRequest\x12O\n\x04name\x18\x01 \x01(\tBA\xbaH>r<2:^batches/[0-7][0-9A-HJKMNP-TV-Z]{25}/runs/[1-9][0-9]{0,9}$\x12\x10\n\x08\x61pproved\x18\x02 \x01(\x08\x12\x19\n\x07\x63omment\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x1b\n\nrequest_id\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@\"G\n\x17ResolveApprovalResponse\x12,\n\x03run\x18\x01 \x01(\x0b\x32\x1f.miyabi.coordinator.v1.IssueRun\"x\n\x12WatchEventsRequest\x12\x18\n\x06\x63ursor\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\xa0\x1f\x12\x1c\n\nrepository\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x8c\x01\x12\x16\n\x05\x62\x61tch\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x12\n\nfrom_start\x18\x04 \x01(\x08\"\x82\x01\n\x13WatchEventsResponse\x12\x31\n\x06\x65vents\x18\x01 \x03(\x0b\x32!.miyabi.coordinator.v1.BatchEvent\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8b\x01\n\x17ListAuditEntriesRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\x12\x17\n\x05\x61\x63tor\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1a\n\x08resource\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"g\n\x18ListAuditEntriesResponse\x12\x32\n\x07\x65ntries\x18\x01 \x03(\x0b\x32!.miyabi.coordinator.v1.AuditEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x9e\x01\n\nAuditEntry\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\x02 \x01(\t\x12\x0e\n\x06method\x18\x03 \x01(\t\x12\x10\n\x08resource\x18\x04 \x01(\t\x12\x0c\n\x04\x63ode\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\x13\n\x0btraceparent\x18\x07 \x01(\t\"\xce\x01\n\x15ListModelCallsRequest\x12Q\n\x06parent\x18\x01 \x01(\tBA\xbaH>r<2:^batches/[0-7][0-9A-HJKMNP-TV-Z]{25}/runs/[1-9][0-9]{0,9}$\x12&\n\x04task\x18\x02 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^[a-z0-9-]{0,64}$\x12\x1c\n\tpage_size\x18\x03 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\"v\n\x16ListModelCallsResponse\x12\x35\n\x0bmodel_calls\x18\x01 \x03(\x0b\x32 .miyabi.coordinator.v1.ModelCall\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0c\n\x04gone\x18\x03 \x01(\x03\"\x9e\x01\n\x15ListLimitStepsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\x12\x18\n\x06target\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"b\n\x16ListLimitStepsResponse\x12/\n\x05steps\x18\x01 \x03(\x0b\x32 .miyabi.coordinator.v1.LimitStep\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x8f\r\n\x12\x43oordinatorService\x12\x66\n\x0bSubmitBatch\x12).miyabi.coordinator.v1.SubmitBatchRequest\x1a*.miyabi.coordinator.v1.SubmitBatchResponse0\x01\x12\x63\n\nWatchBatch\x12(.miyabi.coordinator.v1.WatchBatchRequest\x1a).miyabi.coordinator.v1.WatchBatchResponse0\x01\x12[\n\x08GetBatch\x12&.miyabi.coordinator.v1.GetBatchRequest\x1a\'.miyabi.coordinator.v1.GetBatchResponse\x12\x64\n\x0bListBatches\x12).miyabi.coordinator.v1.ListBatchesRequest\x1a*.miyabi.coordinator.v1.ListBatchesResponse\x12\x64\n\x0b\x43\x61ncelBatch\x12).miyabi.coordinator.v1.CancelBatchRequest\x1a*.miyabi.coordinator.v1.CancelBatchResponse\x12\x61\n\nPauseBatch\x12(.miyabi.coordinator.v1.PauseBatchRequest\x1a).miyabi.coordinator.v1.PauseBatchResponse\x12\x64\n\x0bResumeBatch\x12).miyabi.coordinator.v1.ResumeBatchRequest\x1a*.miyabi.coordinator.v1.ResumeBatchResponse\x12\x61\n\nRetryBatch\x12(.miyabi.coordinator.v1.RetryBatchRequest\x1a).miyabi.coordinator.v1.RetryBatchResponse\x12\x64\n\x0bGetIssueRun\x12).miyabi.coordinator.v1.GetIssueRunRequest\x1a*.miyabi.coordinator.v1.GetIssueRunResponse\x12\x61\n\nListAgents\x12(.miyabi.coordinator.v1.ListAgentsRequest\x1a).miyabi.coordinator.v1.ListAgentsResponse\x12\x61\n\nDrainAgent\x12(.miyabi.coordinator.v1.DrainAgentRequest\x1a).miyabi.coordinator.v1.DrainAgentResponse\x12p\n\x0fResolveApproval\x12-.miyabi.coordinator.v1.ResolveApprovalRequest\x1a..miyabi.coordinator.v1.ResolveApprovalResponse\x12\x66\n\x0bWatchEvents\x12).miyabi.coordinator.v1.WatchEventsRequest\x1a*.miyabi.coordinator.v1.WatchEventsResponse0\x01\x12s\n\x10ListAuditEntries\x12..miyabi.coordinator.v1.ListAuditEntriesRequest\x1a/.miyabi.coordinator.v1.ListAuditEntriesResponse\x12m\n\x0eListModelCalls\x12,.miyabi.coordinator.v1.ListModelCallsRequest\x1a-.miyabi.coordinator.v1.ListModelCallsResponse\x12m\n\x0eListLimitSteps\x12,.miyabi.coordinator.v1.ListLimitStepsRequest\x1a-.miyabi.coordinator.v1.ListLimitStepsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/miyabi/coordinator/v1/coordinator_service.proto\x12\x15miyabi.coordinator.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1emiyabi/common/v1/problem.proto\x1a\x1cmiyabi/common/v1/usage.proto\x1a!miyabi/coordinator/v1/batch.proto\x1a!miyabi/coordinator/v1/event.proto\x1a\"miyabi/coordinator/v1/limits.proto\x1a\"miyabi/coordinator/v1/result.proto\x1a!miyabi/coordinator/v1/state.proto\x1a&miyabi/coordinator/v1/transcript.proto\"\xde\x08\n\x12SubmitBatchRequest\x12U\n\nrepository\x18\x01 \x01(\tBA\xbaH>r<\x18\x8c\x01\x32\x37^[A-Za-z0-9]([A-Za-z0-9-]{0,38})/[A-Za-z0-9._-]{1,100}$\x12(\n\rissue_numbers\x18\x02 \x03(\x05\x42\x11\xbaH\x0e\x92\x01\x0b\x10\x90N\x18\x01\"\x04\x1a\x02 \x00\x12\x30\n\x05query\x18\x03 \x01(\x0b\x32!.miyabi.coordinator.v1.IssueQuery\x12;\n\x08pipeline\x18\x04 \x01(\x0e\x32\x1f.miyabi.coordinator.v1.PipelineB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1f\n\x0b\x63oncurrency\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12&\n\x12max_parallel_tasks\x18\x06 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90N(\x00\x12(\n\x06\x62udget\x18\x07 \x01(\x0b\x32\x18.miyabi.common.v1.Budget\x12.\n\x0cissue_budget\x18\x08 \x01(\x0b\x32\x18.miyabi.common.v1.Budget\x12$\n\x08priority\x18\t \x01(\x05\x42\x12\xbaH\x0f\x1a\r\x18\x64(\x9c\xff\xff\xff\xff\xff\xff\xff\xff\x01\x12\x1a\n\x06weight\x18\n \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x0f\n\x07\x64ry_run\x18\x0b \x01(\x08\x12\x18\n\x10require_approval\x18\x0c \x01(\x08\x12&\n\x0emax_fix_rounds\x18\r \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\n(\x00H\x00\x88\x01\x01\x12\x1d\n\x0b\x62\x61se_branch\x18\x0e \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12\xdd\x01\n\nrequest_id\x18\x0f \x01(\tB\xc8\x01\xbaH\xc4\x01\xba\x01\xc0\x01\n\x11request_id.format\x12\x18must be a ULID or a UUID\x1a\x90\x01this == \'\' || this.matches(\'^[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}$\') || this.matches(\'^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$\')\x12-\n\x0btask_budget\x18\x10 \x01(\x0b\x32\x18.miyabi.common.v1.Budget\x12N\n\x08overrule\x18\x11 \x03(\x0e\x32\x1d.miyabi.common.v1.ProblemKindB\x1d\xbaH\x1a\x92\x01\x17\x18\x01\"\x13\x82\x01\x10\x10\x01\x18\x04\x18\x07\x18\x08\x18\t\x18\x0b\x18\x0c\x18\x0f\x12\x13\n\x0bno_grouping\x18\x12 \x01(\x08:z\xbaHw\x1au\n\x16issue_numbers.or_query\x12(set issue_numbers or query, and not both\x1a\x31(size(this.issue_numbers) > 0) != has(this.query)B\x11\n\x0f_max_fix_rounds\"H\n\x13SubmitBatchResponse\x12\x31\n\x06\x65vents\x18\x01 \x03(\x0b\x32!.miyabi.coordinator.v1.BatchEvent\"\x88\x01\n\x11WatchBatchRequest\x12:\n\x04name\x18\x01 \x01(\tB,\xbaH)r\'2%^batches/[0-7][0-9A-HJKMNP-TV-Z]{25}$\x12\x1f\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x16\n\x0e\x63ommitted_only\x18\x03 \x01(\x08\"G\n\x12WatchBatchResponse\x12\x31\n\x06\x65vents\x18\x01 \x03(\x0b\x32!.miyabi.coordinator.v1.BatchEvent\"M\n\x0fGetBatchRequest\x12:\n\x04name\x18\x01 \x01(\tB,\xbaH)r\'2%^batches/[0-7][0-9A-HJKMNP-TV-Z]{25}$\"\xa3\x01\n\x10GetBatchResponse\x12+\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x1c.miyabi.coordinator.v1.Batch\x12-\n\x04runs\x18\x02 \x03(\x0b\x32\x1f.miyabi.coordinator.v1.IssueRun\x12\x33\n\x07results\x18\x03 \x03(\x0b\x32\".miyabi.coordinator.v1.IssueResult\"\xab\x01\n\x12ListBatchesRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\x12\x1c\n\nrepository\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x8c\x01\x12:\n\x05state\x18\x04 \x01(\x0e\x32!.miyabi.coordinator.v1.BatchStateB\x08\xbaH\x05\x82\x01\x02\x10\x01\"]\n\x13ListBatchesResponse\x12-\n\x07\x62\x61tches\x18\x01 \x03(\x0b\x32\x1c.miyabi.coordinator.v1.Batch\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x87\x01\n\x12\x43\x61ncelBatchRequest\x12:\n\x04name\x18\x01 \x01(\tB,\xbaH)r\'2%^batches/[0-7][0-9A-HJKMNP-TV-Z]{25}$\x12\x18\n\x06reason\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\x12\x1b\n\nrequest_id\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\"B\n\x13\x43\x61ncelBatchResponse\x12+\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x1c.miyabi.coordinator.v1.Batch\"\x86\x01\n\x11PauseBatchRequest\x12:\n\x04name\x18\x01 \x01(\tB,\xbaH)r\'2%^batches/[0-7][0-9A-HJKMNP-TV-Z]{25}$\x12\x18\n\x06reason\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\x12\x1b\n\nrequest_id\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\"A\n\x12PauseBatchResponse\x12+\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x1c.miyabi.coordinator.v1.Batch\"m\n\x12ResumeBatchRequest\x12:\n\x04name\x18\x01 \x01(\tB,\xbaH)r\'2%^batches/[0-7][0-9A-HJKMNP-TV-Z]{25}$\x12\x1b\n\nrequest_id\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\"B\n\x13ResumeBatchResponse\x12+\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x1c.miyabi.coordinator.v1.Batch\"\x96\x01\n\x11RetryBatchRequest\x12:\n\x04name\x18\x01 \x01(\tB,\xbaH)r\'2%^batches/[0-7][0-9A-HJKMNP-TV-Z]{25}$\x12(\n\rissue_numbers\x18\x02 \x03(\x05\x42\x11\xbaH\x0e\x92\x01\x0b\x10\x90N\x18\x01\"\x04\x1a\x02 \x00\x12\x1b\n\nrequest_id\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\"A\n\x12RetryBatchResponse\x12+\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x1c.miyabi.coordinator.v1.Batch\"e\n\x12GetIssueRunRequest\x12O\n\x04name\x18\x01 \x01(\tBA\xbaH>r<2:^batches/[0-7][0-9A-HJKMNP-TV-Z]{25}/runs/[1-9][0-9]{0,9}$\"C\n\x13GetIssueRunResponse\x12,\n\x03run\x18\x01 \x01(\x0b\x32\x1f.miyabi.coordinator.v1.IssueRun\"P\n\x11ListAgentsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\"[\n\x12ListAgentsResponse\x12,\n\x06\x61gents\x18\x01 \x03(\x0b\x32\x1c.miyabi.coordinator.v1.Agent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"e\n\x11\x44rainAgentRequest\x12\x33\n\x04name\x18\x01 \x01(\tB%\xbaH\"r 2\x1e^agents/[A-Za-z0-9._-]{1,128}$\x12\x1b\n\nrequest_id\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\"A\n\x12\x44rainAgentResponse\x12+\n\x05\x61gent\x18\x01 \x01(\x0b\x32\x1c.miyabi.coordinator.v1.Agent\"\xb3\x01\n\x16ResolveApprovalRequest\x12O\n\x04name\x18\x01 \x01(\tBA\xbaH>r<2:^batches/[0-7][0-9A-HJKMNP-TV-Z]{25}/runs/[1-9][0-9]{0,9}$\x12\x10\n\x08\x61pproved\x18\x02 \x01(\x08\x12\x19\n\x07\x63omment\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x1b\n\nrequest_id\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@\"G\n\x17ResolveApprovalResponse\x12,\n\x03run\x18\x01 \x01(\x0b\x32\x1f.miyabi.coordinator.v1.IssueRun\"\xc9\x01\n\x12WatchEventsRequest\x12\x18\n\x06\x63ursor\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\xa0\x1f\x12\x1c\n\nrepository\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x8c\x01\x12\x16\n\x05\x62\x61tch\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x12\n\nfrom_start\x18\x04 \x01(\x08\x12\x37\n\x06gather\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0c\xbaH\t\xaa\x01\x06\"\x02\x08\x05\x32\x00\x12\x16\n\x0e\x63ommitted_only\x18\x06 \x01(\x08\"\x82\x01\n\x13WatchEventsResponse\x12\x31\n\x06\x65vents\x18\x01 \x03(\x0b\x32!.miyabi.coordinator.v1.BatchEvent\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8b\x01\n\x17ListAuditEntriesRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\x12\x17\n\x05\x61\x63tor\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1a\n\x08resource\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"g\n\x18ListAuditEntriesResponse\x12\x32\n\x07\x65ntries\x18\x01 \x03(\x0b\x32!.miyabi.coordinator.v1.AuditEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x9e\x01\n\nAuditEntry\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\x02 \x01(\t\x12\x0e\n\x06method\x18\x03 \x01(\t\x12\x10\n\x08resource\x18\x04 \x01(\t\x12\x0c\n\x04\x63ode\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\x13\n\x0btraceparent\x18\x07 \x01(\t\"\xce\x01\n\x15ListModelCallsRequest\x12Q\n\x06parent\x18\x01 \x01(\tBA\xbaH>r<2:^batches/[0-7][0-9A-HJKMNP-TV-Z]{25}/runs/[1-9][0-9]{0,9}$\x12&\n\x04task\x18\x02 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^[a-z0-9-]{0,64}$\x12\x1c\n\tpage_size\x18\x03 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\"v\n\x16ListModelCallsResponse\x12\x35\n\x0bmodel_calls\x18\x01 \x03(\x0b\x32 .miyabi.coordinator.v1.ModelCall\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0c\n\x04gone\x18\x03 \x01(\x03\"\x9e\x01\n\x15ListLimitStepsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\x12\x18\n\x06target\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"b\n\x16ListLimitStepsResponse\x12/\n\x05steps\x18\x01 \x03(\x0b\x32 .miyabi.coordinator.v1.LimitStep\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x8f\r\n\x12\x43oordinatorService\x12\x66\n\x0bSubmitBatch\x12).miyabi.coordinator.v1.SubmitBatchRequest\x1a*.miyabi.coordinator.v1.SubmitBatchResponse0\x01\x12\x63\n\nWatchBatch\x12(.miyabi.coordinator.v1.WatchBatchRequest\x1a).miyabi.coordinator.v1.WatchBatchResponse0\x01\x12[\n\x08GetBatch\x12&.miyabi.coordinator.v1.GetBatchRequest\x1a\'.miyabi.coordinator.v1.GetBatchResponse\x12\x64\n\x0bListBatches\x12).miyabi.coordinator.v1.ListBatchesRequest\x1a*.miyabi.coordinator.v1.ListBatchesResponse\x12\x64\n\x0b\x43\x61ncelBatch\x12).miyabi.coordinator.v1.CancelBatchRequest\x1a*.miyabi.coordinator.v1.CancelBatchResponse\x12\x61\n\nPauseBatch\x12(.miyabi.coordinator.v1.PauseBatchRequest\x1a).miyabi.coordinator.v1.PauseBatchResponse\x12\x64\n\x0bResumeBatch\x12).miyabi.coordinator.v1.ResumeBatchRequest\x1a*.miyabi.coordinator.v1.ResumeBatchResponse\x12\x61\n\nRetryBatch\x12(.miyabi.coordinator.v1.RetryBatchRequest\x1a).miyabi.coordinator.v1.RetryBatchResponse\x12\x64\n\x0bGetIssueRun\x12).miyabi.coordinator.v1.GetIssueRunRequest\x1a*.miyabi.coordinator.v1.GetIssueRunResponse\x12\x61\n\nListAgents\x12(.miyabi.coordinator.v1.ListAgentsRequest\x1a).miyabi.coordinator.v1.ListAgentsResponse\x12\x61\n\nDrainAgent\x12(.miyabi.coordinator.v1.DrainAgentRequest\x1a).miyabi.coordinator.v1.DrainAgentResponse\x12p\n\x0fResolveApproval\x12-.miyabi.coordinator.v1.ResolveApprovalRequest\x1a..miyabi.coordinator.v1.ResolveApprovalResponse\x12\x66\n\x0bWatchEvents\x12).miyabi.coordinator.v1.WatchEventsRequest\x1a*.miyabi.coordinator.v1.WatchEventsResponse0\x01\x12s\n\x10ListAuditEntries\x12..miyabi.coordinator.v1.ListAuditEntriesRequest\x1a/.miyabi.coordinator.v1.ListAuditEntriesResponse\x12m\n\x0eListModelCalls\x12,.miyabi.coordinator.v1.ListModelCallsRequest\x1a-.miyabi.coordinator.v1.ListModelCallsResponse\x12m\n\x0eListLimitSteps\x12,.miyabi.coordinator.v1.ListLimitStepsRequest\x1a-.miyabi.coordinator.v1.ListLimitStepsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -123,6 +124,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WATCHEVENTSREQUEST'].fields_by_name['repository']._serialized_options = b'\272H\005r\003\030\214\001'
   _globals['_WATCHEVENTSREQUEST'].fields_by_name['batch']._loaded_options = None
   _globals['_WATCHEVENTSREQUEST'].fields_by_name['batch']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_WATCHEVENTSREQUEST'].fields_by_name['gather']._loaded_options = None
+  _globals['_WATCHEVENTSREQUEST'].fields_by_name['gather']._serialized_options = b'\272H\t\252\001\006\"\002\010\0052\000'
   _globals['_LISTAUDITENTRIESREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTAUDITENTRIESREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\350\007(\000'
   _globals['_LISTAUDITENTRIESREQUEST'].fields_by_name['page_token']._loaded_options = None
@@ -145,72 +148,72 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTLIMITSTEPSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\364\003'
   _globals['_LISTLIMITSTEPSREQUEST'].fields_by_name['target']._loaded_options = None
   _globals['_LISTLIMITSTEPSREQUEST'].fields_by_name['target']._serialized_options = b'\272H\005r\003\030\200\001'
-  _globals['_SUBMITBATCHREQUEST']._serialized_start=416
-  _globals['_SUBMITBATCHREQUEST']._serialized_end=1534
-  _globals['_SUBMITBATCHRESPONSE']._serialized_start=1536
-  _globals['_SUBMITBATCHRESPONSE']._serialized_end=1608
-  _globals['_WATCHBATCHREQUEST']._serialized_start=1611
-  _globals['_WATCHBATCHREQUEST']._serialized_end=1747
-  _globals['_WATCHBATCHRESPONSE']._serialized_start=1749
-  _globals['_WATCHBATCHRESPONSE']._serialized_end=1820
-  _globals['_GETBATCHREQUEST']._serialized_start=1822
-  _globals['_GETBATCHREQUEST']._serialized_end=1899
-  _globals['_GETBATCHRESPONSE']._serialized_start=1902
-  _globals['_GETBATCHRESPONSE']._serialized_end=2065
-  _globals['_LISTBATCHESREQUEST']._serialized_start=2068
-  _globals['_LISTBATCHESREQUEST']._serialized_end=2239
-  _globals['_LISTBATCHESRESPONSE']._serialized_start=2241
-  _globals['_LISTBATCHESRESPONSE']._serialized_end=2334
-  _globals['_CANCELBATCHREQUEST']._serialized_start=2337
-  _globals['_CANCELBATCHREQUEST']._serialized_end=2472
-  _globals['_CANCELBATCHRESPONSE']._serialized_start=2474
-  _globals['_CANCELBATCHRESPONSE']._serialized_end=2540
-  _globals['_PAUSEBATCHREQUEST']._serialized_start=2543
-  _globals['_PAUSEBATCHREQUEST']._serialized_end=2677
-  _globals['_PAUSEBATCHRESPONSE']._serialized_start=2679
-  _globals['_PAUSEBATCHRESPONSE']._serialized_end=2744
-  _globals['_RESUMEBATCHREQUEST']._serialized_start=2746
-  _globals['_RESUMEBATCHREQUEST']._serialized_end=2855
-  _globals['_RESUMEBATCHRESPONSE']._serialized_start=2857
-  _globals['_RESUMEBATCHRESPONSE']._serialized_end=2923
-  _globals['_RETRYBATCHREQUEST']._serialized_start=2926
-  _globals['_RETRYBATCHREQUEST']._serialized_end=3076
-  _globals['_RETRYBATCHRESPONSE']._serialized_start=3078
-  _globals['_RETRYBATCHRESPONSE']._serialized_end=3143
-  _globals['_GETISSUERUNREQUEST']._serialized_start=3145
-  _globals['_GETISSUERUNREQUEST']._serialized_end=3246
-  _globals['_GETISSUERUNRESPONSE']._serialized_start=3248
-  _globals['_GETISSUERUNRESPONSE']._serialized_end=3315
-  _globals['_LISTAGENTSREQUEST']._serialized_start=3317
-  _globals['_LISTAGENTSREQUEST']._serialized_end=3397
-  _globals['_LISTAGENTSRESPONSE']._serialized_start=3399
-  _globals['_LISTAGENTSRESPONSE']._serialized_end=3490
-  _globals['_DRAINAGENTREQUEST']._serialized_start=3492
-  _globals['_DRAINAGENTREQUEST']._serialized_end=3593
-  _globals['_DRAINAGENTRESPONSE']._serialized_start=3595
-  _globals['_DRAINAGENTRESPONSE']._serialized_end=3660
-  _globals['_RESOLVEAPPROVALREQUEST']._serialized_start=3663
-  _globals['_RESOLVEAPPROVALREQUEST']._serialized_end=3842
-  _globals['_RESOLVEAPPROVALRESPONSE']._serialized_start=3844
-  _globals['_RESOLVEAPPROVALRESPONSE']._serialized_end=3915
-  _globals['_WATCHEVENTSREQUEST']._serialized_start=3917
-  _globals['_WATCHEVENTSREQUEST']._serialized_end=4037
-  _globals['_WATCHEVENTSRESPONSE']._serialized_start=4040
-  _globals['_WATCHEVENTSRESPONSE']._serialized_end=4170
-  _globals['_LISTAUDITENTRIESREQUEST']._serialized_start=4173
-  _globals['_LISTAUDITENTRIESREQUEST']._serialized_end=4312
-  _globals['_LISTAUDITENTRIESRESPONSE']._serialized_start=4314
-  _globals['_LISTAUDITENTRIESRESPONSE']._serialized_end=4417
-  _globals['_AUDITENTRY']._serialized_start=4420
-  _globals['_AUDITENTRY']._serialized_end=4578
-  _globals['_LISTMODELCALLSREQUEST']._serialized_start=4581
-  _globals['_LISTMODELCALLSREQUEST']._serialized_end=4787
-  _globals['_LISTMODELCALLSRESPONSE']._serialized_start=4789
-  _globals['_LISTMODELCALLSRESPONSE']._serialized_end=4907
-  _globals['_LISTLIMITSTEPSREQUEST']._serialized_start=4910
-  _globals['_LISTLIMITSTEPSREQUEST']._serialized_end=5068
-  _globals['_LISTLIMITSTEPSRESPONSE']._serialized_start=5070
-  _globals['_LISTLIMITSTEPSRESPONSE']._serialized_end=5168
-  _globals['_COORDINATORSERVICE']._serialized_start=5171
-  _globals['_COORDINATORSERVICE']._serialized_end=6850
+  _globals['_SUBMITBATCHREQUEST']._serialized_start=448
+  _globals['_SUBMITBATCHREQUEST']._serialized_end=1566
+  _globals['_SUBMITBATCHRESPONSE']._serialized_start=1568
+  _globals['_SUBMITBATCHRESPONSE']._serialized_end=1640
+  _globals['_WATCHBATCHREQUEST']._serialized_start=1643
+  _globals['_WATCHBATCHREQUEST']._serialized_end=1779
+  _globals['_WATCHBATCHRESPONSE']._serialized_start=1781
+  _globals['_WATCHBATCHRESPONSE']._serialized_end=1852
+  _globals['_GETBATCHREQUEST']._serialized_start=1854
+  _globals['_GETBATCHREQUEST']._serialized_end=1931
+  _globals['_GETBATCHRESPONSE']._serialized_start=1934
+  _globals['_GETBATCHRESPONSE']._serialized_end=2097
+  _globals['_LISTBATCHESREQUEST']._serialized_start=2100
+  _globals['_LISTBATCHESREQUEST']._serialized_end=2271
+  _globals['_LISTBATCHESRESPONSE']._serialized_start=2273
+  _globals['_LISTBATCHESRESPONSE']._serialized_end=2366
+  _globals['_CANCELBATCHREQUEST']._serialized_start=2369
+  _globals['_CANCELBATCHREQUEST']._serialized_end=2504
+  _globals['_CANCELBATCHRESPONSE']._serialized_start=2506
+  _globals['_CANCELBATCHRESPONSE']._serialized_end=2572
+  _globals['_PAUSEBATCHREQUEST']._serialized_start=2575
+  _globals['_PAUSEBATCHREQUEST']._serialized_end=2709
+  _globals['_PAUSEBATCHRESPONSE']._serialized_start=2711
+  _globals['_PAUSEBATCHRESPONSE']._serialized_end=2776
+  _globals['_RESUMEBATCHREQUEST']._serialized_start=2778
+  _globals['_RESUMEBATCHREQUEST']._serialized_end=2887
+  _globals['_RESUMEBATCHRESPONSE']._serialized_start=2889
+  _globals['_RESUMEBATCHRESPONSE']._serialized_end=2955
+  _globals['_RETRYBATCHREQUEST']._serialized_start=2958
+  _globals['_RETRYBATCHREQUEST']._serialized_end=3108
+  _globals['_RETRYBATCHRESPONSE']._serialized_start=3110
+  _globals['_RETRYBATCHRESPONSE']._serialized_end=3175
+  _globals['_GETISSUERUNREQUEST']._serialized_start=3177
+  _globals['_GETISSUERUNREQUEST']._serialized_end=3278
+  _globals['_GETISSUERUNRESPONSE']._serialized_start=3280
+  _globals['_GETISSUERUNRESPONSE']._serialized_end=3347
+  _globals['_LISTAGENTSREQUEST']._serialized_start=3349
+  _globals['_LISTAGENTSREQUEST']._serialized_end=3429
+  _globals['_LISTAGENTSRESPONSE']._serialized_start=3431
+  _globals['_LISTAGENTSRESPONSE']._serialized_end=3522
+  _globals['_DRAINAGENTREQUEST']._serialized_start=3524
+  _globals['_DRAINAGENTREQUEST']._serialized_end=3625
+  _globals['_DRAINAGENTRESPONSE']._serialized_start=3627
+  _globals['_DRAINAGENTRESPONSE']._serialized_end=3692
+  _globals['_RESOLVEAPPROVALREQUEST']._serialized_start=3695
+  _globals['_RESOLVEAPPROVALREQUEST']._serialized_end=3874
+  _globals['_RESOLVEAPPROVALRESPONSE']._serialized_start=3876
+  _globals['_RESOLVEAPPROVALRESPONSE']._serialized_end=3947
+  _globals['_WATCHEVENTSREQUEST']._serialized_start=3950
+  _globals['_WATCHEVENTSREQUEST']._serialized_end=4151
+  _globals['_WATCHEVENTSRESPONSE']._serialized_start=4154
+  _globals['_WATCHEVENTSRESPONSE']._serialized_end=4284
+  _globals['_LISTAUDITENTRIESREQUEST']._serialized_start=4287
+  _globals['_LISTAUDITENTRIESREQUEST']._serialized_end=4426
+  _globals['_LISTAUDITENTRIESRESPONSE']._serialized_start=4428
+  _globals['_LISTAUDITENTRIESRESPONSE']._serialized_end=4531
+  _globals['_AUDITENTRY']._serialized_start=4534
+  _globals['_AUDITENTRY']._serialized_end=4692
+  _globals['_LISTMODELCALLSREQUEST']._serialized_start=4695
+  _globals['_LISTMODELCALLSREQUEST']._serialized_end=4901
+  _globals['_LISTMODELCALLSRESPONSE']._serialized_start=4903
+  _globals['_LISTMODELCALLSRESPONSE']._serialized_end=5021
+  _globals['_LISTLIMITSTEPSREQUEST']._serialized_start=5024
+  _globals['_LISTLIMITSTEPSREQUEST']._serialized_end=5182
+  _globals['_LISTLIMITSTEPSRESPONSE']._serialized_start=5184
+  _globals['_LISTLIMITSTEPSRESPONSE']._serialized_end=5282
+  _globals['_COORDINATORSERVICE']._serialized_start=5285
+  _globals['_COORDINATORSERVICE']._serialized_end=6964
 # @@protoc_insertion_point(module_scope)

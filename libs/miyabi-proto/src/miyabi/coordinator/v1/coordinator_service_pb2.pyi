@@ -5,6 +5,7 @@ What operators and agents say to the coordinator."""
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -765,6 +766,8 @@ class WatchEventsRequest(_message.Message):
     REPOSITORY_FIELD_NUMBER: _builtins.int
     BATCH_FIELD_NUMBER: _builtins.int
     FROM_START_FIELD_NUMBER: _builtins.int
+    GATHER_FIELD_NUMBER: _builtins.int
+    COMMITTED_ONLY_FIELD_NUMBER: _builtins.int
     cursor: _builtins.str
     """`cursor` of an earlier answer. Default: from now."""
     repository: _builtins.str
@@ -773,6 +776,14 @@ class WatchEventsRequest(_message.Message):
     """Only events of this batch, `batches/{ulid}`. Default: all."""
     from_start: _builtins.bool
     """Start at the oldest event that is kept rather than from now, where there is no cursor. Default false."""
+    committed_only: _builtins.bool
+    """Leave out text that models are writing, which is in no log. Default false."""
+    @_builtins.property
+    def gather(self) -> _duration_pb2.Duration:
+        """Let events gather for so long before each answer, once the first has come: every answer costs both sides as much
+        as some dozens of events. Default: not at all. Range 0 to 5 s.
+        """
+
     def __init__(
         self,
         *,
@@ -780,10 +791,12 @@ class WatchEventsRequest(_message.Message):
         repository: _builtins.str = ...,
         batch: _builtins.str = ...,
         from_start: _builtins.bool = ...,
+        gather: _duration_pb2.Duration | None = ...,
+        committed_only: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["gather", b"gather"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "cursor", b"cursor", "from_start", b"from_start", "repository", b"repository"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "committed_only", b"committed_only", "cursor", b"cursor", "from_start", b"from_start", "gather", b"gather", "repository", b"repository"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import json
 import re
 from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
 
 from miyabi_coordinator import errors
 from miyabi_coordinator.ports.store import PAGE, Chunk, Growth, Store
@@ -24,16 +26,24 @@ class AllEvents:
     def __init__(self, shards: ShardTable) -> None:
         self._shards = shards
 
-    async def follow(self, cursor: str, *, from_start: bool) -> AsyncIterator[tuple[list[Chunk], str]]:
+    async def follow(
+        self, cursor: str, *, from_start: bool, gather: timedelta = timedelta(), committed_only: bool = False
+    ) -> AsyncIterator[tuple[list[Chunk], str]]:
         """Yield events and the cursor behind them, with no end; what a shard has trimmed is skipped.
 
         The first is a cursor without events, at once: who comes back with it has missed nothing.
+
+        Args:
+            cursor: Where to go on; empty: from now.
+            from_start: Without a cursor begin at the oldest event that is kept.
+            gather: How long events gather before they are told, once the first has come.
+            committed_only: Leave out text that models are writing.
 
         Raises:
             InvalidArgumentError: the cursor is not one of ours.
         """
         positions = await self._start(cursor, from_start=from_start)
-        listener = Listener()
+        listener = Listener(texts=not committed_only)
         for shard in self._shards.all:
             shard.hub.listeners.add(listener)
         try:
@@ -47,6 +57,7 @@ class AllEvents:
                     listener.texts.clear()
                     yield texts, encode(positions)
                 await listener.arrived.wait()
+                await asyncio.sleep(gather.total_seconds())
         finally:
             for shard in self._shards.all:
                 shard.hub.listeners.discard(listener)

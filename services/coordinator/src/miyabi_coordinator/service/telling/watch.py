@@ -76,9 +76,14 @@ class _Feed:
 
 
 class Listener:
-    """Who follows all batches: it is woken, and reads the shards' streams itself."""
+    """Who follows all batches: it is woken, and reads the shards' streams itself.
 
-    def __init__(self) -> None:
+    Args:
+        texts: Tell it text that models are writing, too.
+    """
+
+    def __init__(self, *, texts: bool = True) -> None:
+        self.wants_texts = texts
         self.arrived = asyncio.Event()
         self.texts: deque[tuple[str, bytes]] = deque(maxlen=TEXTS)
 
@@ -163,8 +168,9 @@ class WatchHub:
             watcher.texts.append(message)
             watcher.arrived.set()
         for listener in self.listeners:
-            listener.texts.append((batch, message))
-            listener.arrived.set()
+            if listener.wants_texts:
+                listener.texts.append((batch, message))
+                listener.arrived.set()
 
     async def _page(self, batch: str, feed: _Feed, watcher: _Watcher, *, started: bool) -> list[Chunk]:
         """Return what the watcher has not seen; a stream that has begun waits for a store that is away.
