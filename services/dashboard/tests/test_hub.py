@@ -13,15 +13,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from miyabi.coordinator.v1.event_pb2 import BatchEvent, StepChanged, TextDelta
 from miyabi_dashboard.live.hub import CLIENT_QUEUE, ENCODED, KEPT_EVENTS, Client, Hub, frame_of
 from miyabi_dashboard.live.subscription import EVERYTHING, Subscription
+from miyabi_dashboard.live.told import Told
 
 ONE, OTHER = "batches/01ARZ3NDEKTSV4RRFFQ69G5FAV", "batches/01ARZ3NDEKTSV4RRFFQ69G5FAW"
 
 
-def event(batch: str, number: int) -> dict[str, Any]:
+def event(batch: str, number: int) -> Told:
     """Return an event of a batch."""
-    return {"source": "coordinator", "batch": batch, "sequence": str(number), "step_changed": {"step": str(number)}}
+    return Told.of_coordinator(BatchEvent(batch=batch, sequence=number, step_changed=StepChanged(step=str(number))))
 
 
 def messages(client: Client) -> list[dict[str, Any]]:
@@ -32,12 +34,12 @@ def messages(client: Client) -> list[dict[str, Any]]:
     return found
 
 
-async def ticks(hub: Hub, *bursts: list[dict[str, Any]]) -> None:
+async def ticks(hub: Hub, *bursts: list[Told]) -> None:
     """Let the hub send each burst in a tick of its own."""
     running = asyncio.create_task(hub.run())
     for burst in bursts:
         before = hub.sequence
-        numbered = [entry for entry in burst if "text_delta" not in entry]
+        numbered = [entry for entry in burst if not entry.is_text]
         hub.publish(burst)
         async with asyncio.timeout(10):
             while hub.sequence < before + len(numbered) or hub._pending:
@@ -58,6 +60,22 @@ async def test_message_is_encoded_once_for_all_clients_of_a_subscription() -> No
     assert len({id(message) for message in told}) == 2
 
 
+def never() -> dict[str, Any]:
+    """Fail: nobody is to be told."""
+    raise AssertionError("encoded for nobody")
+
+
+async def test_nothing_is_encoded_for_nobody() -> None:
+    """Events that no client is told of cost no encoding; one that comes back for them has them."""
+    hub = Hub()
+    client = hub.attach(Subscription(batch=ONE))
+    await ticks(hub, [Told(never, batch=OTHER), Told(never, batch=OTHER, is_text=True), event(OTHER, 1)])
+    assert messages(client) == []
+    missed = hub.since(1, epoch=hub.epoch)
+    assert missed is not None
+    assert [entry["event"]["step_changed"]["step"] for entry in json.loads(missed)["events"]] == ["1"]
+
+
 async def test_client_is_told_of_what_it_asked_for() -> None:
     """By batch, by repository, or everything; the dashboard's own word goes to all."""
     hub = Hub()
@@ -66,8 +84,8 @@ async def test_client_is_told_of_what_it_asked_for() -> None:
     everyone, batch, repository = (
         hub.attach(EVERYTHING), hub.attach(Subscription(batch=ONE)), hub.attach(Subscription(repository="c/d")),
     )  # fmt: skip
-    external = {"source": "external", "repository": "c/d", "agentId": "x"}
-    ours = {"source": "dashboard", "coordinator": False}
+    external = Told.of_intake({"source": "external", "repository": "c/d", "agentId": "x"})
+    ours = Told.of_dashboard({"coordinator": False})
     await ticks(hub, [event(ONE, 1), event(OTHER, 1), external, ours])
     told = {
         name: [entry["sequence"] for message in messages(client) for entry in message["events"]]
@@ -82,7 +100,7 @@ async def test_text_goes_to_those_who_look_at_the_batch() -> None:
     everyone, looking, elsewhere = (
         hub.attach(), hub.attach(Subscription(batch=ONE)), hub.attach(Subscription(batch=OTHER)),
     )  # fmt: skip
-    text = {"source": "coordinator", "batch": ONE, "text_delta": {"text": "x"}}
+    text = Told.of_coordinator(BatchEvent(batch=ONE, text_delta=TextDelta(text="x")))
     await ticks(hub, [text, event(ONE, 1)])
     assert [message["type"] for message in messages(everyone)] == ["events"]
     assert [message["type"] for message in messages(looking)] == ["events", "deltas"]

@@ -25,6 +25,7 @@ from miyabi_dashboard.intake.store import IntakeStore
 from miyabi_dashboard.live.event_socket import EventSocket
 from miyabi_dashboard.live.hub import Hub
 from miyabi_dashboard.live.snapshots import Snapshots
+from miyabi_dashboard.live.told import Told
 from miyabi_dashboard.merging import Merged
 from miyabi_dashboard.monitor.following import Follower
 from miyabi_dashboard.monitor.reporting import Reports
@@ -38,7 +39,7 @@ from miyabi_dashboard.reads.system import SystemReads
 from miyabi_dashboard.servicer import TelemetryServicer
 from miyabi_dashboard.serving.application import HttpInterface
 from miyabi_dashboard.settings import DashboardSettings
-from miyabi_dashboard.upstream import Upstream, as_dict
+from miyabi_dashboard.upstream import Upstream
 
 #: The proto's name.
 SERVICE = "miyabi.dashboard.v1.TelemetryService"
@@ -100,13 +101,13 @@ class Dashboard:
     def _take(self, events: list[BatchEvent]) -> None:
         """Show events of the coordinator."""
         self.batches.take(events)
-        self.hub.publish([{"source": "coordinator", **as_dict(event)} for event in events])
+        self.hub.publish(Told.of_coordinator(event) for event in events)
 
     def _reached(self, connected: bool) -> None:
         """Show that the coordinator is there, or away: without it nothing new can be shown."""
         if not connected:
             self.batches.forget()
-        self.hub.publish([{"source": "dashboard", "coordinator": connected}])
+        self.hub.publish([Told.of_dashboard({"coordinator": connected})])
 
     async def start(self) -> None:
         """Listen on both addresses, then be ready.

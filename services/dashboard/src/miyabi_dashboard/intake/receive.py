@@ -15,6 +15,7 @@ from miyabi_dashboard.intake.buckets import Buckets
 from miyabi_dashboard.intake.events import EVENT_SCHEMA, InvalidEventError, check
 from miyabi_dashboard.intake.store import IntakeStore, Stored
 from miyabi_dashboard.live.hub import Hub
+from miyabi_dashboard.live.told import Told
 from miyabi_dashboard.policy import INTAKE, READ
 from miyabi_dashboard.serving.incoming import BESIDE_BYTES, JSON, NDJSON, bad_field, body_of, cursor_of, json_of
 from miyabi_dashboard.serving.parameters import MOST_NUMBER, REPOSITORY, array_of, object_of, text, whole
@@ -108,7 +109,7 @@ class Receiver:
             for event, one in zip(events, stored, strict=True)
             if isinstance(one, Stored) and not one.repeated
         ]
-        self._hub.publish(new)
+        self._hub.publish(map(Told.of_intake, new))
         taken: list[Stored] = []
         for one in stored:
             if isinstance(one, BaseException):

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
 
 import orjson
 from prometheus_client import Counter, Gauge
@@ -14,6 +13,7 @@ from prometheus_client import Counter, Gauge
 from miyabi_core.ids import new_ulid
 from miyabi_core.metrics import REGISTRY
 from miyabi_dashboard.live.subscription import EVERYTHING, Subscription
+from miyabi_dashboard.live.told import Told
 
 #: Events of this long travel together: below what a person notices, and a quarter of the CPU (50 ms, measured).
 TICK_SECONDS = 0.05
@@ -25,6 +25,9 @@ CLIENT_QUEUE = 64
 MOST_BEHIND = KEPT_EVENTS // 4
 #: Batches whose repositories are known: the events themselves do not tell.
 MOST_BATCHES = 10_000
+
+#: An event with its number.
+_Entry = tuple[int, Told]
 
 #: First byte of a frame that is a whole message of text.
 _FINAL_TEXT = 0x81
@@ -92,17 +95,17 @@ class Hub:
 
     def __init__(self) -> None:
         self._groups: dict[Subscription, _Group] = {}
-        self._pending: list[dict[str, Any]] = []
+        self._pending: list[Told] = []
         self._filled = asyncio.Event()
         #: Who reads along what models write for a batch.
         self._readers: dict[str, set[Client]] = {}
-        self._kept: deque[dict[str, Any]] = deque(maxlen=KEPT_EVENTS)
+        self._kept: deque[_Entry] = deque(maxlen=KEPT_EVENTS)
         self._repositories: OrderedDict[str, str] = OrderedDict()
         self.sequence = 0
         #: Names this numbering: another replica's, or that of this process's next life, is another one.
         self.epoch = new_ulid()
 
-    def publish(self, events: Iterable[dict[str, Any]]) -> None:
+    def publish(self, events: Iterable[Told]) -> None:
         """Take events; they go out at the end of the tick."""
         self._pending.extend(events)
         if self._pending:
@@ -124,39 +127,39 @@ class Hub:
         while len(self._repositories) > MOST_BATCHES:
             self._repositories.popitem(last=False)
 
-    def _send(self, events: list[dict[str, Any]]) -> None:
+    def _send(self, events: Sequence[Told]) -> None:
         """Number events, keep them, offer them to every client; text that is being written has no number."""
-        texts = [event for event in events if "text_delta" in event]
-        numbered = []
+        texts = [event for event in events if event.is_text]
+        numbered: list[_Entry] = []
         for event in events:
-            if "batch_accepted" in event:
-                self.know(event["batch"], event["batch_accepted"]["batch"]["spec"]["repository"])
-            if "text_delta" not in event:
+            if event.begins:
+                self.know(event.batch, event.repository)
+            if not event.is_text:
                 self.sequence += 1
-                numbered.append({"sequence": self.sequence, "event": event})
+                numbered.append((self.sequence, event))
         self._kept.extend(numbered)
         for subscription, group in self._groups.items():
             if message := self._message(subscription, group, numbered):
                 _offer(group.clients, message)
-        for batch in {event["batch"] for event in texts} & self._readers.keys():
-            written = [event for event in texts if event["batch"] == batch]
+        for batch in {event.batch for event in texts} & self._readers.keys():
+            written = [event.body for event in texts if event.batch == batch]
             _offer(self._readers[batch], orjson.dumps({"type": "deltas", "texts": written}))
 
-    def _message(self, subscription: Subscription, group: _Group, numbered: list[dict[str, Any]]) -> bytes:
+    def _message(self, subscription: Subscription, group: _Group, numbered: Sequence[_Entry]) -> bytes:
         """Encode what the clients of a subscription are told of a tick; empty: nothing."""
-        wanted = [entry for entry in numbered if self._is_wanted(subscription, entry["event"])]
+        wanted = [entry for entry in numbered if self._is_wanted(subscription, entry[1])]
         if not wanted and self.sequence - group.covered < MOST_BEHIND:
             return b""
         message = _encoded(wanted, after=group.covered, sequence=self.sequence)
         group.covered = self.sequence
         return message
 
-    def _is_wanted(self, subscription: Subscription, event: Mapping[str, Any]) -> bool:
-        """Tell whether an event goes to the clients of a subscription."""
-        if subscription == EVERYTHING:
+    def _is_wanted(self, subscription: Subscription, event: Told) -> bool:
+        """Tell whether an event goes to the clients of a subscription; what the dashboard says of itself does."""
+        if event.is_ours or subscription == EVERYTHING:
             return True
-        repository = event.get("repository") or self._repositories.get(event.get("batch", ""), "")
-        return subscription.wants(event, repository=repository)
+        repository = event.repository or self._repositories.get(event.batch, "")
+        return subscription.wants(event.batch, repository=repository)
 
     def attach(self, subscription: Subscription = EVERYTHING) -> Client:
         """Add a client."""
@@ -212,8 +215,8 @@ class Hub:
         if not self.keeps(after, epoch=epoch):
             return None
         missed = [
-            entry for entry in self._kept
-            if entry["sequence"] > after and self._is_wanted(subscription, entry["event"])
+            (sequence, event) for sequence, event in self._kept
+            if sequence > after and self._is_wanted(subscription, event)
         ]  # fmt: skip
         return _encoded(missed, after=after, sequence=self.sequence) if self.sequence > after else b""
 
@@ -230,9 +233,10 @@ def _offer(clients: Iterable[Client], message: bytes) -> None:
         client.offer(message, frame)
 
 
-def _encoded(entries: list[dict[str, Any]], *, after: int, sequence: int) -> bytes:
+def _encoded(entries: Sequence[_Entry], *, after: int, sequence: int) -> bytes:
     """Encode events: all that a subscription wants behind *after* up to *sequence*."""
-    return orjson.dumps({"type": "events", "after": after, "sequence": sequence, "events": entries})
+    events = [{"sequence": number, "event": event.body} for number, event in entries]
+    return orjson.dumps({"type": "events", "after": after, "sequence": sequence, "events": events})
 
 
 def frame_of(message: bytes) -> bytes:

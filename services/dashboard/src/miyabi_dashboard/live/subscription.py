@@ -29,17 +29,15 @@ class Subscription:
     batch: str = ""
     repository: str = ""
 
-    def wants(self, event: Mapping[str, Any], *, repository: str) -> bool:
-        """Tell whether an event is wanted; what the dashboard says of itself always is.
+    def wants(self, batch: str, *, repository: str) -> bool:
+        """Tell whether an event is wanted.
 
         Args:
-            event: As JSON.
+            batch: That it is of; empty: of none.
             repository: That it concerns, as far as that is known; empty: it is not.
         """
-        if event.get("source") == "dashboard":
-            return True
         if self.batch:
-            return event.get("batch") == self.batch
+            return batch == self.batch
         return not self.repository or self.repository == repository
 
 
