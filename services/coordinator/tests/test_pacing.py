@@ -51,6 +51,37 @@ def test_a_target_is_used_nearly_as_well_as_by_who_knows_it(bears):
     assert refused <= 10
 
 
+@pytest.mark.parametrize("bears", [3, 8, 20, 50])
+def test_a_limit_is_found_within_some_rounds(bears):
+    """Of a short batch of 40 rounds a tenth is lost, whatever is borne: it is looked for half way, not one by one."""
+    took, refused, _ = played(bears=bears, calls=40 * bears, callers=64)
+    assert took <= 40 * 1.1
+    assert refused <= 5
+
+
+def test_a_try_that_is_refused_is_taken_back_alone():
+    """What was borne before is kept; only where that is refused too the limit is halved, and found anew."""
+    borne = Pacing(limit=9.0, known=8.0, ceiling=9.0, wait=4, is_learning=False)
+    back, reason = observe(borne, Seen(refused=1), used=32, bounds=BOUNDS, now=0.0)
+    assert (back.limit, back.wait, reason) == (8, 8, LimitReason.REFUSED)
+    less, reason = observe(back, Seen(refused=1, epoch=1), used=32, bounds=BOUNDS, now=1.0)
+    assert (less.limit, less.known, reason) == (4, 0, LimitReason.REFUSED)
+    limits = []
+    for _ in range(5):
+        less, _ = observe(less, Seen(answered=8), used=32, bounds=BOUNDS, now=2.0)
+        limits.append(less.limit)
+    assert limits == [6, 7, 7, 7, 7]
+
+
+def test_a_target_that_comes_to_bear_more_is_followed():
+    """Tries beyond what was borne double while they are borne, up to the operator's bound and no further."""
+    pacing = Pacing(limit=8.0, known=8.0, ceiling=9.0, wait=4, is_learning=False)
+    for _ in range(3000):
+        pacing, _ = observe(pacing, Seen(answered=64), used=64, bounds=BOUNDS, now=0.0)
+    assert (pacing.limit, pacing.known) == (BOUNDS.most, BOUNDS.most)
+    assert pacing.rise <= BOUNDS.most
+
+
 def test_a_target_without_limits_is_used_in_full_after_a_few_rounds():
     """From four to as many as there are callers it takes three rounds, and nothing is taken back."""
     took, refused, limits = played(bears=10**6, calls=32 * 100)

@@ -1,7 +1,8 @@
 """How many calls a target bears at once: grows while all is answered in time, halves once for each burst of refusals.
 
-Additive increase, multiplicative decrease (RFC 5681, section 3.1), with what CUBIC adds (RFC 9438, section 4): a limit
-that was borne is remembered, regained within a round, and gone beyond ever more seldom while that is refused. Plain
+Additive increase, multiplicative decrease (RFC 5681, section 3.1), with what BIC and CUBIC add (Xu, Harfoush, Rhee,
+Binary Increase Congestion Control, INFOCOM 2004; RFC 9438, section 4): between what was borne and what was refused it
+goes half way; a try beyond what was borne is taken back alone where it is refused, and comes ever more seldom. Plain
 AIMD uses three quarters of what a target bears.
 """
 
@@ -45,7 +46,7 @@ def observe(
         until = now + min(seen.retry_after, LONGEST_PAUSE)
         pacing = replace(pacing, paused_until=max(pacing.paused_until, until))
     if seen.refused and seen.epoch >= pacing.epoch:
-        return _halved(pacing, bounds), LimitReason.REFUSED
+        return _refused(pacing, bounds), LimitReason.REFUSED
     if not seen.refused and seen.answered:
         pacing, why = _answered(pacing, seen, used=used, bounds=bounds)
         reason = why or reason
@@ -60,23 +61,20 @@ def _within(pacing: Pacing, bounds: PaceBounds) -> tuple[Pacing, LimitReason]:
     return replace(pacing, limit=_bounded(pacing.limit, bounds)), LimitReason.BOUNDS
 
 
-def _halved(pacing: Pacing, bounds: PaceBounds) -> Pacing:
-    """Answer a burst of refusals; a limit that had been borne before is not trusted any more."""
-    beyond = pacing.limit - pacing.rise
-    if pacing.known and pacing.limit > pacing.known:
-        known, wait = pacing.known, min(LONGEST_WAIT, 2 * pacing.wait)
-    elif pacing.is_learning or pacing.known:
-        known, wait = 0.0, FIRST_WAIT
-    else:
-        known, wait = max(float(bounds.least), beyond), FIRST_WAIT
+def _refused(pacing: Pacing, bounds: PaceBounds) -> Pacing:
+    """Answer a burst of refusals: take a try back, or halve a limit, which is then not known to be borne any more."""
+    is_try = 0 < pacing.known < pacing.limit
+    limit = _bounded(pacing.known if is_try else float(int(pacing.limit / 2)), bounds)
+    is_repeated = is_try and pacing.limit == pacing.ceiling
     return replace(
         pacing,
-        limit=_bounded(float(int(pacing.limit / 2)), bounds),
+        limit=limit,
         epoch=pacing.epoch + 1,
         is_learning=False,
-        known=known,
+        known=pacing.known if is_try else 0.0,
+        ceiling=max(pacing.limit, limit + 1),
         rise=1.0,
-        wait=wait,
+        wait=min(LONGEST_WAIT, 2 * pacing.wait) if is_repeated else FIRST_WAIT,
         rounds=0,
         answered=0,
     )
@@ -110,19 +108,22 @@ def _slowed(pacing: Pacing, slowness: float, bounds: PaceBounds) -> tuple[Pacing
 
 
 def _after_round(pacing: Pacing, bounds: PaceBounds) -> Pacing:
-    """Grow after as many answers as calls are allowed: back to what is known at once, beyond it by a try."""
-    if not pacing.known:
-        return replace(pacing, limit=_bounded(pacing.limit + 1, bounds))
-    if pacing.limit < pacing.known:
-        return replace(pacing, limit=_bounded(min(pacing.known, 2 * pacing.limit), bounds))
-    if pacing.limit > pacing.known:
+    """Grow after as many answers as calls are allowed: to what is known at once, then towards what was refused."""
+    limit, ceiling = pacing.limit, pacing.ceiling
+    if limit < pacing.known:
+        return replace(pacing, limit=_bounded(min(pacing.known, 2 * limit), bounds))
+    if not ceiling:
+        return replace(pacing, limit=_bounded(limit + 1, bounds))
+    if limit > pacing.known and limit >= ceiling:
         rise = 2 * pacing.rise
-        return replace(
-            pacing, known=pacing.limit, limit=_bounded(pacing.limit + rise, bounds), rise=rise, wait=FIRST_WAIT
-        )
+        beyond = _bounded(limit + rise, bounds)
+        return replace(pacing, known=limit, ceiling=limit, limit=beyond, rise=rise, wait=FIRST_WAIT)
+    if limit + 1 < ceiling:
+        half_way = _bounded(limit + max(1.0, (ceiling - limit) // 2), bounds)
+        return replace(pacing, known=limit, limit=half_way)
     if pacing.rounds + 1 < pacing.wait:
-        return replace(pacing, rounds=pacing.rounds + 1)
-    return replace(pacing, limit=_bounded(pacing.limit + pacing.rise, bounds), rounds=0)
+        return replace(pacing, known=limit, rounds=pacing.rounds + 1)
+    return replace(pacing, known=limit, limit=_bounded(limit + pacing.rise, bounds), rounds=0)
 
 
 def _bounded(limit: float, bounds: PaceBounds) -> float:

@@ -48,13 +48,14 @@ class Pacing(Value, frozen=True):
     limit: float = 0.0
     epoch: int = 0  #: bursts of refusals so far
     is_learning: bool = True  #: nothing was refused yet: it grows by what is answered
-    known: float = 0.0  #: highest limit that was borne for a whole round, once one above it was refused; 0: not known
+    known: float = 0.0  #: highest limit that was borne for a whole round since one was refused; 0: not known
     rise: float = 1.0  #: how far above `known` the next try goes
     wait: int = 0  #: rounds at `known` before the next try
     rounds: int = 0  #: of them, those that have passed
     answered: int = 0  #: calls answered since the limit was changed or a round ended
     baseline: float = 0.0  #: time to the beginning of an answer while the target is at ease, in seconds
     paused_until: float = 0.0  #: nothing is sent before this moment, in seconds since 1970
+    ceiling: float = 0.0  #: limit that was refused last, or borne though it had been; 0: none was
 
 
 class Member(Value, frozen=True):
