@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from miyabi_agents.errors import ToolchainMissingError
@@ -90,6 +92,76 @@ def test_what_does_not_compile_is_named(workspace: Rig) -> None:
     assert found.complete, (found.problem, workspace.output)
     assert "nothing" in found.unbuilt["inner/tests/whole.rs"]
     assert found.verdicts["inner/src/lib.rs::tests::right"] == PASSED
+
+
+@pytest.mark.slow("compiles several binaries")
+def test_tests_behind_features_are_run(tmp_path: Path) -> None:
+    """A file of tests that a feature guards is compiled with it; those that need a nightly compiler are left alone."""
+    member = '[package]\nname = "{}"\nversion = "0.1.0"\nedition = "2021"\n'
+    guarded = (
+        '#![cfg(all(feature = "extra", not(feature = "absent")))]\n#[test]\nfn {}() {{ assert!(inner::more()); }}\n'
+    )
+    gates = '[features]\nextra = []\nabsent = []\nnightly = []\nruns = []\n[[test]]\nname = "asked"\nrequired-features = ["runs", "nightly"]\n'
+    more = '#[cfg(feature = "extra")]\npub fn more() -> bool { true }\n#[cfg(feature = "absent")]\nfn broken() { 1 }\n'
+    rig = Rig(
+        RustToolchain(),
+        tmp_path,
+        {
+            "Cargo.toml": '[workspace]\nmembers = ["inner", "outer"]\nresolver = "2"\n',
+            "inner/Cargo.toml": member.format("inner") + gates,
+            "inner/src/lib.rs": more,
+            "inner/tests/same.rs": guarded.format("guarded"),
+            "inner/tests/asked.rs": "#[test]\nfn asked() {}\n",
+            "outer/Cargo.toml": member.format("outer") + '[dependencies]\ninner = { path = "../inner" }\n',
+            "outer/src/lib.rs": "",
+            "outer/tests/same.rs": "#[test]\nfn plain() {}\n",
+        },
+    )
+    assert any("inner/extra" in note and "nightly" not in note for note in rig.prepare().recipe.notes)
+    for targets in (None, ["inner", "outer"]):
+        found = rig.run(targets)
+        assert found.complete, (found.problem, rig.output)
+        assert found.verdicts == {"inner/tests/same.rs::guarded": PASSED, "outer/tests/same.rs::plain": PASSED}
+    assert list(rig.run(["outer"]).verdicts) == ["outer/tests/same.rs::plain"]
+    missing = rig.run(["inner"], **{"inner/tests/same.rs": guarded.format("guarded").replace("more()", "nothing()")})
+    assert "inner/tests/same.rs" in missing.unbuilt
+
+
+@pytest.mark.slow("compiles several binaries")
+def test_features_that_do_not_compile_are_left_off(tmp_path: Path) -> None:
+    """Where base does not compile with what its tests stand behind, it is compiled as it is by default."""
+    rig = Rig(
+        RustToolchain(),
+        tmp_path,
+        {
+            "Cargo.toml": '[package]\nname = "one"\nversion = "0.1.0"\nedition = "2021"\n[features]\nextra = []\n',
+            "src/lib.rs": '#[cfg(feature = "extra")]\nfn broken() -> u8 { "text" }\n#[test]\nfn own() {}\n',
+            "tests/guarded.rs": '#![cfg(feature = "extra")]\n#[test]\nfn never() {}\n',
+        },
+    )
+    assert "could not be compiled" in rig.prepare().recipe.notes[-1]
+    assert rig.run(None).verdicts == {"src/lib.rs::own": PASSED}
+
+
+@pytest.mark.slow("compiles several binaries")
+def test_features_that_packages_ask_of_each_other_stay_on(tmp_path: Path) -> None:
+    """A test that another package's wish for a feature compiles is run in the same binary, not one without it."""
+    member = '[package]\nname = "{}"\nversion = "0.1.0"\nedition = "2021"\n'
+    rig = Rig(
+        RustToolchain(),
+        tmp_path,
+        {
+            "Cargo.toml": '[workspace]\nmembers = ["inner", "outer"]\nresolver = "2"\n',
+            "inner/Cargo.toml": member.format("inner") + "[features]\nextra = []\n",
+            "inner/src/lib.rs": '#[test]\nfn always() {}\n#[cfg(feature = "extra")]\n#[test]\nfn extra() {}\n',
+            "outer/Cargo.toml": member.format("outer")
+            + '[dependencies]\ninner = { path = "../inner", features = ["extra"] }\n',
+            "outer/src/lib.rs": "",
+        },
+    )
+    rig.prepare()
+    found = rig.run(None)
+    assert found.verdicts == {"inner/src/lib.rs::always": PASSED, "inner/src/lib.rs::extra": PASSED}, found.reasons
 
 
 def test_a_package_for_a_newer_rust_names_it() -> None:

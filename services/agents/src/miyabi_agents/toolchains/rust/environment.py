@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from miyabi_agents.errors import ToolchainMissingError
 from miyabi_agents.toolchains.port import BaseFiles, Machine, Phase, Project, Recipe, Step
-from miyabi_agents.toolchains.rust.crates import LOCK, NAME, join, numbers
+from miyabi_agents.toolchains.rust.crates import LOCK, NAME, all_crates, inside, join, numbers
+from miyabi_agents.toolchains.rust.features import gates
 from miyabi_agents.toolchains.scripting import interpreter
 
 #: Files that say what an environment holds.
@@ -29,7 +31,7 @@ def recipe(project: Project, base: BaseFiles, machine: Machine) -> Recipe:
         for path in base.paths()
         if path.rsplit("/", 1)[-1] in MANIFESTS or path.endswith(("build.rs", ".cargo/config.toml"))
     ]
-    return Recipe(
+    plain = Recipe(
         toolchain="rust",
         origin=project.origin,
         inputs=manifests,
@@ -39,23 +41,34 @@ def recipe(project: Project, base: BaseFiles, machine: Machine) -> Recipe:
         runtime=f"rustc {there}",
         notes=_notes(project, there),
     )
+    features = gates(base, [crate for crate in all_crates(base) if crate.name and inside(crate.folder, project.root)])
+    if not features:
+        return plain
+    return replace(
+        plain,
+        keys=[*plain.keys, f"features={','.join(features)}"],
+        steps=_steps(project, cargo, variables(cargo, machine), features=features),
+        notes=[*plain.notes, f"Features that tests stand behind are on: {', '.join(features)}."],
+        fallbacks=[replace(plain, notes=[*plain.notes, "Features that tests stand behind could not be compiled."])],
+    )
 
 
-def _steps(project: Project, cargo: Path, own: Mapping[str, str]) -> list[Step]:
-    """Return what is downloaded, and what is compiled ahead of the first run of tests."""
+def _steps(project: Project, cargo: Path, own: Mapping[str, str], *, features: Sequence[str] = ()) -> list[Step]:
+    """Return what is downloaded, and what is compiled ahead of the first run of tests; with features it has to be."""
     folder = "{tree}" if project.root == "." else f"{{tree}}/{project.root}"
 
     def step(name: str, phase: Phase, *words: str) -> Step:
         command = [str(cargo), *words]
         if phase is Phase.BUILD:
-            return Step(name, phase, command, own, cwd=folder, optional=True)
+            return Step(name, phase, command, own, cwd=folder, optional=not features)
         return Step(name, phase, command, own, cwd=folder, downloads_only=True)
 
+    named = ["--features", ",".join(features)] if features else []
     choose = [] if project.facts.get("locked") else [step("choose versions", Phase.FETCH, "generate-lockfile")]
     return [
         *choose,
         step("download packages", Phase.FETCH, "fetch", "--locked"),
-        step("compile packages and tests", Phase.BUILD, "test", "--no-run", "--offline", "--workspace"),
+        step("compile packages and tests", Phase.BUILD, "test", "--no-run", "--offline", "--workspace", *named),
     ]
 
 

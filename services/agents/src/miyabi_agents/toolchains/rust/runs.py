@@ -16,10 +16,11 @@ def test_run(project: Project, environment: Environment, packages: Sequence[str]
     """Return the command for some packages, by their folders; None: the whole workspace."""
     keys = dict(key.split("=", 1) for key in environment.recipe.keys if "=" in key)
     cargo, python = keys.get("cargo", "cargo"), keys.get("python", "python3")
+    features = keys.get("features", "")
     named = [] if packages is None else list(packages)
     tree = "{tree}" if project.root == "." else f"{{tree}}/{project.root}"
     return TestRun(
-        command=[python, "-I", str(REPORT / "run_tests.py"), cargo, "{tree}", tree, *named],
+        command=[python, "-I", str(REPORT / "run_tests.py"), cargo, "{tree}", tree, features, *named],
         cwd=project.root,
         environment={
             **common(Path(cargo), Path(keys.get("rustc", "rustc"))),
@@ -29,5 +30,7 @@ def test_run(project: Project, environment: Environment, packages: Sequence[str]
         },
         readable=(REPORT, *environment.recipe.readable),
         copies={"target": environment.path / "target"},
-        shown=" ".join(["cargo test", *(f"-p {name}" for name in named)]) + ("" if named else " --workspace"),
+        shown=" ".join(["cargo test", *(f"-p {name}" for name in named)])
+        + ("" if named else " --workspace")
+        + (f" --features {features}" if features else ""),
     )

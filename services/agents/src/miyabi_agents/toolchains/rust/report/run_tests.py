@@ -1,6 +1,8 @@
 """Runs the test binaries and doc tests of some packages, and writes what libtest logged to a report.
 
-    python3 -I run_tests.py CARGO TREE PROJECT FOLDER…       (no folder: the whole workspace)
+    python3 -I run_tests.py CARGO TREE PROJECT FEATURES FOLDER…       (no folder: the whole workspace)
+
+FEATURES are named as `package/feature`, separated by commas; those of packages that are not run are left out.
 
 libtest writes a log of its own (`--logfile`), which what tests print cannot reach. Plain Python of the standard
 library: it is run in the sandbox, by whatever interpreter is there.
@@ -27,7 +29,8 @@ MAX_OUTPUT = 16 << 20
 #: Seconds for a binary to list its tests.
 LIST_SECONDS = 60
 
-CARGO, TREE, PROJECT, FOLDERS = sys.argv[1], Path(sys.argv[2]).resolve(), Path(sys.argv[3]).resolve(), sys.argv[4:]
+CARGO, TREE, PROJECT = sys.argv[1], Path(sys.argv[2]).resolve(), Path(sys.argv[3]).resolve()
+FEATURES, FOLDERS = [name for name in sys.argv[4].split(",") if name], sys.argv[5:]
 #: What every command of cargo gets.
 OFFLINE = ["--offline", *(["--locked"] if (PROJECT / "Cargo.lock").exists() else [])]
 #: Kinds of a target that are a library.
@@ -51,21 +54,31 @@ class Report:
         self.write("test", name=name, status=status, message=reason[:MAX_REASON])
 
 
-def build(report: Report) -> list[dict[str, Any]]:
-    """Compile all test binaries; what does not compile is written down, and the rest is compiled all the same."""
+def build(report: Report) -> tuple[list[dict[str, Any]], list[str]]:
+    """Compile all test binaries; what does not compile is written down, and the rest is compiled all the same.
+
+    Returns what was made, and cargo's options that select the same packages with the same features.
+    """
     there = [folder for folder in FOLDERS if (TREE / folder / "Cargo.toml").is_file()]
-    known = members() if there else {}
+    known = members()
     there = [folder for folder in there if (TREE / folder).resolve() in known]
     if FOLDERS and not there:
-        return []
+        return [], []
     selected = [word for folder in there for word in ("-p", known[(TREE / folder).resolve()][0])]
-    selected = selected or ["--workspace"]
+    names = {known[(TREE / folder).resolve()][1] for folder in there} or {name for _, name in known.values()}
+    selected = [*(selected or ["--workspace"]), *enabled(names)]
     common = [*selected, *OFFLINE, "--message-format=json"]
     artifacts, status = compile_with([CARGO, "test", "--no-run", *common], None)
     if status:
         artifacts, status = compile_with([CARGO, "build", "--tests", "--bins", "--keep-going", *common], report)
         report.bad = True
-    return artifacts
+    return artifacts, selected
+
+
+def enabled(packages: set[str]) -> list[str]:
+    """Return cargo's option that switches on the features of some packages."""
+    named = [feature for feature in FEATURES if feature.partition("/")[0] in packages]
+    return ["--features", ",".join(named)] if named else []
 
 
 def members() -> dict[Path, tuple[str, str]]:
@@ -182,21 +195,24 @@ def logged(command: list[str], rest: list[str]) -> tuple[dict[str, str], str, in
     return verdicts, output, ended.returncode
 
 
-def binary(report: Report, artifact: dict[str, Any]) -> None:
-    """Run one test binary."""
+def alone(executable: str) -> list[str]:
+    """Return cargo's options that let it run one binary of those that it was asked for, with what it tells each."""
+    said = subprocess.run([os.environ.get("RUSTC", "rustc"), "-vV"], capture_output=True, text=True, check=True).stdout
+    host = next(line.partition(": ")[2] for line in said.split("\n") if line.startswith("host: "))
+    runner = [sys.executable, "-I", str(Path(__file__).with_name("only.py")), executable]
+    return ["--config", f"target.{host}.runner={json.dumps(runner)}"]
+
+
+def binary(report: Report, artifact: dict[str, Any], selected: list[str]) -> None:
+    """Run one test binary.
+
+    The same packages are selected as for the build: cargo joins the features that they ask of each other, and would
+    compile another binary for one of them alone.
+    """
     target = artifact["target"]
     source, folder = relative(target["src_path"]), str(Path(artifact["manifest_path"]).parent)
     names = listed(artifact["executable"], folder)
-    command = [
-        CARGO,
-        "test",
-        *OFFLINE,
-        "--manifest-path",
-        artifact["manifest_path"],
-        "-p",
-        spec(artifact),
-        *flag_of(target),
-    ]
+    command = [CARGO, "test", *selected, *OFFLINE, *alone(artifact["executable"]), *flag_of(target)]
     if names is None:
         status = subprocess.run(command, check=False).returncode
         report.test(source, "failed" if status else "passed", f"it ended with status {status}" if status else "")
@@ -205,9 +221,9 @@ def binary(report: Report, artifact: dict[str, Any]) -> None:
     reasons = failures(output)
     missing = [name for name in names if name not in verdicts]
     for name in missing[:MAX_SINGLE]:
-        alone, printed, ended = logged(command, ["--exact", name, "--include-ignored"])
-        verdicts[name] = alone.get(name, "failed")
-        if name not in alone:
+        found, printed, ended = logged(command, ["--exact", name, "--include-ignored"])
+        verdicts[name] = found.get(name, "failed")
+        if name not in found:
             reasons[name] = f"It ended its test binary (status {ended}).\n{printed[-MAX_REASON:]}"
         reasons |= failures(printed)
     for name, verdict in verdicts.items():
@@ -220,11 +236,6 @@ def binary(report: Report, artifact: dict[str, Any]) -> None:
         status=status,
         failed=sum(verdict == "failed" for verdict in verdicts.values()),
     )
-
-
-def spec(artifact: dict[str, Any]) -> str:
-    """Return how cargo names a package."""
-    return str(artifact["package_id"])
 
 
 def failures(output: str) -> dict[str, str]:
@@ -241,12 +252,23 @@ def documents(report: Report, artifact: dict[str, Any]) -> None:
 
     Only lines that directly follow `running N tests` are taken, N of them: what a failed one printed comes later.
     """
-    command = [CARGO, "test", *OFFLINE, "--manifest-path", artifact["manifest_path"], "-p", spec(artifact), "--doc"]
+    package = Path(artifact["manifest_path"]).parent
+    spec, name = members()[package.resolve()]
+    command = [
+        CARGO,
+        "test",
+        *OFFLINE,
+        "--manifest-path",
+        artifact["manifest_path"],
+        "-p",
+        spec,
+        "--doc",
+        *enabled({name}),
+    ]
     ended = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     output = ended.stdout[:MAX_OUTPUT].decode("utf-8", "replace")
     sys.stdout.write(output)
     reasons, planned, count, failed, left = failures(output), 0, 0, 0, 0
-    package = Path(artifact["manifest_path"]).parent
     for line in output.split("\n"):
         begun = re.fullmatch(r"running (\d+) tests?", line)
         found = (
@@ -280,10 +302,10 @@ def main() -> int:
     """Build, then run everything."""
     report = Report(Path(os.environ["MIYABI_REPORT"]) / "cargo.jsonl")
     forget_members()
-    artifacts = build(report)
+    artifacts, selected = build(report)
     for artifact in artifacts:
         if artifact.get("executable") and artifact["profile"]["test"] and "bench" not in artifact["target"]["kind"]:
-            binary(report, artifact)
+            binary(report, artifact, selected)
     seen: set[str] = set()
     for artifact in artifacts:
         own = Path(artifact["manifest_path"]).is_relative_to(TREE) and artifact["package_id"] not in seen
