@@ -99,23 +99,16 @@ class Receiver:
 
     async def _take(self, events: list[dict[str, Any]]) -> list[Stored]:
         """Store events, then show those that are new."""
-        # A failure is told when all have come to their end: what was stored is shown all the same.
         caller = current_identity().name if self._knows_callers else ""
-        taking = (self._store.append(event, caller=caller) for event in events)
-        stored = await asyncio.gather(*taking, return_exceptions=True)
-        new = [
-            # Ours last: what comes from outside is never taken for it, whatever else it has to say.
+        stored = await self._store.append(events, caller=caller)
+        # Ours last: what comes from outside is never taken for it, whatever else it has to say.
+        new = (
             {**event, "id": one.id, "source": "external"}
             for event, one in zip(events, stored, strict=True)
-            if isinstance(one, Stored) and not one.repeated
-        ]
+            if not one.repeated
+        )
         self._hub.publish(map(Told.of_intake, new))
-        taken: list[Stored] = []
-        for one in stored:
-            if isinstance(one, BaseException):
-                raise one
-            taken.append(one)
-        return taken
+        return stored
 
     async def _stored(self, request: web.Request, query: Query) -> Any:
         """Answer stored events behind a cursor."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -77,8 +78,8 @@ class Page:
     complete: bool
 
 
-#: Body, key of the sender's own id, and who waits.
-_Waiting = tuple[bytes, str, asyncio.Future[Stored]]
+#: Bodies with the keys of the sender's own ids, which are stored together, and who waits.
+_Waiting = tuple[list[tuple[bytes, str]], asyncio.Future[list[Stored]]]
 
 
 class IntakeStore:
@@ -99,49 +100,55 @@ class IntakeStore:
         """Write what waits, until cancelled."""
         while True:
             await self._filled.wait()
-            batch, self._waiting = self._waiting[:MAX_TOGETHER], self._waiting[MAX_TOGETHER:]
+            lists = self._next()
             if not self._waiting:
                 self._filled.clear()
-            await self._write(batch)
+            await self._write(lists)
 
-    async def _write(self, batch: Sequence[_Waiting]) -> None:
-        """Append a batch in one round trip, and answer each."""
-        pipe = self._client.pipeline(transaction=False)
-        for body, known, _ in batch:
+    def _next(self) -> list[_Waiting]:
+        """Take the lists of the next write: whole ones, as many as make enough events."""
+        taken = events = 0
+        while taken < len(self._waiting) and events < MAX_TOGETHER:
+            events += len(self._waiting[taken][0])
+            taken += 1
+        lists, self._waiting = self._waiting[:taken], self._waiting[taken:]
+        return lists
+
+    async def _write(self, lists: Sequence[_Waiting]) -> None:
+        """Append lists in one transaction, so that of none a part is stored, and answer each."""
+        pipe = self._client.pipeline(transaction=True)
+        for body, known in itertools.chain.from_iterable(events for events, _ in lists):
             if known:
                 pipe.eval(_ONCE, 2, INTAKE_KEY, known, body, MAX_EVENTS, self._known_for)
             else:
                 pipe.xadd(INTAKE_KEY, {"source": "external", "event": body}, maxlen=MAX_EVENTS, approximate=True)
         try:
-            ids: list[Any] = await pipe.execute(raise_on_error=False)
-        except (RedisError, OSError) as error:
-            ids = [error] * len(batch)
-        for (_, _, answer), entry in zip(batch, ids, strict=True):
-            if answer.done():
-                continue
-            if isinstance(entry, bytes):
-                answer.set_result(Stored(entry.decode()))
-            elif isinstance(entry, list):
-                answer.set_result(Stored(entry[0].decode(), repeated=bool(entry[1])))
-            else:
-                answer.set_exception(UnavailableError("the state store did not answer", reason="STORE_UNAVAILABLE"))
+            found = iter([_stored(entry) for entry in await pipe.execute()])
+        except (RedisError, OSError):
+            for _, answer in lists:
+                if not answer.done():
+                    answer.set_exception(UnavailableError("the state store did not answer", reason="STORE_UNAVAILABLE"))
+            return
+        for events, answer in lists:
+            stored = list(itertools.islice(found, len(events)))
+            if not answer.done():
+                answer.set_result(stored)
 
-    async def append(self, event: dict[str, Any], *, caller: str) -> Stored:
-        """Store an event; one whose sender sent it before, by `eventId`, is not stored again.
+    async def append(self, events: Sequence[dict[str, Any]], *, caller: str) -> list[Stored]:
+        """Store events, all or none; one whose sender sent it before, by `eventId`, is not stored again.
 
         Args:
-            event: As it was checked.
-            caller: Identity that sent it: what others call their events is nothing to it. Empty where identity is off.
+            events: As they were checked.
+            caller: Identity that sent them: what others call their events is nothing to it. Empty: identity is off.
 
         Raises:
-            UnavailableError: the store did not take it.
+            UnavailableError: the store did not take them, or did not say whether it did.
         """
-        answer: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
-        self._waiting.append((orjson.dumps(event), _known_key(event, caller), answer))
+        answer: asyncio.Future[list[Stored]] = asyncio.get_running_loop().create_future()
+        self._waiting.append(([(orjson.dumps(event), _known_key(event, caller)) for event in events], answer))
         self._filled.set()
         stored = await answer
-        if stored.repeated:
-            REPEATED.inc()
+        REPEATED.inc(sum(one.repeated for one in stored))
         return stored
 
     async def after(self, cursor: str, *, limit: int, matches: Callable[[dict[str, Any]], bool]) -> Page:
@@ -176,6 +183,11 @@ class IntakeStore:
         except RedisError as error:
             raise UnavailableError("the state store did not answer", reason="STORE_UNAVAILABLE") from error
         return list(found)
+
+
+def _stored(entry: Any) -> Stored:
+    """Read what the store answers to an event: its id, or that with whether it was there."""
+    return Stored(entry[0].decode(), repeated=bool(entry[1])) if isinstance(entry, list) else Stored(entry.decode())
 
 
 def _known_key(event: dict[str, Any], caller: str) -> str:
