@@ -64,8 +64,9 @@ def fetch_uv() -> None:
 
 
 def sync() -> None:
-    """Install the locked packages and our own, editable."""
-    run(TOOLS / "uv", "sync", "--frozen", "--all-packages", "--quiet", "--python", sys.executable)
+    """Install the locked packages, compiled once for every process, and our own, editable."""
+    options = ("--frozen", "--all-packages", "--compile-bytecode", "--quiet")
+    run(TOOLS / "uv", "sync", *options, "--python", sys.executable)
 
 
 def tools() -> None:
@@ -73,4 +74,4 @@ def tools() -> None:
     once("uv", UV_VERSION, fetch_uv, proof=TOOLS / "uv")
     manifests = [ROOT / "uv.lock", *ROOT.glob("**/pyproject.toml")]
     manifests = [path for path in manifests if not {".venv", ".tools", "node_modules", "build"} & set(path.parts)]
-    once("python packages", digest(manifests, sys.version), sync, proof=ROOT / ".venv/bin/miyabi")
+    once("python packages", digest(manifests, sys.version, "compiled"), sync, proof=ROOT / ".venv/bin/miyabi")

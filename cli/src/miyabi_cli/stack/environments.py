@@ -86,7 +86,7 @@ class Environments:
     def _base(self) -> dict[str, str]:
         passed = {name: self.inherited[name] for name in PASSED_ON if name in self.inherited}
         own = {name: value for name, value in self.inherited.items() if name.startswith("OTEL_")}
-        return {**passed, **own, "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+        return {**passed, **own, "PYTHONUNBUFFERED": "1"}
 
     def _overrides(self, prefix: str) -> dict[str, str]:
         """Return what the caller set for that service, which wins over what the stack sets."""
