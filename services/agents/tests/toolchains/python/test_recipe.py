@@ -91,6 +91,17 @@ def test_addresses_that_the_project_needs() -> None:
         recipe_of(at({"pyproject.toml": PLAIN.replace("'six'", "'needed @ git+https://example.org/x'"), **TEST}))
 
 
+@pytest.mark.parametrize(
+    "lock", ["", '[[package]]\nname = "needed"\nversion = "1"\nsource = { git = "https://example.org/x?rev=1#1" }\n']
+)
+def test_addresses_for_another_python(lock: str) -> None:
+    """A requirement that is an address counts only where its marker holds on the Python that is used."""
+    written = "'needed @ git+https://example.org/x ; python_version >= \"3.99\"', 'six'"
+    manifest = {"pyproject.toml": PLAIN.replace("'six'", written)}
+    recipe = recipe_of(at({**manifest, **({"uv.lock": lock} if lock else {}), **TEST}))
+    assert not any("example.org" in word for word in installed(recipe))
+
+
 def test_uv_lock() -> None:
     """`uv.lock` is synchronised frozen, without building anything, and what comes from git is left out."""
     lock = """\

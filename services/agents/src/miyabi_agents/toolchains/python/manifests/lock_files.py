@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from packaging.markers import InvalidMarker, Marker
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
@@ -16,7 +15,7 @@ from miyabi_agents.toolchains.python.manifests.names import (
     TEST_TOOLS,
     normal,
 )
-from miyabi_agents.toolchains.python.manifests.requirement import Gathered, left_out, parse
+from miyabi_agents.toolchains.python.manifests.requirement import Gathered, holds, left_out, parse
 from miyabi_agents.toolchains.python.manifests.tree import MAX_LOCK_BYTES, Table, Tree, strings, table, text_of
 
 #: Packages of a lock file that are read.
@@ -72,13 +71,15 @@ def _pins(
         groups = _groups(package)
         if not _fits(text_of(package.get(python_key)), python):
             continue
+        if not _holds(package.get(marker_key), groups, python):
+            continue
         if _elsewhere(package):
             if text_of(package.get("path")) != ".":
                 left_out(name, gathered, where=path, needed=bool(groups & _MAIN))
             continue
         if groups and not groups & _MAIN and BESIDE_TESTS.match(normal(name)):
             continue
-        if not NAME_OF_PACKAGE.fullmatch(name) or not _holds(package.get(marker_key), groups, python):
+        if not NAME_OF_PACKAGE.fullmatch(name):
             continue
         try:
             parsed = Version(version)
@@ -129,12 +130,4 @@ def _holds(marker: object, groups: frozenset[str], python: tuple[int, ...]) -> b
     if isinstance(marker, dict):
         named = [text for name, text in marker.items() if normal(str(name)) in groups] or list(marker.values())
         return any(_holds(text, groups, python) for text in named)
-    if not isinstance(marker, str) or not marker or len(marker) > 2_000:
-        return True
-    version = ".".join(map(str, python[:2]))
-    full = ".".join(map(str, (*python, 0)[:3]))
-    environment = {"python_version": version, "python_full_version": full, "extra": ""}
-    try:
-        return Marker(marker).evaluate(environment)
-    except (InvalidMarker, RecursionError, ValueError, KeyError):
-        return True
+    return not isinstance(marker, str) or holds(marker, python)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from packaging.markers import InvalidMarker, Marker
 from packaging.requirements import InvalidRequirement, Requirement
 
 from miyabi_agents.errors import EnvironmentBuildError
@@ -64,6 +65,25 @@ def name_of(text: str) -> str:
     """Return the normal name of the distribution that a requirement names; empty where it is none."""
     parsed = parse(text)
     return normal(parsed.name) if parsed else ""
+
+
+def holds(marker: str, python: tuple[int, ...]) -> bool:
+    """Tell whether a marker holds on our Python under Linux, without an extra; one that cannot be read does."""
+    if not marker or len(marker) > 2 * MAX_LENGTH:
+        return True
+    version = ".".join(map(str, python[:2]))
+    full = ".".join(map(str, (*python, 0)[:3]))
+    environment = {"python_version": version, "python_full_version": full, "extra": ""}
+    try:
+        return Marker(marker).evaluate(environment)
+    except (InvalidMarker, RecursionError, ValueError, KeyError):
+        return True
+
+
+def asked(text: str, python: tuple[int, ...]) -> bool:
+    """Tell whether a requirement counts on our Python; one that cannot be read does."""
+    parsed = parse(text)
+    return parsed is None or parsed.marker is None or holds(str(parsed.marker), python)
 
 
 def take(texts: Iterable[str], into: Gathered, *, where: str, needed: bool) -> None:

@@ -10,7 +10,7 @@ from miyabi_agents.toolchains.port import Project
 from miyabi_agents.toolchains.python.manifests import lock_files, task_runners, uv_lock
 from miyabi_agents.toolchains.python.manifests.groups import Pyproject, gather, usual
 from miyabi_agents.toolchains.python.manifests.names import BESIDE_TESTS, DEV_NAMES, TEST_NAMES, normal
-from miyabi_agents.toolchains.python.manifests.requirement import Gathered, name_of, take
+from miyabi_agents.toolchains.python.manifests.requirement import Gathered, asked, name_of, take
 from miyabi_agents.toolchains.python.manifests.requirement_files import found as requirement_files
 from miyabi_agents.toolchains.python.manifests.requirement_files import read as read_file
 from miyabi_agents.toolchains.python.manifests.static_setup import StaticSetup
@@ -74,7 +74,7 @@ def decide(project: Project, tree: Tree, *, python: tuple[int, ...], locked: boo
     )
     inputs = [path for name in _MANIFESTS if tree.has(path := path_in(project.root, name))]
     wanted = _of_lock(project, tree, pyproject, python) if locked else None
-    wanted = wanted or _of_manifests(project, tree, pyproject)
+    wanted = wanted or _of_manifests(project, tree, pyproject, python)
     origin = ", ".join(["the configuration", wanted.origin] if configured else [wanted.origin])
     own = project.facts.get("name") or "-"
     return replace(
@@ -105,7 +105,7 @@ def _of_lock(project: Project, tree: Tree, pyproject: Pyproject, python: tuple[i
     """Return what a lock file pins; None where there is none that can be read."""
     lock = uv_lock.nearest(tree, project.root)
     if lock is not None:
-        return _of_uv(project, tree, pyproject, lock)
+        return _of_uv(project, tree, pyproject, lock, python)
     for name, read in _LOCKS:
         path = path_in(project.root, name)
         pins = read(tree, path, python=python) if tree.has(path) else None
@@ -114,7 +114,7 @@ def _of_lock(project: Project, tree: Tree, pyproject: Pyproject, python: tuple[i
             return Wanted(
                 requirements=pins.requirements,
                 built=_built(project, tree, pyproject),
-                plain=_plain(project, tree, pyproject),
+                plain=_plain(project, tree, pyproject, python),
                 extras=tuple(extras),
                 known=True,
                 pinned=True,
@@ -125,14 +125,14 @@ def _of_lock(project: Project, tree: Tree, pyproject: Pyproject, python: tuple[i
     return None
 
 
-def _of_uv(project: Project, tree: Tree, pyproject: Pyproject, lock: UvLock) -> Wanted:
+def _of_uv(project: Project, tree: Tree, pyproject: Pyproject, lock: UvLock, python: tuple[int, ...]) -> Wanted:
     """Return what `uv.lock` pins.
 
     Raises:
         EnvironmentBuildError: the project itself needs a package from an address.
     """
     for text in pyproject.dependencies:
-        if name_of(text) in lock.remote:
+        if name_of(text) in lock.remote and asked(text, python):
             raise EnvironmentBuildError(
                 f"`{shortened(text, 200)}` comes from {lock.remote[name_of(text)]} in {lock.path}, which cannot be "
                 "reached, and the project itself needs it"
@@ -151,7 +151,7 @@ def _of_uv(project: Project, tree: Tree, pyproject: Pyproject, lock: UvLock) -> 
         extras=listed(project, "env_extras"),
         groups=tuple(groups),
         built=tuple(built),
-        plain=_plain(project, tree, pyproject),
+        plain=_plain(project, tree, pyproject, python),
         known=True,
         pinned=True,
         origin=lock.path + (f", groups {groups_said}" if groups else ""),
@@ -170,7 +170,7 @@ def _usual_of_uv(pyproject: Pyproject) -> list[str]:
     return groups or [normal(name) for name in default if normal(name) in pyproject.groups]
 
 
-def _of_manifests(project: Project, tree: Tree, pyproject: Pyproject) -> Wanted:
+def _of_manifests(project: Project, tree: Tree, pyproject: Pyproject, python: tuple[int, ...]) -> Wanted:
     """Return what manifests without pins ask for: sources in order, until one names a tool for tests."""
     gathered = Gathered()
     setup = StaticSetup(tree, project.root)
@@ -191,7 +191,7 @@ def _of_manifests(project: Project, tree: Tree, pyproject: Pyproject) -> Wanted:
         tools=used,
         extras=tuple(dict.fromkeys(name for name in gathered.extras if normal(name) not in pyproject.extras)),
         built=built,
-        plain=_plain(project, tree, pyproject),
+        plain=_plain(project, tree, pyproject, python),
         known=built in ((), (project.root,)) and not {"dependencies", "optional-dependencies"} & pyproject.dynamic,
         origin="; ".join(dict.fromkeys(gathered.origins)) or str(project.origin),
         inputs=gathered.inputs,
@@ -261,14 +261,18 @@ def _built(project: Project, tree: Tree, pyproject: Pyproject, *, also: Sequence
     return (*every[:50], project.root) if backend_name(tree, project.root) is not None else tuple(every[:50])
 
 
-def _plain(project: Project, tree: Tree, pyproject: Pyproject) -> Sequence[str]:
-    """Return what the project itself needs, as far as it is written down.
+def _plain(project: Project, tree: Tree, pyproject: Pyproject, python: tuple[int, ...]) -> Sequence[str]:
+    """Return what the project itself needs on our Python, as far as it is written down.
 
     Raises:
         EnvironmentBuildError: one that names an address.
     """
     gathered = Gathered()
-    where = pyproject.path
-    take(pyproject.expanded(pyproject.dependencies), gathered, where=where, needed=True)
-    take(StaticSetup(tree, project.root).dependencies, gathered, where=path_in(project.root, "setup.py"), needed=True)
+    setup = path_in(project.root, "setup.py")
+    written = (
+        (pyproject.expanded(pyproject.dependencies), pyproject.path),
+        (StaticSetup(tree, project.root).dependencies, setup),
+    )
+    for texts, where in written:
+        take([text for text in texts if asked(text, python)], gathered, where=where, needed=True)
     return gathered.requirements
