@@ -33,9 +33,9 @@ from benchmarks.measuring.report import Row
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
 from miyabi.github_gateway.v1.github_gateway_service_pb2_grpc import GitHubGatewayServiceStub
 from miyabi_cli.stack.local import wait_ready
-from miyabi_cli.stack.ports import free_port
 from miyabi_cli.stack.processes import ProcessSpec, start
 from miyabi_core.channel import open_channel
+from miyabi_core.free_ports import free_port
 from miyabi_core.store.valkey import EmbeddedValkey
 from miyabi_sim.github import Dials, LimitNumbers, SimulatedGitHub, fast_clock
 

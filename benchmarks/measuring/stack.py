@@ -13,9 +13,9 @@ from typing import Any
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.coordinator_service_pb2_grpc import CoordinatorServiceStub
 from miyabi_cli.stack.local import wait_ready
-from miyabi_cli.stack.ports import free_port
 from miyabi_cli.stack.processes import ChildProcess, ProcessSpec, start
 from miyabi_core.channel import open_channel
+from miyabi_core.free_ports import free_port
 from miyabi_core.store.valkey import EmbeddedValkey
 
 #: Full name of the service that operators call.

@@ -24,10 +24,10 @@ from miyabi.coordinator.v1.state_pb2 import PIPELINE_TRIAGE
 from miyabi.dashboard.v1 import telemetry_service_pb2 as telemetry
 from miyabi.dashboard.v1.telemetry_service_pb2_grpc import TelemetryServiceStub
 from miyabi_cli.stack.local import wait_ready
-from miyabi_cli.stack.ports import free_port
 from miyabi_cli.stack.processes import ProcessSpec, start
 from miyabi_coordinator.testing import REPOSITORY
 from miyabi_core.channel import open_channel
+from miyabi_core.free_ports import free_port
 
 #: Seconds within which a call has to be found after its end.
 GOAL_SECONDS = 5.0

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import astuple
 from pathlib import Path
 
-from miyabi_cli.stack.ports import FIRST, any_ports, free_port
+from miyabi_cli.stack.ports import any_ports
+from miyabi_core.free_ports import FIRST
 
 
 def test_each_listener_has_a_port_of_its_own_that_no_connection_goes_out_from() -> None:
@@ -15,9 +16,3 @@ def test_each_listener_has_a_port_of_its_own_that_no_connection_goes_out_from() 
     outgoing = Path("/proc/sys/net/ipv4/ip_local_port_range")
     first = int(outgoing.read_text().split()[0]) if outgoing.exists() else 49_152
     assert [port for port in ports if not FIRST <= port < max(FIRST + 1000, first)] == []
-
-
-def test_a_port_that_is_spoken_for_is_not_given() -> None:
-    """What another listener of the same stack was given is not given again."""
-    spoken_for = {free_port() for _ in range(50)}
-    assert not spoken_for & {free_port(but=spoken_for) for _ in range(50)}

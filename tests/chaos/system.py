@@ -21,9 +21,9 @@ from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.coordinator_service_pb2_grpc import CoordinatorServiceStub
 from miyabi_cli.stack.environments import SIMULATED_GATEWAY
 from miyabi_cli.stack.local import wait_ready
-from miyabi_cli.stack.ports import free_port
 from miyabi_cli.stack.processes import ChildProcess, ProcessSpec, start
 from miyabi_core.channel import open_channel
+from miyabi_core.free_ports import free_port
 from miyabi_core.store.valkey import EmbeddedValkey
 
 #: Replicas and agent processes.

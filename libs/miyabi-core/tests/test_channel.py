@@ -10,8 +10,8 @@ from echo_service import NAME, EchoService, add_to_server, call
 
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi_core.channel import open_channel
+from miyabi_core.free_ports import free_port
 from miyabi_core.server import GrpcServer
-from miyabi_core.store.valkey import _free_port
 
 GOOD = pb.GetBatchRequest(name="batches/01ARZ3NDEKTSV4RRFFQ69G5FAV")
 
@@ -19,7 +19,7 @@ GOOD = pb.GetBatchRequest(name="batches/01ARZ3NDEKTSV4RRFFQ69G5FAV")
 @pytest.mark.parametrize("kind", ["UnaryUnary", "UnaryStream"])
 async def test_a_call_waits_for_a_server_that_comes(kind: str) -> None:
     """The call is made while nobody listens, and answered by the server that is started afterwards."""
-    port = _free_port()
+    port = free_port()
     server = GrpcServer(service="test", address=f"127.0.0.1:{port}")
     server.add(add_to_server, EchoService(), full_name=NAME)
     async with open_channel(f"127.0.0.1:{port}", service=NAME, wait_for_ready=True) as channel:
@@ -36,7 +36,7 @@ async def test_a_call_waits_for_a_server_that_comes(kind: str) -> None:
 
 async def test_a_call_fails_where_it_is_not_to_wait() -> None:
     """Without being asked to, a call says that nobody is there."""
-    async with open_channel(f"127.0.0.1:{_free_port()}", service=NAME) as channel:
+    async with open_channel(f"127.0.0.1:{free_port()}", service=NAME) as channel:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await call(channel, "UnaryUnary", GOOD)
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE

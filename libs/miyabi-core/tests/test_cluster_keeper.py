@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 import redis.asyncio
 
+from miyabi_core.free_ports import free_ports
 from miyabi_core.store.address import Node
 from miyabi_core.store.cluster_keeper import ClusterKeeper, read_view
 from miyabi_core.store.cluster_plan import SLOTS, Peer, Server, plan, problems
 from miyabi_core.store.valkey import EmbeddedValkey
-from miyabi_core.store.valkey_cluster import NODE_TIMEOUT, _free_ports, ask
+from miyabi_core.store.valkey_cluster import NODE_TIMEOUT, ask
 
 #: Three primaries and three replicas.
 SIZE = 6
@@ -30,7 +31,7 @@ class Servers:
 
     async def start(self) -> None:
         """Start all, each on a new port and on its own folder."""
-        ports = _free_ports(2 * SIZE)
+        ports = free_ports(2 * SIZE)
         self.running = [
             EmbeddedValkey(
                 self._folder / str(index), port=port, appendfsync="always", options=options(bus, zone="abc"[index % 3])

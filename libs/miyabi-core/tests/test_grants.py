@@ -242,10 +242,10 @@ def test_neither_key_nor_grant_is_shown() -> None:
 
 def test_redaction_of_text_made_to_be_slow_takes_no_time() -> None:
     """Half a megabyte of beginnings of signed tokens is read through in under a second."""
-    before = time.perf_counter()
+    before = time.process_time()
     redact_text("eyJ" * 170_000)
     redact_text("eyJaaaaaaaa." * 40_000)
-    assert time.perf_counter() - before < 1
+    assert time.process_time() - before < 1
 
 
 async def test_each_task_carries_its_own_grant() -> None:

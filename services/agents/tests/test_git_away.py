@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 
 from miyabi_agents.errors import WorkspaceError
 from miyabi_agents.workspace.git import git_network
+from miyabi_core.free_ports import free_port
 from miyabi_sim.github import SimulatedGitHub
 
 
@@ -22,9 +22,7 @@ def remote(tmp_path: Path) -> SimulatedGitHub:
     seed = tmp_path / "seed.json"
     repository = {"owner": "acme", "name": "toy", "default_branch": "main", "private": False, "source": "toy"}
     seed.write_text(json.dumps({"repositories": [repository], "issues": []}))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        found = SimulatedGitHub(tmp_path / "data", port=probe.getsockname()[1])
+    found = SimulatedGitHub(tmp_path / "data", port=free_port())
     found.load_seed(seed)
     return found
 

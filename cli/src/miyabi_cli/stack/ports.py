@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import secrets
-import socket
-from collections.abc import Collection
 from dataclasses import dataclass, fields
-from pathlib import Path
 
 from miyabi_cli.errors import StackError
+from miyabi_core.free_ports import free_ports, is_taken
 
 
 @dataclass(frozen=True)
@@ -24,46 +21,16 @@ class Ports:
     model: int = 50072
 
 
-#: Ports for a stack beside another one begin here: browsers refuse some of those below.
-FIRST = 20_000
-#: Where Linux says which ports it gives to outgoing connections, and where they begin elsewhere (RFC 6335, section 6).
-_OUTGOING = Path("/proc/sys/net/ipv4/ip_local_port_range")
-_FIRST_OUTGOING = 49_152
-#: How often another port is tried.
-TRIES = 200
-
-
-def free_port(*, but: Collection[int] = ()) -> int:
-    """Return a port that nothing listens on now, and that no outgoing connection gets before we listen on it.
-
-    Args:
-        but: Ports that are spoken for.
+def any_ports() -> Ports:
+    """Return ports that nothing listens on now, for a stack beside another one.
 
     Raises:
-        StackError: none was found.
+        StackError: there were not enough.
     """
-    for _ in range(TRIES):
-        # Not `random`: two processes with one seed would look for the same.
-        port = FIRST + secrets.randbelow(max(1000, _first_outgoing() - FIRST))
-        if port not in but and not _is_taken(port):
-            return port
-    raise StackError("no free port was found on 127.0.0.1", hint="end what listens on so many")
-
-
-def any_ports() -> Ports:
-    """Return ports that nothing listens on now, for a stack beside another one."""
-    chosen: dict[str, int] = {}
-    for entry in fields(Ports):
-        chosen[entry.name] = free_port(but=chosen.values())
-    return Ports(**chosen)
-
-
-def _first_outgoing() -> int:
-    """Return the lowest port that the system gives to outgoing connections."""
     try:
-        return int(_OUTGOING.read_text().split()[0])
-    except (OSError, ValueError, IndexError):
-        return _FIRST_OUTGOING
+        return Ports(*free_ports(len(fields(Ports))))
+    except OSError as error:
+        raise StackError(f"{error.strerror}", hint="end what listens on so many") from error
 
 
 def check_free(ports: Ports) -> None:
@@ -73,21 +40,10 @@ def check_free(ports: Ports) -> None:
         StackError: something listens on one of them; all that are taken are named.
     """
     taken = [
-        f"{entry.name} {getattr(ports, entry.name)}" for entry in fields(Ports) if _is_taken(getattr(ports, entry.name))
+        f"{entry.name} {getattr(ports, entry.name)}" for entry in fields(Ports) if is_taken(getattr(ports, entry.name))
     ]
     if taken:
         raise StackError(
             f"something listens already on the port of: {', '.join(taken)}",
             hint="stop it (another `miyabi up`?) or give `--any-ports`",
         )
-
-
-def _is_taken(port: int) -> bool:
-    """Try to bind the port as a server would."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return True
-        return False

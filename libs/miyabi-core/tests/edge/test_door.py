@@ -11,6 +11,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from miyabi_core.edge import HttpDoor, ServedHosts, serve_metrics
+from miyabi_core.free_ports import free_port
 
 DOOR = HttpDoor(ServedHosts("127.0.0.1:3001"), programs=["/git/"])
 OWN = ("Host", "localhost:3001")
@@ -118,12 +119,3 @@ async def test_aiohttp_servers_are_behind_the_door(head: str, expected: int) -> 
         assert expected == await status(runner.addresses[0][1], head)
     finally:
         await runner.cleanup()
-
-
-def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    import socket
-
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])

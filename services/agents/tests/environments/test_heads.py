@@ -164,11 +164,11 @@ def test_long_heads_take_linear_time() -> None:
         b"GET http://" + b"a." * 4000 + b" HTTP/1.1\r\n",
         b"GET http://a/ HTTP/1.1\r\n" + b"A:" + b" \t" * 7000 + b"\x01\r\n",
     )
-    began = time.perf_counter()
+    began = time.process_time()
     for head in worst:
         with pytest.raises(HeadRefusedError):
             parse_head(head + b"\r\n")
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 @pytest.mark.parametrize(

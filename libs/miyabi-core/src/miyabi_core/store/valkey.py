@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-import socket
 import subprocess
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -17,6 +16,7 @@ import redis.asyncio
 from redis.exceptions import RedisError
 
 from miyabi_core.errors import UnavailableError
+from miyabi_core.free_ports import free_port
 from miyabi_core.parent_death import ends_with_parent
 
 #: Loading a large append-only file takes a while; an empty one some 50 ms.
@@ -27,14 +27,6 @@ STOP_TIMEOUT = timedelta(seconds=10)
 PORT_TRIES = 5
 #: How often a starting server is asked.
 _POLL = timedelta(milliseconds=20)
-
-
-def _free_port() -> int:
-    """Return a port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class _PortTakenError(UnavailableError):
@@ -63,7 +55,7 @@ class EmbeddedValkey:
         appendfsync: Literal["everysec", "always", "no"] = "everysec",
         options: Mapping[str, str] | None = None,
         binary: Path | None = None,
-        choose_port: Callable[[], int] = _free_port,
+        choose_port: Callable[[], int] = free_port,
     ) -> None:
         self._data_dir = data_dir
         self._options = dict(options or {})

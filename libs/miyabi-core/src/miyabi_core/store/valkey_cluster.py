@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from functools import partial
@@ -13,6 +12,7 @@ from typing import Any
 
 import redis.asyncio
 
+from miyabi_core.free_ports import free_ports
 from miyabi_core.store.valkey import EmbeddedValkey
 
 #: Slots of every cluster.
@@ -34,7 +34,7 @@ class ValkeyCluster:
     """
 
     def __init__(self, folder: Path, *, primaries: int = 3) -> None:
-        ports = _free_ports(4 * primaries)
+        ports = free_ports(4 * primaries)
         self._bus = dict(zip(ports[: 2 * primaries], ports[2 * primaries :], strict=True))
         self._primaries = primaries
         self.servers = [
@@ -155,12 +155,3 @@ def _options(bus: int) -> dict[str, str]:
         "repl-diskless-sync-delay": "0",
         "maxmemory-policy": "noeviction",
     }
-
-
-def _free_ports(count: int) -> list[int]:
-    """Return ports that nothing listens on now, all different."""
-    with contextlib.ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]

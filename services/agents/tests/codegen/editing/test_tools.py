@@ -31,9 +31,9 @@ async def test_a_search_names_file_line_and_text(tools) -> None:
 @pytest.mark.parametrize("query", ["(a+)+$", "(a|a)*b", ".*.*.*.*.*x", "a{1,500}{1,500}", "[", "|", ".*" * 100])
 def test_no_query_takes_long_on_any_line(query: str) -> None:
     """Expressions that would run for hours are literal texts here, and none is an error."""
-    began = time.perf_counter()
+    began = time.process_time()
     usable(Query(query))[0].finder().search("a" * 1_000_000)
-    assert time.perf_counter() - began < 0.5
+    assert time.process_time() - began < 0.5
 
 
 async def test_a_file_is_read_by_lines(tools) -> None:
