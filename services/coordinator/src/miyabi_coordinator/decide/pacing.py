@@ -76,7 +76,8 @@ def _refused(pacing: Pacing, bounds: PaceBounds) -> Pacing:
         rise=1.0,
         wait=min(LONGEST_WAIT, 2 * pacing.wait) if is_repeated else FIRST_WAIT,
         rounds=0,
-        answered=0,
+        # What was sent before the burst and is answered yet says nothing of the new limit.
+        answered=-int(limit),
     )
 
 
