@@ -133,3 +133,18 @@ async def test_health_and_metrics_answer(page: Any) -> None:
     for path in ("/healthz", "/readyz", "/metrics"):
         async with page.http.get(path) as answer:
             assert answer.status == 200, path
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"repository": None}, "repository"),
+        ({"repository": "a/b", "query": {"labels": None}}, "query.labels"),
+        ({"repository": "a/b", "issueNumbers": [1, None]}, "issueNumbers[1]"),
+    ],
+)
+async def test_null_is_refused_however_deep(page: Any, body: dict[str, Any], field: str) -> None:
+    """What would be left out in silence is named by its path."""
+    async with page.http.post("/api/batches", json=body) as answer:
+        said = await answer.json()
+    assert (answer.status, [problem["field"] for problem in said["validationErrors"]]) == (400, [field])

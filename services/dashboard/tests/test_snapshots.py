@@ -19,6 +19,8 @@ from miyabi.coordinator.v1.coordinator_service_pb2_grpc import add_CoordinatorSe
 from miyabi_core.store.valkey import EmbeddedValkey
 from miyabi_core.testing import running_server
 from miyabi_dashboard.app import Dashboard, running
+from miyabi_dashboard.live.snapshots import Snapshots
+from miyabi_dashboard.live.subscription import Subscription
 from miyabi_dashboard.settings import DashboardSettings
 
 SERVICE = "miyabi.coordinator.v1.CoordinatorService"
@@ -163,3 +165,15 @@ async def test_worker_is_looked_for_anew_each_time(watched: Watched) -> None:
     for path in ("/", "/sw.js"):
         async with watched.http.get(path) as answer:
             assert (answer.status, answer.headers["cache-control"]) == (200, "no-cache")
+
+
+async def test_snapshots_take_bounded_memory(watched: Watched) -> None:
+    """Those that nobody asked for the longest are forgotten beyond the bytes that are kept."""
+    dashboard = watched.dashboard
+    alone = Snapshots(dashboard.hub, dashboard.upstream, simulated=False)
+    body = (await alone.get(Subscription(batch=NAME))).body
+    bounded = Snapshots(dashboard.hub, dashboard.upstream, simulated=False, most_bytes=2 * len(body))
+    for subscription in (Subscription(batch=NAME), Subscription(), Subscription(repository="a/b")):
+        assert (await bounded.get(subscription)).body
+        assert 0 < bounded.size <= 2 * len(body)
+    assert alone.size == len(body)

@@ -151,7 +151,7 @@ async def _message(request: web.Request, message: _M, *, name: str = "", require
         raise bad_field("name", "is said by the path")
     if required and required not in body:
         raise bad_field(required, "is required")
-    _refuse_nulls(body)
+    _refuse_nulls(body, "")
     try:
         ParseDict(body, message)
     except ParseError as error:
@@ -161,15 +161,20 @@ async def _message(request: web.Request, message: _M, *, name: str = "", require
     return message
 
 
-def _refuse_nulls(body: Mapping[str, Any]) -> None:
-    """Refuse what ProtoJSON would leave out in silence.
+def _refuse_nulls(value: Any, path: str) -> None:
+    """Refuse what ProtoJSON would leave out in silence, however deep it lies.
 
     Raises:
-        InvalidEventError: a field is null.
+        InvalidEventError: a field, or an entry of a list, is null; it is named by its path.
     """
-    for field, value in body.items():
-        if value is None:
-            raise bad_field(field, "must not be null")
+    if value is None:
+        raise bad_field(path, "must not be null")
+    if isinstance(value, dict):
+        for field, inner in value.items():
+            _refuse_nulls(inner, f"{path}.{field}" if path else field)
+    elif isinstance(value, list):
+        for position, inner in enumerate(value):
+            _refuse_nulls(inner, f"{path}[{position}]")
 
 
 def _unreadable(error: ParseError, body: Mapping[str, Any], message: Message) -> Exception:

@@ -20,6 +20,8 @@ from miyabi_dashboard.upstream import CALL_SECONDS, Upstream, as_dict
 LIFETIME_SECONDS = 1.0
 #: Subscriptions whose snapshots are kept.
 KEPT_SNAPSHOTS = 32
+#: Bytes of all that are kept: one of a batch of ten thousand issues alone has some ten million.
+MOST_BYTES = 32 << 20
 #: Batches that a page starts from; it asks for older ones page by page.
 MOST_BATCHES = 50
 
@@ -58,12 +60,14 @@ class Snapshots:
         hub: Numbers the events that follow.
         upstream: Knows the batches.
         simulated: What the page says of GitHub and the model.
+        most_bytes: Of all snapshots that are kept.
     """
 
-    def __init__(self, hub: Hub, upstream: Upstream, *, simulated: bool) -> None:
+    def __init__(self, hub: Hub, upstream: Upstream, *, simulated: bool, most_bytes: int = MOST_BYTES) -> None:
         self._hub = hub
         self._upstream = upstream
         self._simulated = simulated
+        self._most_bytes = most_bytes
         self._kept: OrderedDict[Subscription, _Kept] = OrderedDict()
 
     async def get(self, subscription: Subscription = EVERYTHING) -> Snapshot:
@@ -73,9 +77,27 @@ class Snapshots:
         while len(self._kept) > KEPT_SNAPSHOTS:
             self._kept.popitem(last=False)
         async with kept.asking:
-            if kept.newest is None or not self._serves(kept.newest):
-                kept.newest = await self._make(subscription)
-            return kept.newest
+            newest = kept.newest
+            if newest is None or not self._serves(newest):
+                newest = kept.newest = await self._make(subscription)
+                self._make_room()
+            return newest
+
+    @property
+    def size(self) -> int:
+        """Bytes of all that are kept."""
+        return sum(len(kept.newest.body) for kept in self._kept.values() if kept.newest)
+
+    def _make_room(self) -> None:
+        """Forget what serves nobody any more, and the least wanted beyond the bytes that are kept."""
+        left = self._most_bytes
+        for kept in reversed(self._kept.values()):
+            if kept.newest is None:
+                continue
+            if self._serves(kept.newest) and len(kept.newest.body) <= left:
+                left -= len(kept.newest.body)
+            else:
+                kept.newest = None
 
     def _serves(self, snapshot: Snapshot) -> bool:
         """Tell whether a snapshot can still be completed."""
