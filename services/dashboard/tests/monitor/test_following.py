@@ -8,10 +8,12 @@ from datetime import timedelta
 import pytest
 from story import Story
 
+from miyabi_core.ids import made_at, new_ulid
 from miyabi_dashboard.monitor.following import Follower
-from miyabi_dashboard.monitor.measuring.measurements import What
+from miyabi_dashboard.monitor.measuring.measurements import Count, CountKey, What
+from miyabi_dashboard.monitor.measuring.open_work import KnownBatch
 from miyabi_dashboard.monitor.storing import Bucket, LeaseLostError, MeasurementStore
-from miyabi_dashboard.monitor.storing.buckets import MOST_NAMES
+from miyabi_dashboard.monitor.storing.buckets import MOST_MESSAGE, MOST_NAMES
 
 #: When everything happens: the first minute of an hour.
 NOW = 1_789_999_200.0
@@ -203,6 +205,41 @@ async def test_minutes_become_hours_and_what_is_too_old_goes(around):
     clock.now = NOW + 6 * 3600 + 60
     await monitor.write()
     assert await store.names() == []
+
+
+async def test_a_batch_that_outlives_what_is_kept_stays_known(around):
+    """It is forgotten once nothing was heard of it for so long, and not while it is at work; also by a successor."""
+    story, store = Story(made_at(new_ulid())), MeasurementStore(around.client)
+    clock = Clock(story.now)
+    assert await store.take_lease()
+    monitor = follower(around, clock, store=store, retention=timedelta(hours=5))
+    for hours in (0, 3, 6, 9):
+        clock.now = story.now = story.now + 3 * 3600
+        story.work(1, f"verify-{hours}", 10.0)
+        await monitor.take(story.events)
+        await monitor.write()
+    _, work = await store.load_work()
+    assert work.batches[story.name].repository == "acme/forms"
+    assert all(key.repository != "(unknown)" for key in (await counted(around)).series)
+    clock.now += 6 * 3600
+    await monitor.write()
+    _, work = await store.load_work()
+    assert work.batches == {}
+
+
+def test_a_batch_that_was_stored_before_is_read():
+    """What the last version wrote is gone on with."""
+    known = KnownBatch("acme/forms", 7, 2, 1, 12.5, 99.0)
+    assert KnownBatch.decode(known.encode()) == known
+    assert KnownBatch.decode("7|2|1|12.5|acme/forms") == KnownBatch("acme/forms", 7, 2, 1, 12.5)
+
+
+def test_what_a_failure_says_is_cut():
+    """However long a message is, what is kept of it is bounded."""
+    bucket = Bucket()
+    bucket.count(Count(CountKey(What.FAILED_RUN, "internal"), 1, NOW, "x", "long " * 1000))
+    ((_, tally),) = bucket.tallies.items()
+    assert 0 < len(tally.message) <= MOST_MESSAGE
 
 
 async def test_late_events_go_to_their_hour(around):

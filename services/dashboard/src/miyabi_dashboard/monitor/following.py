@@ -185,8 +185,10 @@ class Follower:
         now = self._clock()
         names = await self._store.names()
         old = [name for name in names if end_of(name) <= now - self._retention]
-        for batch in [name for name in self._reader.work.batches if _made(name) <= now - self._retention]:
-            self._reader.work.forget(batch)
+        batches = self._reader.work.batches
+        # A batch that is older than what is kept, and still at work, is known for as long as it is.
+        for name in [name for name, known in batches.items() if max(known.seen, _made(name)) <= now - self._retention]:
+            self._reader.work.forget(name)
         minutes = [name for name in names if name.startswith("m") and name not in old]
         hours: dict[int, list[str]] = {}
         for name in minutes:

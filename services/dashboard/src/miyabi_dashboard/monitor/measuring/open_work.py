@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 #: Stands between the parts of a stored name or value.
 _BETWEEN = "|"
+#: Parts of a batch's stored form before it was told when the batch was seen.
+_OLD_PARTS = 5
 
 
 @dataclass(slots=True)
@@ -42,6 +44,7 @@ class KnownBatch:
         running: Issues in flight.
         freed: When the batch last had all its slots taken, in seconds since 1970: what waited until then waited for
             the batch and not for an agent.
+        seen: Time of the newest event, in seconds since 1970; 0: not known.
     """
 
     repository: str
@@ -49,21 +52,23 @@ class KnownBatch:
     concurrency: int = 0
     running: int = 0
     freed: float = 0.0
+    seen: float = 0.0
 
     def encode(self) -> str:
         """Return the stored form."""
-        parts = (self.last, self.concurrency, self.running, repr(self.freed), self.repository)
+        parts = (repr(self.seen), self.last, self.concurrency, self.running, repr(self.freed), self.repository)
         return _BETWEEN.join(map(str, parts))
 
     @classmethod
     def decode(cls, stored: str) -> KnownBatch:
-        """Read the stored form.
+        """Read the stored form, also that of before `seen` was in it.
 
         Raises:
             ValueError: it is none.
         """
-        last, concurrency, running, freed, repository = stored.split(_BETWEEN, 4)
-        return cls(repository, int(last), int(concurrency), int(running), float(freed))
+        parts = stored.split(_BETWEEN)
+        seen, last, concurrency, running, freed, repository = parts if len(parts) > _OLD_PARTS else ["0", *parts]
+        return cls(repository, int(last), int(concurrency), int(running), float(freed), float(seen))
 
 
 #: Batch, issue, task; the task is empty for the first one of a run, whose name is told with its first lease.

@@ -75,6 +75,7 @@ class Reader:
         batch.last = event.sequence
         self.work.changed_batches.add(event.batch)
         moment = event.time.seconds + event.time.nanos / 1e9
+        batch.seen = max(batch.seen, moment)
         reading = self._readings.get(event.WhichOneof("payload"))
         found: list[Found] = list(reading(event, batch, moment)) if reading else []
         found.append(Count(_events_of(batch.repository), 1, moment))

@@ -7,6 +7,7 @@ import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from miyabi_core.text import shortened
 from miyabi_dashboard.monitor.measuring.measurements import (
     OTHER,
     Count,
@@ -88,7 +89,7 @@ class Tally:
     def add(self, count: Count) -> None:
         """Count more."""
         self.amount += count.amount
-        self.message = count.message or self.message
+        self.message = shortened(count.message, MOST_MESSAGE) or self.message
         if count.example:
             self.examples = newest([*self.examples, count.example])
 
