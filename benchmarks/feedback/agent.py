@@ -1,4 +1,4 @@
-"""An agent process whose tasks only talk to the model: `python -m benchmarks.feedback.agent`.
+"""Agents whose tasks only talk to the model, in one process: `python -m benchmarks.feedback.agent`.
 
 Client of the coordinator, client of the model API, pace, reports and shares are the real ones; checkouts and tests are
 left out, so that nothing but the model bounds the batch. Settings come from the environment, as an agent's do.
@@ -53,25 +53,34 @@ def _ignore(_message: Progress, _droppable: bool) -> None:
     """Leave progress out: it is measured elsewhere."""
 
 
-async def _serve(settings: AgentsSettings, calls: int, stop: asyncio.Event) -> None:
-    """Stay attached until *stop* is set."""
+async def _attach(settings: AgentsSettings, calls: int, stop: asyncio.Event) -> None:
+    """Keep one agent attached until *stop* is set."""
     runner: Any = TalkingRunner(settings, calls=calls)
     slots = Slots(least=settings.slots, most=settings.slots, fixed=True)
     limits = Limits(runner.models.pace, slots, base_url=settings.anthropic_base_url) if settings.feedback else None
     async with open_channel(settings.coordinator, service=SERVICE) as channel:
-        print(json.dumps({"agent": settings.agent_id}), flush=True)
         await AttachClient(DispatchServiceStub(channel), runner, limits=limits).run(stop)
     await runner.models.close()
+
+
+async def _serve(settings: AgentsSettings, options: argparse.Namespace, stop: asyncio.Event) -> None:
+    """Keep all agents attached, each with a client and a pace of its own."""
+    print(json.dumps({"agents": options.agents}), flush=True)
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(options.agents):
+            own = settings.model_copy(update={"agent_id": f"agent-{number}"})
+            tasks.create_task(_attach(own, options.calls, stop))
 
 
 def main() -> None:
     """Run until SIGTERM; one JSON line on standard output says that the process lives."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.feedback.agent", description=__doc__)
+    parser.add_argument("--agents", type=int, required=True, help="how many")
     parser.add_argument("--calls", type=int, required=True, help="calls of a task, one after the other")
     options = parser.parse_args()
     configure_logging(service="agent", json=True, level="ERROR")
     settings = AgentsSettings()
-    asyncio.run(run_until_signal(lambda stop: _serve(settings, options.calls, stop)))
+    asyncio.run(run_until_signal(lambda stop: _serve(settings, options, stop)))
 
 
 if __name__ == "__main__":
