@@ -66,6 +66,15 @@ def traced(dice: random.Random, title: str, body: str) -> tuple[str, str]:
     return _title(dice, title), f"{first}\n\n```\n{moved}\n```\n{second}"
 
 
+def retold(dice: random.Random, title: str, body: str) -> tuple[str, str]:
+    """A third of the paragraphs in other words, between sentences of its own: too little to be sure without a model."""
+    parts = [part for part in re.split(r"\n\s*\n", body) if part.strip()]
+    kept = sorted(dice.sample(range(len(parts)), max(1, len(parts) // 3)))
+    first, second = dice.sample(NOISE, 2)
+    told = "\n\n".join(_other_words(dice, parts[index], 0.9) for index in kept)
+    return _title(dice, title), f"{first}\n\n{told}\n\n{second}"
+
+
 #: By what each is called.
 REPORTS: dict[str, Report] = {"retitled": retitled, "shortened": shortened, "reworded": reworded, "traced": traced}
 

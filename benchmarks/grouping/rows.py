@@ -10,9 +10,9 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-from benchmarks.grouping.planted import REPORTS, fits, templated
+from benchmarks.grouping.planted import REPORTS, Report, fits, retold, templated
 from benchmarks.measuring.report import Options, Row
-from miyabi_coordinator.decide import duplicates_of
+from miyabi_coordinator.decide import duplicates_of, suspects_of
 from miyabi_coordinator.decide.ordering import shares_of
 from miyabi_coordinator.models import IssueFacts, Run, RunState
 
@@ -55,6 +55,9 @@ async def rows(options: Options) -> AsyncIterator[Row]:
     yield _false_ones(issues)
     for name in REPORTS:
         yield _planted(name, issues)
+    yield _asked("retold", retold, issues)
+    yield _asked("retold, delivered", retold, issues, delivered=True)
+    yield _asked_in_vain(by_repository)
     yield _templates(issues)
     yield _conflicts(by_repository)
     yield _large(issues)
@@ -89,6 +92,31 @@ def _planted(name: str, issues: list[IssueFacts]) -> Row:
         counted["found"] += sum(found.get(copy) == original for copy, original in copies.items())
         counted["wrong"] += sum(copies.get(copy) != original for copy, original in found.items())
     return _row(name, found=counted["found"], planted=counted["planted"], wrong=counted["wrong"], rounds=ROUNDS)
+
+
+def _asked(name: str, report: Report, issues: list[IssueFacts], *, delivered: bool = False) -> Row:
+    """Plant reports that only a model can confirm: each is to be compared with its original, which may be delivered."""
+    counted: Counter[str] = Counter()
+    for seed in range(ROUNDS):
+        dice = random.Random(seed)
+        able = [issue for issue in issues if fits(name, issue)]
+        chosen = dice.sample(able, len(able) // 2)
+        reports = [IssueFacts(1000 + issue.number, *_spread(report(dice, issue.title, issue.body))) for issue in chosen]
+        found = suspects_of(reports, ours=issues) if delivered else suspects_of([*issues, *reports])
+        asked = {(number - 1000, suspect.issue) for number, suspects in found.items() for suspect in suspects}
+        counted["planted"] += len(chosen)
+        counted["found"] += sum((issue.number, issue.number) in asked for issue in chosen)
+        counted["in_vain"] += sum(copy != original for copy, original in asked)
+    vain = round(counted["in_vain"] / ROUNDS, 1)
+    return _row(name, found=counted["found"], planted=counted["planted"], wrong=0, rounds=ROUNDS, asked_in_vain=vain)
+
+
+def _asked_in_vain(by_repository: dict[str, list[tuple[IssueFacts, frozenset[str]]]]) -> Row:
+    """Count what a model is asked about in batches of real issues, one a repository; no text may be sure of any."""
+    found = [suspects_of([issue for issue, _ in entries]) for entries in by_repository.values()]
+    suspects = [suspect for batch in found for chosen in batch.values() for suspect in chosen]
+    wrong = sum(suspect.sure for suspect in suspects)
+    return _row("real batches", found=0, planted=0, wrong=wrong, comparisons=len(suspects), batches=len(found))
 
 
 def _spread(report: tuple[str, str]) -> tuple[str, str, str]:
@@ -145,7 +173,7 @@ def _large(issues: list[IssueFacts]) -> Row:
         own = " ".join(f"w{dice.randrange(10**9)}" for _ in range(40))
         many.append(IssueFacts(number + 1, f"{issue.title} {own[:60]}", "", f"{issue.body[:2000]}\n{own}"))
     started = time.process_time()
-    found = duplicates_of(many)
+    found = suspects_of(many)
     seconds = time.process_time() - started
     ours = {"cpu_seconds": round(seconds, 2), "issues": LARGE, "found": len(found)}
     return Row("grouping", ours, {}, seconds, "10,000 issues in 30 s of one core", seconds <= 30, LARGE, "large")

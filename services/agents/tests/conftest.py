@@ -45,10 +45,11 @@ FILES = {
 
 
 class Gateway(GitHubGatewayServiceServicer):
-    """Knows issue #7, which may be a pull request, and notes what is set on it and said there."""
+    """Knows issue #7, which may be a pull request, and notes what is set on it and said there; `others` are there too."""
 
     def __init__(self) -> None:
         self.issue = pb.Issue(number=7, title="double adds", body="`double` in `toy/numbers.py` adds two.")
+        self.others: dict[int, pb.Issue] = {}
         self.label_calls: list[pb.SetLabelsRequest] = []
         self.pull_request = pb.PullRequest(number=7, base_branch="main")
         self.comments: dict[str, str] = {}
@@ -57,11 +58,12 @@ class Gateway(GitHubGatewayServiceServicer):
         self.opening: Any = None
 
     async def BatchGetIssues(self, request: Any, context: Any) -> AsyncIterator[pb.BatchGetIssuesResponse]:  # noqa: N802
-        """Return the issue, or say that it is missing."""
+        """Return the issues, or say that they are missing."""
+        known = {7: self.issue, **self.others}
         for number in request.numbers:
-            entry = pb.IssueEntry(number=number, missing=number != 7)
-            if number == 7:
-                entry.issue.CopyFrom(self.issue)
+            entry = pb.IssueEntry(number=number, missing=number not in known)
+            if number in known:
+                entry.issue.CopyFrom(known[number])
             yield pb.BatchGetIssuesResponse(entries=[entry])
 
     async def GetPullRequest(self, request: Any, context: Any) -> pb.GetPullRequestResponse:  # noqa: N802

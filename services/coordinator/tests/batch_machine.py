@@ -15,13 +15,14 @@ from miyabi_coordinator import shards
 from miyabi_coordinator.decide import decide, record_progress
 from miyabi_coordinator.models import (
     NO_BUDGET,
-    NO_USAGE,
     Batch,
     BatchState,
     Budget,
     Counters,
     Encoded,
     Estimate,
+    FailureReason,
+    Judgement,
     LeaseGranted,
     LeaseReference,
     OutcomeReceived,
@@ -211,7 +212,12 @@ class BatchMachine(RuleBasedStateMachine):
             change = Change(reference.batch, reference.issue, make, lease=reference)
             only(await replica.transitions.apply_all([change]))
             return
-        result = result_of(held.kind, what, touches=(f"{cost % 2}.py", "both.py")[: 1 + reference.issue % 2])
+        result = result_of(
+            held.kind,
+            what,
+            touches=(f"{cost % 2}.py", "both.py")[: 1 + reference.issue % 2],
+            judged=(Judgement(1, cost % 3 == 0), Judgement(9, confirmed=False))[: cost % 2 + 1],
+        )
         event = OutcomeReceived(reference.task_id, reference.fence, result, spend(cost))
         await replica.transitions.apply(reference.batch, reference.issue, event=event, lease=reference)
 
@@ -303,8 +309,8 @@ class BatchMachine(RuleBasedStateMachine):
                 assert all(task.state.terminal for task in run.tasks)
                 assert (run.settling, run.shares) == (False, ())
             if run.duplicate_of is not None:
-                assert run.state in {RunState.PENDING, RunState.SKIPPED, RunState.CANCELLED}
-                assert run.spent == NO_USAGE
+                assert (run.state, run.reason) == (RunState.SKIPPED, FailureReason.DUPLICATE)
+                assert run.suspects
             changes = [task for task in run.tasks if task.kind is TaskKind.IMPLEMENT and not task.state.terminal]
             if run.settling or run.shares:
                 assert {task.state for task in changes} == {TaskState.PENDING}

@@ -13,10 +13,10 @@ from miyabi_coordinator.models import (
     Done,
     Failed,
     FailureReason,
-    Original,
     PlannedStep,
     Released,
     RunState,
+    Suspect,
     TaskKind,
     TaskState,
     Usage,
@@ -32,11 +32,11 @@ SAMPLES = {
 
 
 def runs_of(batch, spec, edges, *, copied):
-    """Return a batch's runs: later issues wait for earlier ones by *edges*; *copied*, the last asks for what the first does."""
+    """Return a batch's runs: later issues wait for earlier ones by *edges*; *copied*, the last may ask for what others do."""
     issues, last = spec.issues, len(spec.issues)
     before = {issue: tuple(sorted({a for a, b in edges if b == issue and a < issue})) for issue in issues}
-    copies = {last: Original(1, "https://github.example/1")} if copied and spec.grouping and last > 1 else {}
-    before |= {issue: (original.issue,) for issue, original in copies.items()}
+    found = [Suspect(1, "https://github.example/1"), Suspect(9, "https://github.example/p/9", True, sure=copied)]
+    suspects = {last: tuple(found)} if spec.grouping and last > 1 and not before[last] else {}
     after = dependents_of(before)
     return [
         new_run(
@@ -47,7 +47,7 @@ def runs_of(batch, spec, edges, *, copied):
             url="",
             depends_on=before[issue],
             dependents=after[issue],
-            duplicate_of=copies.get(issue),
+            suspects=suspects.get(issue, ()),
         )
         for issue in issues
     ]
@@ -66,8 +66,8 @@ def spend(cost):
     return Usage(input_tokens=cost, cost_usd_micros=1000 * cost, calls=1 if cost else 0)
 
 
-def result_of(kind, what, *, touches=()):
-    """Return a result of an agent; *touches* are the files of a plan."""
+def result_of(kind, what, *, touches=(), judged=()):
+    """Return a result of an agent; *touches* are the files of a plan, *judged* what triage finds of suspects."""
     failures = {
         "failed": Failed(FailureReason.GITHUB, "It broke."),
         "again": Failed(FailureReason.MODEL_UNAVAILABLE, "It was busy.", retryable=True),
@@ -84,6 +84,7 @@ def result_of(kind, what, *, touches=()):
         files=int(what == "done"),
         steps=steps,
         touches=touches if kind is TaskKind.PLAN else (),
+        judged=judged if kind is TaskKind.TRIAGE else (),
         pushed=Branch("miyabi/issue", "f" * 40) if kind is TaskKind.PULL_REQUEST else None,
     )
 

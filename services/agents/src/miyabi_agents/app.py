@@ -45,7 +45,7 @@ _LOG = get_logger(__name__)
 def all_agents(locator: Locator) -> Iterable[TaskAgent]:
     """Return one agent of each kind."""
     return (
-        TriageAgent(), PlannerAgent(locator), ImplementerAgent(locator), VerifierAgent(), ReviewerAgent(),
+        TriageAgent(locator), PlannerAgent(locator), ImplementerAgent(locator), VerifierAgent(), ReviewerAgent(),
         DocumenterAgent(locator), PullRequestAgent(),
     )  # fmt: skip
 

@@ -35,8 +35,8 @@ class MemoryGateway(github_gateway_service_pb2_grpc.GitHubGatewayServiceServicer
 
     `titles` are those of issues that are not called by their number.
 
-    What stands in `freshness` for a number goes with its answer; of a search, the first one's. `problems` and
-    `not_known` are what a check finds, `unavailable` what it fails with; `checked` has what was asked.
+    What stands in `freshness` for a number goes with its answer; of a search, the first one's. `problems`, `not_known`
+    and `ours` are what a check finds, `unavailable` what it fails with; `checked` has what was asked.
     """
 
     def __init__(self, bodies: dict[int, str]) -> None:
@@ -45,6 +45,7 @@ class MemoryGateway(github_gateway_service_pb2_grpc.GitHubGatewayServiceServicer
         self.freshness: dict[int, pb.Freshness] = {}
         self.problems: list[problem_pb2.Problem] = []
         self.not_known: list[str] = []
+        self.ours: list[pb.OurPullRequest] = []
         self.checked: list[pb.CheckTargetRequest] = []
         self.unavailable: MiyabiError | None = None
         self.watched: list[tuple[str, ...]] = []
@@ -68,7 +69,7 @@ class MemoryGateway(github_gateway_service_pb2_grpc.GitHubGatewayServiceServicer
             raise self.unavailable
         wanted = {0, *request.numbers}
         problems = [problem for problem in self.problems if problem.issue_number in wanted]
-        return pb.CheckTargetResponse(problems=problems, not_known=self.not_known)
+        return pb.CheckTargetResponse(problems=problems, not_known=self.not_known, ours=self.ours)
 
     async def GetPullRequest(self, request: pb.GetPullRequestRequest, context: Any) -> pb.GetPullRequestResponse:
         """Return a pull request of a number that is there."""
@@ -143,10 +144,10 @@ class ScriptedAgent:
         slots: int = 10,
         answer: Answer | None = None,
         held: Sequence[dispatch_pb.LeaseReference] = (),
+        kinds: Sequence[Any] = range(1, 8),
     ) -> None:
         stub: DispatchServiceAsyncStub = dispatch_service_pb2_grpc.DispatchServiceStub(channel)
         self._call = stub.Attach()
-        kinds: Any = list(range(1, 8))
         self._hello = dispatch_pb.Hello(agent_id=agent_id, capabilities=kinds, slots=slots, held=held)
         self.lost: list[dispatch_pb.LeaseReference] = []
         self._answer = answer or succeed
@@ -171,6 +172,10 @@ class ScriptedAgent:
     async def send(self, outcome: dispatch_pb.Outcome) -> None:
         """Send an outcome."""
         await self._call.write(dispatch_pb.AttachRequest(outcomes=[outcome]))
+
+    async def say(self, request: dispatch_pb.AttachRequest) -> None:
+        """Send a whole message."""
+        await self._call.write(request)
 
     async def report(self, *progress: dispatch_pb.Progress) -> None:
         """Send what happens in leased tasks."""

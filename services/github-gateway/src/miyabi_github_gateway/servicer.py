@@ -114,7 +114,11 @@ class GitHubGatewayServicer(GitHubGatewayServiceServicer):
             review=request.review,
         )
         found = await self._target.check(target, timeout=_time(context))
-        return pb.CheckTargetResponse(problems=map(_problem, found.problems), not_known=found.not_known)
+        ours = (
+            pb.OurPullRequest(issue_number=issue, number=pull.number, url=pull.url)
+            for issue, pull in sorted(found.ours.items())
+        )
+        return pb.CheckTargetResponse(problems=map(_problem, found.problems), not_known=found.not_known, ours=ours)
 
     async def GetPullRequest(self, request: pb.GetPullRequestRequest, context: Any) -> pb.GetPullRequestResponse:  # noqa: N802
         """Answer a pull request."""

@@ -127,7 +127,8 @@ class Problem:
 
 @dataclass(frozen=True)
 class Findings:
-    """What stands in the way, and what could not be found out."""
+    """What stands in the way, what could not be found out, and our open pull requests by their issues."""
 
     problems: tuple[Problem, ...]
     not_known: tuple[str, ...]
+    ours: Mapping[int, OpenPullRequest] = field(default_factory=dict)

@@ -34,6 +34,8 @@ _DEFAULTS: Mapping[str, Block] = {
         "notes": "",
     },
     "record_order": {"order": []},
+    # It quotes neither issue, so that nobody goes by it.
+    "record_duplicate": {"same": False, "quote": "(no scenario)", "reason": "No scenario: nothing is known."},
     "finish_documentation": {"summary": "No scenario: nothing to document.", "nothing_to_document": True},
     "finish_tests": {"summary": "No scenario: no tests.", "tests": [], "changed_expectations": []},
     "record_review": {"summary": "No scenario: nothing to remark.", "findings": []},

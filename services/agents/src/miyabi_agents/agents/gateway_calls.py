@@ -41,16 +41,21 @@ def github_error(error: grpc.aio.AioRpcError) -> GitHubError:
     return GitHubError(refusal.message, retryable=retryable, retry_after=refusal.retry_after)
 
 
-async def read_issue(context: TaskContext) -> pb.Issue:
-    """Read the lease's issue with body, labels and comments.
+async def read_issue(context: TaskContext, number: int = 0) -> pb.Issue:
+    """Read an issue with body, labels and comments.
+
+    Args:
+        context: The task's.
+        number: Which of the lease's repository; 0: the lease's own.
 
     Raises:
         GitHubError: it is gone, or the gateway refused.
     """
     inputs = context.lease.inputs
+    number = number or inputs.issue_number
     fields = [pb.ISSUE_FIELD_BODY, pb.ISSUE_FIELD_LABELS, pb.ISSUE_FIELD_COMMENTS]
-    request = pb.BatchGetIssuesRequest(repository=inputs.repository, numbers=[inputs.issue_number], fields=fields)
-    async with context.progress.invocation("github.get_issue", detail=f"#{inputs.issue_number}"):
+    request = pb.BatchGetIssuesRequest(repository=inputs.repository, numbers=[number], fields=fields)
+    async with context.progress.invocation("github.get_issue", detail=f"#{number}"):
         try:
             async for answer in context.github.BatchGetIssues(request, timeout=CALL_SECONDS):
                 for entry in answer.entries:
@@ -58,4 +63,4 @@ async def read_issue(context: TaskContext) -> pb.Issue:
                         return entry.issue
         except grpc.aio.AioRpcError as error:
             raise github_error(error) from error
-    raise GitHubError(f"{inputs.repository} has no issue #{inputs.issue_number} any more", retryable=False)
+    raise GitHubError(f"{inputs.repository} has no issue #{number} any more", retryable=False)

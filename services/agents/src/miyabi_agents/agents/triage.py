@@ -11,10 +11,12 @@ from miyabi.coordinator.v1.state_pb2 import Pipeline
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
 from miyabi_agents import labels
 from miyabi_agents.agents import prompts
+from miyabi_agents.agents.comparing import compared
 from miyabi_agents.agents.gateway_calls import CALL_SECONDS, answered, read_issue
 from miyabi_agents.agents.issue_prompt import issue_prompt
 from miyabi_agents.agents.triage_rules import by_rules
 from miyabi_agents.errors import BudgetError, ModelAnswerError, ModelUnavailableError
+from miyabi_agents.localisation import Locator
 from miyabi_agents.ports import TaskContext
 from miyabi_agents.verification.ground import survey
 from miyabi_core.text import shortened
@@ -40,10 +42,17 @@ TOOL = {
 
 
 class TriageAgent:
-    """Decides labels; sets them unless it is a dry run."""
+    """Decides labels; sets them unless it is a dry run. Of a duplicate of another issue nothing but that is said.
+
+    Args:
+        locator: Finds the files that an issue is likely about, for the comparison with others.
+    """
 
     kind = "triage"
     capabilities = frozenset({TaskKind.TASK_KIND_TRIAGE})
+
+    def __init__(self, locator: Locator) -> None:
+        self._locator = locator
 
     async def run(self, task: Lease, context: TaskContext) -> Outcome:
         """Triage the issue.
@@ -51,10 +60,14 @@ class TriageAgent:
         Raises:
             GitHubError: the issue cannot be read, or the labels cannot be set.
             ConfigError: the issue is to be fixed, and nothing says how the repository's tests are run.
+            WorkspaceError: the base cannot be checked out.
         """
         await self._look_for_tests(task, context)
         await context.progress.step("reading the issue")
         issue = await read_issue(context)
+        alike = await compared(context, self._locator, issue)
+        if alike.duplicate:
+            return Outcome(triage=TriageResult(duplicates=alike.judgements))
         told = issue_prompt(task, issue)
         found, ruled = await self._decide(context, issue, told.text)
         chosen = [labels.label_of(family, found[family]) for family in FAMILIES]
@@ -74,6 +87,7 @@ class TriageAgent:
                 by_rules=ruled,
                 # Rules read the whole issue, and the models of later steps what this one saw.
                 notes=told.notes if context.model is not None else (),
+                duplicates=alike.judgements,
             )
         )
 

@@ -17,6 +17,7 @@ from miyabi_coordinator.models import (
     IssueFacts,
     IssueFilter,
     Matches,
+    OurPullRequest,
     Problem,
     Quota,
     RepositoryFacts,
@@ -71,6 +72,24 @@ class GatewayClient:
             UnavailableError: GitHub did not tell of at least one whether it exists.
             MiyabiError: the gateway could not answer; its reason is kept.
         """
+        found, unread = await self._read(repository, numbers)
+        if unread:
+            raise issues_unread(repository, unread)
+        if missing := [number for number in numbers if number not in found]:
+            raise issues_not_found(repository, missing)
+        return [found[number] for number in numbers]
+
+    async def existing(self, repository: str, numbers: Sequence[int]) -> list[IssueFacts]:
+        """Return those of some issues that there are and that could be read, in the order asked for.
+
+        Raises:
+            MiyabiError: the gateway could not answer; its reason is kept.
+        """
+        found, _ = await self._read(repository, numbers)
+        return [found[number] for number in numbers if number in found]
+
+    async def _read(self, repository: str, numbers: Sequence[int]) -> tuple[dict[int, IssueFacts], list[int]]:
+        """Return issues by number, and those of which GitHub did not tell whether they exist."""
         request = pb.BatchGetIssuesRequest(repository=repository, numbers=numbers, fields=_FIELDS)
         found: dict[int, IssueFacts] = {}
         unread: list[int] = []
@@ -83,11 +102,7 @@ class GatewayClient:
                         unread.append(entry.number)
         except grpc.aio.AioRpcError as error:
             raise _translated(error, repository) from error
-        if unread:
-            raise issues_unread(repository, unread)
-        if missing := [number for number in numbers if number not in found]:
-            raise issues_not_found(repository, missing)
-        return [found[number] for number in numbers]
+        return found, unread
 
     async def search(self, repository: str, query: IssueFilter) -> Matches:
         """Return matching issues by number. Raises MiyabiError: the gateway could not answer."""
@@ -158,7 +173,8 @@ class GatewayClient:
             Problem(int(found.kind), found.message, found.remedy, found.issue_number, found.may_be_overruled)
             for found in answer.problems
         )
-        return Findings(tuple(problems), tuple(answer.not_known))
+        ours = tuple(OurPullRequest(found.issue_number, found.url) for found in answer.ours)
+        return Findings(tuple(problems), tuple(answer.not_known), ours)
 
     async def watch_quotas(self, repositories: Sequence[str]) -> AsyncIterator[list[Quota]]:
         """Yield all limits whenever one changes; raises MiyabiError: the gateway does not tell any more."""

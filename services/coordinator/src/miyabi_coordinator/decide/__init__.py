@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from miyabi_coordinator.decide.core import decide, record_progress
-from miyabi_coordinator.decide.duplicates import duplicates_of
+from miyabi_coordinator.decide.duplicates import duplicates_of, suspects_of
 from miyabi_coordinator.decide.effects import COUNTER_OF_STATE, SPENT_COUNTERS, effects_of
 from miyabi_coordinator.decide.outcomes import closing_state
 from miyabi_coordinator.decide.pipeline import kind_of_task, new_run
@@ -22,4 +22,5 @@ __all__ = [
     "retried_by_default",
     "retry_order",
     "retry_waits",
+    "suspects_of",
 ]

@@ -221,6 +221,7 @@ def _retry(run: Run, spec: Spec, event: RetryRequested) -> Decision:
         results=NO_RESULTS,
         generation=generation,
         missing=(),
+        suspects=(),
         duplicate_of=run.duplicate_of if run.duplicate_of and run.duplicate_of.issue in event.waits_for else None,
         planned=0.0,
         touches=(),
@@ -237,7 +238,10 @@ def _retry(run: Run, spec: Spec, event: RetryRequested) -> Decision:
 
 
 def _prerequisite(run: Run, spec: Spec, event: PrerequisiteEnded, now: float) -> Decision:
-    """Start a run whose last prerequisite succeeded; skip one whose prerequisite did not, and a duplicate."""
+    """Start a run whose last prerequisite succeeded; skip one whose prerequisite did not.
+
+    Versions before triage compared duplicates had them wait for their originals: such a run is skipped too.
+    """
     if run.state is not RunState.PENDING or event.issue not in run.waits_for:
         return _refused(run, "NOT_WAITING")
     if (original := run.duplicate_of) is not None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
-from miyabi_coordinator.decide import ordering, pipeline, salvage
+from miyabi_coordinator.decide import duplicates, ordering, pipeline, salvage
 from miyabi_coordinator.models import (
     NO_BUDGET,
     BatchState,
@@ -15,6 +15,7 @@ from miyabi_coordinator.models import (
     Failed,
     FailureReason,
     ListedStep,
+    Original,
     OutcomeReceived,
     PlannedStep,
     Released,
@@ -168,6 +169,11 @@ def _done(run: Run, task: Task, done: Done, *, spec: Spec, now: float) -> Run:
     run = run.with_task(ended)
     if verdict is not None:
         return finish(run, RunState.FAILED, reason=verdict.reason, message=verdict.message, now=now)
+    if task.kind is TaskKind.TRIAGE and (same := duplicates.original_of(run, done.judged)):
+        original = Original(0 if same.pull_request else same.issue, same.url)
+        words = duplicates.sentence(same, done.judged)
+        run = replace(run, duplicate_of=original)
+        return finish(run, RunState.SKIPPED, reason=FailureReason.DUPLICATE, message=words, now=now)
     if task.kind is TaskKind.PLAN:
         run = replace(run, tasks=(*run.tasks, *_planned(run, task, done)))
         run = ordering.planned(run, done, spec=spec, now=now)

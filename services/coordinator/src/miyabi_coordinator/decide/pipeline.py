@@ -9,12 +9,12 @@ from msgspec.structs import replace
 
 from miyabi_coordinator.models import (
     ListedStep,
-    Original,
     Pipeline,
     PlannedStep,
     Run,
     Spec,
     StaleData,
+    Suspect,
     Task,
     TaskKind,
     TaskState,
@@ -153,9 +153,9 @@ def new_run(
     dependents: tuple[int, ...],
     listed: tuple[ListedStep, ...] = (),
     stale: StaleData | None = None,
-    duplicate_of: Original | None = None,
+    suspects: tuple[Suspect, ...] = (),
 ) -> Run:
-    """Return the run of an issue as a new batch has it; a duplicate waits for the end of its original."""
+    """Return the run of an issue as a new batch has it; whether it is a duplicate of its suspects, triage finds."""
     run = Run(
         batch,
         issue,
@@ -167,6 +167,6 @@ def new_run(
         dependents=dependents,
         listed=listed,
         stale=stale,
-        duplicate_of=duplicate_of,
+        suspects=suspects,
     )
     return start(run)

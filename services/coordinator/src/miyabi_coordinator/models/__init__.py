@@ -48,6 +48,7 @@ from miyabi_coordinator.models.inputs import (
     Done,
     Failed,
     Input,
+    Judgement,
     LeaseExpired,
     LeaseGranted,
     OrderSettled,
@@ -59,7 +60,7 @@ from miyabi_coordinator.models.inputs import (
     WayFreed,
 )
 from miyabi_coordinator.models.money import NO_BUDGET, NO_FUNDS, Budget, Estimate, Funds
-from miyabi_coordinator.models.problems import NO_FINDINGS, Findings, Problem, Target
+from miyabi_coordinator.models.problems import NO_FINDINGS, Findings, OurPullRequest, Problem, Target
 from miyabi_coordinator.models.run import (
     NO_RESULTS,
     NO_USAGE,
@@ -71,6 +72,7 @@ from miyabi_coordinator.models.run import (
     Run,
     SharedFiles,
     StaleData,
+    Suspect,
     Task,
     Usage,
     parse_task_name,
@@ -112,6 +114,7 @@ __all__ = [
     "IssueFacts",
     "IssueFilter",
     "IssueFinished",
+    "Judgement",
     "LeaseExpired",
     "LeaseGranted",
     "LeaseReference",
@@ -119,6 +122,7 @@ __all__ = [
     "Matches",
     "OrderSettled",
     "Original",
+    "OurPullRequest",
     "OutcomeReceived",
     "Pipeline",
     "PlaceRequest",
@@ -140,6 +144,7 @@ __all__ = [
     "SharedFiles",
     "Spec",
     "StaleData",
+    "Suspect",
     "Target",
     "Task",
     "TaskChanged",

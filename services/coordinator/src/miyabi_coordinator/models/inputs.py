@@ -30,6 +30,14 @@ class PlannedStep(Value, frozen=True):
     depends_on: tuple[int, ...] = ()
 
 
+class Judgement(Value, frozen=True):
+    """Whether an issue asks for the same as another one, by a model that read both; `quote` is what shows it."""
+
+    issue: int
+    confirmed: bool
+    quote: str = ""
+
+
 class Done(Value, frozen=True):
     """A step brought a result; the facts that decisions need lie beside the opaque message.
 
@@ -45,6 +53,7 @@ class Done(Value, frozen=True):
         asks: A person has to approve before the pull request.
         touches: Files that a plan is about, most likely first.
         pushed: The branch of a pull request.
+        judged: Suspects that triage compared the issue with.
     """
 
     field: str
@@ -58,6 +67,7 @@ class Done(Value, frozen=True):
     asks: bool = False
     touches: tuple[str, ...] = ()
     pushed: Branch | None = None
+    judged: tuple[Judgement, ...] = ()
 
 
 class Failed(Value, frozen=True):

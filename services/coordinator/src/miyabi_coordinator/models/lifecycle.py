@@ -15,7 +15,13 @@ BATCH_MOVES = {
 #: From each state of a run, those that may come next.
 RUN_MOVES = {
     RunState.PENDING: {RunState.RUNNING, RunState.FAILED, RunState.SKIPPED, RunState.CANCELLED},
-    RunState.RUNNING: {RunState.AWAITING_APPROVAL, RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED},
+    RunState.RUNNING: {
+        RunState.AWAITING_APPROVAL,
+        RunState.SUCCEEDED,
+        RunState.FAILED,
+        RunState.SKIPPED,
+        RunState.CANCELLED,
+    },
     RunState.AWAITING_APPROVAL: {RunState.RUNNING, RunState.FAILED, RunState.CANCELLED},
     RunState.SUCCEEDED: set(),
     RunState.FAILED: {RunState.PENDING},

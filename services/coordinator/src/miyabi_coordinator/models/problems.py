@@ -32,11 +32,19 @@ class Problem(Value, frozen=True):
             return f"PROBLEM_{self.kind}"
 
 
+class OurPullRequest(Value, frozen=True):
+    """An open pull request of ours, from an earlier batch, and the issue that it is for."""
+
+    issue: int
+    url: str
+
+
 class Findings(Value, frozen=True):
-    """What was looked up: problems, and what could not be found out, a sentence each."""
+    """What was looked up: problems, what could not be found out, a sentence each, and our open pull requests."""
 
     problems: tuple[Problem, ...] = ()
     not_known: tuple[str, ...] = ()
+    ours: tuple[OurPullRequest, ...] = ()
 
 
 class Target(Value, frozen=True):

@@ -106,10 +106,26 @@ NO_RESULTS = Results()
 
 
 class Original(Value, frozen=True):
-    """The issue of the same batch that is worked on in place of one that asks for the same."""
+    """What is worked on in place of an issue: another one of the batch; 0 with the page of a pull request of ours."""
 
     issue: int
     url: str = ""
+
+
+class Suspect(Value, frozen=True):
+    """An issue that another one may be a duplicate of.
+
+    Args:
+        issue: One of the same batch, or that of an open pull request of ours.
+        url: Page of what is worked on: of the issue, or of the pull request.
+        pull_request: `url` is a pull request's.
+        sure: The texts say so by themselves: only a model that read both can refuse it.
+    """
+
+    issue: int
+    url: str = ""
+    pull_request: bool = False
+    sure: bool = False
 
 
 class SharedFiles(Value, frozen=True):
@@ -158,6 +174,8 @@ class Run(Value, frozen=True):
     asks: bool = False
     #: Is worked on in place of this one, where there is one.
     duplicate_of: Original | None = None
+    #: What it may be a duplicate of, likest first; triage compares them. None where it was retried.
+    suspects: tuple[Suspect, ...] = ()
     #: When the plan was made, seconds since 1970; 0: not, or the batch's issues are not ordered.
     planned: float = 0.0
     #: What the plan says that the change touches, most likely first.
@@ -174,6 +192,8 @@ class Run(Value, frozen=True):
     missing: tuple[str, ...] = ()
     #: What stopped conversations had learnt, oldest first, also those before a retry: for the models of the next ones.
     learnt: str = ""
+    #: What a newer version stored and this one does not know; the store's own form.
+    unknown: bytes = b""
 
     def task(self, task_id: str) -> Task | None:
         """Return the task of that id."""

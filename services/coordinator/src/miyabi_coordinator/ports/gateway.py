@@ -27,6 +27,14 @@ class Gateway(Protocol):
         """
         ...
 
+    async def existing(self, repository: str, numbers: Sequence[int]) -> list[IssueFacts]:
+        """Return those of some issues that there are and that could be read, in the order asked for.
+
+        Raises:
+            MiyabiError: the gateway could not answer.
+        """
+        ...
+
     async def search(self, repository: str, query: IssueFilter) -> Matches:
         """Return matching issues by number, as many as are wanted."""
         ...

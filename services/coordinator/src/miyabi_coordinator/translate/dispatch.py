@@ -13,6 +13,7 @@ from miyabi_coordinator.models import (
     Encoded,
     Failed,
     FailureReason,
+    Judgement,
     LeaseReference,
     OutcomeReceived,
     PlannedStep,
@@ -66,6 +67,11 @@ def _done_of(field: str, message: dispatch_service_pb2.Outcome) -> Done:  # noqa
     """Return a result with its facts."""
     value: bytes = getattr(message, field).SerializeToString()
     match field:
+        case "triage":
+            judged = tuple(
+                Judgement(entry.issue_number, entry.confirmed, entry.quote) for entry in message.triage.duplicates
+            )
+            return Done(field, value, judged=judged)
         case "plan":
             steps = tuple(PlannedStep(task.title, tuple(task.depends_on)) for task in message.plan.tasks)
             return Done(field, value, steps=steps, touches=tuple(message.plan.files))
@@ -124,6 +130,8 @@ def lease(run: Run, task: Task, *, spec: Spec, traceparent: str) -> dispatch_ser
     inputs.spent.CopyFrom(values.usage(run.spent))
     for step in run.listed if task.kind is TaskKind.PLAN else ():
         inputs.listed_steps.add(title=step.title, description=step.description, depends_on=step.depends_on)
+    if task.kind is TaskKind.TRIAGE:
+        inputs.suspects.extend(values.suspects(run.suspects))
     if task.kind is TaskKind.PULL_REQUEST:
         inputs.missing.extend(run.missing)
     if task.kind is TaskKind.IMPLEMENT:

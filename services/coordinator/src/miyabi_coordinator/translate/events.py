@@ -68,6 +68,7 @@ def accepted(batch: Batch, runs: Sequence[Run], *, findings: Findings = NO_FINDI
             depends_on=run.depends_on,
             stale_data=values.stale_data(run.stale),
             duplicate_of=values.original_of(run),
+            suspects=values.suspects(run.suspects),
         )
         for run in runs
     )

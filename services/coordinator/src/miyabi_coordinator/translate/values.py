@@ -21,6 +21,7 @@ from miyabi_coordinator.models import (
     SharedFiles,
     Spec,
     StaleData,
+    Suspect,
     Task,
     Usage,
     task_name,
@@ -211,7 +212,19 @@ def heading(value: Run) -> batch_pb2.IssueRun:
         shares=shared_files(value.shares),
         base_branch=value.base.name if value.base else "",
         base_sha=value.base.sha if value.base else "",
+        suspects=suspects(value.suspects),
+        duplicate_url=value.duplicate_of.url if value.duplicate_of else "",
     )
+
+
+def suspects(values: Iterable[Suspect]) -> list[batch_pb2.DuplicateSuspect]:
+    """Return what an issue may be a duplicate of."""
+    return [
+        batch_pb2.DuplicateSuspect(
+            issue_number=value.issue, url=value.url, pull_request=value.pull_request, sure=value.sure
+        )
+        for value in values
+    ]
 
 
 def original_of(value: Run) -> int:

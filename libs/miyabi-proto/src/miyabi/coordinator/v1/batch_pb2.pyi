@@ -412,6 +412,40 @@ class Task(_message.Message):
 Global___Task: _TypeAlias = Task  # noqa: Y015
 
 @_typing.final
+class DuplicateSuspect(_message.Message):
+    """Another issue that an issue of a batch may ask for the same as; triage looks at both."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ISSUE_NUMBER_FIELD_NUMBER: _builtins.int
+    URL_FIELD_NUMBER: _builtins.int
+    PULL_REQUEST_FIELD_NUMBER: _builtins.int
+    SURE_FIELD_NUMBER: _builtins.int
+    issue_number: _builtins.int
+    """The other issue: one of the batch, or that of an open pull request of ours."""
+    url: _builtins.str
+    """What is worked on in place of the issue if it is a duplicate: page of the other issue, or of the pull request."""
+    pull_request: _builtins.bool
+    """`url` is that of an open pull request of ours, from before the batch."""
+    sure: _builtins.bool
+    """The texts say so by themselves: it is a duplicate unless a model that reads both finds that it is none."""
+    def __init__(
+        self,
+        *,
+        issue_number: _builtins.int = ...,
+        url: _builtins.str = ...,
+        pull_request: _builtins.bool = ...,
+        sure: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["issue_number", b"issue_number", "pull_request", b"pull_request", "sure", b"sure", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DuplicateSuspect: _TypeAlias = DuplicateSuspect  # noqa: Y015
+
+@_typing.final
 class IssueRun(_message.Message):
     """One issue inside one batch."""
 
@@ -443,6 +477,8 @@ class IssueRun(_message.Message):
     SHARES_FIELD_NUMBER: _builtins.int
     BASE_BRANCH_FIELD_NUMBER: _builtins.int
     BASE_SHA_FIELD_NUMBER: _builtins.int
+    SUSPECTS_FIELD_NUMBER: _builtins.int
+    DUPLICATE_URL_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`batches/{ulid}/runs/{issue}`."""
     issue_number: _builtins.int
@@ -467,6 +503,8 @@ class IssueRun(_message.Message):
     """Branch that the change starts from, where it is that of another issue's pull request; empty: the batch's base."""
     base_sha: _builtins.str
     """Its commit; empty where `base_branch` is."""
+    duplicate_url: _builtins.str
+    """Page of what is worked on in place of this issue: `duplicate_of`, or an open pull request of ours; empty where there is none."""
     @_builtins.property
     def tasks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Task]:
         """Steps in order of creation."""
@@ -523,6 +561,10 @@ class IssueRun(_message.Message):
     def shares(self) -> _containers.RepeatedCompositeFieldContainer[Global___SharedFiles]:
         """Issues of the same batch that this run waits for now, since their changes touch the same files."""
 
+    @_builtins.property
+    def suspects(self) -> _containers.RepeatedCompositeFieldContainer[Global___DuplicateSuspect]:
+        """Issues that this one may be a duplicate of, likest first; what triage found of them is in `triage`."""
+
     def __init__(
         self,
         *,
@@ -552,10 +594,12 @@ class IssueRun(_message.Message):
         shares: _abc.Iterable[Global___SharedFiles] | None = ...,
         base_branch: _builtins.str = ...,
         base_sha: _builtins.str = ...,
+        suspects: _abc.Iterable[Global___DuplicateSuspect] | None = ...,
+        duplicate_url: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["change_set", b"change_set", "documentation", b"documentation", "end_time", b"end_time", "plan", b"plan", "pull_request", b"pull_request", "review", b"review", "spent", b"spent", "stale_data", b"stale_data", "start_time", b"start_time", "triage", b"triage", "verification", b"verification"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_branch", b"base_branch", "base_sha", b"base_sha", "change_set", b"change_set", "depends_on", b"depends_on", "documentation", b"documentation", "duplicate_of", b"duplicate_of", "end_time", b"end_time", "failure_message", b"failure_message", "failure_reason", b"failure_reason", "fix_rounds", b"fix_rounds", "issue_number", b"issue_number", "name", b"name", "plan", b"plan", "pull_request", b"pull_request", "review", b"review", "shares", b"shares", "spent", b"spent", "stale_data", b"stale_data", "start_time", b"start_time", "state", b"state", "tasks", b"tasks", "title", b"title", "triage", b"triage", "url", b"url", "verification", b"verification", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_branch", b"base_branch", "base_sha", b"base_sha", "change_set", b"change_set", "depends_on", b"depends_on", "documentation", b"documentation", "duplicate_of", b"duplicate_of", "duplicate_url", b"duplicate_url", "end_time", b"end_time", "failure_message", b"failure_message", "failure_reason", b"failure_reason", "fix_rounds", b"fix_rounds", "issue_number", b"issue_number", "name", b"name", "plan", b"plan", "pull_request", b"pull_request", "review", b"review", "shares", b"shares", "spent", b"spent", "stale_data", b"stale_data", "start_time", b"start_time", "state", b"state", "suspects", b"suspects", "tasks", b"tasks", "title", b"title", "triage", b"triage", "url", b"url", "verification", b"verification", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

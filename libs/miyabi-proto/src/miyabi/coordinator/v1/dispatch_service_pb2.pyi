@@ -12,6 +12,7 @@ from google.protobuf.internal import containers as _containers
 from miyabi.common.v1 import problem_pb2 as _problem_pb2
 from miyabi.common.v1 import task_kind_pb2 as _task_kind_pb2
 from miyabi.common.v1 import usage_pb2 as _usage_pb2
+from miyabi.coordinator.v1 import batch_pb2 as _batch_pb2
 from miyabi.coordinator.v1 import event_pb2 as _event_pb2
 from miyabi.coordinator.v1 import limits_pb2 as _limits_pb2
 from miyabi.coordinator.v1 import result_pb2 as _result_pb2
@@ -146,7 +147,7 @@ class Hello(_message.Message):
     """True where the model behind it is simulated."""
     @_builtins.property
     def capabilities(self) -> _containers.RepeatedScalarFieldContainer[_task_kind_pb2.TaskKind.ValueType]:
-        """Kinds of task that it takes, at least one, each once."""
+        """Kinds of task that it takes, at least one, each once. One that only a newer version knows is never leased."""
 
     @_builtins.property
     def held(self) -> _containers.RepeatedCompositeFieldContainer[Global___LeaseReference]:
@@ -357,6 +358,7 @@ class TaskInputs(_message.Message):
     OVERRULED_FIELD_NUMBER: _builtins.int
     LEARNT_FIELD_NUMBER: _builtins.int
     MISSING_FIELD_NUMBER: _builtins.int
+    SUSPECTS_FIELD_NUMBER: _builtins.int
     repository: _builtins.str
     """`owner/name`."""
     issue_number: _builtins.int
@@ -425,6 +427,10 @@ class TaskInputs(_message.Message):
         says so. Titles of steps and verdicts, texts of strangers and models. Empty where it lacks nothing.
         """
 
+    @_builtins.property
+    def suspects(self) -> _containers.RepeatedCompositeFieldContainer[_batch_pb2.DuplicateSuspect]:
+        """For TRIAGE: issues that this one may be a duplicate of, likest first; both texts are to be compared before anything else."""
+
     def __init__(
         self,
         *,
@@ -448,10 +454,11 @@ class TaskInputs(_message.Message):
         overruled: _abc.Iterable[_problem_pb2.ProblemKind.ValueType] | None = ...,
         learnt: _builtins.str = ...,
         missing: _abc.Iterable[_builtins.str] | None = ...,
+        suspects: _abc.Iterable[_batch_pb2.DuplicateSuspect] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["change_set", b"change_set", "documentation", b"documentation", "plan", b"plan", "review", b"review", "spent", b"spent", "triage", b"triage", "verification", b"verification"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_branch", b"base_branch", "base_sha", b"base_sha", "change_set", b"change_set", "documentation", b"documentation", "dry_run", b"dry_run", "issue_number", b"issue_number", "issue_title", b"issue_title", "learnt", b"learnt", "listed_steps", b"listed_steps", "missing", b"missing", "overruled", b"overruled", "pipeline", b"pipeline", "plan", b"plan", "plan_step", b"plan_step", "repository", b"repository", "requester", b"requester", "review", b"review", "spent", b"spent", "triage", b"triage", "verification", b"verification"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_branch", b"base_branch", "base_sha", b"base_sha", "change_set", b"change_set", "documentation", b"documentation", "dry_run", b"dry_run", "issue_number", b"issue_number", "issue_title", b"issue_title", "learnt", b"learnt", "listed_steps", b"listed_steps", "missing", b"missing", "overruled", b"overruled", "pipeline", b"pipeline", "plan", b"plan", "plan_step", b"plan_step", "repository", b"repository", "requester", b"requester", "review", b"review", "spent", b"spent", "suspects", b"suspects", "triage", b"triage", "verification", b"verification"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -629,7 +636,7 @@ class TaskFailure(_message.Message):
     RETRYABLE_FIELD_NUMBER: _builtins.int
     RETRY_AFTER_FIELD_NUMBER: _builtins.int
     reason: _state_pb2.FailureReason.ValueType
-    """Why."""
+    """Why. One that only a newer version knows counts as FAILURE_REASON_AGENT_ERROR."""
     message: _builtins.str
     """One sentence for a person, without secrets. At most 2,000 characters."""
     retryable: _builtins.bool

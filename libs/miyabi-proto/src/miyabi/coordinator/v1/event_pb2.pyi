@@ -279,6 +279,7 @@ class IssueHeading(_message.Message):
     DEPENDS_ON_FIELD_NUMBER: _builtins.int
     STALE_DATA_FIELD_NUMBER: _builtins.int
     DUPLICATE_OF_FIELD_NUMBER: _builtins.int
+    SUSPECTS_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Number."""
     title: _builtins.str
@@ -286,7 +287,7 @@ class IssueHeading(_message.Message):
     url: _builtins.str
     """Page."""
     duplicate_of: _builtins.int
-    """Issue of the same batch that asks for the same and is worked on in place of this one; 0 where there is none."""
+    """Issue of the same batch that asks for the same and is worked on in place of this one; 0 where that is not decided yet."""
     @_builtins.property
     def depends_on(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Issues of the same batch that must succeed first."""
@@ -294,6 +295,10 @@ class IssueHeading(_message.Message):
     @_builtins.property
     def stale_data(self) -> _freshness_pb2.StaleData:
         """Set where the batch was accepted with data of the issue that were older than they should be."""
+
+    @_builtins.property
+    def suspects(self) -> _containers.RepeatedCompositeFieldContainer[_batch_pb2.DuplicateSuspect]:
+        """Issues that this one may be a duplicate of, likest first; triage decides."""
 
     def __init__(
         self,
@@ -304,10 +309,11 @@ class IssueHeading(_message.Message):
         depends_on: _abc.Iterable[_builtins.int] | None = ...,
         stale_data: _freshness_pb2.StaleData | None = ...,
         duplicate_of: _builtins.int = ...,
+        suspects: _abc.Iterable[_batch_pb2.DuplicateSuspect] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["stale_data", b"stale_data"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["depends_on", b"depends_on", "duplicate_of", b"duplicate_of", "number", b"number", "stale_data", b"stale_data", "title", b"title", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["depends_on", b"depends_on", "duplicate_of", b"duplicate_of", "number", b"number", "stale_data", b"stale_data", "suspects", b"suspects", "title", b"title", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -27,7 +27,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"miyabi/coordinator/v1/limits.proto\x12\x15miyabi.coordinator.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x99\x03\n\x0cTargetReport\x12\x38\n\x06target\x18\x01 \x01(\tB(\xbaH%r#2!^[a-z0-9][a-zA-Z0-9.:/_-]{0,127}$\x12\x1a\n\tin_flight\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x17\n\x06\x64\x65mand\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x19\n\x08\x61nswered\x18\x04 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x18\n\x07refused\x18\x05 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12*\n\x07latency\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12.\n\x0bretry_after\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x16\n\x05\x65poch\x18\x08 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x19\n\x05limit\x18\t \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12<\n\x06reason\x18\n \x01(\x0e\x32\".miyabi.coordinator.v1.LimitReasonB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x18\n\x06\x64\x65tail\x18\x0b \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"I\n\x06Limits\x12\x32\n\x06shares\x18\x01 \x03(\x0b\x32\".miyabi.coordinator.v1.TargetShare\x12\x0b\n\x03off\x18\x02 \x01(\x08\"\x9e\x01\n\x0bTargetShare\x12\x0e\n\x06target\x18\x01 \x01(\t\x12\r\n\x05share\x18\x02 \x01(\x05\x12\r\n\x05limit\x18\x03 \x01(\x05\x12(\n\x05lasts\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12(\n\x05pause\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\r\n\x05\x65poch\x18\x06 \x01(\x03\"\xb9\x01\n\tLimitStep\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06target\x18\x02 \x01(\t\x12\r\n\x05\x61gent\x18\x03 \x01(\t\x12\r\n\x05limit\x18\x04 \x01(\x05\x12\x10\n\x08previous\x18\x05 \x01(\x05\x12\x32\n\x06reason\x18\x06 \x01(\x0e\x32\".miyabi.coordinator.v1.LimitReason\x12\x0e\n\x06\x64\x65tail\x18\x07 \x01(\t*\x90\x02\n\x0bLimitReason\x12\x1c\n\x18LIMIT_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12LIMIT_REASON_BEGUN\x10\x01\x12\x19\n\x15LIMIT_REASON_ANSWERED\x10\x02\x12\x18\n\x14LIMIT_REASON_REFUSED\x10\x03\x12\x15\n\x11LIMIT_REASON_SLOW\x10\x04\x12\x17\n\x13LIMIT_REASON_MEMORY\x10\x05\x12\x1a\n\x16LIMIT_REASON_PROCESSOR\x10\x06\x12\x16\n\x12LIMIT_REASON_EASED\x10\x07\x12\x17\n\x13LIMIT_REASON_BOUNDS\x10\x08\x12\x19\n\x15LIMIT_REASON_MEASURED\x10\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"miyabi/coordinator/v1/limits.proto\x12\x15miyabi.coordinator.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8f\x03\n\x0cTargetReport\x12\x38\n\x06target\x18\x01 \x01(\tB(\xbaH%r#2!^[a-z0-9][a-zA-Z0-9.:/_-]{0,127}$\x12\x1a\n\tin_flight\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x17\n\x06\x64\x65mand\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x19\n\x08\x61nswered\x18\x04 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x18\n\x07refused\x18\x05 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12*\n\x07latency\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12.\n\x0bretry_after\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x16\n\x05\x65poch\x18\x08 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x19\n\x05limit\x18\t \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x32\n\x06reason\x18\n \x01(\x0e\x32\".miyabi.coordinator.v1.LimitReason\x12\x18\n\x06\x64\x65tail\x18\x0b \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"I\n\x06Limits\x12\x32\n\x06shares\x18\x01 \x03(\x0b\x32\".miyabi.coordinator.v1.TargetShare\x12\x0b\n\x03off\x18\x02 \x01(\x08\"\x9e\x01\n\x0bTargetShare\x12\x0e\n\x06target\x18\x01 \x01(\t\x12\r\n\x05share\x18\x02 \x01(\x05\x12\r\n\x05limit\x18\x03 \x01(\x05\x12(\n\x05lasts\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12(\n\x05pause\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\r\n\x05\x65poch\x18\x06 \x01(\x03\"\xb9\x01\n\tLimitStep\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06target\x18\x02 \x01(\t\x12\r\n\x05\x61gent\x18\x03 \x01(\t\x12\r\n\x05limit\x18\x04 \x01(\x05\x12\x10\n\x08previous\x18\x05 \x01(\x05\x12\x32\n\x06reason\x18\x06 \x01(\x0e\x32\".miyabi.coordinator.v1.LimitReason\x12\x0e\n\x06\x64\x65tail\x18\x07 \x01(\t*\xa8\x02\n\x0bLimitReason\x12\x1c\n\x18LIMIT_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12LIMIT_REASON_BEGUN\x10\x01\x12\x19\n\x15LIMIT_REASON_ANSWERED\x10\x02\x12\x18\n\x14LIMIT_REASON_REFUSED\x10\x03\x12\x15\n\x11LIMIT_REASON_SLOW\x10\x04\x12\x17\n\x13LIMIT_REASON_MEMORY\x10\x05\x12\x1a\n\x16LIMIT_REASON_PROCESSOR\x10\x06\x12\x16\n\x12LIMIT_REASON_EASED\x10\x07\x12\x17\n\x13LIMIT_REASON_BOUNDS\x10\x08\x12\x19\n\x15LIMIT_REASON_MEASURED\x10\t\x12\x16\n\x12LIMIT_REASON_OTHER\x10\nb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,18 +48,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TARGETREPORT'].fields_by_name['epoch']._serialized_options = b'\272H\004\"\002(\000'
   _globals['_TARGETREPORT'].fields_by_name['limit']._loaded_options = None
   _globals['_TARGETREPORT'].fields_by_name['limit']._serialized_options = b'\272H\007\032\005\030\350\007(\000'
-  _globals['_TARGETREPORT'].fields_by_name['reason']._loaded_options = None
-  _globals['_TARGETREPORT'].fields_by_name['reason']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_TARGETREPORT'].fields_by_name['detail']._loaded_options = None
   _globals['_TARGETREPORT'].fields_by_name['detail']._serialized_options = b'\272H\005r\003\030\310\001'
-  _globals['_LIMITREASON']._serialized_start=992
-  _globals['_LIMITREASON']._serialized_end=1264
+  _globals['_LIMITREASON']._serialized_start=982
+  _globals['_LIMITREASON']._serialized_end=1278
   _globals['_TARGETREPORT']._serialized_start=156
-  _globals['_TARGETREPORT']._serialized_end=565
-  _globals['_LIMITS']._serialized_start=567
-  _globals['_LIMITS']._serialized_end=640
-  _globals['_TARGETSHARE']._serialized_start=643
-  _globals['_TARGETSHARE']._serialized_end=801
-  _globals['_LIMITSTEP']._serialized_start=804
-  _globals['_LIMITSTEP']._serialized_end=989
+  _globals['_TARGETREPORT']._serialized_end=555
+  _globals['_LIMITS']._serialized_start=557
+  _globals['_LIMITS']._serialized_end=630
+  _globals['_TARGETSHARE']._serialized_start=633
+  _globals['_TARGETSHARE']._serialized_end=791
+  _globals['_LIMITSTEP']._serialized_start=794
+  _globals['_LIMITSTEP']._serialized_end=979
 # @@protoc_insertion_point(module_scope)

@@ -47,6 +47,8 @@ class _LimitReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LimitReas
     """The operator's bounds are others."""
     LIMIT_REASON_MEASURED: _LimitReason.ValueType  # 9
     """GitHub or the gateway took longer or shorter, or less or more, for what was asked at once."""
+    LIMIT_REASON_OTHER: _LimitReason.ValueType  # 10
+    """A reason that only a newer version of the agent knows."""
 
 class LimitReason(_LimitReason, metaclass=_LimitReasonEnumTypeWrapper):
     """Why a limit was changed."""
@@ -71,6 +73,8 @@ LIMIT_REASON_BOUNDS: LimitReason.ValueType  # 8
 """The operator's bounds are others."""
 LIMIT_REASON_MEASURED: LimitReason.ValueType  # 9
 """GitHub or the gateway took longer or shorter, or less or more, for what was asked at once."""
+LIMIT_REASON_OTHER: LimitReason.ValueType  # 10
+"""A reason that only a newer version of the agent knows."""
 Global___LimitReason: _TypeAlias = LimitReason  # noqa: Y015
 
 @_typing.final
@@ -105,7 +109,9 @@ class TargetReport(_message.Message):
     limit: _builtins.int
     """`sandbox-slots`: tasks that the agent takes at once now. Default 0: it says nothing."""
     reason: Global___LimitReason.ValueType
-    """`sandbox-slots`: why it is that limit. Default: it was not changed."""
+    """`sandbox-slots`: why it is that limit; one that only a newer version knows counts as LIMIT_REASON_OTHER. Default: it was not
+    changed.
+    """
     detail: _builtins.str
     """`sandbox-slots`: what was measured, for a person. At most 200 characters."""
     @_builtins.property

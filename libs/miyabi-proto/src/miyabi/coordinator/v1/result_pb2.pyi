@@ -91,8 +91,50 @@ FINDING_SEVERITY_CRITICAL: FindingSeverity.ValueType  # 4
 Global___FindingSeverity: _TypeAlias = FindingSeverity  # noqa: Y015
 
 @_typing.final
+class DuplicateJudgement(_message.Message):
+    """Whether an issue asks for the same as another one, as a model sees it that read both."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ISSUE_NUMBER_FIELD_NUMBER: _builtins.int
+    CONFIRMED_FIELD_NUMBER: _builtins.int
+    QUOTE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
+    issue_number: _builtins.int
+    """The other issue, as the lease named it."""
+    confirmed: _builtins.bool
+    """It asks for the same."""
+    quote: _builtins.str
+    """Words of one of the two issues that show it, as they stand there; empty where no model was asked. At most 500 characters."""
+    reason: _builtins.str
+    """Why, in one sentence. At most 500 characters."""
+    @_builtins.property
+    def files(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Files that both issues are likely about, by what is in them, the likeliest of this issue first; at most 10."""
+
+    def __init__(
+        self,
+        *,
+        issue_number: _builtins.int = ...,
+        confirmed: _builtins.bool = ...,
+        quote: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        files: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirmed", b"confirmed", "files", b"files", "issue_number", b"issue_number", "quote", b"quote", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DuplicateJudgement: _TypeAlias = DuplicateJudgement  # noqa: Y015
+
+@_typing.final
 class TriageResult(_message.Message):
-    """What triage found. Values come from the label taxonomy (`labels.yaml`)."""
+    """What triage found. Values come from the label taxonomy (`labels.yaml`); they are empty where the issue is a duplicate, which
+    is not looked at any further.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -107,6 +149,7 @@ class TriageResult(_message.Message):
     LABELS_FIELD_NUMBER: _builtins.int
     BY_RULES_FIELD_NUMBER: _builtins.int
     NOTES_FIELD_NUMBER: _builtins.int
+    DUPLICATES_FIELD_NUMBER: _builtins.int
     type: _builtins.str
     """One of: bug, feature, refactor, docs, test, deployment, architecture."""
     priority: _builtins.str
@@ -133,6 +176,12 @@ class TriageResult(_message.Message):
     def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What of the issue the models of this run do not see, since it is too long, one sentence each; empty where they see all of it."""
 
+    @_builtins.property
+    def duplicates(self) -> _containers.RepeatedCompositeFieldContainer[Global___DuplicateJudgement]:
+        """What was found of the issues that this one may be a duplicate of, in the order of the lease up to the first that it is one of.
+        One that is missing was not judged: no model answered, or its answer could not be used.
+        """
+
     def __init__(
         self,
         *,
@@ -147,10 +196,11 @@ class TriageResult(_message.Message):
         labels: _abc.Iterable[_builtins.str] | None = ...,
         by_rules: _builtins.bool = ...,
         notes: _abc.Iterable[_builtins.str] | None = ...,
+        duplicates: _abc.Iterable[Global___DuplicateJudgement] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["analysis", b"analysis", "area", b"area", "by_rules", b"by_rules", "complexity", b"complexity", "confidence", b"confidence", "labels", b"labels", "notes", b"notes", "priority", b"priority", "severity", b"severity", "size", b"size", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["analysis", b"analysis", "area", b"area", "by_rules", b"by_rules", "complexity", b"complexity", "confidence", b"confidence", "duplicates", b"duplicates", "labels", b"labels", "notes", b"notes", "priority", b"priority", "severity", b"severity", "size", b"size", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

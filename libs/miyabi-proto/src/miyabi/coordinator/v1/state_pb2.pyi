@@ -97,7 +97,9 @@ class _RunStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RunState.Val
     to FAILED where the budget does not pay for its first task.
     """
     RUN_STATE_RUNNING: _RunState.ValueType  # 2
-    """In flight: it holds one of the batch's `concurrency` slots. To AWAITING_APPROVAL, SUCCEEDED, FAILED or CANCELLED."""
+    """In flight: it holds one of the batch's `concurrency` slots. To AWAITING_APPROVAL, SUCCEEDED, FAILED or CANCELLED,
+    to SKIPPED where triage finds a duplicate.
+    """
     RUN_STATE_AWAITING_APPROVAL: _RunState.ValueType  # 3
     """The change is ready and a person has to approve it before the pull request. To RUNNING, FAILED or CANCELLED."""
     RUN_STATE_SUCCEEDED: _RunState.ValueType  # 4
@@ -105,7 +107,7 @@ class _RunStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RunState.Val
     RUN_STATE_FAILED: _RunState.ValueType  # 5
     """Terminal: a task failed for good. To PENDING by RetryBatch."""
     RUN_STATE_SKIPPED: _RunState.ValueType  # 6
-    """Terminal: an issue that it depends on did not succeed. To PENDING by RetryBatch."""
+    """Terminal: an issue that it depends on did not succeed, or it is a duplicate. To PENDING by RetryBatch."""
     RUN_STATE_CANCELLED: _RunState.ValueType  # 7
     """Terminal: the batch was cancelled first."""
 
@@ -119,7 +121,9 @@ RUN_STATE_PENDING: RunState.ValueType  # 1
 to FAILED where the budget does not pay for its first task.
 """
 RUN_STATE_RUNNING: RunState.ValueType  # 2
-"""In flight: it holds one of the batch's `concurrency` slots. To AWAITING_APPROVAL, SUCCEEDED, FAILED or CANCELLED."""
+"""In flight: it holds one of the batch's `concurrency` slots. To AWAITING_APPROVAL, SUCCEEDED, FAILED or CANCELLED,
+to SKIPPED where triage finds a duplicate.
+"""
 RUN_STATE_AWAITING_APPROVAL: RunState.ValueType  # 3
 """The change is ready and a person has to approve it before the pull request. To RUNNING, FAILED or CANCELLED."""
 RUN_STATE_SUCCEEDED: RunState.ValueType  # 4
@@ -127,7 +131,7 @@ RUN_STATE_SUCCEEDED: RunState.ValueType  # 4
 RUN_STATE_FAILED: RunState.ValueType  # 5
 """Terminal: a task failed for good. To PENDING by RetryBatch."""
 RUN_STATE_SKIPPED: RunState.ValueType  # 6
-"""Terminal: an issue that it depends on did not succeed. To PENDING by RetryBatch."""
+"""Terminal: an issue that it depends on did not succeed, or it is a duplicate. To PENDING by RetryBatch."""
 RUN_STATE_CANCELLED: RunState.ValueType  # 7
 """Terminal: the batch was cancelled first."""
 Global___RunState: _TypeAlias = RunState  # noqa: Y015
@@ -231,7 +235,7 @@ class _FailureReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Failure
     FAILURE_REASON_NO_PROGRESS: _FailureReason.ValueType  # 21
     """The model went in circles or came no further, and was stopped; the message says what repeated and what was spent."""
     FAILURE_REASON_DUPLICATE: _FailureReason.ValueType  # 22
-    """Another issue of the same batch asks for the same; that one is worked on, and the message names it."""
+    """Another issue of the same batch asks for the same, or one that has an open pull request of ours: the message links it."""
 
 class FailureReason(_FailureReason, metaclass=_FailureReasonEnumTypeWrapper):
     """Why a task, run or batch ended other than well."""
@@ -281,5 +285,5 @@ FAILURE_REASON_TOOLCHAIN_MISSING: FailureReason.ValueType  # 20
 FAILURE_REASON_NO_PROGRESS: FailureReason.ValueType  # 21
 """The model went in circles or came no further, and was stopped; the message says what repeated and what was spent."""
 FAILURE_REASON_DUPLICATE: FailureReason.ValueType  # 22
-"""Another issue of the same batch asks for the same; that one is worked on, and the message names it."""
+"""Another issue of the same batch asks for the same, or one that has an open pull request of ours: the message links it."""
 Global___FailureReason: _TypeAlias = FailureReason  # noqa: Y015

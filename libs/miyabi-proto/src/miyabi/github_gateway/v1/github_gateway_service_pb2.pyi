@@ -679,6 +679,7 @@ class CheckTargetResponse(_message.Message):
 
     PROBLEMS_FIELD_NUMBER: _builtins.int
     NOT_KNOWN_FIELD_NUMBER: _builtins.int
+    OURS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def problems(self) -> _containers.RepeatedCompositeFieldContainer[_problem_pb2.Problem]:
         """Problems: those of the repository first, then by issue number."""
@@ -687,19 +688,54 @@ class CheckTargetResponse(_message.Message):
     def not_known(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What could not be found out, a sentence each."""
 
+    @_builtins.property
+    def ours(self) -> _containers.RepeatedCompositeFieldContainer[Global___OurPullRequest]:
+        """The repository's open pull requests of ours, whatever issues were asked about, by issue number."""
+
     def __init__(
         self,
         *,
         problems: _abc.Iterable[_problem_pb2.Problem] | None = ...,
         not_known: _abc.Iterable[_builtins.str] | None = ...,
+        ours: _abc.Iterable[Global___OurPullRequest] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["not_known", b"not_known", "problems", b"problems"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["not_known", b"not_known", "ours", b"ours", "problems", b"problems"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CheckTargetResponse: _TypeAlias = CheckTargetResponse  # noqa: Y015
+
+@_typing.final
+class OurPullRequest(_message.Message):
+    """An open pull request of ours."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ISSUE_NUMBER_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    URL_FIELD_NUMBER: _builtins.int
+    issue_number: _builtins.int
+    """Issue that it is for, as the name of its branch tells."""
+    number: _builtins.int
+    """Its number."""
+    url: _builtins.str
+    """Its page."""
+    def __init__(
+        self,
+        *,
+        issue_number: _builtins.int = ...,
+        number: _builtins.int = ...,
+        url: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["issue_number", b"issue_number", "number", b"number", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OurPullRequest: _TypeAlias = OurPullRequest  # noqa: Y015
 
 @_typing.final
 class GetPullRequestRequest(_message.Message):

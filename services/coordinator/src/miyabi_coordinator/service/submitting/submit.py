@@ -12,7 +12,7 @@ from functools import partial
 from msgspec.structs import replace
 
 from miyabi_coordinator import errors
-from miyabi_coordinator.decide import duplicates_of, new_run
+from miyabi_coordinator.decide import new_run, suspects_of
 from miyabi_coordinator.decide.ordering import not_ordered
 from miyabi_coordinator.models import (
     Batch,
@@ -21,11 +21,12 @@ from miyabi_coordinator.models import (
     IssueFacts,
     IssueFilter,
     Matches,
-    Original,
+    OurPullRequest,
     Pipeline,
     ProblemKind,
     Run,
     Spec,
+    Suspect,
 )
 from miyabi_coordinator.ports.gateway import Gateway
 from miyabi_coordinator.ports.store import Created, Store
@@ -48,6 +49,10 @@ OTHER_SHARD_SECONDS = 2.0
 OUT_OF_REACH = frozenset({"GITHUB_RATE_LIMITED", "GITHUB_UNAVAILABLE"})
 
 
+#: Open pull requests of ours that a batch is compared with, the newest issues first.
+MOST_OURS = 200
+
+
 @dataclass(frozen=True, slots=True)
 class Submission:
     """A batch as asked for; `spec` still lacks what the gateway knows. `digest` tells one body from another.
@@ -60,6 +65,16 @@ class Submission:
     query: IssueFilter | None
     digest: str
     repeatable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _LookedUp:
+    """What a batch is made of: the whole spec, its issues, which of them come before which, whether more match."""
+
+    spec: Spec
+    issues: Sequence[IssueFacts]
+    before: dict[int, tuple[int, ...]]
+    more: bool
 
 
 class Submit:
@@ -92,8 +107,7 @@ class Submit:
         """
         created = await self._made_before(submission)
         if created is None:
-            batch, runs, left_out = await self._look_up(submission)
-            created = await self._make(submission, batch, runs, left_out=left_out)
+            created = await self._make(submission, await self._look_up(submission))
         if created.repeated and not created.same_body:
             raise errors.request_id_reused(submission.spec.request_id)
         return created.batch, created.repeated
@@ -104,14 +118,20 @@ class Submit:
             return None
         return await self._store.find_request(submission.spec.request_id, digest=submission.digest)
 
-    async def _make(self, submission: Submission, batch: Batch, runs: list[Run], *, left_out: str) -> Created:
+    async def _make(self, submission: Submission, asked: _LookedUp) -> Created:
         """Write the batch, unless something stands in its way; its first event says what was left out."""
-        spec = batch.spec
-        findings = await self._findings(spec, stale=any(run.stale for run in runs))
-        findings = replace(findings, not_known=(*filter(None, [left_out, not_ordered(spec)]), *findings.not_known))
+        spec = asked.spec
+        findings = await self._findings(spec, stale=any(issue.stale for issue in asked.issues))
         in_the_way = partial(refusing, overruled=spec.overruled, dry_run=spec.dry_run)
         refused = in_the_way(findings.problems)
         if not refused:
+            suspects, unread = await self._suspects(asked, findings.ours)
+            said = filter(None, [more_matched(len(asked.issues)) if asked.more else "", not_ordered(spec), unread])
+            findings = replace(findings, not_known=(*said, *findings.not_known))
+            runs = _runs(submission.batch_id, asked, suspects)
+            batch = Batch(
+                submission.batch_id, spec, counters=Counters(pending=len(runs)), created=time.time(), last_sequence=1
+            )
             exclusive = ProblemKind.ISSUE_IN_BATCH not in spec.overruled
             created = await self._store.create(
                 batch, runs=runs, digest=submission.digest, findings=told(findings), exclusive=exclusive
@@ -123,6 +143,31 @@ class Submit:
         if made := await self._made_before(submission):
             return made
         raise refusal_of(spec.repository, refused)
+
+    async def _suspects(
+        self, asked: _LookedUp, ours: Sequence[OurPullRequest]
+    ) -> tuple[dict[int, tuple[Suspect, ...]], str]:
+        """Return what each issue may be a duplicate of, and what could not be compared, empty where all was."""
+        if not asked.spec.grouping:
+            return {}, ""
+        delivered, unread = await self._delivered(asked, ours)
+        tied = {number for number, others in asked.before.items() if others}.union(*asked.before.values())
+        # In a thread, since ten thousand take seconds.
+        return await asyncio.to_thread(suspects_of, asked.issues, tied=tied, ours=delivered), unread
+
+    async def _delivered(self, asked: _LookedUp, ours: Sequence[OurPullRequest]) -> tuple[list[IssueFacts], str]:
+        """Read the issues that our open pull requests are for: their texts say what somebody asked for."""
+        pulls = {pull.issue: pull.url for pull in ours if pull.issue not in set(asked.spec.issues)}
+        numbers = sorted(pulls, reverse=True)[:MOST_OURS]
+        left = len(pulls) - len(numbers)
+        cut = f"Whether issues ask for the same as {left} older open pull requests of ours was not looked at."
+        if not numbers:
+            return [], ""
+        try:
+            found = await self._gateway.existing(asked.spec.repository, numbers)
+        except MiyabiError as error:
+            return [], f"Whether issues ask for the same as open pull requests of ours: {error.message}"
+        return [replace(issue, url=pulls[issue.number]) for issue in found], cut if left else ""
 
     async def _findings(self, spec: Spec, *, stale: bool) -> Findings:
         """Ask the gateway and the stores what stands in the way."""
@@ -140,7 +185,7 @@ class Submit:
                 taken[issue].extend(names)
         if any(task.result() is None for task in asked):
             not_known.append("Whether an issue is in another batch: a part of the state store did not answer.")
-        return Findings((*found.problems, *taken_problems(taken)), tuple(not_known))
+        return Findings((*found.problems, *taken_problems(taken)), tuple(not_known), found.ours)
 
     async def _checked(self, spec: Spec, *, stale: bool) -> Findings:
         """Ask the gateway what stands in the way.
@@ -167,8 +212,12 @@ class Submit:
         except (TimeoutError, UnavailableError):
             return None
 
-    async def _look_up(self, submission: Submission) -> tuple[Batch, list[Run], str]:
-        """Ask the gateway; returns the batch, its runs, and which issues were left out, empty where none was."""
+    async def _look_up(self, submission: Submission) -> _LookedUp:
+        """Ask the gateway for the repository and the issues.
+
+        Raises:
+            FailedPreconditionError: no issue matches, or issues depend on one another in a circle.
+        """
         spec = submission.spec
         try:
             async with asyncio.TaskGroup() as group:
@@ -187,12 +236,7 @@ class Submit:
             base_sha=repository.head_sha,
             simulated=spec.simulated or repository.simulated,
         )
-        before = _order_of(issues)
-        copies = await _copies(spec, issues, before)
-        runs = _runs(submission.batch_id, spec, issues, before=before, copies=copies)
-        counters = Counters(pending=len(runs))
-        batch = Batch(submission.batch_id, spec, counters=counters, created=time.time(), last_sequence=1)
-        return batch, runs, more_matched(len(issues)) if matches.more else ""
+        return _LookedUp(spec, issues, _order_of(issues), matches.more)
 
     async def _issues(self, submission: Submission) -> Matches:
         """Return the chosen issues, and whether a query matches more of them."""
@@ -216,41 +260,21 @@ def _order_of(issues: Sequence[IssueFacts]) -> dict[int, tuple[int, ...]]:
     return before
 
 
-async def _copies(
-    spec: Spec, issues: Sequence[IssueFacts], before: Mapping[int, tuple[int, ...]]
-) -> dict[int, Original]:
-    """Return which issues ask for the same as which other one; in a thread, since ten thousand take seconds."""
-    if not spec.grouping:
-        return {}
-    tied = {number for number, others in before.items() if others}.union(*before.values())
-    found = await asyncio.to_thread(duplicates_of, issues, tied=tied)
-    urls = {issue.number: issue.url for issue in issues}
-    return {number: Original(original, urls[original]) for number, original in found.items()}
-
-
-def _runs(
-    batch: str,
-    spec: Spec,
-    issues: Sequence[IssueFacts],
-    *,
-    before: Mapping[int, tuple[int, ...]],
-    copies: Mapping[int, Original],
-) -> list[Run]:
-    """Return the runs of a new batch; a duplicate comes after its original."""
-    before = {**before, **{number: (original.issue,) for number, original in copies.items()}}
-    after = dependents_of(before)
+def _runs(batch: str, asked: _LookedUp, suspects: Mapping[int, tuple[Suspect, ...]]) -> list[Run]:
+    """Return the runs of a new batch."""
+    after = dependents_of(asked.before)
     return [
         new_run(
             batch,
             issue.number,
-            spec=spec,
+            spec=asked.spec,
             title=issue.title,
             url=issue.url,
-            depends_on=before[issue.number],
+            depends_on=asked.before[issue.number],
             dependents=after[issue.number],
-            listed=listed_steps(issue.body) if spec.pipeline is Pipeline.FIX else (),
+            listed=listed_steps(issue.body) if asked.spec.pipeline is Pipeline.FIX else (),
             stale=issue.stale,
-            duplicate_of=copies.get(issue.number),
+            suspects=suspects.get(issue.number, ()),
         )
-        for issue in issues
+        for issue in asked.issues
     ]

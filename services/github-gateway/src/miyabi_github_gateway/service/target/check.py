@@ -61,7 +61,7 @@ class TargetCheck:
             me = await self._source.account(target.repository)
             for number in sorted(standings):
                 problems += _of_number(target, standings[number], facts=facts, me=me)
-        return Findings(tuple(problems), (*unknown_of(target, facts), *unknown))
+        return Findings(tuple(problems), (*unknown_of(target, facts), *unknown), facts.ours)
 
     async def _standings(self, target: Target, deadline: float) -> tuple[dict[int, Standing], list[str]]:
         """Read how each number stands; returns also what could not be found out.
