@@ -109,6 +109,14 @@ def test_documentation_of_an_older_change_is_none_of_the_newest():
     assert run.missing[-2:] == ("A review of the change.", "Documentation of the change.")
 
 
+def test_a_refusal_that_a_later_round_answered_is_not_listed():
+    """The round that the review asked for was made and is proven: what it said of the change before is no lack."""
+    run = after(*MADE, {})
+    run = ended(run, REFUSED, kind=TaskKind.REVIEW)
+    run = ended(ended(ended(run, {}), {}), OUT, kind=TaskKind.REVIEW)
+    assert run.missing == ("A review of the change.", "Documentation of the change.")
+
+
 def test_steps_that_were_made_are_tested_and_then_delivered():
     """Of three steps two were made: their tests run, and what is proven is delivered without the third."""
     run = ended(after({}, {}, {}, {}), OUT)

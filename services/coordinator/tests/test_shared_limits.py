@@ -91,7 +91,7 @@ async def test_a_step_that_only_a_newer_version_understands_hides_no_other(valke
     """During an upgrade a replica tells the steps that it knows, page by page."""
     async with stored(valkey) as kept, redis.asyncio.Redis.from_url(valkey.url) as client:
         await kept.note([step(0)])
-        strange = {"time": "1.0", "target": MODEL, "limit": "2", "previous": "1", "reason": "99"}
+        strange = {"time": "1.0", "target": MODEL, "limit": "two", "previous": "1", "reason": "2"}
         await client.xadd(f"{shards.prefix(0)}limit-steps", strange)
         await kept.note([step(2)])
         newest, position = await kept.page(before="", limit=1, target="", since=0.0)

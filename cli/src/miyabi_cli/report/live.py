@@ -24,6 +24,7 @@ REASONS: dict[int, str] = {
     limits_pb2.LimitReason.LIMIT_REASON_EASED: "what was short is at hand again",
     limits_pb2.LimitReason.LIMIT_REASON_BOUNDS: "the operator's bounds",
     limits_pb2.LimitReason.LIMIT_REASON_MEASURED: "by what was measured",
+    limits_pb2.LimitReason.LIMIT_REASON_OTHER: "for another reason",
 }
 
 

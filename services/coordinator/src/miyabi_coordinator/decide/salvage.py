@@ -71,11 +71,11 @@ def _missing(run: Run, task: Task) -> tuple[str, ...]:
     latest = [entry for entry in tasks if entry.fix_round == task.fix_round]
     steps = [entry for entry in latest if entry.kind is TaskKind.IMPLEMENT and entry.state is not TaskState.SUCCEEDED]
     found = [f"{entry.title.rstrip('.')}." for entry in steps]
-    refused = [entry.message for entry in tasks if entry.reason is FailureReason.REVIEW_FAILED and entry.message]
-    found.extend(refused[-1:] if task.fix_round else [])
     done = [entry for entry in tasks if entry.state is TaskState.SUCCEEDED]
     made = max((entry.fix_round for entry in done if entry.kind is TaskKind.IMPLEMENT), default=0)
     # What was said of an older change says nothing of this one.
+    refused = [entry for entry in tasks if entry.reason is FailureReason.REVIEW_FAILED and entry.fix_round >= made]
+    found.extend(entry.message for entry in refused[-1:] if entry.message)
     of_change = {entry.kind for entry in done if entry.fix_round >= made}
     found.extend(words for kind, words in _LACKS.items() if kind not in of_change)
     return tuple(dict.fromkeys(found))

@@ -121,3 +121,8 @@ class FailureReason(IntEnum):
     TOOLCHAIN_MISSING = 20
     NO_PROGRESS = 21
     DUPLICATE = 22
+
+    @classmethod
+    def _missing_(cls, value: object) -> FailureReason | None:
+        """Take a number that only a newer version knows, of an agent or from the store, for the most general reason."""
+        return cls.AGENT_ERROR if isinstance(value, int) and value > 0 else None

@@ -20,6 +20,12 @@ class LimitReason(IntEnum):
     EASED = 7
     BOUNDS = 8
     MEASURED = 9
+    OTHER = 10
+
+    @classmethod
+    def _missing_(cls, value: object) -> LimitReason | None:
+        """Take a number that only a newer version knows for another reason."""
+        return cls.OTHER if isinstance(value, int) and value > 0 else None
 
 
 class PaceBounds(Value, frozen=True):
@@ -73,6 +79,8 @@ class PaceTable(Value, frozen=True):
     version: int = 0
     pacing: Pacing = Pacing()
     members: Mapping[str, Member] = {}
+    #: What a newer version stored and this one does not know; the store's own form.
+    unknown: bytes = b""
 
 
 class LimitStep(Value, frozen=True):

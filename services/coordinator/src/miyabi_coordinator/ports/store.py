@@ -209,7 +209,7 @@ class Store(Protocol):
         ...
 
     async def queue_sizes(self) -> dict[int, int]:
-        """Return how many tasks of each kind are ready or leased; kinds without any are left out."""
+        """Return how many tasks of each kind are ready, unless their batch is paused, or leased; no kind has 0."""
         ...
 
     async def read_log(self, batch: str, *, after: int) -> list[Chunk]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from miyabi_coordinator.adapters.redis_store.codec import FORMAT
+from miyabi_coordinator.adapters.redis_store.codec import FORMAT, decoded, encode
 from miyabi_coordinator.adapters.redis_store.shard_base import ShardBase
 from miyabi_coordinator.models.pacing import LimitReason, LimitStep, PaceTable
 
@@ -17,7 +17,6 @@ FORGOTTEN_SECONDS = 3600
 STEPS_KEPT = 10_000
 #: Entries of one read.
 PAGE = 500
-_ENCODER = msgspec.msgpack.Encoder()
 _TABLES = msgspec.msgpack.Decoder(PaceTable)
 
 
@@ -31,11 +30,11 @@ class RedisPaces(ShardBase):
             return PaceTable()
         if not value.startswith(FORMAT):
             return PaceTable(version=int(version))
-        return _TABLES.decode(value[len(FORMAT) :])
+        return decoded(_TABLES, value[len(FORMAT) :])
 
     async def save(self, target: str, table: PaceTable, *, after: int) -> bool:
         """Keep a table where its predecessor is still there."""
-        value = FORMAT + _ENCODER.encode(table)
+        value = encode(table)
         return bool(await self._scripts.call("pace", target, after, table.version, value, FORGOTTEN_SECONDS))
 
     async def note(self, steps: Sequence[LimitStep]) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from miyabi_coordinator.adapters.redis_store import codec
 from miyabi_coordinator.adapters.redis_store.shard_base import ShardBase
 from miyabi_coordinator.decide import kind_of_task
-from miyabi_coordinator.models import Budget, Funds, LeaseReference, RepositoryLimit, TaskKind
+from miyabi_coordinator.models import BatchState, Budget, Funds, LeaseReference, RepositoryLimit, TaskKind
 from miyabi_coordinator.ports.store import DUE_PAGE, Claim, Wanted
 
 #: Seconds after which a claimed task that nobody leased is ready again.
@@ -30,22 +31,41 @@ class Queues(ShardBase):
         return [_claims(group) for group in found]
 
     async def queue_sizes(self) -> dict[int, int]:
-        """Return how many tasks of each kind are ready or leased; a lease names its task, whose id names its kind."""
+        """Return how many tasks of each kind are ready or leased; a lease names its task, whose id names its kind.
+
+        What is ready in a paused batch waits on purpose, until the batch goes on: it does not count.
+        """
 
         async def ask(redis: Any) -> list[Any]:
             pipe = redis.pipeline(transaction=False)
             for kind in TaskKind:
-                pipe.zcard(self._key(f"ready:{int(kind)}"))
+                pipe.zrange(self._key(f"ready:{int(kind)}"), 0, -1)
             pipe.zrange(self._key("leases"), 0, -1)
             answers: list[Any] = await pipe.execute()
             return answers
 
         *ready, leases = await self._connection.run(ask)
-        sizes = {int(kind): int(count) for kind, count in zip(TaskKind, ready, strict=True)}
-        for member in leases:
-            kind = kind_of_task(LeaseReference.of_member(member.decode()).task_id)
-            sizes[int(kind)] += 1
+        batches = [[member.partition(b"|")[0].decode() for member in members] for members in ready]
+        paused = await self._paused({batch for found in batches for batch in found})
+        sizes = Counter[int]()
+        for kind, found in zip(TaskKind, batches, strict=True):
+            sizes[int(kind)] = sum(batch not in paused for batch in found)
+        sizes.update(int(kind_of_task(LeaseReference.of_member(member.decode()).task_id)) for member in leases)
         return {kind: count for kind, count in sizes.items() if count}
+
+    async def _paused(self, batches: Collection[str]) -> set[str]:
+        """Return which of some batches are paused."""
+
+        async def ask(redis: Any) -> list[Any]:
+            pipe = redis.pipeline(transaction=False)
+            for batch in batches:
+                pipe.hget(self._key(f"batch:{batch}"), "state")
+            answers: list[Any] = await pipe.execute()
+            return answers
+
+        states = await self._connection.run(ask) if batches else []
+        paused = str(int(BatchState.PAUSED)).encode()
+        return {batch for batch, state in zip(batches, states, strict=True) if state == paused}
 
     async def unclaim(self, claims: Sequence[Claim]) -> None:
         """Put claims back that found no agent."""

@@ -186,7 +186,7 @@ class Feedback:
         settled = settle(int(pacing.limit), members, reachable=self._agents.keys() & members.keys())
         DEMAND.labels(target).set(sum(member.demand for member in members.values()))
         LIMIT.labels(target).set(int(pacing.limit))
-        return PaceTable(table.version + 1, pacing, settled), steps
+        return PaceTable(table.version + 1, pacing, settled, table.unknown), steps
 
     def _tell_shares(self, target: str, before: PaceTable, after: PaceTable, *, reported: set[str]) -> None:
         """Send shares to those who reported, and to those for whom something changed."""

@@ -31,7 +31,10 @@ BUDGET_WARNINGS = Counter(
     "miyabi_budget_warnings", "Budgets of which 80 % is spent, by whose: batch, issue.", ["scope"], registry=REGISTRY
 )
 QUEUE = Gauge(
-    "miyabi_queue_tasks", "Tasks that are ready or leased; every replica tells the same.", ["kind"], registry=REGISTRY
+    "miyabi_queue_tasks",
+    "Tasks ready in batches that are not paused, or leased; every replica tells the same.",
+    ["kind"],
+    registry=REGISTRY,
 )
 # A counter that begins above 0 has not grown, for Prometheus.
 for _scope in ("batch", "issue"):
