@@ -93,6 +93,8 @@ def rendered(timeline: Timeline, *, batch: Mapping[str, Any], now: float) -> dic
     history = timeline.history
     path = path_of_batch(history)
     chosen = {_place(stretch) for stretch in path}
+    # The path of a batch that runs ends with its newest event; what it waits for since then is part of it.
+    since = 0.0 if history.finished or not path else max(0.0, now - history.ended)
     return {
         "batch": batch, "start": history.accepted, "end": history.ended if history.finished else None, "now": now,
         "rows": [
@@ -105,7 +107,7 @@ def rendered(timeline: Timeline, *, batch: Mapping[str, Any], now: float) -> dic
             }
             for number, run in history.runs.items()
         ],
-        "criticalPathSeconds": round(sum(stretch.seconds for stretch in path), 3),
+        "criticalPathSeconds": round(sum(stretch.seconds for stretch in path) + since, 3),
     }  # fmt: skip
 
 
