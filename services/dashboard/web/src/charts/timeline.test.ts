@@ -11,7 +11,7 @@ const ANSWER = {
       title: "Broken",
       spans: [
         { task_id: "triage", kind: "TASK_KIND_TRIAGE", phase: "work", start: "2026-01-01T00:00:05Z", end: "2026-01-01T00:00:10Z", critical: true },
-        { task_id: "plan", kind: "plan", phase: "work", state: "TASK_STATE_LEASED", start: "2026-01-01T00:00:10Z" },
+        { task_id: "plan", kind: "plan", phase: "work", start: "2026-01-01T00:00:10Z" },
       ],
     },
     { issue_number: 8, title: "Missing", spans: [] },

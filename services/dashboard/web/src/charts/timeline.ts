@@ -52,11 +52,13 @@ export function timelineFrom(answer: Json): Timeline {
 
 function spanFrom(raw: Json, now: number): Span {
   const start = at(raw["start"]);
+  const isOpen = !at(raw["end"]);
   return {
     task: text(raw["task_id"]),
     kind: text(raw["kind"]).replace("TASK_KIND_", "").toLowerCase().replaceAll("_", " "),
     phase: text(raw["phase"]),
-    state: text(raw["state"]).replace(/^[A-Z]+_STATE_/, "").toLowerCase().replaceAll("_", " "),
+    // Work that goes on has no state yet.
+    state: text(raw["state"]).replace(/^[A-Z]+_STATE_/, "").toLowerCase().replaceAll("_", " ") || (isOpen && text(raw["phase"]) === "work" ? "leased" : ""),
     agent: text(raw["agent"]),
     attempt: number(raw["attempt"]),
     fixRound: number(raw["fix_round"]),

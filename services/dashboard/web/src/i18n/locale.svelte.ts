@@ -55,11 +55,12 @@ export function percent(share: number): string {
   return share.toLocaleString(language, { style: "percent", maximumFractionDigits: 0 });
 }
 
-/** A span for a person: `4.5 s`, `12 min`, `3.0 h`. */
+/** A span for a person: `20 ms`, `4.5 s`, `12 min`, `3.0 h`. */
 export function span(seconds: number): string {
   if (!Number.isFinite(seconds)) return "–";
+  if (seconds < 0.9995) return seconds < 0.0005 ? t("span.seconds", { n: 0 }) : t("span.milliseconds", { n: Math.round(1000 * seconds) });
   if (seconds < 90) return t("span.seconds", { n: seconds.toFixed(seconds < 10 ? 1 : 0) });
-  if (seconds < 5400) return t("span.minutes", { n: Math.round(seconds / 60) });
+  if (seconds < 5400) return t("span.minutes", { n: seconds < 597 ? Number((seconds / 60).toFixed(1)) : Math.round(seconds / 60) });
   return seconds < 172_800
     ? t("span.hours", { n: (seconds / 3600).toFixed(1) })
     : t("span.days", { n: Math.round(seconds / 86_400) });

@@ -223,6 +223,8 @@ export function isEnded(state: string): boolean {
 /** The class that colours a state. */
 export function tone(state: string): string {
   if (state === "succeeded") return "good";
+  // What was skipped is not what failed.
+  if (state === "skipped") return "soft";
   if (isBad(state)) return "bad";
   return ["leased", "running", "backoff", "paused", "awaiting approval"].includes(state) ? "busy" : "soft";
 }

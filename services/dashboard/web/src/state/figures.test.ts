@@ -25,10 +25,11 @@ describe("figures of a batch", () => {
   it("tell what each kind of step cost and took, dearest first", () => {
     const issue = newIssue(1);
     const step = (kind: string, costUsd: number, end: number) => ({ ...newTask(kind, kind), costUsd, start: 0, end, attempt: 1 });
-    issue.tasks = [step("triage", 0.1, 1000), step("implement", 0.5, 9000), { ...newTask("verify", "verify") }];
-    expect(byKind({ ...BATCH, issues: new Map([[1, issue]]) })).toEqual([
+    issue.tasks = [step("triage", 0.1, 1000), step("implement", 0.5, 9000), { ...newTask("verify", "verify") }, { ...step("plan", 0, NaN), state: "leased", start: 2000 }];
+    expect(byKind({ ...BATCH, issues: new Map([[1, issue]]) }, 12_000)).toEqual([
       { kind: "implement", costUsd: 0.5, seconds: 9, steps: 1 },
       { kind: "triage", costUsd: 0.1, seconds: 1, steps: 1 },
+      { kind: "plan", costUsd: 0, seconds: 10, steps: 1 },
       { kind: "verify", costUsd: 0, seconds: 0, steps: 0 },
     ]);
   });

@@ -20,14 +20,15 @@ export function success(batch: Batch): number | undefined {
   return ended > 0 ? batch.done / ended : undefined;
 }
 
-/** What went into each kind of step: dollars and seconds, of the steps that are known, dearest first. */
-export function byKind(batch: Batch): { kind: string; costUsd: number; seconds: number; steps: number }[] {
+/** What went into each kind of step: dollars and seconds, of the steps that are known, those that run up to now; dearest first. */
+export function byKind(batch: Batch, now: number): { kind: string; costUsd: number; seconds: number; steps: number }[] {
   const kinds = new Map<string, { kind: string; costUsd: number; seconds: number; steps: number }>();
   for (const issue of batch.issues.values()) {
     for (const task of issue.tasks) {
       const sum = kinds.get(task.kind) ?? { kind: task.kind, costUsd: 0, seconds: 0, steps: 0 };
       sum.costUsd += task.costUsd;
-      if (task.end >= task.start) sum.seconds += (task.end - task.start) / 1000;
+      const end = task.state === "leased" ? now : task.end;
+      if (end >= task.start) sum.seconds += (end - task.start) / 1000;
       if (task.attempt > 0) sum.steps += 1;
       kinds.set(task.kind, sum);
     }

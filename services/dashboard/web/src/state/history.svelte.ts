@@ -8,6 +8,14 @@ const PAGE = 1000;
 /** So many events are kept for the page; the export has all of them. */
 export const MOST_EVENTS = 50_000;
 
+let newest: History | undefined;
+
+/** The log of a batch; that of the newest batch which was asked for is kept, so that parts of a page read it once. */
+export function historyOf(batch: string): History {
+  if (newest?.batch !== batch) newest = new History(batch);
+  return newest;
+}
+
 export class History {
   events = $state.raw<Json[]>([]);
   problem = $state<ApiError | undefined>();

@@ -245,7 +245,7 @@ it("counts streamed text as it came, and shows what cannot be seen in it", () =>
 });
 
 it("colours states by how they stand", () => {
-  expect(["succeeded", "failed", "leased", "pending"].map(tone)).toEqual(["good", "bad", "busy", "soft"]);
+  expect(["succeeded", "failed", "skipped", "leased", "pending"].map(tone)).toEqual(["good", "bad", "soft", "busy", "soft"]);
 });
 
 it("says when a step began and ended, and what it cost, and forgets what it was doing", () => {
