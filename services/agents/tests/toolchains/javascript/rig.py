@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from textwrap import dedent
 
@@ -23,6 +24,8 @@ from services.agents.tests.environments.shop import Files
 
 #: Variables of this machine that package clients need here, beside those of a step.
 KEPT = ("LANG", "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS", "GOPROXY", "npm_config_registry")
+#: Downloads, which environments share here as they do in production; package clients let several processes write it.
+DOWNLOADS = Path(__file__).parents[5] / "build/test-downloads"
 PASSED, FAILED = TestVerdict.TEST_VERDICT_PASSED, TestVerdict.TEST_VERDICT_FAILED
 SKIPPED = TestVerdict.TEST_VERDICT_SKIPPED
 
@@ -32,8 +35,9 @@ def files(content: Mapping[str, str], *, committed: datetime | None = None) -> F
     return Files({path: dedent(text).encode() for path, text in content.items()}, committed or datetime.now(UTC))
 
 
+@cache
 def machine() -> Machine:
-    """Return what this machine has, with its versions."""
+    """Return what this machine has, with its versions; it is asked once."""
     found = {program.name: program for program in find_programs(PackageSettings(), home=Path.home())}
     versions = {}
     for name in ("node", "go", "cargo", "rustc"):
@@ -83,7 +87,7 @@ class Rig:
         values = {
             "env": str(env),
             "tree": str(env / "tree"),
-            "cache": str(self.folder / "cache"),
+            "cache": str(DOWNLOADS),
             "project": str(env / "tree" / self.project.root),
         }
         status, output = self._start(step.command, step.cwd, step.environment, values)
