@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
-from miyabi.coordinator.v1 import batch_pb2, event_pb2
+from miyabi.coordinator.v1 import batch_pb2, event_pb2, limits_pb2
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.coordinator_service_pb2_grpc import CoordinatorServiceServicer
 from miyabi_core.errors import InvalidArgumentError, NotFoundError
@@ -23,6 +23,8 @@ class LoggedCoordinator(CoordinatorServiceServicer):
     def __init__(self) -> None:
         self.events: list[event_pb2.BatchEvent] = []
         self.slots = 0
+        #: Steps of limits, newest first.
+        self.steps: list[limits_pb2.LimitStep] = []
         self.refuses_cursors = False
         #: Streams of all events that end without an error behind their first answer, as none should.
         self.ends_streams = 0
@@ -48,6 +50,12 @@ class LoggedCoordinator(CoordinatorServiceServicer):
         """Return the agent."""
         del request, context
         return pb.ListAgentsResponse(agents=[batch_pb2.Agent(name="agents/one", slots=self.slots)])
+
+    async def ListLimitSteps(self, request: pb.ListLimitStepsRequest, context: Any) -> pb.ListLimitStepsResponse:
+        """Return the steps of limits."""
+        del context
+        start = request.start_time.ToNanoseconds()
+        return pb.ListLimitStepsResponse(steps=[step for step in self.steps if step.time.ToNanoseconds() >= start])
 
     async def WatchBatch(self, request: pb.WatchBatchRequest, context: Any) -> AsyncIterator[pb.WatchBatchResponse]:
         """Send a log as it is."""

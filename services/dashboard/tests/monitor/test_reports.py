@@ -9,6 +9,7 @@ import grpc
 import pytest
 from story import Story
 
+from miyabi.coordinator.v1.limits_pb2 import LimitReason, LimitStep
 from miyabi.dashboard.v1 import telemetry_service_pb2 as pb
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as gateway_pb
 from miyabi.github_gateway.v1.github_gateway_service_pb2_grpc import (
@@ -114,6 +115,37 @@ async def test_bottlenecks_have_levels_shares_and_where_they_were_seen(around):
     assert found["claude-test"].example == f"{story.name}/runs/2/tasks/triage"
     assert found["claude-test"].critical_path_share == pytest.approx(12 / (story.now - NOW))
     assert "github.get_issue" not in found
+
+
+def one_by_one() -> Story:
+    """Return three issues of ten seconds that one slot works on, one after the other."""
+    story = Story(NOW, issues=(1, 2, 3), concurrency=3)
+    for issue in (1, 2, 3):
+        story.work(issue, "triage", 10.0)
+        story.run(issue, "succeeded")
+    story.finish()
+    return story
+
+
+async def test_what_cannot_be_predicted_is_said_with_its_reason(around):
+    """More slots where the model API refused calls meanwhile, and anything of a batch that was retried: no number."""
+    quiet, refused, retried = one_by_one(), one_by_one(), one_by_one()
+    retried.batch("succeeded", "running")
+    retried.run(3, "pending")
+    await around.coordinator.append([*quiet.events, *refused.events, *retried.events])
+    request = pb.GetPerformanceReportRequest
+    report = await around.reports(quiet.now).report(request(batch=quiet.name))
+    assert {"slots+1", "half:triage"} <= {entry.change for entry in report.critical_paths[0].what_ifs}
+    assert [entry.catalogue_id for entry in report.recommendations] == ["more-slots"]
+    step = LimitStep(target="model-api/example", reason=LimitReason.LIMIT_REASON_REFUSED, time=refused.events[3].time)
+    around.coordinator.steps = [step]
+    report = await around.reports(refused.now).report(request(batch=refused.name))
+    assert {entry.change for entry in report.critical_paths[0].what_ifs} == {"half:triage"}
+    assert [entry.catalogue_id for entry in report.recommendations] == []
+    assert any("the model API refused calls" in entry for entry in report.not_measured)
+    report = await around.reports(retried.now).report(request(batch=retried.name))
+    assert list(report.critical_paths[0].what_ifs) == []
+    assert any("were retried" in entry for entry in report.not_measured)
 
 
 async def test_a_period_is_told_from_what_is_kept(around):

@@ -41,6 +41,7 @@ class EventSocket:
         socket = web.WebSocketResponse(heartbeat=HEARTBEAT_SECONDS, compress=False, max_msg_size=MAX_MESSAGE_BYTES)
         await socket.prepare(request)
         client: Client | None = None
+        problem: InvalidEventError | None = None
         try:
             client = self._hub.attach(subscription_of(request.query))
             if texts := texts_of(request.query, "texts"):
@@ -54,10 +55,12 @@ class EventSocket:
                     sender.cancel()
         except* InvalidEventError as errors:
             problem = _first(errors)
-            await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=_reason(problem))
         finally:
             if client is not None:
                 self._hub.detach(client)
+        if problem is not None:
+            # Not within `except*`, which would make a group of a cancellation.
+            await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=_reason(problem))
         return socket
 
     async def _listen(self, socket: web.WebSocketResponse, client: Client) -> None:

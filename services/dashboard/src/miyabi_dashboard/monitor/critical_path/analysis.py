@@ -35,11 +35,13 @@ class Analysis:
     Args:
         history: Its story.
         slots: Slots of all agents together; 0: not known.
+        refused: The model API refused calls meanwhile: what more tasks at once had come to is not known then.
     """
 
-    def __init__(self, history: History, *, slots: int = 0) -> None:
+    def __init__(self, history: History, *, slots: int = 0, refused: bool = False) -> None:
         self.history = history
         self._slots = slots
+        self._refused = refused
         self._ends: dict[Change, dict[int, float]] = {}
 
     @cached_property
@@ -56,11 +58,26 @@ class Analysis:
         """Return the chain of an issue's run."""
         return path_of_run(self.history, self.history.runs[issue])
 
-    @property
-    def replayable(self) -> bool:
-        """True where the schedule can be run again: not where issues were retried, or are too many."""
+    @cached_property
+    def _unpredictable(self) -> str:
+        """Why the schedule cannot be run again; empty where it can."""
         runs = self.history.runs.values()
-        return 0 < len(runs) <= MOST_REPLAYED and not any(run.retried for run in runs)
+        if len(runs) > MOST_REPLAYED:
+            return f"it has more than {MOST_REPLAYED:,} issues"
+        return "issues of it were retried, when a person chose to" if any(run.retried for run in runs) else ""
+
+    def predicts(self, change: Change) -> bool:
+        """Tell whether it can be said what a change had gained."""
+        return not self._unpredictable and not (change.grows and self._refused)
+
+    @property
+    def not_predicted(self) -> list[str]:
+        """What cannot be said and why, a sentence each."""
+        if self._unpredictable:
+            return [f"What changes had gained is not predicted: {self._unpredictable}."]
+        if self._refused:
+            return ["What more slots or issues in flight had gained is not predicted: the model API refused calls."]
+        return []
 
     @property
     def seconds(self) -> float:
@@ -69,7 +86,7 @@ class Analysis:
 
     def gain(self, change: Change, *, issue: int = 0) -> float:
         """Return how many seconds sooner the batch, or an issue's run, had ended with a change."""
-        if not self.replayable:
+        if not self.predicts(change):
             return 0.0
         return self._end(Change(), issue) - self._end(change, issue)
 

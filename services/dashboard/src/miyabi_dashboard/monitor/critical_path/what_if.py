@@ -43,6 +43,11 @@ class Change:
     no_stops: bool = False
     no_order: bool = False
 
+    @property
+    def grows(self) -> bool:
+        """True where more tasks had been worked on at once."""
+        return self.slots > 0 or self.concurrency > 0 or self.parallel > 0
+
     def of(self, plan: Plan) -> Plan:
         """Return the plan with the change."""
         runs = tuple(

@@ -46,8 +46,6 @@ def _gained(analysis: Analysis, entry: Entry, facts: Mapping[str, Any]) -> _Gain
     """Return what an entry gains; None where it is too little. Without a change its conditions are enough."""
     if entry.change is None:
         return _Gain(0.0, 0)
-    if not analysis.replayable:
-        return None
     fixed: dict[str, Any] = {name: _value(value, facts) for name, value in entry.change.items()}
     changes = [(Change(**{**fixed, entry.grows: amount}), amount) for amount in entry.amounts]
     gains = [_Gain(analysis.gain(change), amount) for change, amount in changes or [(Change(**fixed), 0)]]

@@ -33,13 +33,14 @@ class Measured(NamedTuple):
     budget_usd_micros: int = 0
 
 
-def measured(events: Sequence[BatchEvent], *, issue: int = 0, slots: int = 0) -> Measured:
+def measured(events: Sequence[BatchEvent], *, issue: int = 0, slots: int = 0, refused: bool = False) -> Measured:
     """Measure a log.
 
     Args:
         events: All committed events, from the first.
         issue: Only durations and counts of this one; 0: of all.
         slots: Slots of all agents together; 0: not known.
+        refused: The model API refused calls meanwhile.
     """
     bucket, reader = Bucket(_ALL, make=Exact), Reader()
     for event in events:
@@ -51,7 +52,7 @@ def measured(events: Sequence[BatchEvent], *, issue: int = 0, slots: int = 0) ->
             else:
                 bucket.count(found)
     budget = events[0].batch_accepted.batch.spec.budget.usd_micros if events else 0
-    return Measured(bucket, Analysis(read_history(events), slots=slots), budget)
+    return Measured(bucket, Analysis(read_history(events), slots=slots, refused=refused), budget)
 
 
 def fill(report: pb.GetPerformanceReportResponse, bucket: Bucket, asked: Asked, *, exact: bool) -> None:
@@ -101,8 +102,7 @@ def report_of_batch(found: Measured, asked: Asked, *, issue: int = 0) -> pb.GetP
 def _add_paths(report: pb.GetPerformanceReportResponse, analysis: Analysis, issue: int) -> None:
     """Add the critical path of the batch and of its longest runs, or of the run that is asked for."""
     history = analysis.history
-    if not analysis.replayable:
-        report.not_measured.append("What changes had gained: not for batches of many issues, or that were retried.")
+    report.not_measured.extend(analysis.not_predicted)
     if issue:
         report.critical_paths.append(critical_path(analysis, issue))
         return

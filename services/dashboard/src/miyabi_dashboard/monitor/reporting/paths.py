@@ -37,7 +37,7 @@ def critical_path(analysis: Analysis, issue: int) -> pb.CriticalPath:
         steps=[_step(stretch) for stretch in steps],
         steps_left_out=rest,
     )
-    if not issue and analysis.replayable:
+    if not issue:
         found.what_ifs.extend(_what_ifs(analysis))
     return found
 
@@ -59,8 +59,9 @@ def _segments(analysis: Analysis, path: Sequence[Stretch], whole: float, issue: 
             share=seconds / whole if whole else 0.0,
             example=longest.name,
         )
-        if analysis.replayable:
-            segment.gain.CopyFrom(_span(max(0.0, analysis.gain(analysis.gone(longest), issue=issue))))
+        change = analysis.gone(longest)
+        if analysis.predicts(change):
+            segment.gain.CopyFrom(_span(max(0.0, analysis.gain(change, issue=issue))))
         found.append(segment)
     return sorted(found, key=lambda segment: (-segment.share, segment.kind, segment.subject))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -12,6 +12,7 @@ import grpc
 
 from miyabi.coordinator.v1 import coordinator_service_pb2 as coordinator_pb
 from miyabi.coordinator.v1.event_pb2 import BatchEvent
+from miyabi.coordinator.v1.limits_pb2 import LimitReason
 from miyabi.dashboard.v1 import telemetry_service_pb2 as pb
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as gateway_pb
 from miyabi_dashboard.monitor.reporting.asked import Asked, checked
@@ -24,6 +25,10 @@ from miyabi_dashboard.upstream import CALL_SECONDS, WHOLE_SECONDS, Upstream
 
 #: Analysed batches in memory: those that a period's report looks at, and some that people look at.
 MOST_ANALYSED = 16
+#: Steps of limits that are looked at, the newest.
+MOST_STEPS = 1000
+#: What begins the names of limits of the model API.
+MODEL_API = "model-api/"
 
 
 class Reports:
@@ -115,8 +120,9 @@ class Reports:
             _, old = self._analysed.pop(key, (0, None))
             self._told = {asked: kept for asked, kept in self._told.items() if kept[0] is not old}
             events = await self._log(name, last)
-            slots = await self._slots()
-            self._analysed[key] = (last, await asyncio.to_thread(measured, events, issue=issue, slots=slots))
+            slots, refused = await self._slots(), await self._refused(events)
+            found = await asyncio.to_thread(measured, events, issue=issue, slots=slots, refused=refused)
+            self._analysed[key] = (last, found)
             while len(self._analysed) > MOST_ANALYSED:
                 del self._analysed[next(iter(self._analysed))]
         return self._analysed[key][1]
@@ -133,6 +139,22 @@ class Reports:
         except grpc.aio.AioRpcError:
             return 0
         return 0 if answer.next_page_token else sum(agent.slots for agent in answer.agents)
+
+    async def _refused(self, events: Sequence[BatchEvent]) -> bool:
+        """Tell whether the model API refused calls while a batch ran; False where the coordinator does not say."""
+        if not events:
+            return False
+        wanted = coordinator_pb.ListLimitStepsRequest(page_size=MOST_STEPS, start_time=events[0].time)
+        try:
+            answer = await self._upstream.stub.ListLimitSteps(wanted, timeout=CALL_SECONDS)
+        except grpc.aio.AioRpcError:
+            return False
+        end = events[-1].time.ToNanoseconds()
+        return any(
+            step.target.startswith(MODEL_API) and step.reason == LimitReason.LIMIT_REASON_REFUSED
+            and step.time.ToNanoseconds() <= end
+            for step in answer.steps
+        )  # fmt: skip
 
     async def _add_limits(self, report: pb.GetPerformanceReportResponse) -> None:
         """Add the gateway's limits, or say that they are not known."""
