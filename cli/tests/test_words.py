@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
@@ -24,16 +25,27 @@ HEAVY = [
 ]  # fmt: skip
 
 
-def imported(*arguments: str) -> list[str]:
+#: What a word that only asks a service does without.
+NOT_FOR_A_CALL = [
+    "email", "importlib.metadata", "miyabi_cli.settings", "miyabi_cli.stack", "miyabi_core.logging", "opentelemetry",
+    "pydantic", "rich.progress", "structlog", "yaml",
+]  # fmt: skip
+
+
+def imported(*arguments: str, code: int = 0) -> list[str]:
     """Run the command in a process of its own; returns the modules that it had imported at its end."""
-    code = (
+    program = (
         "import atexit, sys\n"
         "atexit.register(lambda: print(*sys.modules, file=sys.stderr))\n"
         "from miyabi_cli.__main__ import main\n"
         f"sys.argv = ['miyabi', *{list(arguments)!r}]\n"
         "main()\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    environment = {**os.environ, "MIYABI_COORDINATOR": "127.0.0.1:1"}
+    done = subprocess.run(  # the interpreter that runs the tests
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=ROOT, env=environment
+    )
+    assert done.returncode == code, done.stderr
     return done.stderr.split()
 
 
@@ -43,6 +55,21 @@ def test_help_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
     there = imported(*arguments)
     assert "typer" in there
     assert [name for name in HEAVY if name in there] == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("batches",), ("batches", "--limit", "3", "--repository", "a/b", "--json"), ("agents",), ("approve", "latest", "7"),
+        ("audit", "--limit", "5"), ("show", "latest", "7"), ("pause", "latest", "--reason", "lunch"),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_a_call_imports_what_it_needs(arguments: tuple[str, ...]) -> None:
+    """A word that asks a service waits for the parser, gRPC and the table; not for what whole processes are set by."""
+    there = imported(*arguments, code=3)
+    assert "grpc" in there
+    assert [name for name in NOT_FOR_A_CALL if name in there] == []
 
 
 @pytest.mark.parametrize("word", WORDS, ids=lambda word: word.name)

@@ -16,10 +16,8 @@ from miyabi.coordinator.v1.coordinator_service_pb2_grpc import CoordinatorServic
 from miyabi_cli.errors import CliError, StreamEndedError, from_service
 from miyabi_cli.problems import from_refusal
 from miyabi_cli.runtime import Runtime, run
-from miyabi_cli.settings import CliSettings
 from miyabi_core.channel import open_channel
 from miyabi_core.errors import MiyabiError
-from miyabi_core.ids import new_ulid
 from miyabi_core.status import from_rpc_error
 
 if TYPE_CHECKING:
@@ -27,6 +25,8 @@ if TYPE_CHECKING:
     from miyabi.coordinator.v1.coordinator_service_pb2_grpc import CoordinatorServiceAsyncStub
     from miyabi.coordinator.v1.event_pb2 import BatchEvent
     from miyabi.coordinator.v1.result_pb2 import IssueResult
+    from miyabi_cli.caller import Caller
+    from miyabi_cli.settings import CliSettings
 
 #: Deadline of a call that answers once.
 CALL_TIMEOUT = timedelta(seconds=30)
@@ -127,6 +127,8 @@ class CoordinatorClient:
         Raises:
             CliError: it does not wait, or the coordinator is out of reach.
         """
+        from miyabi_core.ids import new_ulid  # noqa: PLC0415 - its library imports that of packages and of mail
+
         request = pb.ResolveApprovalRequest(
             name=f"{batch}/runs/{number}", approved=approved, comment=comment, request_id=new_ulid()
         )
@@ -189,7 +191,9 @@ def _is_broken(error: grpc.aio.AioRpcError) -> bool:
 
 
 @asynccontextmanager
-async def service_channel(settings: CliSettings, target: str, *, service: str) -> AsyncIterator[grpc.aio.Channel]:
+async def service_channel(
+    settings: CliSettings | Caller, target: str, *, service: str
+) -> AsyncIterator[grpc.aio.Channel]:
     """Open a channel for the length of the block, with what the settings show of us.
 
     Args:
@@ -211,7 +215,7 @@ async def service_channel(settings: CliSettings, target: str, *, service: str) -
 
 
 @asynccontextmanager
-async def coordinator(settings: CliSettings, *, target: str | None = None) -> AsyncIterator[CoordinatorClient]:
+async def coordinator(settings: CliSettings | Caller, *, target: str | None = None) -> AsyncIterator[CoordinatorClient]:
     """Open a channel to the coordinator of the settings, or of *target*, for the length of the block."""
     service = "miyabi.coordinator.v1.CoordinatorService"
     async with service_channel(settings, target or settings.coordinator, service=service) as channel:
@@ -226,7 +230,7 @@ def talk(work: Callable[[Runtime, CoordinatorClient], Awaitable[int]]) -> None:
     """
 
     async def main(runtime: Runtime) -> int:
-        async with coordinator(runtime.settings) as client:
+        async with coordinator(runtime.caller) as client:
             return await work(runtime, client)
 
     run(main)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,6 +27,18 @@ class CliError(Exception):
         super().__init__(message)
         self.exit_code = exit_code
         self.hint = hint
+
+
+class SettingsError(CliError):
+    """Settings cannot be used; each has its own line.
+
+    Args:
+        problems: One line a setting, with what it may hold.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
 
 
 class StackError(CliError):

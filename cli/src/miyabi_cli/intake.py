@@ -13,8 +13,8 @@ import urllib.request
 from datetime import timedelta
 from typing import Any
 
+from miyabi_cli.caller import Caller
 from miyabi_cli.errors import EXIT_REFUSED, EXIT_UNAVAILABLE, CliError
-from miyabi_cli.settings import CliSettings
 from miyabi_core.errors import MiyabiError
 
 #: Longest wait for an answer; the intake stores an event in milliseconds.
@@ -30,7 +30,7 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         """Follow none."""
 
 
-def send(settings: CliSettings, event: dict[str, Any]) -> dict[str, Any]:
+def send(settings: Caller, event: dict[str, Any]) -> dict[str, Any]:
     """Send one event; returns the answer with its id.
 
     Args:
@@ -65,7 +65,7 @@ def send(settings: CliSettings, event: dict[str, Any]) -> dict[str, Any]:
         ) from error
 
 
-def _context(settings: CliSettings) -> ssl.SSLContext:
+def _context(settings: Caller) -> ssl.SSLContext:
     """Return whose certificates are taken: those of the settings' authority, else those that the platform trusts.
 
     Raises:

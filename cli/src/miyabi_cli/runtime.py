@@ -7,18 +7,21 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 
-from miyabi_cli.errors import EXIT_INTERRUPTED, EXIT_REFUSED, CliError
+from miyabi_cli.caller import Caller, read_caller
+from miyabi_cli.errors import EXIT_INTERRUPTED, EXIT_REFUSED, CliError, SettingsError
 from miyabi_cli.given import GIVEN
 from miyabi_cli.problems import ProblemsError
-from miyabi_cli.settings import CliSettings
 from miyabi_cli.terminal import Terminal, lines, ours, say
-from miyabi_core.configuration.bad_settings import problems_of
 from miyabi_core.text import Untrusted
+
+if TYPE_CHECKING:
+    from miyabi_cli.settings import CliSettings
 
 #: Columns of the table where the output is no terminal.
 LOG_WIDTH = 200
@@ -28,10 +31,29 @@ LOG_WIDTH = 200
 class Runtime:
     """What every command gets."""
 
-    settings: CliSettings
     environment: Mapping[str, str]
     output: Console
     errors: Console
+
+    @cached_property
+    def settings(self) -> CliSettings:
+        """All settings, for words that run something on this machine.
+
+        Raises:
+            SettingsError: some cannot be used.
+        """
+        from miyabi_cli.settings import CliSettings  # noqa: PLC0415 - it costs more than all that a call needs
+
+        return CliSettings.read(GIVEN.get())
+
+    @cached_property
+    def caller(self) -> Caller:
+        """What calls need of the settings.
+
+        Raises:
+            SettingsError: some cannot be used.
+        """
+        return read_caller(self.environment, GIVEN.get())
 
     def print_line(self, text: str) -> None:
         """Print text for machines as it stands: JSON of `terminal.json_line`, YAML of ours."""
@@ -48,12 +70,8 @@ def run(main: Callable[[Runtime], Awaitable[int]]) -> None:
     try:
         environment = dict(os.environ)
         output = Terminal(environment, width=None if sys.stdout.isatty() else LOG_WIDTH)
-        runtime = Runtime(CliSettings(**GIVEN.get()), environment, output, errors)
+        runtime = Runtime(environment, output, errors)
         raise typer.Exit(asyncio.run(_awaited(main, runtime)))
-    except ValidationError as error:
-        for problem in problems_of(CliSettings, error):
-            say(errors, ours("error:", style="red"), ours(" "), lines(Untrusted(problem)))
-        raise typer.Exit(EXIT_REFUSED) from error
     except CliError as error:
         show_error(error, errors)
         raise typer.Exit(error.exit_code) from error
@@ -74,6 +92,7 @@ def show_error(error: CliError, console: Console) -> None:
     if isinstance(error, ProblemsError):
         error.show(console)
         return
-    say(console, ours("error:", style="red"), ours(" "), lines(Untrusted(str(error))))
+    for problem in error.problems if isinstance(error, SettingsError) else (str(error),):
+        say(console, ours("error:", style="red"), ours(" "), lines(Untrusted(problem)))
     if error.hint:
         say(console, lines(Untrusted(error.hint)))

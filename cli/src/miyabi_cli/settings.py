@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Self
 
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import SettingsConfigDict
 
+from miyabi_cli.caller import Caller, caller_of
+from miyabi_cli.errors import SettingsError
 from miyabi_core.access.client_security import ClientSecurity
+from miyabi_core.configuration.bad_settings import problems_of
 from miyabi_core.configuration.settings import CallerSettings
 
 
@@ -27,11 +31,11 @@ class CliSettings(CallerSettings):
     model_config = SettingsConfigDict(env_prefix="MIYABI_", frozen=True, extra="ignore", populate_by_name=True)
 
     #: host:port of the coordinator that commands talk to.
-    coordinator: str = "localhost:50051"
+    coordinator: str = Caller.coordinator
     #: host:port of the GitHub gateway that `miyabi doctor` asks about a repository.
     gateway: str = "localhost:50053"
     #: host:port of the dashboard's gRPC, which `miyabi report` and `miyabi perf` ask.
-    dashboard: str = "localhost:50054"
+    dashboard: str = Caller.dashboard
     #: Where the local stack keeps state, logs and repositories.
     data_dir: Path = Field(default_factory=default_data_dir)
     #: Redis or Valkey of your own; without it the stack starts an embedded one.
@@ -48,8 +52,20 @@ class CliSettings(CallerSettings):
     identity_token_file: Path | None = Field(default=None, validation_alias="MIYABI_TOKEN_FILE")
     #: Page of the dashboard; the alias is kept from older set-ups.
     dashboard_url: str = Field(
-        default="http://localhost:3001", validation_alias=AliasChoices("MIYABI_DASHBOARD_URL", "DASHBOARD_SERVER_URL")
+        default=Caller.dashboard_url, validation_alias=AliasChoices("MIYABI_DASHBOARD_URL", "DASHBOARD_SERVER_URL")
     )
+
+    @classmethod
+    def read(cls, given: Mapping[str, Any]) -> Self:
+        """Read the environment, with the settings of the command line before it.
+
+        Raises:
+            SettingsError: some cannot be used.
+        """
+        try:
+            return cls(**given)
+        except ValidationError as error:
+            raise SettingsError(problems_of(cls, error)) from error
 
     def security(self) -> ClientSecurity:
         """Return what calls show.
@@ -57,7 +73,4 @@ class CliSettings(CallerSettings):
         Raises:
             FailedPreconditionError: a file cannot be used.
         """
-        security = ClientSecurity.of(self)
-        if security.token is None and self.token is not None:
-            return replace(security, token=self.token.get_secret_value)
-        return security
+        return caller_of(self).security()

@@ -14,12 +14,12 @@ from miyabi.dashboard.v1 import telemetry_service_pb2 as pb
 from miyabi.dashboard.v1.telemetry_service_pb2_grpc import TelemetryServiceStub
 from miyabi_cli.client import service_channel
 from miyabi_cli.errors import CliError, from_service
-from miyabi_cli.settings import CliSettings
 from miyabi_core.configuration.durations import ACCEPTED, parse_duration
 from miyabi_core.status import from_rpc_error
 
 if TYPE_CHECKING:
     from miyabi.dashboard.v1.telemetry_service_pb2_grpc import TelemetryServiceAsyncStub
+    from miyabi_cli.caller import Caller
 
 #: Deadline of a report: that of a large batch is computed from its log.
 REPORT_TIMEOUT = timedelta(seconds=60)
@@ -103,7 +103,7 @@ class TelemetryClient:
 
 
 @asynccontextmanager
-async def telemetry(settings: CliSettings) -> AsyncIterator[TelemetryClient]:
+async def telemetry(settings: Caller) -> AsyncIterator[TelemetryClient]:
     """Open a channel to the dashboard of the settings, for the length of the block."""
     async with service_channel(settings, settings.dashboard, service=_SERVICE) as channel:
         yield TelemetryClient(channel)

@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from typing import Any, NewType, TypeAlias
 
 from rich.console import Console
-from rich.progress import ProgressColumn, Task
 from rich.style import Style
-from rich.table import Column, Table
+from rich.table import Table
 from rich.text import Text
 
 from miyabi_core.text import Untrusted, exact, exact_lines, shortened
@@ -20,7 +19,7 @@ COMMIT_DIGITS = 12
 #: Cells of a bar; half of them where the terminal has fewer columns than `WIDE`.
 BAR_CELLS, WIDE = 24, 100
 #: A cell that is done and one that is not: told apart without colour, and where there is ASCII only.
-_CELLS, _ASCII_CELLS = ("█", "░"), ("#", ".")
+CELLS, ASCII_CELLS = ("█", "░"), ("#", ".")
 
 #: A web address that an escape sequence can carry as it is.
 _WEB_ADDRESS = re.compile(r"https?://[!-~]+")
@@ -165,46 +164,6 @@ def bar(console: Console, part: float, *, cells: int) -> TerminalText:
         part: 0 to 1; only 1 is full, and only what rounds to nothing is empty.
         cells: Cells of a full bar.
     """
-    full, empty = _CELLS if (console.encoding or "").lower().startswith("utf") else _ASCII_CELLS
+    full, empty = CELLS if (console.encoding or "").lower().startswith("utf") else ASCII_CELLS
     done = min(cells, max(int(cells * part), 1 if part > 0 else 0))
     return TerminalText(Text.assemble((full * done, "green"), (empty * (cells - done), "dim")))
-
-
-class NumberColumn(ProgressColumn):
-    """An issue's number, from the field `number`."""
-
-    def __init__(self) -> None:
-        super().__init__(Column(no_wrap=True))
-
-    def render(self, task: Task) -> Text:
-        """Return the number."""
-        return Text(f"#{task.fields['number']}", style="bold")
-
-
-class StepsColumn(ProgressColumn):
-    """A bar whose cells are told apart by their form, not by colour alone, and nothing is as full as everything.
-
-    Args:
-        console: Where to.
-    """
-
-    def __init__(self, console: Console) -> None:
-        super().__init__(Column(no_wrap=True))
-        self._width = BAR_CELLS if console.width >= WIDE else BAR_CELLS // 2
-        self._cells = _CELLS if (console.encoding or "").lower().startswith("utf") else _ASCII_CELLS
-
-    def render(self, task: Task) -> Text:
-        """Return the bar; it is full where all steps are done, and empty where none is."""
-        full, empty = self._cells
-        done = int(self._width * task.percentage / 100)
-        return Text.assemble((full * done, "green"), (empty * (self._width - done), "dim"))
-
-
-class WordsColumn(ProgressColumn):
-    """What a bar's issue is doing, in one line, from the field `words`, which holds a `TerminalText`."""
-
-    def render(self, task: Task) -> Text:
-        """Return the words; where there is no room for all of them, they end with a mark."""
-        words: Text = task.fields["words"].copy()
-        words.no_wrap, words.overflow = True, "ellipsis"
-        return words

@@ -6,6 +6,7 @@ What a person types next must never wait or be disturbed, so whatever goes wrong
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -78,15 +79,15 @@ def _begins(entry: tuple[str, str], incomplete: str) -> bool:
 def _asked(ctx: typer.Context, ask: Callable[[CoordinatorClient], Awaitable[Suggestions]]) -> Suggestions:
     """Ask the coordinator that the command line and the environment name; no suggestions where that goes wrong."""
     try:
-        from miyabi_cli.client import coordinator  # noqa: PLC0415 - gRPC is imported only when Tab was pressed here
-        from miyabi_cli.settings import CliSettings  # noqa: PLC0415
+        from miyabi_cli.caller import read_caller  # noqa: PLC0415 - only when Tab was pressed here
+        from miyabi_cli.client import coordinator  # noqa: PLC0415
 
         before = ctx.find_root().params
         names = {"identity_token_file": before.get("token_file"), "tls_ca_file": before.get("tls_ca")}
 
         async def main() -> Suggestions:
-            settings = CliSettings(**{name: value for name, value in names.items() if value is not None})
-            async with asyncio.timeout(ANSWER.total_seconds()), coordinator(settings) as client:
+            caller = read_caller(os.environ, {name: value for name, value in names.items() if value is not None})
+            async with asyncio.timeout(ANSWER.total_seconds()), coordinator(caller) as client:
                 return await ask(client)
 
         return asyncio.run(main())

@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
+from miyabi_cli.manual.values import read_plainly
 from miyabi_cli.manual.word import Word
 from miyabi_cli.manual.words import SECTIONS, WORDS
 
@@ -28,6 +29,10 @@ class ManualCommand(TyperCommand):
     """A command whose help ends with examples, what its JSON is, and how it ends."""
 
     word: Word
+
+    def get_params(self, ctx: Any) -> Any:
+        """Return the parameters; values that are plainly right cost no library."""
+        return read_plainly(super().get_params(ctx))
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """Write what follows the options."""
@@ -74,6 +79,10 @@ def command_of(word: Word) -> ManualCommand:
 
 class WordGroup(TyperGroup):
     """Knows the words by the catalogue."""
+
+    def get_params(self, ctx: Any) -> Any:
+        """Return the parameters; values that are plainly right cost no library."""
+        return read_plainly(super().get_params(ctx))
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return every word."""

@@ -14,18 +14,10 @@ from miyabi.common.v1.task_kind_pb2 import TaskKind
 from miyabi.coordinator.v1.event_pb2 import BatchEvent
 from miyabi.coordinator.v1.result_pb2 import IssueResult
 from miyabi.coordinator.v1.state_pb2 import RunState, TaskState
+from miyabi_cli.bars import NumberColumn, StepsColumn, WordsColumn
 from miyabi_cli.showing.evidence_view import Attention
 from miyabi_cli.showing.results import age_of, as_json, show_results
-from miyabi_cli.terminal import (
-    NumberColumn,
-    StepsColumn,
-    WordsColumn,
-    joined,
-    json_line,
-    ours,
-    say,
-    shown,
-)
+from miyabi_cli.terminal import joined, json_line, ours, say, shown
 from miyabi_core.text import Untrusted
 
 #: Characters of a title or a step beside a bar: what a line of 120 columns holds.

@@ -2,35 +2,54 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING
 
-from opentelemetry import context as otel_context
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-#: Reads and writes `traceparent` and `tracestate`, nothing else: baggage of callers is not passed on.
-_PROPAGATOR = TraceContextTextMapPropagator()
+
+@cache
+def _propagator() -> TraceContextTextMapPropagator:
+    """Return what reads and writes `traceparent` and `tracestate`, nothing else: callers' baggage is not passed on."""
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator  # noqa: PLC0415 - see _carrier
+
+    return TraceContextTextMapPropagator()
+
+
+def _carrier() -> dict[str, str]:
+    """Return what is going on now, as headers.
+
+    A process that imported nothing of OpenTelemetry has begun no trace, and does without: it takes 30 ms to import.
+    """
+    carrier: dict[str, str] = {}
+    if "opentelemetry.context" in sys.modules:
+        _propagator().inject(carrier)
+    return carrier
 
 
 def current_traceparent() -> str:
     """Return the `traceparent` of what is going on now; empty where there is no trace."""
-    carrier: dict[str, str] = {}
-    _PROPAGATOR.inject(carrier)
-    return carrier.get("traceparent", "")
+    return _carrier().get("traceparent", "")
 
 
 def inject(metadata: Sequence[tuple[str, str | bytes]] | None) -> list[tuple[str, str | bytes]]:
     """Return call metadata with the current trace context added."""
-    carrier: dict[str, str] = {}
-    _PROPAGATOR.inject(carrier)
+    carrier = _carrier()
     kept = [(key, value) for key, value in (metadata or ()) if key not in carrier]
     return [*kept, *carrier.items()]
 
 
-def extract(metadata: Mapping[str, str]) -> otel_context.Context:
+def extract(metadata: Mapping[str, str]) -> Context:
     """Return the trace context that *metadata* carries; a malformed one counts as none."""
-    return _PROPAGATOR.extract(dict(metadata))
+    return _propagator().extract(dict(metadata))
 
 
 def continue_trace(traceparent: str) -> None:
     """Make what the current task does from here on part of the trace of *traceparent*."""
+    from opentelemetry import context as otel_context  # noqa: PLC0415 - see _carrier
+
     otel_context.attach(extract({"traceparent": traceparent} if traceparent else {}))

@@ -112,7 +112,7 @@ async def submitted(runtime: Runtime, request: pb.SubmitBatchRequest, view: Batc
     Raises:
         CliError: the batch was refused, or the coordinator is out of reach; machines get a refusal as an object.
     """
-    async with coordinator(runtime.settings) as client:
+    async with coordinator(runtime.caller) as client:
         try:
             return await follow(client.submit(request), view, errors=runtime.errors)
         except ProblemsError as error:

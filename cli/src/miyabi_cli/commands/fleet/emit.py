@@ -59,7 +59,7 @@ def emit(
         _assign(event, assignment)
 
     async def main(runtime: Runtime) -> int:
-        answer = await asyncio.to_thread(send, runtime.settings, event)
+        answer = await asyncio.to_thread(send, runtime.caller, event)
         if as_json:
             runtime.print_line(json_line(answer))
         else:

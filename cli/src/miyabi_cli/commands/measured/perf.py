@@ -53,7 +53,7 @@ def perf(
     async def main(runtime: Runtime, coordinator: CoordinatorClient) -> int:
         found = await coordinator.resolve(name) if name else ""
         asked = Asked(batch=found, since=since or SINCE, repository=repository)
-        async with telemetry(runtime.settings) as client:
+        async with telemetry(runtime.caller) as client:
 
             async def look() -> Seen:
                 answer = await client.report(asked)

@@ -96,7 +96,7 @@ def report(  # noqa: PLR0917 - typer reads the parameters as options
 
     async def main(runtime: Runtime) -> int:
         found = await _resolved(runtime, names)
-        async with telemetry(runtime.settings) as client:
+        async with telemetry(runtime.caller) as client:
             wanted = replace(asked, batch=found[0] if found else "")
             forms = await (_compared(client, found) if compare is not None else _measured(client, wanted))
         _write(runtime, forms, how=how, out=out)
@@ -124,7 +124,7 @@ async def _resolved(runtime: Runtime, names: list[str]) -> list[str]:
     """Return batches' names; only `latest` has to be asked for."""
     if not names:
         return []
-    async with coordinator(runtime.settings) as client:
+    async with coordinator(runtime.caller) as client:
         return [await client.resolve(name) for name in names]
 
 

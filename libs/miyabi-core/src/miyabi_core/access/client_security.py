@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Literal, Protocol, Self
 from urllib.parse import urlsplit
 
 import grpc
@@ -15,13 +15,38 @@ import grpc
 from miyabi_core.access.secret_file import SecretFile, read_file
 from miyabi_core.errors import FailedPreconditionError
 
-if TYPE_CHECKING:
-    from miyabi_core.configuration.settings import CallerSettings
-
 #: A gRPC name: an optional resolver (with or without an authority), then host and port.
 _TARGET = re.compile(r"^(?:(?:dns|ipv4|ipv6):(?://[^/]*/)?)?(?P<host>\[[^\]]*\]|[^:/]*)(?::\d+)?$")
 #: Longest token; longer ones are a mistake in the file.
 MAX_TOKEN_BYTES = 4096
+
+
+class CallerValues(Protocol):
+    """What of a caller's settings counts here; `CallerSettings` says what each is."""
+
+    @property
+    def tls_ca_file(self) -> Path | Literal["system"] | None:
+        """Who signs the services' certificates."""
+
+    @property
+    def tls_cert_file(self) -> Path | None:
+        """Own certificate."""
+
+    @property
+    def tls_key_file(self) -> Path | None:
+        """Its key."""
+
+    @property
+    def identity_token_file(self) -> Path | None:
+        """File with the bearer token."""
+
+    @property
+    def allow_plaintext(self) -> bool:
+        """Let tokens cross a network in plain text."""
+
+    @property
+    def env_prefix(self) -> str:
+        """What the names of the settings' variables begin with."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +66,7 @@ class ClientSecurity:
     prefix: str = "MIYABI_"
 
     @classmethod
-    def of(cls, settings: CallerSettings) -> Self:
+    def of(cls, settings: CallerValues) -> Self:
         """Read what the settings name.
 
         Raises:
@@ -58,7 +83,7 @@ class ClientSecurity:
             tls=tls,
             token=_token_of(settings.identity_token_file) if settings.identity_token_file is not None else None,
             allow_plaintext=settings.allow_plaintext,
-            prefix=str(settings.model_config.get("env_prefix", "")),
+            prefix=settings.env_prefix,
         )
 
     def check(self, target: str) -> None:

@@ -54,6 +54,11 @@ class CallerSettings(EnvironmentSettings):
     allow_plaintext: bool = False
 
     @property
+    def env_prefix(self) -> str:
+        """What the names of the variables begin with."""
+        return str(self.model_config.get("env_prefix", ""))
+
+    @property
     def tls_ca_path(self) -> Path | None:
         """The file of `tls_ca_file`; None where the platform's authorities count."""
         return self.tls_ca_file if isinstance(self.tls_ca_file, Path) else None
