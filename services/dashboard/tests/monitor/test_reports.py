@@ -183,6 +183,26 @@ async def test_filters_of_a_period_choose(around):
     assert (await reports.report(earlier)).totals.events == len(first.events)
 
 
+async def test_filters_of_a_batch_choose(around):
+    """An agent and a model, each alone and together; what they cannot be combined for is said and not told whole."""
+    story = one_by_one()
+    story.call(1, "triage", "model.messages", 2.0, model="claude-test")
+    await around.coordinator.append(story.events)
+    reports, ask = around.reports(story.now), pb.GetPerformanceReportRequest
+    whole = await reports.report(ask(batch=story.name))
+    assert (whole.totals.cost_usd_micros, len(whole.recommendations)) == (300, 1)
+    by_agent = await reports.report(ask(batch=story.name, agent="one"))
+    assert (by_agent.totals.cost_usd_micros, told(by_agent.tasks)["triage"][0]) == (300, 3)
+    by_model = await reports.report(ask(batch=story.name, model="claude-test"))
+    assert (by_model.totals.cost_usd_micros, list(by_model.tasks)) == (5, [])
+    both = await reports.report(ask(batch=story.name, agent="one", model="claude-test"))
+    assert both.totals == pb.Totals()
+    assert any(entry.startswith("Totals:") for entry in both.not_measured)
+    for report in (by_agent, by_model, both):
+        assert list(report.recommendations) == []
+        assert any(entry.startswith("Recommendations:") for entry in report.not_measured)
+
+
 class Limits(GitHubGatewayServiceServicer):
     """A gateway that tells one limit."""
 

@@ -16,6 +16,11 @@ class Asked(NamedTuple):
     model: str = ""
     agent: str = ""
 
+    @property
+    def is_partial(self) -> bool:
+        """True where only a part of what batches did is asked for: no advice on whole batches belongs there."""
+        return bool(self.agent or self.model)
+
     def wants(self, key: SeriesKey) -> bool:
         """Tell whether a series is told: each duration is in one by agent and in one by repository and model."""
         if key.agent != self.agent or self.repository not in {"", key.repository}:
@@ -23,7 +28,9 @@ class Asked(NamedTuple):
         return not self.model or (key.family is Family.MODEL and key.subject == self.model)
 
     def counts(self, key: CountKey) -> bool:
-        """Tell whether a count is told."""
+        """Tell whether a count is told: none by agent and model together, by which nothing is counted."""
+        if self.agent and self.model:
+            return False
         if key.agent != self.agent or (not self.agent and key.model != self.model):
             return False
         return self.repository in {"", key.repository}

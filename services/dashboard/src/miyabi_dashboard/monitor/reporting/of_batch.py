@@ -66,6 +66,10 @@ def fill(report: pb.GetPerformanceReportResponse, bucket: Bucket, asked: Asked, 
         report.agents.extend(rendering.of_agents(bucket, asked, make))
     report.totals.CopyFrom(rendering.totals(bucket, asked))
     report.failures.extend(rendering.failures(bucket, asked))
+    if asked.is_partial:
+        report.not_measured.append("Recommendations: they are for whole batches, and told without agent and model.")
+    if asked.agent and asked.model:
+        report.not_measured.append("Totals: what was spent is counted by agent or by model, and not by both.")
     tests, rest = rendering.flaky(bucket, asked)
     report.flaky_tests.extend(tests)
     if rest:
@@ -93,7 +97,7 @@ def report_of_batch(found: Measured, asked: Asked, *, issue: int = 0) -> pb.GetP
     report.bottlenecks.extend(bottlenecks)
     if rest:
         report.not_measured.append(f"{rest} more things that took a second or more are not listed.")
-    if not issue:
+    if not issue and not asked.is_partial:
         facts = facts_of(analysis, found.bucket, budget_usd_micros=found.budget_usd_micros)
         report.recommendations.extend(recommended(analysis, facts))
     return report

@@ -178,7 +178,8 @@ def report_of_period(
     found = [_with_past(entry, medians) for entry in candidates(kept.bucket, asked, analyses)]
     bottlenecks, rest = found_among(found)
     report.bottlenecks.extend(bottlenecks)
-    report.recommendations.extend(_advice(batches))
+    if not asked.is_partial:
+        report.recommendations.extend(_advice(batches))
     report.not_measured.extend(_left_out(kept.bucket, asked, rest))
     return report
 
