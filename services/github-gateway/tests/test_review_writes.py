@@ -101,6 +101,11 @@ async def test_what_is_beside_the_diff_costs_the_comments_only(
     answer = await opened.post("text", comments=comments, **changes)
     (review,) = opened.pull.reviews
     assert (answer.created, review.comments) == (True, [])
+    assert [f"`{one.path}:{one.line}`: line {one.line}" in review.body for one in comments] == [True] * len(comments)
+    edited = await opened.post("other text", comments=comments, replica=1, **changes)
+    assert (edited.created, review.body) == (False, opened.pull.reviews[0].body)
+    assert "other text" in review.body
+    assert f"`{comments[0].path}:{comments[0].line}`" in review.body
     assert f"{len(comments)} inline comments were not written" in answer.notes[0]
     assert said in answer.notes[0]
 

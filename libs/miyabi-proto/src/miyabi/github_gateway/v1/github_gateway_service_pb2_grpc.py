@@ -194,8 +194,8 @@ class GitHubGatewayServiceServicer:
         """PostReview writes the one review of ours that carries a marker on a pull request: a verdict of nobody, only comments.
 
         Idempotency: the first call makes it with its inline comments, later ones edit its body; inline comments are never said twice.
-        Where GitHub does not take the inline comments (a line is not in the diff, or the commit is none of the pull request's any
-        more), the review is made without them, and `notes` say so. Errors: NOT_FOUND `PULL_REQUEST_NOT_FOUND`.
+        Inline comments that GitHub does not take (a line is not in the diff) are named in the body, at most 80 characters of each, and
+        the others are written; where it takes none (the commit is none of the pull request's any more) all are. `notes` say so. Errors: NOT_FOUND `PULL_REQUEST_NOT_FOUND`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -84,8 +84,8 @@ class GitHubGatewayServiceStub:
     """PostReview writes the one review of ours that carries a marker on a pull request: a verdict of nobody, only comments.
 
     Idempotency: the first call makes it with its inline comments, later ones edit its body; inline comments are never said twice.
-    Where GitHub does not take the inline comments (a line is not in the diff, or the commit is none of the pull request's any
-    more), the review is made without them, and `notes` say so. Errors: NOT_FOUND `PULL_REQUEST_NOT_FOUND`.
+    Inline comments that GitHub does not take (a line is not in the diff) are named in the body, at most 80 characters of each, and
+    the others are written; where it takes none (the commit is none of the pull request's any more) all are. `notes` say so. Errors: NOT_FOUND `PULL_REQUEST_NOT_FOUND`.
     """
     CreatePullRequest: _grpc.UnaryUnaryMultiCallable[_github_gateway_service_pb2.CreatePullRequestRequest, _github_gateway_service_pb2.CreatePullRequestResponse]
     """CreatePullRequest opens a pull request for a branch that was pushed.
@@ -167,8 +167,8 @@ class GitHubGatewayServiceAsyncStub(GitHubGatewayServiceStub):
     """PostReview writes the one review of ours that carries a marker on a pull request: a verdict of nobody, only comments.
 
     Idempotency: the first call makes it with its inline comments, later ones edit its body; inline comments are never said twice.
-    Where GitHub does not take the inline comments (a line is not in the diff, or the commit is none of the pull request's any
-    more), the review is made without them, and `notes` say so. Errors: NOT_FOUND `PULL_REQUEST_NOT_FOUND`.
+    Inline comments that GitHub does not take (a line is not in the diff) are named in the body, at most 80 characters of each, and
+    the others are written; where it takes none (the commit is none of the pull request's any more) all are. `notes` say so. Errors: NOT_FOUND `PULL_REQUEST_NOT_FOUND`.
     """
     CreatePullRequest: _aio.UnaryUnaryMultiCallable[_github_gateway_service_pb2.CreatePullRequestRequest, _github_gateway_service_pb2.CreatePullRequestResponse]  # type: ignore[assignment]
     """CreatePullRequest opens a pull request for a branch that was pushed.
@@ -295,8 +295,8 @@ class GitHubGatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         """PostReview writes the one review of ours that carries a marker on a pull request: a verdict of nobody, only comments.
 
         Idempotency: the first call makes it with its inline comments, later ones edit its body; inline comments are never said twice.
-        Where GitHub does not take the inline comments (a line is not in the diff, or the commit is none of the pull request's any
-        more), the review is made without them, and `notes` say so. Errors: NOT_FOUND `PULL_REQUEST_NOT_FOUND`.
+        Inline comments that GitHub does not take (a line is not in the diff) are named in the body, at most 80 characters of each, and
+        the others are written; where it takes none (the commit is none of the pull request's any more) all are. `notes` say so. Errors: NOT_FOUND `PULL_REQUEST_NOT_FOUND`.
         """
 
     @_abc_1.abstractmethod
