@@ -9,6 +9,7 @@ import pytest
 from story import Story
 
 from miyabi_core.ids import made_at, new_ulid
+from miyabi_core.metrics import REGISTRY
 from miyabi_dashboard.monitor.following import Follower
 from miyabi_dashboard.monitor.measuring.measurements import Count, CountKey, What
 from miyabi_dashboard.monitor.measuring.open_work import KnownBatch
@@ -225,6 +226,19 @@ async def test_a_batch_that_outlives_what_is_kept_stays_known(around):
     await monitor.write()
     _, work = await store.load_work()
     assert work.batches == {}
+
+
+async def test_a_monitor_that_lags_says_so(around):
+    """How old the newest event is when it is measured can be read, and ends when it has caught up."""
+    story, clock = a_batch(), Clock(NOW + 600)
+    monitor = follower(around, clock)
+    behind = "miyabi_dashboard_monitor_behind_seconds"
+    await monitor.take(story.events)
+    assert REGISTRY.get_sample_value(behind) == 600 - int(story.now - NOW)
+    clock.now = story.now
+    story.work(1, "verify", 0.0)
+    await monitor.take(story.events)
+    assert REGISTRY.get_sample_value(behind) <= 1
 
 
 def test_a_batch_that_was_stored_before_is_read():

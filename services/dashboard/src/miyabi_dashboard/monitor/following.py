@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import grpc
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.event_pb2 import BatchEvent
@@ -43,6 +43,11 @@ _LOG = get_logger(__name__)
 
 MEASURED = Counter(
     "miyabi_dashboard_monitor_events_total", "Committed events that this replica measured.", registry=REGISTRY
+)
+BEHIND = Gauge(
+    "miyabi_dashboard_monitor_behind_seconds",
+    "How old the newest event was when it was measured: a monitor that lags shows it.",
+    registry=REGISTRY,
 )
 
 
@@ -162,6 +167,8 @@ class Follower:
                 else:
                     bucket.count(found)
         MEASURED.inc(len(committed))
+        if committed:
+            BEHIND.set(max(0.0, now - max(event.time.seconds for event in committed)))
 
     async def write(self) -> None:
         """Write what was measured with its cursor.
