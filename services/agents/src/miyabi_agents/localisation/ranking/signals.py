@@ -15,6 +15,7 @@ import numpy as np
 from miyabi_agents.localisation.ranking.mentions import Mentions
 from miyabi_agents.localisation.ranking.places import Places, module_of
 from miyabi_agents.localisation.ranking.postings import Floats, Postings
+from miyabi_agents.localisation.ranking.prose import prose_in
 from miyabi_agents.localisation.ranking.symbols import Symbols
 from miyabi_agents.localisation.tokens import terms_of, words
 
@@ -29,6 +30,7 @@ class Weights:
     Args:
         whole_file: Words of the whole text in a file.
         whole_parts: The same in its best three definitions.
+        prose_parts: The same of the prose alone: code and output of the reporter's have many words that lead elsewhere.
         title_file: Words of the title in a file.
         title_parts: The same in its best three definitions.
         title_part: The same in its best one.
@@ -44,7 +46,8 @@ class Weights:
     """
 
     whole_file: float = 0.5
-    whole_parts: float = 1.0
+    whole_parts: float = 0.75
+    prose_parts: float = 0.75
     title_file: float = 0.75
     title_parts: float = 1.0
     title_part: float = 0.6
@@ -104,10 +107,12 @@ def weighted(text: str) -> dict[str, float]:
 
 
 def add_words(tally: Tally, postings: Postings, title: str, text: str) -> None:
-    """Add the words in common, of the whole text and of the title apart."""
+    """Add the words in common: of the whole text, of its prose, and of the title apart."""
     files, parts = postings.score(weighted(text))
     tally.add_all(files, tally.weights.whole_file)
     tally.add_all(_mean(postings.best_parts(parts, BEST_PARTS)), tally.weights.whole_parts)
+    _, parts = postings.score(weighted(prose_in(text.removeprefix(title))))
+    tally.add_all(_mean(postings.best_parts(parts, BEST_PARTS)), tally.weights.prose_parts)
     files, parts = postings.score(dict.fromkeys(words(title), 1.0))
     best = postings.best_parts(parts, BEST_PARTS)
     tally.add_all(files, tally.weights.title_file)
