@@ -65,15 +65,27 @@ def _fix(entry: dict[str, str], mirror: Path) -> Fix | None:
     """Return a fix; None where it changed no source that is read."""
     git = ["git", "--git-dir", str(mirror)]
     before = subprocess.check_output([*git, "rev-parse", f"{entry['commit']}^"], text=True).strip()
-    changed = subprocess.check_output(
-        [*git, "diff", "--name-only", "-z", "--diff-filter=MD", before, entry["commit"]], text=True
-    ).split("\0")
-    listed = subprocess.check_output([*git, "ls-tree", "-r", "-z", "--name-only", before], text=True).split("\0")
-    sources = [path for path in listed if language_of(path) is not None]
-    touched = sorted(set(changed) & set(sources) - tests_among(sources))
+    source = Source(mirror, before)
+    touched = changed_sources(source, entry["commit"])
     if not touched:
         return None
     body = "\n".join(line for line in split_lines(entry["body"]) if not line.strip().startswith(_HINTS))
     language = language_of(touched[0])
     assert language is not None
-    return Fix(entry["name"], Source(mirror, before), f"{entry['title']}\n{body}", frozenset(touched), language)
+    return Fix(entry["name"], source, f"{entry['title']}\n{body}", frozenset(touched), language)
+
+
+def changed_sources(before: Source, commit: str) -> list[str]:
+    """Return the sources, tests aside, that a commit changes or deletes, sorted.
+
+    Args:
+        before: The commit before it.
+        commit: Its name.
+    """
+    git = ["git", "--git-dir", str(before.mirror)]
+    changed = subprocess.check_output(
+        [*git, "diff", "--name-only", "-z", "--diff-filter=MD", before.sha, commit], text=True
+    ).split("\0")
+    listed = subprocess.check_output([*git, "ls-tree", "-r", "-z", "--name-only", before.sha], text=True).split("\0")
+    sources = [path for path in listed if language_of(path) is not None]
+    return sorted(set(changed) & set(sources) - tests_among(sources))

@@ -4,7 +4,8 @@ Weights were chosen by hand on these issues; to see that they hold elsewhere, ea
 `passed` wants ours above BM25 without tests in each; the line `held out` judges each repository by weights that were
 chosen on the others (`crossed.py`). Issues and mirrors are given by LOCALISE_DATA and
 LOCALISE_MIRRORS; where a mirror lacks a commit, a source distribution stands for it (`sources.py`). LOCALISE_FIXES may
-name a file of further fixes, of any language (`fixes.py`), whose repositories are among the mirrors.
+name a file of further fixes, of any language (`fixes.py`), whose repositories are among the mirrors; with
+LOCALISE_HISTORY=1 the newest fixes in the history of each mirror are measured as well (`history.py`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from benchmarks.localise.crossed import held_out
 from benchmarks.localise.fixes import read_fixes
+from benchmarks.localise.history import read_histories
 from benchmarks.localise.issues import read_cases
 from benchmarks.localise.measuring import DEPTH, Indexing, Measured, Reader, index_twice, measure
 from benchmarks.localise.sources import source_of
@@ -56,6 +58,9 @@ async def rows() -> AsyncIterator[Row]:
     yield _crossed(every)
     async for row in _fixes(mirrors):
         yield row
+    if os.environ.get("LOCALISE_HISTORY") == "1":
+        async for row in _histories(mirrors):
+            yield row
 
 
 async def _fixes(mirrors: Path) -> AsyncIterator[Row]:
@@ -78,13 +83,32 @@ async def _fixes(mirrors: Path) -> AsyncIterator[Row]:
         yield Row("localise", {"not_run": missing}, {}, 0.0, "every fix is measured", False, 0, "fixes: not run")
 
 
-def _crossed(found: Sequence[Measured]) -> Row:
+async def _histories(mirrors: Path) -> AsyncIterator[Row]:
+    """Measure fixes out of the history of each mirror, one line a repository, then all, then all by others' weights.
+
+    Raises:
+        OSError: there are no mirrors.
+    """
+    every: list[Measured] = []
+    largest = Indexing(0, 0.0, 0.0)
+    for name, fixes in read_histories(mirrors):
+        reader, indexing = Reader(), index_twice(name, fixes[0].source)
+        largest = max(largest, indexing, key=lambda one: one.files)
+        found = [measure(name, fix.text, fix.touched, reader.records(fix.source)) for fix in fixes]
+        every += found
+        yield _row(found, indexing, f"history: {name}", "no share below plain BM25 without tests", _above)
+    if every:
+        yield _row(every, largest, "history: all", "no share below plain BM25 without tests", _above)
+        yield _crossed(every, "history: held out")
+
+
+def _crossed(found: Sequence[Measured], case: str = "held out") -> Row:
     """Compare what each repository reaches by weights that were chosen on the others with the weights in use."""
     crossed = shares(held_out([one.judged for one in found], depth=DEPTH))
     used = shares([one.ours for one in found])
     ratio = crossed["acc@5"] / (used["acc@5"] or 1)
     passed = all(crossed[name] >= goal for name, goal in GOALS.items())
-    return Row("localise", crossed, {"weights_in_use": used}, ratio, str(GOALS), passed, len(found), "held out")
+    return Row("localise", crossed, {"weights_in_use": used}, ratio, str(GOALS), passed, len(found), case)
 
 
 def _row(

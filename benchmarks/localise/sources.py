@@ -59,12 +59,12 @@ def mirror_of(repository: str, commit: str, mirrors: Path) -> Path | None:
     """Return the folder of git of a repository's clone that has a commit; None where there is none."""
     joined = repository.replace("/", "+")
     for folder in (mirrors / joined / "repo", mirrors / joined, mirrors / repository):
-        if (found := _git_folder(folder)) is not None and _has(found, commit):
+        if (found := git_folder(folder)) is not None and _has(found, commit):
             return found
     return None
 
 
-def _git_folder(folder: Path) -> Path | None:
+def git_folder(folder: Path) -> Path | None:
     """Return the folder of git of a clone, bare or not; None where there is no clone."""
     return next((place for place in (folder / ".git", folder) if (place / "objects").is_dir()), None)
 
