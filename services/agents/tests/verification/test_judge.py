@@ -32,13 +32,14 @@ def run(problem="", unbuilt=(), **verdicts):
 def changed_tests(**facts):
     """Return what the change does to tests: by default it adds one to a file that is there."""
     own = {name: frozenset(facts.pop(name, ())) for name in ("added", "edited", "removed")}
-    if not any(own.values()):
+    if not any(own.values()) and not facts.get("by_data"):
         own["added"] = frozenset({NEW})
     return ChangedTests(
         OwnTests(**own),
         frozenset(facts.pop("edited_files", {"tests/test_a.py"})),
         lambda test: test.partition("[")[0],
         lambda test: test.partition("::")[0],
+        by_data=facts.pop("by_data", False),
         **{name: frozenset(value) for name, value in facts.items()},
     )
 
@@ -191,6 +192,45 @@ def test_a_gate_speaks_against_a_proven_change_where_the_repository_says_so(coun
     verdict.gate = "80 % of the lines are covered, the project asks for 95 %" if counts else ""
     result = result_of(verdict, runs)
     assert (result.passed, result.failed_before_passed_after, result.verdict_reason) == (passed, 1, verdict.gate)
+
+
+CASE = f"{OLD}[case]"
+
+
+@pytest.mark.parametrize("before", [PASSED, None])
+def test_a_test_whose_data_the_change_edits_is_a_proof(before):
+    """It passes on base with base's data or is not there, fails there with the change's, and passes on the change."""
+    runs = {
+        "base": run(**{CASE: before}, **GREEN),
+        "base_new": run(**{CASE: FAILED}, **GREEN),
+        "change": run(**{CASE: PASSED}, **GREEN),
+        "old": run(**{CASE: before and FAILED}, **GREEN),
+    }
+    files = {"tests/test_a.py"}
+    result = verdict_on(**runs, by_data=True, edited_files=files)
+    assert (result.passed, result.failed_before_passed_after, result.broken) == (True, 1, 0)
+    assert result.comparisons[0].changed_expectation
+    assert not verdict_on(**runs, added={NEW}, edited_files=files).passed
+    assert not verdict_on(**runs, by_data=True, flaky={CASE}, edited_files=files).passed
+
+
+@pytest.mark.parametrize(
+    ("exchanged", "cause"),
+    [
+        ({"change": {CASE: FAILED}}, "1 test passes on base and not on the change"),
+        ({"base_new": {CASE: PASSED}}, "test_old[case]"),
+        ({"base": {CASE: FAILED}}, "brings no test"),
+        ({"base": {CASE: SKIPPED}}, "brings no test"),
+        ({"change": {CASE: PASSED, "other": FAILED}}, "test_other"),
+    ],
+)
+def test_data_that_proves_nothing(exchanged, cause):
+    """Data that base passes too, a test that was red before, and one that breaks beside it are no pass."""
+    runs = {"base": {CASE: PASSED}, "base_new": {CASE: FAILED}, "change": {CASE: PASSED}, "old": {CASE: FAILED}}
+    made = {name: run(**{**GREEN, **verdicts, **exchanged.get(name, {})}) for name, verdicts in runs.items()}
+    result = verdict_on(**made, by_data=True, edited_files={"tests/test_a.py"})
+    assert not result.passed
+    assert cause in result.verdict_reason
 
 
 def test_absent_everywhere_is_nothing():

@@ -43,7 +43,7 @@ def by_project(paths: Iterable[str], recognised: Sequence[Recognised]) -> list[t
     found: dict[int, list[str]] = {}
     others = []
     for path in paths:
-        own = [entry for entry in recognised if PurePosixPath(path).suffix in _suffixes(entry[0])]
+        own = [entry for entry in recognised if PurePosixPath(path).suffix in suffixes_of(entry[0])]
         nearest = _nearest(path, own)
         if nearest is None:
             others.append(path)
@@ -57,7 +57,7 @@ def by_project(paths: Iterable[str], recognised: Sequence[Recognised]) -> list[t
     return [(recognised[position], sorted(found[position])) for position in sorted(found)]
 
 
-def _suffixes(toolchain: Toolchain) -> frozenset[str]:
+def suffixes_of(toolchain: Toolchain) -> frozenset[str]:
     """Return the endings of a toolchain's code."""
     return next((suffixes for known, suffixes in TOOLCHAINS if known is toolchain), frozenset())
 

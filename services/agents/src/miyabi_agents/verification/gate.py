@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import cached_property
 
 from miyabi.coordinator.v1.result_pb2 import ChangeSet, EnvironmentReport, ExpectationForms, TestRunReport
 from miyabi_agents.ports import TaskContext
 from miyabi_agents.toolchains.port import Environment, Selection
+from miyabi_agents.toolchains.registry import suffixes_of
 from miyabi_agents.verification.changes import Sorted, only, without
+from miyabi_agents.verification.data import edited_data
 from miyabi_agents.verification.execution import Execution, Ran
 from miyabi_agents.verification.ground import Footing, Repository
 from miyabi_agents.verification.judge import (
@@ -115,6 +118,8 @@ class Gate:
         tests = self._tests(every_old=bool(harness))
         verdict = judge(runs, tests)
         flaky, again = await self._run_again(verdict, change, environment)
+        if self._data:
+            flaky |= await self._doubtful(verdict, again)
         if flaky:
             verdict = judge(runs, replace(tests, flaky=frozenset(flaky)))
         verdict.gate = self._unmet(runs)
@@ -157,8 +162,20 @@ class Gate:
         file = self.sorted.tests.get(target)
         return file is None or self.repository.base.read(target) is not None
 
+    @cached_property
+    def _data(self) -> Sequence[str]:
+        """Files of test data that the change edits, where it edits no test; a verdict may rest on them."""
+        tests = [*self.selection.own, *self._near()]
+        return edited_data(self.sorted, self.repository.base, tests, suffixes_of(self.footing.part.toolchain))
+
     def _own_targets(self) -> list[str]:
-        """Return the targets that the change's own tests belong to, those that it deletes left out."""
+        """Return the targets that the change's own tests belong to, those that it deletes left out.
+
+        Where it edits what tests read, and none of them, all that are near may be its own; the whole suite, if short.
+        """
+        if self._data:
+            every = self._collected() if self.footing.whole else ()
+            return sorted(target for target in {*self.selection.own, *self._near(), *every} if self._on_base(target))
         return sorted(target for target in self.selection.own if not self._deleted(target))
 
     def _every_target(self) -> list[str] | None:
@@ -193,7 +210,9 @@ class Gate:
         """Return the targets whose old form is run: the edited ones; where support was edited, all that may use it."""
         tests = [path for path in edited if path in self.sorted.tests]
         targets = [target for target in self.selection.own if target in tests or target not in self.sorted.tests]
-        if len(tests) < len(edited):
+        if self._data:
+            targets = self._own_targets()
+        elif len(tests) < len(edited):
             targets = [target for target in {*self.selection.own, *self._near()} if self._on_base(target)]
         return sorted(set(targets) | set(tests)) if self._by_path() else sorted(set(targets))
 
@@ -220,8 +239,26 @@ class Gate:
         targets = frozenset(self._targets_of(sorted(edited)))
         declared = frozenset(entry.test for entry in self.change.changed_expectations)
         return ChangedTests(
-            self.sorted.own, edited | targets, toolchain.group_of, toolchain.file_of, declared, every_old=every_old
+            self.sorted.own,
+            edited | targets,
+            toolchain.group_of,
+            toolchain.file_of,
+            declared,
+            by_data=bool(self._data),
+            every_old=every_old,
         )
+
+    async def _doubtful(self, verdict: Verdict, reports: list[TestRunReport]) -> set[str]:
+        """Run on base, with the change's data, what rests on data alone; what passes there proves nothing."""
+        proofs = {case.test for case in verdict.cases if case.proof}
+        targets = sorted({self.footing.part.toolchain.file_of(test) for test in proofs})
+        laid = only(self.change, [*self.sorted.tests, *self.sorted.support])
+        passing: set[str] = set()
+        for _ in range(AGAIN if proofs else 0):
+            ran = await self._in_checkout("base with new tests", [laid], targets, self.footing.environment)
+            reports.append(ran.report)
+            passing |= {test for test in proofs if ran.verdicts.verdicts.get(test) != FAILED}
+        return passing
 
     async def _run_again(
         self, verdict: Verdict, change: ChangeSet, environment: Environment
@@ -270,6 +307,8 @@ class Gate:
 
     def _expectations(self, verdict: Verdict) -> tuple[list[ExpectationForms], int]:
         """Return the tests whose expectation the change edits, in both forms, and how many more there are."""
+        if self._data:
+            return self._data_forms()
         toolchain = self.footing.part.toolchain
         groups: dict[str, tuple[str, bool]] = {}
         for case in verdict.cases:
@@ -291,9 +330,24 @@ class Gate:
             )
         return forms, rest
 
+    def _data_forms(self) -> tuple[list[ExpectationForms], int]:
+        """Return the edited files of test data in both forms, and how many more there are."""
+        taken, rest = first(self._data, MAX_EXPECTATIONS)
+        forms = []
+        for path in taken:
+            file = self.sorted.support[path]
+            before, after = self.repository.base.read(path) or b"", b"" if file.deleted else file.content
+            texts = [shortened(content.decode("utf-8", "replace"), 4000) for content in (before, after)]
+            forms.append(ExpectationForms(test=path, before=texts[0], after=texts[1]))
+        return forms, rest
+
     def _notes(self, runs: Runs) -> list[str]:
         """Say what was not run or could not be judged."""
         notes = [self.selection.note] if self.selection.note and not self.footing.whole else []
+        if self._data:
+            notes.append(
+                f"the change edits no test but what tests read, on which the verdict rests: {_names(self._data)}"
+            )
         if self.footing.whole:
             notes.append("base's whole suite is short enough to be run each time")
         else:

@@ -53,6 +53,8 @@ class ChangedTests:
     declared: frozenset[str] = frozenset()
     #: ChangedTests that passed and failed by turns on the same code.
     flaky: frozenset[str] = frozenset()
+    #: The change edits no test but what tests read: those count as edited that fail on base with it and not without.
+    by_data: bool = False
     #: All of base's own tests were run on the change, not only those of edited files.
     every_old: bool = False
 
@@ -137,11 +139,13 @@ def _case(name: str, runs: Runs, tests: ChangedTests) -> _Case:
     old = change
     if runs.change_old is not None and (tests.every_old or file in tests.edited_files):
         old = runs.change_old.verdicts.get(name, ABSENT)
-    edited = group in tests.own.edited or file in tests.own.edited
+    base, base_new = runs.base.verdicts.get(name, ABSENT), runs.base_new.verdicts.get(name, ABSENT)
+    by_data = tests.by_data and base in {PASSED, ABSENT} and base_new == FAILED
+    edited = group in tests.own.edited or file in tests.own.edited or by_data
     return _Case(
         name,
-        base=runs.base.verdicts.get(name, ABSENT),
-        base_new=runs.base_new.verdicts.get(name, ABSENT),
+        base=base,
+        base_new=base_new,
         change=change,
         old=old,
         group=group,

@@ -86,14 +86,28 @@ def _closeness(
     names = {stem for path in touched for stem in _stems(path)}
     folders = [dirname(path) or "." for path in touched if basename(path) == "conftest.py"]
     data = [basename(path).encode() for path in touched if not path.endswith((".py", ".md", ".rst", ".toml", ".cfg"))]
+    above = [quote + name.encode() + quote for name in sorted(_folders_of_data(touched))[:50] for quote in (b"'", b'"')]
     found: dict[str, int] = {}
     for path in tests:
         if _plain(path) in names:
             found[path] = 0
         elif path in steps:
             found[path] = steps[path]
-        elif any(within(folder, path) for folder in folders) or any(name in contents[path] for name in data[:50]):
+        elif any(within(folder, path) for folder in folders) or any(
+            name in contents[path] for name in data[:50] + above
+        ):
             found[path] = 2
+    return found
+
+
+def _folders_of_data(touched: Sequence[str]) -> set[str]:
+    """Return the names of folders, below one of tests, that hold what is touched: tests go through them by name."""
+    found: set[str] = set()
+    for path in touched:
+        parts = dirname(path).split("/")
+        at = next((place for place, part in enumerate(parts) if part in ("tests", "test", "testing")), len(parts))
+        # Names of a letter or two stand in any text.
+        found.update(part for part in parts[at + 1 :] if len(part) > 2)
     return found
 
 
