@@ -55,6 +55,26 @@ async def test_failures_alone_end_nothing():
     assert rounds == [0, 1, 2] * 2
 
 
+async def handled(failing: asyncio.Event) -> None:
+    """Take the failure of a group in the work, as one entry of many does, and go on."""
+    try:
+        await grouped(failing)
+    except* ValueError:
+        pass
+
+
+async def test_cancellation_survives_work_that_ends_well():
+    """The work hears of a failure alone, handles it and returns; the loop around it ends nevertheless."""
+    failing = asyncio.Event()
+    task = asyncio.create_task(ending_when_cancelled(handled(failing)))
+    await asyncio.sleep(0.01)
+    failing.set()
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task], timeout=10)
+    assert task.cancelled()
+
+
 async def test_what_the_work_returns_is_returned():
     """Nothing changes for work that ends well."""
     assert await ending_when_cancelled(asyncio.sleep(0, "done")) == "done"

@@ -63,10 +63,10 @@ async def ending_when_cancelled(work: Coroutine[Any, Any, _T]) -> _T:
     before = caller.cancelling() if caller else 0
     try:
         return await asyncio.create_task(work)
-    except Exception:
+    finally:
+        # Work that takes the failure for the whole story may even end well.
         if caller and caller.cancelling() > before:
             raise asyncio.CancelledError from None
-        raise
 
 
 async def run_until_signal(main: Callable[[asyncio.Event], Awaitable[None]]) -> None:
