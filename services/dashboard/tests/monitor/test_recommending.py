@@ -121,6 +121,36 @@ PLANTED = {
 }
 
 
+def paid() -> Story:
+    """Return two issues with a budget that was enough."""
+    story = Story(NOW, issues=(1, 2), budget=1_000_000)
+    for issue in (1, 2):
+        story.work(issue, "triage", 2.0)
+        story.run(issue, "succeeded")
+    story.finish()
+    return story
+
+
+#: Of each entry a situation much like the planted one in which it would not help.
+QUIET = {
+    "more-slots": full_agents,
+    "more-agents": lambda: one_after_the_other(concurrency=4),
+    "more-concurrency": lambda: one_after_the_other(concurrency=4),
+    "more-parallel-tasks": lambda: one_after_the_other(concurrency=1, parallel=1),
+    "faster-model": lambda: modelled(seconds=4, calls=3),
+    "smaller-whole-suite": lambda: verified(("tests.base", 6.0), ("tests.change", 60.0)),
+    "larger-environment-cache": lambda: verified(("environment.build", 30.0), ("ruff", 600.0), issues=4),
+    "slower-pace": lambda: modelled(seconds=1, refused=1, calls=30),
+    "larger-budget": paid,
+}
+
+
+@pytest.mark.parametrize("entry", read_catalogue(), ids=lambda entry: entry.id)
+def test_each_entry_is_silent_where_it_would_not_help(entry):
+    """A situation that differs in what the entry is about alone."""
+    assert entry.id not in advice_on(QUIET[entry.id]())
+
+
 @pytest.mark.parametrize("entry", read_catalogue(), ids=lambda entry: entry.id)
 def test_each_entry_is_told_where_it_was_planted(entry):
     """With evidence, setting, present and proposed value, and the gain of the schedule that is run again."""
@@ -134,7 +164,7 @@ def test_each_entry_is_told_where_it_was_planted(entry):
 
 def test_every_entry_has_a_situation_and_every_situation_an_entry():
     """None is added without a test."""
-    assert set(PLANTED) == {entry.id for entry in read_catalogue()}
+    assert set(PLANTED) == set(QUIET) == {entry.id for entry in read_catalogue()}
 
 
 def test_nothing_is_recommended_where_nothing_would_help():
