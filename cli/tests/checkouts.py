@@ -18,6 +18,14 @@ SMALL = {
         '@pytest.mark.parametrize("n", [1, 2])\ndef test_red(n):\n    assert n == 1\n'
     ),
 }
+#: Two tests of the standard library's, which need no package.
+PLAIN = {
+    "tests/__init__.py": "",
+    "tests/test_one.py": (
+        "import unittest\n\n\nclass OneTests(unittest.TestCase):\n    def test_good(self):\n        pass\n\n"
+        "    def test_bad(self):\n        self.assertEqual(1, 2)\n"
+    ),
+}
 
 
 def git(folder: Path, *arguments: str) -> str:

@@ -14,9 +14,9 @@ import typer
 from rich.console import Console
 
 from miyabi_cli.caller import Caller, read_caller
+from miyabi_cli.calling.problems import ProblemsError
 from miyabi_cli.errors import EXIT_INTERRUPTED, EXIT_REFUSED, CliError, SettingsError
 from miyabi_cli.given import GIVEN
-from miyabi_cli.problems import ProblemsError
 from miyabi_cli.terminal import Terminal, lines, ours, say
 from miyabi_core.text import Untrusted
 

@@ -13,8 +13,8 @@ from miyabi.coordinator.v1.batch_pb2 import IssueQuery
 from miyabi.coordinator.v1.state_pb2 import Pipeline
 from miyabi_cli.asking.arguments import LARGEST_ISSUE
 from miyabi_cli.asking.choices import chosen
+from miyabi_cli.calling.problems import kinds_of
 from miyabi_cli.errors import CliError, from_service
-from miyabi_cli.problems import kinds_of
 from miyabi_cli.showing.results import USD_MICROS
 from miyabi_core.ids import new_ulid
 from miyabi_core.interceptors.validation import invalid_request, violations_of

@@ -9,10 +9,10 @@ from rich.table import Table
 
 from miyabi.coordinator.v1.batch_pb2 import Batch
 from miyabi.coordinator.v1.state_pb2 import BatchState
+from miyabi_cli.calling.wire import json_of
 from miyabi_cli.runtime import Runtime
 from miyabi_cli.showing.results import USD_MICROS
 from miyabi_cli.terminal import TerminalText, ours, row, say, say_table, shown
-from miyabi_cli.wire import json_of
 from miyabi_core.text import Untrusted
 
 #: Columns of the table of batches, with how their cells stand.

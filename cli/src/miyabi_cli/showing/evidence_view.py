@@ -15,7 +15,7 @@ from miyabi.coordinator.v1.result_pb2 import (
     VerifyResult,
 )
 from miyabi.coordinator.v1.state_pb2 import RunState
-from miyabi_cli.problems import show_overruled
+from miyabi_cli.calling.problems import show_overruled
 from miyabi_cli.showing.results import failure_name
 from miyabi_cli.showing.review_view import show_review
 from miyabi_cli.terminal import TerminalText, lines, ours, say, shown

@@ -10,8 +10,8 @@ import typer
 
 from miyabi_cli.asking.arguments import Json
 from miyabi_cli.asking.input_file import parsed_file
+from miyabi_cli.calling.intake import send
 from miyabi_cli.errors import CliError
-from miyabi_cli.intake import send
 from miyabi_cli.runtime import Runtime, run
 from miyabi_cli.terminal import json_line, ours, say, shown
 from miyabi_core.text import Untrusted

@@ -11,14 +11,14 @@ from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.limits_pb2 import LimitStep
 from miyabi_cli.asking.arguments import Every, Json
 from miyabi_cli.asking.completion import complete_batches
-from miyabi_cli.client import CoordinatorClient, batch_name, talk
+from miyabi_cli.calling.client import CoordinatorClient, batch_name, talk
+from miyabi_cli.calling.telemetry import Asked, duration_of, telemetry
+from miyabi_cli.calling.wire import json_of
 from miyabi_cli.errors import EXIT_UNAVAILABLE, CliError
 from miyabi_cli.report.live import live_report
 from miyabi_cli.report.on_terminal import show_report
 from miyabi_cli.runtime import Runtime
 from miyabi_cli.showing.watching import Seen, shown_once_or_watched
-from miyabi_cli.telemetry import Asked, duration_of, telemetry
-from miyabi_cli.wire import json_of
 
 #: Seconds between two looks: the monitor counts by the minute, a person looks every few seconds.
 EVERY = 5.0

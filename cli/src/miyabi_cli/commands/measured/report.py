@@ -12,7 +12,9 @@ import typer
 
 from miyabi_cli.asking.arguments import LARGEST_ISSUE, Json
 from miyabi_cli.asking.completion import complete_agents, complete_batches
-from miyabi_cli.client import batch_name, coordinator
+from miyabi_cli.calling.client import batch_name, coordinator
+from miyabi_cli.calling.telemetry import Asked, TelemetryClient, telemetry
+from miyabi_cli.calling.wire import json_of
 from miyabi_cli.errors import CliError
 from miyabi_cli.report.comparison import Pair, comparison_json, comparison_of
 from miyabi_cli.report.contents import report_of
@@ -21,9 +23,7 @@ from miyabi_cli.report.in_markdown import markdown_of
 from miyabi_cli.report.model import Report
 from miyabi_cli.report.on_terminal import show_report, text_of
 from miyabi_cli.runtime import Runtime, run
-from miyabi_cli.telemetry import Asked, TelemetryClient, telemetry
 from miyabi_cli.terminal import json_line, ours, say, shown
-from miyabi_cli.wire import json_of
 from miyabi_core.text import Untrusted
 
 #: The period of a report that names neither a batch nor one.

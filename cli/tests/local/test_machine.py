@@ -10,7 +10,7 @@ from test_commands import miyabi
 from miyabi_agents.sandbox.probe import MODES, Layers, layers_of
 from miyabi_agents.toolchains.port import Machine
 from miyabi_agents.toolchains.registry import TOOLCHAINS
-from miyabi_cli.machine import PROGRAMS, PROTECTS, ecosystem, layer_findings
+from miyabi_cli.checking.machine import PROGRAMS, PROTECTS, ecosystem, layer_findings
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from checkouts import write
+from checkouts import PLAIN, write
 from scripted_coordinator import ScriptedCoordinator, story
 from test_commands import miyabi, run_against
-from test_inspect import PLAIN
 
 from miyabi.common.v1.problem_pb2 import Problem, ProblemKind
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
@@ -21,8 +20,8 @@ from miyabi.github_gateway.v1.github_gateway_service_pb2_grpc import (
     add_GitHubGatewayServiceServicer_to_server,
 )
 from miyabi_cli.asking.request import BatchOptions, build_request
+from miyabi_cli.calling.problems import complete_kinds, kind_name, kinds_of, overrulable
 from miyabi_cli.errors import CliError
-from miyabi_cli.problems import complete_kinds, kind_name, kinds_of, overrulable
 from miyabi_core.errors import FailedPreconditionError, UnmetCondition
 from miyabi_core.testing import running_server
 from miyabi_sim.github import SimulatedGitHub

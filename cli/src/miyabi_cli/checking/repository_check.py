@@ -11,9 +11,9 @@ from miyabi.common.v1.problem_pb2 import Problem
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
 from miyabi.github_gateway.v1.github_gateway_service_pb2_grpc import GitHubGatewayServiceStub
 from miyabi_agents.inspection import Inspection
+from miyabi_cli.calling.problems import kind_name
+from miyabi_cli.checking.machine import Finding
 from miyabi_cli.errors import EXIT_UNAVAILABLE, CliError, from_service
-from miyabi_cli.machine import Finding
-from miyabi_cli.problems import kind_name
 from miyabi_cli.runtime import Runtime
 from miyabi_cli.trial.looking import look
 from miyabi_cli.trial.remote import newest, own_gateway

@@ -10,7 +10,7 @@ import pytest
 from miyabi_agents.verification.config import EnvConfig, TargetRule, parse
 from miyabi_agents.verification.config import TestConfig as RunConfig
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 DOCUMENT = (ROOT / "docs/repository-file.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^```yaml\n(.*?)^```", DOCUMENT, re.MULTILINE | re.DOTALL)
 

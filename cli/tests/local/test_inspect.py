@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from checkouts import SMALL, git, make_checkout, write
+from checkouts import PLAIN, SMALL, git, make_checkout, write
 from test_commands import miyabi
 
 from miyabi_agents.inspection import Inspection, inspect
@@ -16,15 +16,6 @@ from miyabi_cli.trial.checkout import find
 from miyabi_cli.trial.place import Place, set_up
 from miyabi_cli.trial.repository_file import render
 from miyabi_sim.github import SimulatedGitHub
-
-#: Two tests of the standard library's, which need no package.
-PLAIN = {
-    "tests/__init__.py": "",
-    "tests/test_one.py": (
-        "import unittest\n\n\nclass OneTests(unittest.TestCase):\n    def test_good(self):\n        pass\n\n"
-        "    def test_bad(self):\n        self.assertEqual(1, 2)\n"
-    ),
-}
 
 
 async def look(folder: Path, data: Path, *, run: bool = True) -> Inspection:

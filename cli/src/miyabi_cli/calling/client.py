@@ -13,8 +13,8 @@ from google.protobuf.message import Message
 
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.coordinator_service_pb2_grpc import CoordinatorServiceStub
+from miyabi_cli.calling.problems import from_refusal
 from miyabi_cli.errors import CliError, StreamEndedError, from_service
-from miyabi_cli.problems import from_refusal
 from miyabi_cli.runtime import Runtime, run
 from miyabi_core.channel import open_channel
 from miyabi_core.errors import MiyabiError

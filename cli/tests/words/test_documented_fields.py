@@ -18,15 +18,15 @@ from miyabi.coordinator.v1.batch_pb2 import Agent, Task
 from miyabi.coordinator.v1.result_pb2 import IssueResult
 from miyabi.coordinator.v1.state_pb2 import FailureReason
 from miyabi_cli.asking.request_file import read_request
-from miyabi_cli.machine import Finding
+from miyabi_cli.calling.problems import ProblemsError
+from miyabi_cli.checking.machine import Finding
 from miyabi_cli.manual.words import WORDS
-from miyabi_cli.problems import ProblemsError
 from miyabi_cli.report.comparison import comparison_json
 from miyabi_cli.showing.agent_view import Running, _as_dict
 from miyabi_cli.showing.results import as_json
 from miyabi_core.errors import FailedPreconditionError
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 DOCUMENT = (ROOT / "docs/command.md").read_text(encoding="utf-8")
 #: Fields by the object that the page documents.
 DOCUMENTED = {

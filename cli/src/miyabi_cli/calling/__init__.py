@@ -1,0 +1,1 @@
+"""Calls of services: channels, what is asked, what is refused, and messages as JSON."""

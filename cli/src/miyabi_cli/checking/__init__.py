@@ -1,0 +1,1 @@
+"""Looks of `miyabi doctor` at this machine and at a repository."""
