@@ -15,7 +15,7 @@ PYTEST = $(BIN)/pytest -n $(WORKERS) --dist loadgroup
 WEB := services/dashboard/web
 NPM = PATH="$(CURDIR)/.tools/node/bin:$$PATH" npm --prefix $(WEB) run --silent
 .PHONY: help setup setup-dev grpcurl promtool proto proto-check proto-release fmt fmt-check lint typecheck imports web-check \
-        test test-slow test-browser test-all test-unit test-integration test-e2e cov check run demo bench chaos fuzz images k8s-render \
+        test test-slow test-page test-browser test-all test-unit test-integration test-e2e cov check run demo bench chaos fuzz images k8s-render \
         k8s-validate up down status logs test-k8s docs docs-check clean
 
 help: ## This list
@@ -46,6 +46,11 @@ promtool: ## Build promtool into .tools/bin: two minutes on two cores, once
 
 test-slow: setup-dev promtool ## Tests marked slow: what takes long whatever one does, each with its reason
 	$(PYTEST) -m "slow and not browser" $(PYTEST_FLAGS)
+
+test-page: setup-dev ## The first of the browser tests; where no Chromium is installed it says that they were not run
+	@if command -v chromium chromium-browser google-chrome > /dev/null; then \
+		$(BIN)/pytest tests/browser/test_first.py -m browser $(PYTEST_FLAGS); \
+	else echo 'Browser tests: not run, no Chromium is installed (Debian: apt-get install chromium).'; fi
 
 test-browser: setup-dev ## The page in a real Chromium, which has to be installed; not part of check; IMAGES=1 writes docs/images
 	$(if $(IMAGES),MIYABI_WRITE_IMAGES=1 )$(BIN)/pytest tests/browser -m browser $(PYTEST_FLAGS)

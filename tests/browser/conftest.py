@@ -15,6 +15,8 @@ from toy_repository import make_toy
 
 #: Programs that can; the first one that is there is taken.
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+#: Seconds of a test, the start of the system among them: on a machine at a load of 25, 2 cores, that alone took 220.
+LIMIT = 900
 #: As many as the tests name between them.
 ISSUES = 50
 
@@ -29,7 +31,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow(reason="a whole system and a browser"))
             item.add_marker(pytest.mark.xdist_group("browser"))
             if item.get_closest_marker("timeout") is None:
-                item.add_marker(pytest.mark.timeout(240))
+                item.add_marker(pytest.mark.timeout(LIMIT))
 
 
 @pytest_asyncio.fixture(scope="session")

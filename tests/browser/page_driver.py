@@ -21,6 +21,30 @@ IMAGES = ROOT / "docs/images"
 WRITES_IMAGES = "MIYABI_WRITE_IMAGES"
 #: Rules of WCAG 2.2 up to AA, as axe names them.
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+#: Places of the page; `{batch}` is one, `{issue}` an issue of it that has ended well.
+PLACES = {
+    "overview": "#/",
+    "batch": "#/{batch}",
+    "timeline": "#/{batch}/timeline",
+    "graph": "#/{batch}/graph",
+    "costs": "#/{batch}/costs",
+    "log": "#/{batch}/events",
+    "issue": "#/{batch}/issues/{issue}",
+    "agents": "#/agents",
+    "performance": "#/performance?batch={batch}",
+    "events": "#/events",
+    "submit": "#/submit",
+}
+#: What is on a place once all of it is there; elsewhere a heading is enough.
+WHOLE = {
+    "batch": ".table .row[aria-rowindex='2']",
+    "timeline": ".span",
+    "graph": ".box",
+    "log": ".event",
+    "issue": ".diff .plus",
+    "agents": "tbody tr button",
+    "performance": ".chart canvas",
+}
 #: Milliseconds that the page may take for what a test waits for, on a busy machine.
 PATIENCE = 30_000
 
@@ -86,7 +110,8 @@ class PageDriver:
 
     async def barriers(self) -> list[str]:
         """Return what axe finds serious or critical, a line each."""
-        await self.page.evaluate(AXE.read_text())
+        if not await self.page.evaluate("'axe' in window"):
+            await self.page.evaluate(AXE.read_text())
         script = "tags => axe.run(document, {runOnly: {type: 'tag', values: tags}})"
         found = await self.page.evaluate(script, WCAG)
         return [
@@ -94,6 +119,24 @@ class PageDriver:
             for violation in found["violations"]
             if violation["impact"] in {"serious", "critical"}
             for node in violation["nodes"]
+        ]
+
+    async def faults(self, place: str, *, batch: str, issue: int) -> list[str]:
+        """Open one of `PLACES`, wait until all of it is there, and return what is wrong with it, a line each."""
+        await self.go(PLACES[place].format(batch=batch, issue=issue))
+        main = self.page.locator("main")
+        await expect(main.locator("h1, h2").first).to_be_attached(timeout=PATIENCE)
+        if place in WHOLE:
+            await expect(main.locator(WHOLE[place]).first).to_be_visible(timeout=PATIENCE)
+        await expect(main.locator(".loading")).to_have_count(0, timeout=PATIENCE)
+        root = "document.scrollingElement"
+        beyond = await self.page.evaluate(f"{root}.scrollWidth - {root}.clientWidth")
+        words = await main.inner_text()
+        return [
+            *await self.barriers(),
+            *([f"runs over the edge by {beyond} pixels"] if beyond > 0 else []),
+            *[f"says {word!r}" for word in ("unspecified", "undefined", "NaN", "[object") if word in words],
+            *self.errors,
         ]
 
     async def picture(self, name: str) -> None:

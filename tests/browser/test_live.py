@@ -80,6 +80,23 @@ async def test_server_that_is_away_is_said_and_comes_back_by_itself(system: Syst
     page.errors.clear()
 
 
+async def test_events_that_cannot_be_read_are_said_to_be_so(system: System, page: PageDriver) -> None:
+    """While the coordinator is away a batch's events say so, rather than to be loading for ever; they come when it is back."""
+    name = await page.submit(8)
+    await page.cancel(name)
+    coordinator = system.stack.children["coordinator"]
+    coordinator.process.kill()
+    await coordinator.process.wait()
+    try:
+        await page.page.goto(f"{page.origin}/#/events?of={name}")
+        await expect(page.page.locator("main .problem")).to_be_visible(timeout=PATIENCE)
+        await expect(page.page.locator("main .loading")).to_have_count(0)
+    finally:
+        await system.stack.restart("coordinator")
+    await expect(page.page.locator("main .event").first).to_be_visible(timeout=PATIENCE)
+    page.errors.clear()
+
+
 async def test_shell_opens_without_the_server(system: System, page: PageDriver) -> None:
     """Once seen, the page opens while its server is away, on every place, and says that it is."""
     await page.go()
