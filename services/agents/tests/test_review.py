@@ -100,6 +100,22 @@ async def test_what_base_has_is_not_the_changes(tmp_path: Path) -> None:
     assert (result.score, result.passed) == (100, True)
 
 
+async def test_placeholders_in_tests_are_no_secrets(tmp_path: Path) -> None:
+    """A value of words for secrets and tests is none in a test; anything else is one there, and everywhere else."""
+    plain = b"def test_it(s):\n    assert s['password'] == 'test-password'\n    token = 'MySecretToken1'\n"
+    real = b"password = 'hunter2-%s'\n" % tmp_path.name[-4:].encode()
+    result = await review(tmp_path, {"tests/test_a.py": plain, "tests/test_b.py": real, "app.py": plain})
+    found = {entry.path for entry in result.findings if entry.rule == "secret-keyword"}
+    assert found == {"tests/test_b.py", "app.py"}
+
+
+async def test_missing_annotation_is_no_error(tmp_path: Path) -> None:
+    """What mypy would like to be told is nothing that is wrong with the change."""
+    code = b"import contextvars\n\ncurrent = contextvars.ContextVar('current')\nnames = {}\n"
+    result = await review(tmp_path, {"a.py": code})
+    assert [entry.rule for entry in result.findings] == []
+
+
 BAD = b"import subprocess\n\n\ndef f(x):\n    subprocess.run(x, shell=True)%s\n    return eval(x)%s\n"
 PLAIN = BAD % (b"", b"")
 

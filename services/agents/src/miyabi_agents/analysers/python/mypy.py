@@ -17,8 +17,9 @@ from miyabi_core.text import ending, shortened
 
 #: What mypy says of a type that it could not find out, since what is imported is not there: no error of the change's.
 _UNKNOWN = re.compile(r"\bAny\b")
-#: What is no error of types: `try: import x`, `except ImportError: x = None`. Ruff finds names that are lost (F811).
-_NO_TYPES = frozenset({"no-redef"})
+#: What is no error of types: `try: import x`, `except ImportError: x = None`, of which ruff finds names that are lost
+#: (F811); and an annotation that is asked for where nothing is wrong.
+_NO_TYPES = frozenset({"no-redef", "var-annotated"})
 #: How mypy says that it ran and found something.
 _FOUND = 1
 #: Points of a finding (docs/review-score.md).
