@@ -20,14 +20,15 @@ Triage = {"capabilities": "triage, PLAN", "tasksPerAgent": "2"}
 
 
 async def submit(channel, issues):
-    """Hand a batch over and hang up."""
+    """Hand a batch over and hang up; returns its name."""
     stub = coordinator_grpc.CoordinatorServiceStub(channel)
     request = coordinator_pb.SubmitBatchRequest(
         repository=REPOSITORY, issue_numbers=issues, pipeline=state_pb2.PIPELINE_FIX, concurrency=10
     )
     call = stub.SubmitBatch(request)
-    await call.read()
+    first = await call.read()
     call.cancel()
+    return first.events[0].batch
 
 
 async def count(channel, **metadata):
@@ -53,6 +54,18 @@ async def test_ready_and_leased_tasks_are_counted(stack):
             await agent.leases.get()
             assert await count(channel) == 3
             assert (await stub.IsActive(pb.ScaledObjectRef())).result
+
+
+async def test_what_waits_in_a_paused_batch_does_not_count(stack):
+    """It waits on purpose: no agent is wanted for it and no alert is due, until the batch goes on."""
+    async with stack.coordinator() as channel:
+        name = await submit(channel, [1, 2])
+        stub = coordinator_grpc.CoordinatorServiceStub(channel)
+        assert await count(channel) == 2
+        await stub.PauseBatch(coordinator_pb.PauseBatchRequest(name=name))
+        assert await count(channel) == 0
+        await stub.ResumeBatch(coordinator_pb.ResumeBatchRequest(name=name))
+        assert await count(channel) == 2
 
 
 async def test_only_the_chosen_capabilities_count(stack):

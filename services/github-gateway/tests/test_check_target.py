@@ -196,6 +196,9 @@ async def test_our_own_pull_request_of_another_batch_is_found_by_its_branch(runn
     answer = await check(running_gateway, 2, 20, **WORK)
     assert kinds(answer) == [("PULL_REQUEST_OPEN", 20)]
     assert f"#{number} (ours)" in answer.problems[0].message
+    # It is told whatever was asked about: other issues may ask for the same.
+    (ours,) = (await check(running_gateway, 2, **WORK)).ours
+    assert (ours.issue_number, ours.number, ours.url.rpartition("/")[2]) == (20, number, str(number))
 
 
 async def test_closed_pull_request_stands_in_no_way(running_gateway: Running) -> None:
