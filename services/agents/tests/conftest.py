@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import subprocess
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -182,11 +183,19 @@ class Workshop:
         )
 
 
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Make the repository once, for tests to copy; gives the folder that it is below, and its commit."""
+    folder = tmp_path_factory.mktemp("toy")
+    return folder, make_repository(folder)
+
+
 @asynccontextmanager
-async def open_workshop(folder: Path) -> AsyncIterator[Workshop]:
-    """Make the repository and serve the gateway."""
+async def open_workshop(folder: Path, toy: tuple[Path, str]) -> AsyncIterator[Workshop]:
+    """Copy the repository and serve the gateway."""
     gateway = Gateway()
-    base_sha = await asyncio.to_thread(make_repository, folder / "remote")
+    source, base_sha = toy
+    await asyncio.to_thread(shutil.copytree, source, folder / "remote")
     async with (
         running_server((add_GitHubGatewayServiceServicer_to_server, gateway, NAME)) as address,
         open_channel(address, service=NAME) as channel,
@@ -195,9 +204,9 @@ async def open_workshop(folder: Path) -> AsyncIterator[Workshop]:
 
 
 @pytest.fixture
-async def workshop(tmp_path):
+async def workshop(tmp_path, toy):
     """Give a workshop with issue #7 of `acme/toy`."""
-    async with open_workshop(tmp_path) as made:
+    async with open_workshop(tmp_path, toy) as made:
         yield made
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -54,14 +55,29 @@ class Opened:
 Open = Callable[..., AbstractAsyncContextManager[Opened]]
 
 
+@pytest.fixture(scope="session")
+def committed(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., tuple[Path, str]]:
+    """Commit files, equal ones once; gives the folder of the remote, which is only read, and the commit."""
+    made: dict[bytes, tuple[Path, str]] = {}
+
+    def commit_once(files: Mapping[str, bytes], modes: Mapping[str, str]) -> tuple[Path, str]:
+        key = hashlib.sha256(repr((sorted(files.items()), sorted(modes.items()))).encode()).digest()
+        if key not in made:
+            remote = tmp_path_factory.mktemp("remote")
+            made[key] = (remote, commit(remote / "acme/toy.git", files, modes))
+        return made[key]
+
+    return commit_once
+
+
 @pytest.fixture
-def on_files(tmp_path: Path) -> Open:
+def on_files(tmp_path: Path, committed: Callable[..., tuple[Path, str]]) -> Open:
     """Open the tools on a commit of these files."""
 
     @asynccontextmanager
     async def opened(files: Mapping[str, bytes], modes: Mapping[str, str] | None = None) -> AsyncIterator[Opened]:
-        sha = commit(tmp_path / "remote/acme/toy.git", files, modes or {})
-        workspaces = GitWorkspaces(f"file://{tmp_path / 'remote'}", tmp_path / "data")
+        remote, sha = committed(files, modes or {})
+        workspaces = GitWorkspaces(f"file://{remote}", tmp_path / "data")
         async with workspaces.edit(repository="acme/toy", sha=sha) as tree:
             yield Opened(EditingTools(tree), tree)
 
