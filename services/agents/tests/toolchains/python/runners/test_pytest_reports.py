@@ -114,7 +114,8 @@ import datetime, os, tempfile, time, uuid
 import pytest
 A, B = object(), object()
 VALUES = [os.getcwd() + "/data", tempfile.mkdtemp() + "/x", repr(A), repr(B), str(datetime.datetime.now()),
-          str(time.time()), str(uuid.uuid4()), "2020-01-01 10:00:00", "0xdeadbeef"]
+          str(time.time()), str(uuid.uuid4()), "2020-01-01 10:00:00", "0xdeadbeef", "10:00:00.5 01-31-2020",
+          format(datetime.datetime.now(), "%H:%M:%S.%f %Y-%m-%d"), format(datetime.datetime.now(), "%m-%d-%Y %H:%M:%S.%f")]
 @pytest.mark.parametrize("x", VALUES)
 def test_a(x): pass
 """})  # fmt: skip
@@ -126,7 +127,8 @@ def test_a(x): pass
     assert "<object object at <address>>]#2" in names
     assert "2020-01-01 10:00:00]" in names
     assert "0xdeadbeef]" in names
-    assert len(names) == 9
+    assert "10:00:00.5 01-31-2020]" in names
+    assert len(names) == 12
 
 
 def test_names_start_at_the_checkout(bench):

@@ -23,6 +23,10 @@ _RANDOM = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-
 _SECONDS = re.compile(r"(?<![\w.])1[0-9]{9}(?:\.[0-9]{1,9})?(?![\w.])")
 #: The rest of a time after its date.
 _CLOCK = r"(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:?\d{2})?)?"
+#: A time that stands before its date.
+_BEFORE = r"(?:\b\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)? )?"
+#: How dates are written that name their year.
+_DATES = ("%Y-%m-%d", "%m-%d-%Y", "%d-%m-%Y", "%Y/%m/%d", "%m/%d/%Y", "%d/%m/%Y", "%d\\.%m\\.%Y")
 #: Parts of temporary paths that are made anew each time.
 _FRESH = r"(?:/(?:pytest-of-[^/\s]+(?:/pytest-\d+)?|tmp[A-Za-z0-9_]{6,10}\b|pytest-\d+))?"
 #: A day, for "today, or about today".
@@ -40,8 +44,9 @@ class Names:
         self.tree = os.path.realpath(tree or os.getcwd())
         self._now = time.time()
         self._places = _places(self.tree, tree)
-        days = "|".join(time.strftime("%Y-%m-%d", time.gmtime(self._now + at * _DAY)) for at in (-1, 0, 1))
-        self._dates = re.compile(r"\b(?:" + days + ")" + _CLOCK)
+        near = [time.gmtime(self._now + at * _DAY) for at in (-1, 0, 1)]
+        days = "|".join(time.strftime(form, day) for form in _DATES for day in near)
+        self._dates = re.compile(_BEFORE + r"\b(?:" + days + r")(?!\d)" + _CLOCK)
         self._given: dict[str, str] = {}
         self._taken: dict[str, int] = {}
 
