@@ -13,7 +13,7 @@ import httpx
 from toy_repository import Toy, make_toy
 
 from miyabi.coordinator.v1.coordinator_service_pb2_grpc import CoordinatorServiceStub
-from miyabi_cli.calling.client import CoordinatorClient
+from miyabi_cli.client import CoordinatorClient
 from miyabi_cli.settings import CliSettings
 from miyabi_cli.stack.local import LocalStack, StackOptions, local_stack
 from miyabi_cli.stack.ports import any_ports

@@ -20,7 +20,7 @@ from miyabi.coordinator.v1.batch_pb2 import IssueRun
 from miyabi.coordinator.v1.coordinator_service_pb2_grpc import add_CoordinatorServiceServicer_to_server
 from miyabi.coordinator.v1.event_pb2 import BatchEvent, RunStateChanged
 from miyabi.coordinator.v1.state_pb2 import FailureReason, RunState
-from miyabi_cli.calling.client import coordinator
+from miyabi_cli.client import coordinator
 from miyabi_cli.commands.local.try_ import approve_waiting
 from miyabi_cli.settings import CliSettings
 from miyabi_cli.showing.evidence_view import telling

@@ -20,7 +20,7 @@ from miyabi_cli.manual.words import SECTIONS, WORDS
 ROOT = Path(__file__).resolve().parents[3]
 #: What costs more than all of the help together: gRPC, messages, the terminal's library, settings, the stack, services.
 HEAVY = [
-    "asyncio", "google.protobuf", "grpc", "miyabi_agents", "miyabi_cli.calling.client", "miyabi_cli.stack", "miyabi_coordinator",
+    "asyncio", "google.protobuf", "grpc", "miyabi_agents", "miyabi_cli.client", "miyabi_cli.stack", "miyabi_coordinator",
     "miyabi_dashboard", "miyabi_github_gateway", "miyabi_sim", "opentelemetry", "pydantic", "rich", "structlog", "yaml",
 ]  # fmt: skip
 

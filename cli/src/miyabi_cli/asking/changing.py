@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from miyabi_cli.calling.client import CoordinatorClient, batch_name, talk
+from miyabi_cli.client import CoordinatorClient, batch_name, talk
 from miyabi_cli.runtime import Runtime
 from miyabi_cli.showing.batch_view import show_changed
 from miyabi_core.ids import new_ulid

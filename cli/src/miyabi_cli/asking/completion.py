@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from miyabi_cli.calling.client import CoordinatorClient
+    from miyabi_cli.client import CoordinatorClient
 
 #: Longest wait for the coordinator: a person who pressed Tab waits no longer.
 ANSWER = timedelta(seconds=1)
@@ -29,7 +29,7 @@ def complete_batches(ctx: typer.Context, incomplete: str) -> Suggestions:
 
     async def ask(client: CoordinatorClient) -> Suggestions:
         from miyabi.coordinator.v1 import coordinator_service_pb2 as pb  # noqa: PLC0415 - only when Tab was pressed here
-        from miyabi_cli.calling.client import LATEST  # noqa: PLC0415
+        from miyabi_cli.client import LATEST  # noqa: PLC0415
         from miyabi_cli.showing.batch_view import batch_words  # noqa: PLC0415
 
         answer = await client.stub.ListBatches(pb.ListBatchesRequest(page_size=MOST_BATCHES))
@@ -47,7 +47,7 @@ def complete_issues(ctx: typer.Context, incomplete: str) -> Suggestions:
 
     async def ask(client: CoordinatorClient) -> Suggestions:
         from miyabi.coordinator.v1 import coordinator_service_pb2 as pb  # noqa: PLC0415 - only when Tab was pressed here
-        from miyabi_cli.calling.client import batch_name  # noqa: PLC0415
+        from miyabi_cli.client import batch_name  # noqa: PLC0415
         from miyabi_core.text import exact  # noqa: PLC0415
 
         name = await client.resolve(batch_name(str(ctx.params.get("batch") or "")))
@@ -80,7 +80,7 @@ def _asked(ctx: typer.Context, ask: Callable[[CoordinatorClient], Awaitable[Sugg
     """Ask the coordinator that the command line and the environment name; no suggestions where that goes wrong."""
     try:
         from miyabi_cli.caller import read_caller  # noqa: PLC0415 - only when Tab was pressed here
-        from miyabi_cli.calling.client import coordinator  # noqa: PLC0415
+        from miyabi_cli.client import coordinator  # noqa: PLC0415
 
         before = ctx.find_root().params
         names = {"identity_token_file": before.get("token_file"), "tls_ca_file": before.get("tls_ca")}

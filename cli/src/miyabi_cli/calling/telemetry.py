@@ -12,7 +12,7 @@ import grpc
 
 from miyabi.dashboard.v1 import telemetry_service_pb2 as pb
 from miyabi.dashboard.v1.telemetry_service_pb2_grpc import TelemetryServiceStub
-from miyabi_cli.calling.client import service_channel
+from miyabi_cli.client import service_channel
 from miyabi_cli.errors import CliError, from_service
 from miyabi_core.configuration.durations import ACCEPTED, parse_duration
 from miyabi_core.status import from_rpc_error

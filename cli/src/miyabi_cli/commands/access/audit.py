@@ -10,8 +10,8 @@ from rich.table import Table
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi_cli.asking.arguments import Json
 from miyabi_cli.asking.completion import complete_batches
-from miyabi_cli.calling.client import CoordinatorClient, batch_name, talk
 from miyabi_cli.calling.wire import json_of
+from miyabi_cli.client import CoordinatorClient, batch_name, talk
 from miyabi_cli.runtime import Runtime
 from miyabi_cli.terminal import row, say_table, shown
 from miyabi_core.text import Untrusted

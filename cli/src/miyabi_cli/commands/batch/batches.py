@@ -11,8 +11,8 @@ from miyabi.coordinator.v1.batch_pb2 import Batch
 from miyabi.coordinator.v1.state_pb2 import BatchState
 from miyabi_cli.asking.arguments import Every, Json, Watch
 from miyabi_cli.asking.choices import chosen
-from miyabi_cli.calling.client import CoordinatorClient, talk
 from miyabi_cli.calling.wire import json_of
+from miyabi_cli.client import CoordinatorClient, talk
 from miyabi_cli.runtime import Runtime
 from miyabi_cli.showing.batch_view import show_batches
 from miyabi_cli.showing.watching import EVERY, Seen, shown_once_or_watched

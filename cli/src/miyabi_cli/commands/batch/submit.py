@@ -10,9 +10,9 @@ from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi_cli.asking.arguments import Json
 from miyabi_cli.asking.request import BatchOptions, build_request
 from miyabi_cli.asking.request_file import read_request
-from miyabi_cli.calling.client import coordinator
 from miyabi_cli.calling.following import follow
 from miyabi_cli.calling.problems import AGAIN, ProblemsError, complete_kinds, overrulable
+from miyabi_cli.client import coordinator
 from miyabi_cli.errors import CliError
 from miyabi_cli.runtime import Runtime, run
 from miyabi_cli.showing.views import BatchView, choose_view

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 
 from miyabi_cli.asking.arguments import After, Batch, Json
-from miyabi_cli.calling.client import CoordinatorClient, batch_name, talk
 from miyabi_cli.calling.following import follow
+from miyabi_cli.client import CoordinatorClient, batch_name, talk
 from miyabi_cli.runtime import Runtime
 from miyabi_cli.showing.views import choose_view
 

@@ -10,7 +10,7 @@ from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.batch_pb2 import Agent
 from miyabi.coordinator.v1.state_pb2 import BatchState, TaskState
 from miyabi_cli.asking.arguments import Every, Json, Watch
-from miyabi_cli.calling.client import CoordinatorClient, talk
+from miyabi_cli.client import CoordinatorClient, talk
 from miyabi_cli.runtime import Runtime
 from miyabi_cli.showing.agent_view import Fleet, Running, key_of, lines_of, show_fleet
 from miyabi_cli.showing.watching import EVERY, Seen, shown_once_or_watched

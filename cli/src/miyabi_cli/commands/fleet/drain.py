@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi_cli.asking.arguments import AgentId, Json
-from miyabi_cli.calling.client import CoordinatorClient, talk
 from miyabi_cli.calling.wire import json_of
+from miyabi_cli.client import CoordinatorClient, talk
 from miyabi_cli.runtime import Runtime
 from miyabi_cli.showing.agent_view import agent_words
 from miyabi_cli.terminal import ours, say, shown

@@ -8,8 +8,8 @@ import typer
 
 from miyabi.coordinator.v1.state_pb2 import RunState
 from miyabi_cli.asking.arguments import Batch, Issue, Json
-from miyabi_cli.calling.client import CoordinatorClient, batch_name, talk
 from miyabi_cli.calling.wire import json_of
+from miyabi_cli.client import CoordinatorClient, batch_name, talk
 from miyabi_cli.runtime import Runtime
 from miyabi_cli.showing.evidence_view import show_reasons
 from miyabi_cli.terminal import ours, say, shown

@@ -14,8 +14,8 @@ from miyabi.coordinator.v1.event_pb2 import BatchEvent
 from miyabi_cli.asking.arguments import LARGEST_ISSUE, After, Batch, Json
 from miyabi_cli.asking.choices import chosen, names_of
 from miyabi_cli.asking.completion import complete_issues
-from miyabi_cli.calling.client import CoordinatorClient, batch_name, talk
 from miyabi_cli.calling.wire import json_of
+from miyabi_cli.client import CoordinatorClient, batch_name, talk
 from miyabi_cli.errors import CliError
 from miyabi_cli.runtime import Runtime
 from miyabi_cli.showing.event_lines import is_failure, line_of, payload_names

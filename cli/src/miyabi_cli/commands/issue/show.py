@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from miyabi.coordinator.v1.batch_pb2 import IssueRun
 from miyabi.coordinator.v1.state_pb2 import RunState
 from miyabi_cli.asking.arguments import Batch, Every, Issue, Json, Watch
-from miyabi_cli.calling.client import CoordinatorClient, batch_name, talk
 from miyabi_cli.calling.wire import json_of
+from miyabi_cli.client import CoordinatorClient, batch_name, talk
 from miyabi_cli.runtime import Runtime
 from miyabi_cli.showing.run_view import field, show_run
 from miyabi_cli.showing.watching import EVERY, Seen, shown_once_or_watched

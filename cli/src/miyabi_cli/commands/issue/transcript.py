@@ -9,8 +9,8 @@ import typer
 
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi_cli.asking.arguments import Batch, Issue, Json
-from miyabi_cli.calling.client import CoordinatorClient, batch_name, talk
 from miyabi_cli.calling.wire import json_of
+from miyabi_cli.client import CoordinatorClient, batch_name, talk
 from miyabi_cli.errors import EXIT_OK, CliError
 from miyabi_cli.runtime import Runtime
 from miyabi_cli.showing.transcript_view import show_call, show_sum

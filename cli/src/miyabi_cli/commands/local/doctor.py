@@ -14,9 +14,9 @@ from rich.table import Table
 
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi_cli.asking.arguments import Json
-from miyabi_cli.calling.client import coordinator
 from miyabi_cli.checking.machine import Finding, sandbox_findings, toolchain_findings
 from miyabi_cli.checking.repository_check import repository_findings
+from miyabi_cli.client import coordinator
 from miyabi_cli.errors import EXIT_ISSUE_FAILED, EXIT_OK, EXIT_UNAVAILABLE, CliError
 from miyabi_cli.runtime import Runtime, run
 from miyabi_cli.terminal import json_line, ours, row, say_table, shown

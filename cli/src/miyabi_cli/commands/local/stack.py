@@ -13,9 +13,9 @@ from typing import Annotated
 import typer
 
 from miyabi_cli.asking.request import BatchOptions, build_request
-from miyabi_cli.calling.client import coordinator
 from miyabi_cli.calling.following import follow
 from miyabi_cli.calling.problems import AGAIN
+from miyabi_cli.client import coordinator
 from miyabi_cli.errors import EXIT_OK, EXIT_UNAVAILABLE, CliError
 from miyabi_cli.runtime import Runtime, run
 from miyabi_cli.showing.views import choose_view

@@ -19,8 +19,8 @@ from miyabi.coordinator.v1.state_pb2 import RunState
 from miyabi_agents.errors import AgentError
 from miyabi_agents.sandbox.removal import remove_tree
 from miyabi_cli.asking.request import BatchOptions, build_request
-from miyabi_cli.calling.client import CoordinatorClient, coordinator
 from miyabi_cli.calling.following import follow
+from miyabi_cli.client import CoordinatorClient, coordinator
 from miyabi_cli.errors import EXIT_ISSUE_FAILED, CliError
 from miyabi_cli.runtime import Runtime, run
 from miyabi_cli.showing.views import choose_view

@@ -11,9 +11,9 @@ from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.limits_pb2 import LimitStep
 from miyabi_cli.asking.arguments import Every, Json
 from miyabi_cli.asking.completion import complete_batches
-from miyabi_cli.calling.client import CoordinatorClient, batch_name, talk
 from miyabi_cli.calling.telemetry import Asked, duration_of, telemetry
 from miyabi_cli.calling.wire import json_of
+from miyabi_cli.client import CoordinatorClient, batch_name, talk
 from miyabi_cli.errors import EXIT_UNAVAILABLE, CliError
 from miyabi_cli.report.live import live_report
 from miyabi_cli.report.on_terminal import show_report

@@ -12,9 +12,9 @@ import typer
 
 from miyabi_cli.asking.arguments import LARGEST_ISSUE, Json
 from miyabi_cli.asking.completion import complete_agents, complete_batches
-from miyabi_cli.calling.client import batch_name, coordinator
 from miyabi_cli.calling.telemetry import Asked, TelemetryClient, telemetry
 from miyabi_cli.calling.wire import json_of
+from miyabi_cli.client import batch_name, coordinator
 from miyabi_cli.errors import CliError
 from miyabi_cli.report.comparison import Pair, comparison_json, comparison_of
 from miyabi_cli.report.contents import report_of
