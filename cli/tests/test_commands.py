@@ -129,10 +129,13 @@ async def test_stream_that_ends_before_its_batch_is_an_error() -> None:
 @pytest.mark.parametrize(
     ("arguments", "field"),
     [
-        (["submit", "nonsense", "--issues", "7"], "repository"),
-        (["submit", "a/b", "--issues", "0"], "issue_numbers[0]"),
+        (["submit"], "OWNER/REPO: which repository?"),
+        (["submit", "nonsense", "--issues", "7"], "OWNER/REPO: 'nonsense' is no repository"),
+        (["submit", "a/$", "--issues", "7"], "repository"),
+        (["submit", "a/b", "--issues", "0"], "--issues: '0' is neither a number from 1"),
+        (["submit", "a/b", "--issues", "7", "--label", "bug"], "--issues: not together with --query or --label"),
         (["submit", "a/b", "--issues", "seven"], "--issues"),
-        (["submit", "a/b"], "issue_numbers"),
+        (["submit", "a/b"], "--issues: which issues?"),
         (["submit", "a/b", "--issues", "7", "--concurrency", "-1"], "concurrency"),
         (["submit", "a/b", "--issues", "1-10001"], "--issues"),
         (["submit", "a/b", "--issues", "7", "--request-id", "x"], "request_id"),
@@ -145,8 +148,18 @@ async def test_bad_argument_is_one_line_with_the_field(arguments: list[str], fie
     servicer = ScriptedCoordinator(story())
     code, output, errors = await run_against(servicer, *arguments)
     assert (code, output, servicer.submitted) == (2, "", [])
-    assert field in errors
+    assert errors.count(field) == 1
     assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("arguments", [["batches"], ["watch", "01ARZ3NDEKTSV4RRFFQ69G5FAV"]])
+async def test_a_coordinator_that_is_not_there_is_said_within_seconds(arguments: list[str]) -> None:
+    """In words of ours, with the address, also by what waits for one that goes away later."""
+    code, output, errors = await asyncio.wait_for(miyabi(*arguments), 20)
+    assert (code, output) == (3, "")
+    first, hint = errors.splitlines()
+    assert first == "error: nobody answers at 127.0.0.1:1: Connection refused [UNAVAILABLE]"
+    assert "`miyabi up` starts it" in hint
 
 
 async def test_unreachable_coordinator_is_exit_code_3() -> None:

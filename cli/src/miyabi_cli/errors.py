@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 if TYPE_CHECKING:
     from miyabi_core.errors import MiyabiError
@@ -84,13 +86,18 @@ NEXT: dict[str, str] = {
     "INTERNAL": "the service's log has more, by the time of this call",
 }
 #: What to do where a service does not answer.
-_AWAY = "is the system up? `miyabi up` starts it, `miyabi doctor` looks closer"
+_AWAY = "is the system up? `miyabi up` starts it; MIYABI_COORDINATOR and MIYABI_DASHBOARD say where commands look for it"
+#: gRPC's words where nobody listens: the address and the cause, behind what it says of backends.
+_NOBODY = re.compile(r".*\bipv[46]:(?P<address>\S+): Failed to connect to remote host: (?P<cause>.+)", re.DOTALL)
 
 
 def from_service(error: MiyabiError) -> CliError:
     """Turn a service's refusal into one readable error: the message, each field by name, and what to do next."""
-    lines = [f"{error} [{error.reason}]" if error.reason else str(error)]
-    lines += [f"  {violation.field}: {violation.description}" for violation in error.violations]
+    nobody = _NOBODY.fullmatch(str(error))
+    message = f"nobody answers at {unquote(nobody['address'])}: {nobody['cause']}" if nobody else str(error)
+    lines = [f"{message} [{error.reason}]" if error.reason else message]
+    violations = [f"{violation.field}: {violation.description}" for violation in error.violations]
+    lines += [f"  {violation}" for violation in violations if violation != message]
     if error.retry_after is not None:
         lines.append(f"  try again in {error.retry_after.total_seconds():.0f} s")
     unavailable = error.code.name in {"UNAVAILABLE", "DEADLINE_EXCEEDED"}

@@ -21,6 +21,8 @@ from miyabi_core.interceptors.validation import invalid_request, violations_of
 
 #: A number or a range as people type them; no number of the protos has more digits.
 _RANGE = re.compile(r"#*([0-9]{1,10})(?:-([0-9]{1,10}))?")
+#: As people name a repository; what its parts may hold is the proto's.
+_REPOSITORY = re.compile(r"[^/\s]+/[^/\s]+")
 #: Issues of one batch, and dollars of a budget: what the protos allow.
 MOST_ISSUES, MOST_USD = 10_000, 1_000_000
 
@@ -61,8 +63,8 @@ def parse_issues(text: str, *, option: str = "--issues") -> list[int]:
     for part in filter(None, (piece.strip() for piece in text.split(","))):
         found = _RANGE.fullmatch(part)
         first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
-        if last < first:
-            raise CliError(f"{option}: {part!r} is neither a number nor a range like 60-62")
+        if not 1 <= first <= last:
+            raise CliError(f"{option}: {part!r} is neither a number from 1 nor a range like 60-62")
         if last > LARGEST_ISSUE:
             raise CliError(f"{option}: {part!r} is larger than {LARGEST_ISSUE}, the largest that an issue can have")
         if len(numbers) + last - first >= MOST_ISSUES:
@@ -95,6 +97,7 @@ def build_request(repository: str, options: BatchOptions) -> pb.SubmitBatchReque
     Raises:
         CliError: a field breaks its constraint; each is named.
     """
+    _require_names(repository, options)
     request = pb.SubmitBatchRequest(
         repository=repository,
         issue_numbers=parse_issues(options.issues),
@@ -118,6 +121,21 @@ def build_request(repository: str, options: BatchOptions) -> pb.SubmitBatchReque
         if usd or tokens:
             budget.CopyFrom(Budget(usd_micros=micros_of(usd, option=option), tokens=tokens))
     return checked(request)
+
+
+def _require_names(repository: str, options: BatchOptions) -> None:
+    """Refuse in the command line's own words what people leave out first.
+
+    Raises:
+        CliError: the repository has no owner and name, or issues are neither named nor searched for, or both.
+    """
+    if not _REPOSITORY.fullmatch(repository):
+        given = f"{repository!r} is no repository" if repository else "which repository?"
+        raise CliError(f"OWNER/REPO: {given}", hint="for example: miyabi submit django/django --issues 13933,14155")
+    searched = bool(options.query or options.labels)
+    if bool(options.issues) == searched:
+        wrong = "not together with --query or --label" if searched else "which issues?"
+        raise CliError(f"--issues: {wrong}", hint="name them by --issues 60,61, or find them by --query and --label")
 
 
 def checked(request: pb.SubmitBatchRequest) -> pb.SubmitBatchRequest:

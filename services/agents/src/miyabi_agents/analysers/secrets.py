@@ -12,7 +12,7 @@ from miyabi_agents.analysers.base import CRITICAL, AnalyserError, RawFinding, Re
 from miyabi_agents.analysers.known import installed
 from miyabi_agents.analysers.reports import json_of
 from miyabi_agents.verification.targets import is_test
-from miyabi_core.text import ending
+from miyabi_core.text import ending, split_lines
 
 #: Comments that allow a secret have no say: what the change adds is a finding, and the line is looked at all the same.
 _NO_ALLOWLIST = "detect_secrets.filters.allowlist.is_line_allowlisted"
@@ -125,7 +125,7 @@ def _is_placeholder(entry: Mapping[str, Any], path: str, root: Path) -> bool:
     name = relative(path, root)
     if entry["type"] != _BY_NAME or not is_test(name):
         return False
-    lines = (root / name).read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = split_lines((root / name).read_text(encoding="utf-8", errors="replace"))
     line = lines[entry["line_number"] - 1] if entry["line_number"] <= len(lines) else ""
     for _, value in _LITERAL.findall(line):
         # No secret is kept by the hash: it is the report's.

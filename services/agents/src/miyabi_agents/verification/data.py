@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from itertools import islice
 from pathlib import PurePosixPath
 
 from miyabi_agents.toolchains.port import BaseFiles
 from miyabi_agents.verification.changes import Sorted
 from miyabi_agents.verification.targets import is_test as in_test_folder
 
-#: Files of base that are looked at for an import of what was edited; the shortest paths first.
+#: Files of base that are looked at for an import of what was edited; where there are more, a verdict does not rest on it.
 MAX_FILES = 1000
 #: A line that brings in other code, in any of the languages there are.
 _BRINGS = rb"^[^\n]*\b(?:import|from|require|use|mod|include)\b[^\n]*\b%s\b"
@@ -43,9 +42,10 @@ def _brought_in(code: Sequence[str], base: BaseFiles, tests: Iterable[str], suff
     names = b"(?:" + b"|".join(re.escape(stem.encode()) for stem in sorted(stems)) + b")"
     brings = re.compile(_BRINGS % names, re.MULTILINE)
     beside = (path for path in base.paths() if PurePosixPath(path).suffix in suffixes and in_test_folder(path))
-    known = dict.fromkeys([*tests, *sorted(beside, key=len)])
-    looked_at = islice((path for path in known if path not in code), MAX_FILES)
-    return any(brings.search(base.read(path) or b"") for path in looked_at)
+    known = dict.fromkeys([*tests, *beside])
+    others = [path for path in known if path not in code]
+    # What is not looked at might bring it in.
+    return len(others) > MAX_FILES or any(brings.search(base.read(path) or b"") for path in others)
 
 
 def _stem(path: str) -> str:
