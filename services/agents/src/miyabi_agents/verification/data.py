@@ -10,7 +10,7 @@ from miyabi_agents.toolchains.port import BaseFiles
 from miyabi_agents.verification.changes import Sorted
 from miyabi_agents.verification.targets import is_test as in_test_folder
 
-#: Files of base that are looked at for an import of what was edited; where there are more, a verdict does not rest on it.
+#: Files of base that are looked at for an import of what was edited; with more, no verdict rests on it.
 MAX_FILES = 1000
 #: A line that brings in other code, in any of the languages there are.
 _BRINGS = rb"^[^\n]*\b(?:import|from|require|use|mod|include)\b[^\n]*\b%s\b"
