@@ -195,3 +195,21 @@ async def test_budgets_go_with_the_batch() -> None:
     assert (request.issue_budget.usd_micros, request.task_budget.usd_micros) == (500_000, 70_000)
     await run_against(servicer, "submit", "a/b", "--issues", "7")
     assert not any(servicer.submitted[1].HasField(name) for name in ("budget", "issue_budget", "task_budget"))
+
+
+@pytest.mark.parametrize(
+    "arguments", [["token", "alice", "--role", "viewer", "--out", "/dev/null/x"], ["up", "--any-ports"]]
+)
+async def test_a_place_that_cannot_be_written_is_one_line(arguments: list[str]) -> None:
+    """Whatever word meets it: the place and the cause, and no traceback."""
+    code, output, errors = await miyabi(*arguments, MIYABI_DATA_DIR="/dev/null/x", GITHUB_TOKEN="x")
+    assert (code, output, errors) == (2, "", "error: /dev/null/x: Not a directory\n")
+
+
+@pytest.mark.parametrize("target", ["", "http://localhost:50051"])
+async def test_what_is_no_address_of_a_service_is_said_before_it_is_called(target: str) -> None:
+    """The web's form of an address is what people paste, and an empty variable is soon set."""
+    code, output, errors = await miyabi("batches", target=target)
+    assert (code, output) == (2, "")
+    assert errors.splitlines()[0] == f"error: {target!r} is no host:port of a service"
+    assert "MIYABI_COORDINATOR" in errors

@@ -202,8 +202,13 @@ async def service_channel(
         service: Full name of the service, for its retries.
 
     Raises:
-        CliError: a file of the settings cannot be used, or the token would cross a network in plain text.
+        CliError: the target is none, a file of the settings cannot be used, or the token would cross a network in
+            plain text.
     """
+    if not target or target.startswith(("http:", "https:")):
+        raise CliError(
+            f"{target!r} is no host:port of a service", hint="MIYABI_COORDINATOR and MIYABI_DASHBOARD have that form"
+        )
     try:
         channel = open_channel(target, service=service, security=settings.security())
     except MiyabiError as error:

@@ -86,9 +86,7 @@ NEXT: dict[str, str] = {
     "INTERNAL": "the service's log has more, by the time of this call",
 }
 #: What to do where a service does not answer.
-_AWAY = (
-    "is the system up? `miyabi up` starts it; MIYABI_COORDINATOR and MIYABI_DASHBOARD say where commands look for it"
-)
+_AWAY = "is the system up? `miyabi up` starts it; MIYABI_COORDINATOR and MIYABI_DASHBOARD say where it is looked for"
 #: gRPC's words where nobody listens: the address and the cause, behind what it says of backends.
 _NOBODY = re.compile(r".*\bipv[46]:(?P<address>\S+): Failed to connect to remote host: (?P<cause>.+)", re.DOTALL)
 

@@ -80,6 +80,10 @@ def run(main: Callable[[Runtime], Awaitable[int]]) -> None:
     except BrokenPipeError:
         sys.stderr.close()
         raise typer.Exit(EXIT_REFUSED) from None
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename is not None else ""
+        show_error(CliError(f"{where}{error.strerror or error}"), errors)
+        raise typer.Exit(EXIT_REFUSED) from error
 
 
 async def _awaited(main: Callable[[Runtime], Awaitable[int]], runtime: Runtime) -> int:

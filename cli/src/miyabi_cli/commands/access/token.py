@@ -16,7 +16,7 @@ from miyabi_core.access.tokens import new_token
 
 
 def token(
-    name: Annotated[str, typer.Argument(help="Who it stands for: a person or a service.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Who it stands for: a person or a service.")],
     role: Annotated[list[str], typer.Option(help="viewer, submitter, operator or agent; may be repeated.")],
     *,
     out: Annotated[Path, typer.Option(help="File for the token; only its owner can read it.")],

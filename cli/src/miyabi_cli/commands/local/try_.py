@@ -38,7 +38,7 @@ DEFAULT_BUDGET_USD = 5.0
 
 
 def try_(
-    path: Annotated[Path, typer.Argument(help="Checkout on this machine; its newest commit is what is tried.")],
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="Checkout on this machine; its newest commit counts.")],
     issue: Annotated[str, typer.Option(help="What is to be done: a file, or the text itself.")],
     *,
     title: Annotated[str, typer.Option(help="Title of the issue; default: the first line.")] = "",
