@@ -21,7 +21,7 @@ from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1 import result_pb2
 from miyabi.coordinator.v1.batch_pb2 import IssueRun, Task
 from miyabi.coordinator.v1.coordinator_service_pb2_grpc import add_CoordinatorServiceServicer_to_server
-from miyabi.coordinator.v1.event_pb2 import BatchEvent, StepChanged, TaskStateChanged
+from miyabi.coordinator.v1.event_pb2 import BatchEvent, StepChanged, TasksAdded, TaskStateChanged
 from miyabi.coordinator.v1.result_pb2 import IssueResult
 from miyabi.coordinator.v1.state_pb2 import FailureReason, RunState, TaskState
 from miyabi_cli.showing.results import show_results
@@ -92,6 +92,31 @@ def test_a_bar_at_nothing_looks_empty(encoding: str, full: str, empty: str, widt
     assert f"#7 {empty * cells} 0/1" in before
     assert full not in before.replace("#7", "")
     assert f"#7 {full * cells} 1/1" in raw.getvalue().decode(encoding)
+
+
+def test_a_bar_counts_each_step_once_and_is_full_only_at_the_end() -> None:
+    """A step that comes while another ends is not done; planning adds to the steps that are there; a repeat undoes."""
+    console, raw = console_of(200, terminal=True)
+
+    def moved(step: str, state: TaskState.ValueType) -> BatchEvent:
+        return BatchEvent(
+            batch=BATCH, issue_number=7, task_id=step, task_state_changed=TaskStateChanged(to_state=state)
+        )
+
+    planned = TasksAdded(tasks=[Task(name=f"{BATCH}/runs/7/tasks/{step}") for step in ("implement", "verify")])
+    done, ready, failed = TaskState.TASK_STATE_SUCCEEDED, TaskState.TASK_STATE_READY, TaskState.TASK_STATE_FAILED
+    counts = []
+    with TerminalView(console) as view:
+        for event in (
+            story()[0], moved("triage", done), moved("plan", ready),
+            BatchEvent(batch=BATCH, issue_number=7, tasks_added=planned), moved("plan", done),
+            moved("implement", failed), moved("implement", ready),
+        ):  # fmt: skip
+            raw.truncate(0)
+            view.show(event)
+            view._progress.refresh()
+            counts.append(re.findall(r"\d/\d", raw.getvalue().decode())[-1])
+    assert counts == ["0/1", "1/1", "1/2", "1/4", "2/4", "3/4", "2/4"]
 
 
 def test_a_row_names_the_task_and_how_it_stands() -> None:
@@ -271,3 +296,14 @@ def test_show_names_changed_lines_that_no_test_executes() -> None:
     ):  # fmt: skip
         assert words in text, text
     assert "executed by tests" not in text_of(IssueRun(issue_number=7, verification=result_pb2.VerifyResult()))
+
+
+def test_a_run_says_who_works_on_it_now() -> None:
+    """The step, its attempt, the agent and since when; steps that wait or have ended say nothing."""
+    name = f"{BATCH}/runs/7/tasks/"
+    leased = Task(name=f"{name}implement-2", state=TaskState.TASK_STATE_LEASED, attempt=2, agent="local-1")
+    leased.start_time.FromJsonString("2026-01-02T03:04:05.678Z")
+    run = IssueRun(tasks=[Task(name=f"{name}plan", state=TaskState.TASK_STATE_SUCCEEDED, agent="local-1"), leased])
+    assert [line for line in text_of(run).splitlines() if "local-1" in line] == [
+        "  now: implement-2, attempt 2, by local-1 since 2026-01-02 03:04:05 UTC"
+    ]

@@ -68,6 +68,7 @@ async def test_an_event_from_a_file_is_taken_as_it_stands(page: str, tmp_path: P
     [
         (["progress", "--agent", "ci", "--issue", "60", "--set", "progress=140"], "progress: "),
         (["started", "--issue", "60"], "agentId: "),
+        ([], "TYPE: which event?"),
         (["unheard-of", "--agent", "ci", "--issue", "60"], "eventType: "),
         (["started", "--agent", "ci", "--issue", "60", "--set", "sequence=1"], "sequence: "),
         (["started", "--set", "progress"], "NAME=VALUE"),

@@ -72,7 +72,11 @@ def field(console: Console, name: TerminalText, value: TerminalText) -> None:
 
 
 def _task(console: Console, task: Task, *, of_the_run: str) -> None:
-    """Print why a step failed, where the run's own reason does not say it already."""
+    """Print who works on a step now, or why it failed, where the run's own reason does not say it already."""
+    if task.state == TaskState.TASK_STATE_LEASED:
+        since = task.start_time.ToDatetime().isoformat(sep=" ", timespec="seconds")
+        step = f"{task.name.rpartition('/')[2]}, attempt {task.attempt}, by {task.agent} since {since} UTC"
+        field(console, ours("now"), shown(Untrusted(step)))
     if task.failure_message and task.failure_message != of_the_run:
         words = Untrusted(f"{task.name.rpartition('/')[2]}, {_state(task)}, {failure_name(task.failure_reason)}")
         say(console, ours("  step "), shown(words), ours(": "), lines(Untrusted(task.failure_message)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Protocol, Self
 
 from google.protobuf.json_format import MessageToDict
@@ -82,6 +82,8 @@ class TerminalView:
         self._console = console
         self._attention = Attention(console, stays=stays)
         self._bars: dict[int, TaskID] = {}
+        # By issue: the steps that are known, and whether each is done.
+        self._steps: dict[int, dict[str, bool]] = {}
         self._progress = Progress(
             NumberColumn(),
             StepsColumn(console),
@@ -104,7 +106,7 @@ class TerminalView:
         payload = event.WhichOneof("payload")
         if payload == "batch_accepted":
             self._accepted(event)
-        elif payload == "tasks_added":
+        elif payload == "tasks_added" and event.issue_number in self._bars:
             self._grow(event)
         elif payload in {"task_state_changed", "step_changed", "run_state_changed", "issue_finished"}:
             self._moved(event, payload)
@@ -129,13 +131,15 @@ class TerminalView:
             )
 
     def _grow(self, event: BatchEvent) -> None:
-        bar = self._bars.get(event.issue_number)
-        if bar is None:
-            return
-        known = self._progress.tasks[self._progress.task_ids.index(bar)]
-        first = not known.fields.get("grown")
-        total = len(event.tasks_added.tasks) + (0 if first else known.total or 0)
-        self._progress.update(bar, total=total, grown=True)
+        known = self._steps.get(event.issue_number, {})
+        added = (task.name.rpartition("/")[2] for task in event.tasks_added.tasks)
+        self._count(event.issue_number, {step: known.get(step, False) for step in added})
+
+    def _count(self, issue: int, steps: Mapping[str, bool]) -> None:
+        """Let the bar of an issue have these steps too, and tell whether each is done."""
+        known = self._steps.setdefault(issue, {})
+        known.update(steps)
+        self._progress.update(self._bars[issue], total=len(known), completed=sum(known.values()))
 
     def _moved(self, event: BatchEvent, payload: str) -> None:
         bar = self._bars.get(event.issue_number)
@@ -150,7 +154,8 @@ class TerminalView:
         elif payload == "task_state_changed":
             state = event.task_state_changed.to_state
             words = Untrusted(f"{_task_of(event)} {_state(state)}")
-            self._progress.update(bar, advance=int(state in _DONE), words=shown(words))
+            self._count(event.issue_number, {event.task_id: state in _DONE})
+            self._progress.update(bar, words=shown(words))
 
     def _finished(self, bar: TaskID, result: IssueResult) -> None:
         good = result.state == RunState.RUN_STATE_SUCCEEDED

@@ -52,6 +52,8 @@ def emit(
 
     The dashboard checks it; what it refuses is named by field. Takes a submitter or an agent where identity is on.
     """
+    if not event_type and not from_file:
+        raise CliError("TYPE: which event?", hint="for example: miyabi emit started --agent ci --issue 60")
     event = parsed_file(from_file) if from_file else {}
     given = {"eventType": event_type, "agentId": agent, "issueNumber": issue, "repository": repository}
     event.update({name: value for name, value in given.items() if value not in {None, ""}})

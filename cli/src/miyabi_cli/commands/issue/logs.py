@@ -72,7 +72,11 @@ def logs(
     wanted = _wanted(issue, event or [], kind or [], failures=failures)
 
     async def main(runtime: Runtime, client: CoordinatorClient) -> int:
+        printed = False
+
         def show(found: BatchEvent) -> None:
+            nonlocal printed
+            printed = True
             if as_json:
                 runtime.print_line(json_of(found))
             else:
@@ -83,6 +87,8 @@ def logs(
         if follow:
             events = client.watch(found, after=max(last, after), committed_only=not steps)
             await _print_coming(runtime, f"{found} {issue or ''}".strip(), events, wanted, show=show, last=last)
+        elif not printed:
+            say(runtime.errors, ours("no such event; the newest of the batch is {}", last, style="dim"))
         return 0
 
     talk(main)
