@@ -14,7 +14,7 @@ COV_TIMEOUT ?= 240
 PYTEST = $(BIN)/pytest -n $(WORKERS) --dist loadgroup
 WEB := services/dashboard/web
 NPM = PATH="$(CURDIR)/.tools/node/bin:$$PATH" npm --prefix $(WEB) run --silent
-.PHONY: help setup setup-dev grpcurl promtool proto proto-check proto-release fmt fmt-check lint typecheck imports web-check \
+.PHONY: help setup setup-dev grpcurl promtool collector proto proto-check proto-release fmt fmt-check lint typecheck imports web-check \
         test test-slow test-page test-browser test-all test-unit test-integration test-e2e cov check run demo bench chaos fuzz images k8s-render \
         k8s-validate up down status logs test-k8s docs docs-check clean
 
@@ -44,7 +44,10 @@ test: setup-dev ## All tests but those marked slow
 promtool: ## Build promtool into .tools/bin: two minutes on two cores, once
 	@$(PYTHON) -m scripts.bootstrap promtool
 
-test-slow: setup-dev promtool ## Tests marked slow: what takes long whatever one does, each with its reason
+collector: ## Build an OpenTelemetry collector into .tools/bin, once
+	@$(PYTHON) -m scripts.bootstrap collector
+
+test-slow: setup-dev promtool collector ## Tests marked slow: what takes long whatever one does, each with its reason
 	$(PYTEST) -m "slow and not browser" $(PYTEST_FLAGS)
 
 test-page: setup-dev ## The first of the browser tests; where no Chromium is installed it says that they were not run

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-from scripts.bootstrap.go_programs import GRPCURL, PROMTOOL, ensure
+from scripts.bootstrap.go_programs import COLLECTOR, GRPCURL, PROMTOOL, ensure
 from scripts.bootstrap.packages import tools
 from scripts.bootstrap.page import page
 from scripts.bootstrap.published import schemas
@@ -28,6 +28,7 @@ STEPS: dict[str, Callable[[], None]] = {
     "schemas": schemas,
     "grpcurl": partial(ensure, GRPCURL),
     "promtool": partial(ensure, PROMTOOL),
+    "collector": partial(ensure, COLLECTOR),
 }
 
 

