@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -61,10 +62,10 @@ def commit(folder: Path, files: dict[str, str]) -> str:
     return git("rev-parse", "HEAD")
 
 
-async def verified(workshop: Any, base: dict[str, str], edits: dict[str, str]) -> VerifyResult:
-    """Verify a change of a repository."""
+async def verified(workshop: Any, base: dict[str, str], edits: Mapping[str, str | None]) -> VerifyResult:
+    """Verify a change of a repository; None deletes a file."""
     workshop.base_sha = commit(workshop.folder / "remote/acme/toy.git", base)
-    files = [FileChange(path=path, content=text.encode()) for path, text in edits.items()]
+    files = [FileChange(path=path, content=(text or "").encode(), deleted=text is None) for path, text in edits.items()]
     change = ChangeSet(base_sha=workshop.base_sha, files=files)
     outcome = await workshop.run(VerifierAgent(), inputs={"change_set": change}, with_model=False)
     result: VerifyResult = outcome.verification

@@ -41,13 +41,66 @@ def test_data_is_what_no_test_brings_in(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["from functional.u import unused\n", "from .functional.u.unused import X\n", "    import unused\n"]
+    ("path", "text"),
+    [
+        ("tests/test_other.py", "from functional.u import unused\n"),
+        ("tests/test_other.py", "from .functional.u.unused import X\n"),
+        ("tests/test_other.py", "    import unused\n"),
+        ("tests/test_other.py", "from functional.u import (\n    used,\n    unused,\n)\n"),
+        ("tests/test_other.py", "pytest_plugins = ['functional.u.unused']\n"),
+        ("tests/test_other.py", "checks = importlib.import_module('functional.u.unused')\n"),
+        ("tests/test_other.py", "exec((HERE / 'functional' / 'u' / 'unused.py').read_text())\n"),
+        (
+            "tests/test_other.py",
+            "FOLDER = HERE / 'functional'\nCODE = [runpy.run_path(f) for f in FOLDER.glob('*/*.py')]\n",
+        ),
+        ("tests/test_other.py", "CASES = [importlib.import_module(f'functional.u.{name}') for name in NAMES]\n"),
+        ("tests/conftest.py", "spec = importlib.util.spec_from_file_location('x', HERE / 'functional/u/unused.py')\n"),
+        ("tests/web/settings.py", "ROOT_URLCONF = 'tests.functional.u.unused'\n"),
+        ("pyproject.toml", "[tool.pytest.ini_options]\nDJANGO_SETTINGS_MODULE = 'tests.functional.u.unused'\n"),
+        ("manage.py", "os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'functional.u.unused')\n"),
+    ],
 )
-def test_code_that_tests_bring_in_is_no_data(line: str) -> None:
+def test_code_that_tests_bring_in_is_no_data(path: str, text: str) -> None:
     """A helper that the change edits fails on base for want of a name, whatever the change does."""
-    base = Files({**BASE, "tests/test_other.py": line.encode()})
+    base = Files({**BASE, path: text.encode()})
     paths = support("tests/functional/u/unused.py", "tests/functional/u/unused.txt")
     assert edited_data(Sorted(support=paths), base, (), frozenset({".py"})) == ()
+
+
+@pytest.mark.parametrize(
+    ("path", "test", "text"),
+    [
+        ("test/checks/checks.go", "thing_test.go", 'import (\n\t"testing"\n\n\t"example.com/thing/test/checks"\n)\n'),
+        ("test/checks.go", "test/thing_test.go", "package test\n"),
+        ("test/fixtures/check.js", "test/thing.test.js", "import {\n  check,\n} from\n  './fixtures/check'\n"),
+        ("test/fixtures/check.js", "test/thing.test.js", "const it = jest.requireActual('./fixtures/check.js')\n"),
+        (
+            "test/fixtures/check.js",
+            "test/thing.test.js",
+            "const one = join(__dirname, 'fixtures', name)\nrequire(one)\n",
+        ),
+        ("tests/checks/mod.rs", "tests/thing.rs", "mod checks;\n"),
+        ("tests/data/checks.rs", "tests/thing.rs", 'include!("data/checks.rs");\n'),
+    ],
+)
+def test_code_that_other_languages_bring_in_is_no_data(path: str, test: str, text: str) -> None:
+    """Blocks of imports, files of one package, modules that are named when they are wanted."""
+    base = Files({path: b"old", test: text.encode()})
+    suffixes = frozenset({path[path.rindex(".") :]})
+    assert edited_data(Sorted(support=support(path)), base, (test,), suffixes) == ()
+    quiet = Files({path: b"old", "a/b/test/thing.txt": text.encode()})
+    assert edited_data(Sorted(support=support(path)), quiet, (), suffixes) == (path,)
+
+
+def test_data_that_is_taken_away_proves_nothing() -> None:
+    """What an old case says must not be gone with its file; a file that is only moved is still there."""
+    base = Files(dict(BASE))
+    gone = {"tests/functional/u/unused.txt": FileChange(path="tests/functional/u/unused.txt", deleted=True)}
+    new, moved = "tests/functional/u/new.txt", BASE["tests/functional/u/unused.txt"]
+    assert edited_data(Sorted(support={**gone, **support(new)}), base, (), frozenset({".py"})) == ()
+    kept = {**gone, **support("tests/functional/v.txt"), new: FileChange(path=new, content=moved)}
+    assert edited_data(Sorted(support=kept), base, (), frozenset({".py"})) == tuple(sorted(kept))
 
 
 def test_tests_that_go_through_a_folder_are_near_to_its_files() -> None:
@@ -96,9 +149,62 @@ async def test_a_change_is_proved_by_data_alone(workshop: Any) -> None:
         {"tests/cases/three.txt": "3 6\n"},
         {"toy.py": RIGHT, "tests/cases/again.txt": "2 4\n"},
         {"toy.py": "def double(value):\n    return 6\n", "tests/cases/three.txt": "3 6\n"},
+        {"toy.py": "def double(value):\n    return 6\n", "tests/cases/three.txt": "3 6\n", "tests/cases/two.txt": None},
     ],
 )
-async def test_data_without_its_fix_proves_nothing(workshop: Any, edits: dict[str, str]) -> None:
-    """Data alone, data that base passes too, and a change that breaks another case are no pass."""
+async def test_data_without_its_fix_proves_nothing(workshop: Any, edits: dict[str, str | None]) -> None:
+    """Data alone, data that base passes too, and a change that breaks another case, left or taken away, are no pass."""
     result = await verified(workshop, TOY, edits)
     assert not result.passed
+
+
+#: Tests that leave out what a list names, and run code that they read.
+LISTED = """import pathlib, unittest
+import toy
+
+HERE = pathlib.Path(__file__).parent
+
+
+class ListTests(unittest.TestCase):
+    def test_triple(self):
+        if "triple" in (HERE / "lists/left_out.txt").read_text():
+            self.skipTest("left out")
+        self.assertEqual(6, toy.triple(2))
+
+    def test_script(self):
+        exec((HERE / "scripts" / "check.py").read_text(), {})
+"""
+TRIPLE = "\n\ndef triple(value):\n    return 3 * value\n"
+LIST = {
+    **TOY,
+    "toy.py": WRONG + TRIPLE,
+    "tests/test_lists.py": LISTED,
+    "tests/lists/left_out.txt": "",
+    "tests/scripts/check.py": "import toy\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("edits", "cause"),
+    [
+        # The right fix with its case; it breaks something else, which data leaves out.
+        (
+            {
+                "toy.py": RIGHT + TRIPLE.replace("3", "4"),
+                "tests/cases/three.txt": "3 6\n",
+                "tests/lists/left_out.txt": "triple\n",
+            },
+            "passes on base and not on the change: tests/test_lists.py::ListTests::test_triple",
+        ),
+        # Mends nothing; a script that a test runs needs a new name.
+        (
+            {"toy.py": f"{WRONG}{TRIPLE}\n\nNEW = 1\n", "tests/scripts/check.py": "import toy\n\ntoy.NEW\n"},
+            "",
+        ),
+    ],
+)
+async def test_data_that_decides_what_tests_do_proves_nothing(workshop: Any, edits: dict[str, str], cause: str) -> None:
+    """Data may hide a test or run code: neither is a proof of what the change is for."""
+    result = await verified(workshop, LIST, edits)
+    assert not result.passed
+    assert cause in result.verdict_reason

@@ -119,7 +119,7 @@ class Gate:
         verdict = judge(runs, tests)
         flaky, again = await self._run_again(verdict, change, environment)
         if self._data:
-            flaky |= await self._doubtful(verdict, again)
+            flaky |= await self._doubtful(verdict, harness, again)
         if flaky:
             verdict = judge(runs, replace(tests, flaky=frozenset(flaky)))
         verdict.gate = self._unmet(runs)
@@ -137,9 +137,7 @@ class Gate:
         self, change: ChangeSet, environment: Environment, harness: Sequence[str]
     ) -> tuple[Runs, list[TestRunReport], Ran]:
         """Make the runs that a verdict compares."""
-        own, every = self._own_targets(), self._every_target()
-        laid = only(self.change, [*self.sorted.tests, *self.sorted.support, *harness])
-        laid.files.extend(self.sorted.grafted.values())
+        own, every, laid = self._own_targets(), self._every_target(), self._laid(harness)
         base = self.footing.base
         await self.context.progress.step("running the new tests on base")
         base_new = await self._in_checkout("base with new tests", [laid], own, self.footing.environment)
@@ -248,11 +246,17 @@ class Gate:
             every_old=every_old,
         )
 
-    async def _doubtful(self, verdict: Verdict, reports: list[TestRunReport]) -> set[str]:
+    def _laid(self, harness: Sequence[str]) -> ChangeSet:
+        """Return what is laid over base, so that the new tests can fail there."""
+        laid = only(self.change, [*self.sorted.tests, *self.sorted.support, *harness])
+        laid.files.extend(self.sorted.grafted.values())
+        return laid
+
+    async def _doubtful(self, verdict: Verdict, harness: Sequence[str], reports: list[TestRunReport]) -> set[str]:
         """Run on base, with the change's data, what rests on data alone; what passes there proves nothing."""
         proofs = {case.test for case in verdict.cases if case.proof}
         targets = sorted({self.footing.part.toolchain.file_of(test) for test in proofs})
-        laid = only(self.change, [*self.sorted.tests, *self.sorted.support])
+        laid = self._laid(harness)
         passing: set[str] = set()
         for _ in range(AGAIN if proofs else 0):
             ran = await self._in_checkout("base with new tests", [laid], targets, self.footing.environment)
