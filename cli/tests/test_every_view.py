@@ -34,7 +34,7 @@ from miyabi_cli.showing.run_view import show_run
 from miyabi_cli.showing.transcript_view import show_call
 from miyabi_cli.showing.triage_view import TriageView
 from miyabi_cli.showing.views import BatchView, LogView, TerminalView
-from miyabi_cli.terminal import json_line, say, say_table
+from miyabi_cli.terminal import json_line, say, say_rows
 from miyabi_cli.trial.inspection_view import show_inspection
 from miyabi_cli.trial.place import Place
 
@@ -106,7 +106,7 @@ def _show_batches(console: Console, text: str) -> None:
 
 
 def _show_audit(console: Console, text: str) -> None:
-    say_table(console, audit._table([filled(AuditEntry(), text)]))  # type: ignore[list-item]
+    say_rows(console, audit._table([filled(AuditEntry(), text)]))  # type: ignore[list-item]
 
 
 def _show_call(console: Console, text: str) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, NewType, TypeAlias
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.style import Style
 from rich.table import Table
 from rich.text import Text
@@ -18,6 +19,8 @@ from miyabi_core.text import Untrusted, exact, exact_lines, shortened
 COMMIT_DIGITS = 12
 #: Cells of a bar; half of them where the terminal has fewer columns than `WIDE`.
 BAR_CELLS, WIDE = 24, 100
+#: Columns that are more than any terminal has.
+WIDEST = 10_000
 #: A cell that is done and one that is not: told apart without colour, and where there is ASCII only.
 CELLS, ASCII_CELLS = ("█", "░"), ("#", ".")
 
@@ -139,6 +142,23 @@ def say(console: Console, *parts: TerminalText, end: str = "\n", wrap: bool = Fa
 def say_table(console: Console, table: Table) -> None:
     """Print a table that was filled by `row`."""
     console.print(table)
+
+
+def say_rows(console: Console, table: Table) -> None:
+    """Print a table that was filled by `row`; where it does not fit, its rows as lines, so that nothing is broken."""
+    unbounded = console.options.update(max_width=WIDEST)
+    if Measurement.get(console, unbounded, table).maximum <= console.width:
+        console.print(table)
+        return
+    names = [TerminalText(Text(str(column.header))) for column in table.columns]
+    for cells in zip(*(column.cells for column in table.columns), strict=True):
+        there = [(name, TerminalText(Text.assemble(cell))) for name, cell in zip(names, cells, strict=True)]
+        first, *rest = there
+        marks = [part for name, cell in rest if not name for part in (ours(" "), cell)]
+        say(console, first[1], *marks)
+        for name, cell in rest:
+            if name:
+                say(console, ours("  "), name, ours(": "), cell)
 
 
 def row(table: Table, *cells: TerminalText, style: str | None = None) -> None:

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 from checkouts import PLAIN, write
-from scripted_coordinator import ScriptedCoordinator, story
+from scripted_coordinator import NAME, ScriptedCoordinator, story
 from test_commands import miyabi, run_against
 
 from miyabi.common.v1.problem_pb2 import Problem, ProblemKind
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
+from miyabi.coordinator.v1.coordinator_service_pb2_grpc import add_CoordinatorServiceServicer_to_server
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as gateway_pb
 from miyabi.github_gateway.v1.github_gateway_service_pb2_grpc import (
     GitHubGatewayServiceServicer,
@@ -61,6 +62,19 @@ async def test_refusal_is_a_table_with_the_options_that_overrule_it() -> None:
     assert "cannot be overruled: branch-shadowed" in errors
     assert errors.rstrip().endswith("--force issue-closed --force pull-request-open")
     assert "Traceback" not in errors
+
+
+async def test_an_address_in_a_refusal_is_never_broken() -> None:
+    """Where the table does not fit, each problem is lines, and the terminal alone wraps them."""
+    address = "https://github.example.com/an-owner-with-a-long-name/a-repository/pull/12345"
+    unmet = UnmetCondition("PULL_REQUEST_OPEN", "a/b#8", f"Issue #8 has an open pull request. Close {address} first.")
+    refusing = Refusing(unmet, overrulable="PULL_REQUEST_OPEN")
+    async with running_server((add_CoordinatorServiceServicer_to_server, refusing, NAME)) as target:
+        code, _, errors = await miyabi("submit", "a/b", "--issues", "8", target=target, COLUMNS="60")
+    assert code == 2
+    assert errors.splitlines()[1:4] == [
+        "a/b#8", "  kind: pull-request-open", f"  what is wrong, and what to do: {unmet.description}",
+    ]  # fmt: skip
 
 
 async def test_options_that_are_named_let_the_batch_begin() -> None:

@@ -12,7 +12,7 @@ from miyabi.common.v1.problem_pb2 import ProblemKind
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1.event_pb2 import BatchAccepted
 from miyabi_cli.errors import CliError
-from miyabi_cli.terminal import ours, row, say, say_table, shown
+from miyabi_cli.terminal import ours, row, say, say_rows, shown
 from miyabi_core.errors import MiyabiError
 from miyabi_core.text import Untrusted, first
 
@@ -105,7 +105,7 @@ class ProblemsError(CliError):
             table.add_column(name, overflow="fold")
         for problem in self.problems:
             row(table, *(shown(Untrusted(problem[key])) for key in ("about", "kind", "problem")))
-        say_table(console, table)
+        say_rows(console, table)
         if self.more:
             say(console, ours("{} more are not listed", self.more))
         if self.final:

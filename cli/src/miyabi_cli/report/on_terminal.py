@@ -12,15 +12,13 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from miyabi_cli.report.model import Report, Row, Section
-from miyabi_cli.terminal import TerminalText, bar, ours, row, say, say_table, shown
+from miyabi_cli.terminal import WIDEST, TerminalText, bar, ours, row, say, say_table, shown
 from miyabi_core.text import Untrusted, exact
 
 #: Cells of a bar in a table.
 BAR_CELLS = 20
 #: Columns that a name needs beside a table's numbers; with fewer each row has lines of its own.
 NARROWEST_NAME = 14
-#: Columns within which a table's own width is measured: more than any has.
-WIDEST = 10_000
 #: Columns of a report in a file: what an editor shows.
 FILE_WIDTH = 120
 

@@ -13,7 +13,7 @@ from miyabi_cli.asking.completion import complete_batches
 from miyabi_cli.calling.wire import json_of
 from miyabi_cli.client import CoordinatorClient, batch_name, talk
 from miyabi_cli.runtime import Runtime
-from miyabi_cli.terminal import row, say_table, shown
+from miyabi_cli.terminal import row, say_rows, shown
 from miyabi_core.text import Untrusted
 
 #: Entries of one answer; the coordinator gives at most 1,000.
@@ -42,7 +42,7 @@ def audit(
             for entry in entries:
                 runtime.print_line(json_of(entry))
         else:
-            say_table(runtime.output, _table(entries))
+            say_rows(runtime.output, _table(entries))
         return 0
 
     talk(main)

@@ -19,7 +19,7 @@ from miyabi_cli.checking.repository_check import repository_findings
 from miyabi_cli.client import coordinator
 from miyabi_cli.errors import EXIT_ISSUE_FAILED, EXIT_OK, EXIT_UNAVAILABLE, CliError
 from miyabi_cli.runtime import Runtime, run
-from miyabi_cli.terminal import json_line, ours, row, say_table, shown
+from miyabi_cli.terminal import json_line, ours, row, say_rows, shown
 from miyabi_cli.trial.remote import ON_GITHUB
 from miyabi_core.logging import configure_logging
 from miyabi_core.store.valkey import binary_version
@@ -147,5 +147,5 @@ def _show(runtime: Runtime, findings: Sequence[Finding], *, as_json: bool) -> in
         bad = ours("bad", style="red") if finding.required else ours("note", style="yellow")
         mark = ours("ok", style="green") if finding.good else bad
         row(table, shown(Untrusted(finding.subject)), mark, shown(Untrusted(finding.detail)))
-    say_table(runtime.output, table)
+    say_rows(runtime.output, table)
     return code
