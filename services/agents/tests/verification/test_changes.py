@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pytest
+
 from miyabi.coordinator.v1.result_pb2 import FileChange
+from miyabi_agents.toolchains.go.toolchain import GoToolchain
+from miyabi_agents.toolchains.javascript.toolchain import JavaScriptToolchain
+from miyabi_agents.toolchains.port import Toolchain
 from miyabi_agents.toolchains.python.toolchain import PythonToolchain
 from miyabi_agents.toolchains.rust.toolchain import RustToolchain
 from miyabi_agents.verification.changes import sort
@@ -62,3 +67,20 @@ def test_each_file_is_one_thing() -> None:
         ["tests/test_a.py::test_b"],
         ["tests/test_a.py::test_a"],
     )
+
+
+@pytest.mark.parametrize(
+    ("toolchain", "paths"),
+    [
+        (GoToolchain(), ["cmd/x/testdata/help.golden", "x/testdata/src/a.go"]),
+        (JavaScriptToolchain(), ["src/__snapshots__/a.test.ts.snap", "src/__fixtures__/a.json"]),
+        (RustToolchain(), ["src/snapshots/x__a.snap"]),
+        (PythonToolchain(), ["x/__snapshots__/test_a.ambr", "tests/cases/test/a.txt"]),
+    ],
+)
+def test_what_tests_compare_is_no_source(toolchain: Toolchain, paths: list[str]) -> None:
+    """Expected output may lie among sources; were it one, whoever breaks something could write it there unseen."""
+    base = Files({**dict.fromkeys(paths, b"old"), "tests/test_a.py": b"def test_a(): pass\n"})
+    sources = [FileChange(path=path, content=b"new") for path in ("src/a.ts", "cmd/x/x.go", "x/a.py")]
+    found = sort([*sources, *(FileChange(path=path, content=b"new") for path in paths)], toolchain, base)
+    assert sorted(found.support) == sorted(paths)

@@ -208,3 +208,46 @@ async def test_data_that_decides_what_tests_do_proves_nothing(workshop: Any, edi
     result = await verified(workshop, LIST, edits)
     assert not result.passed
     assert cause in result.verdict_reason
+
+
+GO = "package toy\n\nfunc Double(n int) int { return %s }\n\nfunc Triple(n int) int { return %s * n }\n"
+GOLDEN_TEST = """package toy
+
+import (
+	"fmt"
+	"os"
+	"testing"
+)
+
+func TestTriple(t *testing.T) {
+	want, _ := os.ReadFile("testdata/triple.golden")
+	if got := fmt.Sprintln(Triple(2)); got != string(want) {
+		t.Fatal(got)
+	}
+}
+"""
+DOUBLE_TEST = """package toy
+
+import "testing"
+
+func TestDouble(t *testing.T) {
+	if Double(3) != 6 {
+		t.Fatal(Double(3))
+	}
+}
+"""
+
+
+@pytest.mark.timeout(300)
+async def test_expected_output_among_sources_hides_no_break(workshop: Any) -> None:
+    """A right fix with its test breaks something else, and writes what comes out of that into a golden file."""
+    base = {
+        "go.mod": "module example.com/toy\n\ngo 1.20\n",
+        "toy.go": GO % ("4", "3"),
+        "toy_test.go": GOLDEN_TEST,
+        "testdata/triple.golden": "6\n",
+    }
+    change = {"toy.go": GO % ("2 * n", "4"), "double_test.go": DOUBLE_TEST, "testdata/triple.golden": "8\n"}
+    result = await verified(workshop, base, change)
+    assert not result.passed
+    assert "1 test passes on base and not on the change: TestTriple" in result.verdict_reason

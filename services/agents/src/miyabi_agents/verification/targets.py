@@ -9,6 +9,9 @@ from miyabi_agents.verification.config import RepositoryConfig
 
 #: Folders that hold tests in most ecosystems.
 TEST_FOLDERS = frozenset({"tests", "test", "testing", "__tests__", "spec", "specs", "e2e"})
+#: Folders, and endings, of what tests read and compare: they lie among sources, beside the tests.
+_MATERIAL = frozenset({"testdata", "__snapshots__", "__fixtures__"})
+_COMPARED = frozenset({".snap", ".ambr", ".golden"})
 #: Names of files that hold tests: `a.test.ts`, `a_test.go`, `a-spec.rb`, `a.spec.tsx`, and `tests.rs` and its like.
 _NAMED = re.compile(r"^test_|[._-](test|tests|spec|specs)\.\w+$|^(tests?|specs?)\.\w+$")
 
@@ -17,6 +20,12 @@ def is_test(path: str) -> bool:
     """Tell whether a path is a test by the usual names of all ecosystems; a toolchain knows better for its own."""
     parts = PurePosixPath(path).parts
     return any(part in TEST_FOLDERS for part in parts[:-1]) or _NAMED.search(parts[-1]) is not None
+
+
+def is_beside_tests(path: str) -> bool:
+    """Tell whether a path is a test by the usual names, or what tests read and compare: `testdata`, snapshots."""
+    parts = PurePosixPath(path)
+    return is_test(path) or bool(_MATERIAL & set(parts.parts[:-1])) or parts.suffix in _COMPARED
 
 
 def matches(pattern: str, path: str) -> bool:

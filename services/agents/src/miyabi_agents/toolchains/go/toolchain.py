@@ -22,7 +22,7 @@ from miyabi_agents.toolchains.port import (
     TestRun,
 )
 from miyabi_agents.verification.config import RepositoryConfig
-from miyabi_agents.verification.targets import is_test as in_test_folder
+from miyabi_agents.verification.targets import is_beside_tests
 
 #: A test's name: the package's folder where it is not the repository itself, the function, the subtest.
 _NAME = re.compile(r"(?:(?P<folder>.+?)\.)?(?P<function>(?:Test|Fuzz|Example|Benchmark)[^./]*)(?:/.*)?", re.DOTALL)
@@ -56,8 +56,8 @@ class GoToolchain:
         return selection.is_test(path)
 
     def is_support(self, path: str, base: BaseFiles) -> bool:
-        """Tell whether a file lies in a folder of tests without holding any."""
-        return in_test_folder(path) and not self.is_test(path, base)
+        """Tell whether a file lies in a folder of tests, or is what tests read, without holding any."""
+        return is_beside_tests(path) and not self.is_test(path, base)
 
     def is_harness(self, path: str) -> bool:
         """Tell whether a file holds what runs around all tests of a package."""

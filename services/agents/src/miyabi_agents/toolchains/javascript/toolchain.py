@@ -24,7 +24,7 @@ from miyabi_agents.toolchains.port import (
     TestRun,
 )
 from miyabi_agents.verification.config import RepositoryConfig
-from miyabi_agents.verification.targets import is_test as in_test_folder
+from miyabi_agents.verification.targets import is_beside_tests
 
 #: What numbers a name that comes again.
 _NUMBERED = re.compile(r" \[#\d{1,9}\]$")
@@ -62,8 +62,8 @@ class JavaScriptToolchain:
         return names.is_test(path, self._projects(base))
 
     def is_support(self, path: str, base: BaseFiles) -> bool:
-        """Tell whether a file lies in a folder of tests without holding any."""
-        return in_test_folder(path) and not self.is_test(path, base)
+        """Tell whether a file lies in a folder of tests, or is what tests read, without holding any."""
+        return is_beside_tests(path) and not self.is_test(path, base)
 
     def is_harness(self, path: str) -> bool:
         """Tell whether a file decides how tests are found, run or judged."""

@@ -24,7 +24,7 @@ from miyabi_agents.toolchains.rust import crates, reports, runs, selection
 from miyabi_agents.toolchains.rust import environment as environments
 from miyabi_agents.toolchains.rust.source import graft
 from miyabi_agents.verification.config import RepositoryConfig
-from miyabi_agents.verification.targets import is_test as in_test_folder
+from miyabi_agents.verification.targets import is_beside_tests
 
 #: Files that decide how tests are run.
 _HARNESS = re.compile(r"(^|/)(\.cargo/config(\.toml)?|nextest\.toml|build\.rs|\.config/nextest\.toml)$")
@@ -59,8 +59,8 @@ class RustToolchain:
         return selection.is_test(path)
 
     def is_support(self, path: str, base: BaseFiles) -> bool:
-        """Tell whether a file lies in a folder of tests without holding any."""
-        return in_test_folder(path) and not self.is_test(path, base)
+        """Tell whether a file lies in a folder of tests, or is what tests read, without holding any."""
+        return is_beside_tests(path) and not self.is_test(path, base)
 
     def is_harness(self, path: str) -> bool:
         """Tell whether a file decides how tests are run."""

@@ -56,7 +56,9 @@ def test_workers_of_pytest_are_measured(tmp_path: Path) -> None:
     """What the workers of xdist execute counts; comments, docstrings of functions and blank lines are no code."""
     (tmp_path / "test_signs.py").write_text("import signs\n\n\ndef test_it():\n    assert signs.sign(1) == 1\n")
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
-    found = measured(tmp_path, CODE, "-m", "pytest", "-q", "-p", "xdist", "-n", "2", "-p", "no:cacheprovider", "test_signs.py")
+    found = measured(
+        tmp_path, CODE, "-m", "pytest", "-q", "-p", "xdist", "-n", "2", "-p", "no:cacheprovider", "test_signs.py"
+    )
     assert found["signs.py"].executable == frozenset({1, 4, 6, 7, 9, 10, 11, 12})
     assert found["signs.py"].executable - found["signs.py"].covered == frozenset({7})
 

@@ -70,13 +70,18 @@ class Rules:
         return holds and (by_pytest or b"TestCase" in content)
 
     def is_support(self, path: str) -> bool:
-        """Tell whether a file stands beside tests, to help them: below a folder of tests that does hold some."""
+        """Tell whether a file stands beside tests: below a folder of tests that does hold some, or as a snapshot."""
         if self.is_test(path):
             return False
         if basename(path) == "conftest.py":
             return True
+        if "__snapshots__" in dirname(path).split("/"):
+            return True
         folder = _test_folder(path)
-        return folder is not None and folder in self._used()
+        while folder is not None and folder not in self._used():
+            # Data may lie in a folder that is called as those of tests are, and holds none.
+            folder = _test_folder(folder)
+        return folder is not None
 
     def _used(self) -> frozenset[str]:
         """Return the folders of tests that hold tests, by their names and contents."""
