@@ -44,15 +44,15 @@ _GROWTH = "F/test_short_form.py::test_time_grows_with_the_input_only"
 _OUTSIDE = "A/sandbox/test_attempts.py::test_metadata_outside_cannot_be_changed"
 _CALLS = "A/sandbox/test_attempts.py::test_call_is_refused"
 _MODEL_PATHS = "A/codegen/editing/test_tools.py::test_names_that_lead_outside_or_deceive_are_refused_by_every_tool"
-_PAGES = "G/test_strangers_at_the_door.py::test_no_page_reaches_git_or_webhooks"
-_GIT_TYPES = "G/test_strangers_at_the_door.py::test_git_is_asked_for_its_content_type"
-_REFS = "G/test_push.py::test_ref_is_refused"
+_PAGES = "G/access/test_strangers_at_the_door.py::test_no_page_reaches_git_or_webhooks"
+_GIT_TYPES = "G/access/test_strangers_at_the_door.py::test_git_is_asked_for_its_content_type"
+_REFS = "G/git/test_push.py::test_ref_is_refused"
 _JSON = "D/test_strangers.py::test_what_is_no_strict_json_is_400"
 _OWN_PAGE = "D/test_strangers.py::test_only_our_own_page_is_served"
 _POSITION = "D/test_strangers.py::test_position_that_is_none_is_400"
 _ROOMS = "A/sandbox/test_attempts.py::test_private_memory_is_nobody_elses"
 _TRAPS = "R/test_hostile_files.py::test_a_base_full_of_traps_is_checked_out"
-_GRANTED = "G/test_granted_writes.py::test_a_token_alone_writes_nothing"
+_GRANTED = "G/writing/test_granted_writes.py::test_a_token_alone_writes_nothing"
 
 Held = Mapping[int, tuple[str, ...] | str]
 
@@ -119,13 +119,13 @@ FIRST: Held = {
         "A/codegen/editing/test_tools.py::test_names_that_deceive_are_refused", "A/codegen/editing/test_tools.py::test_a_file_of_many_megabytes_is_refused",
         "A/codegen/editing/test_tools.py::test_what_runs_with_the_repositorys_rights_is_not_the_models_to_write",
     ),
-    56: (_REFS, "G/test_push.py::test_refusal_answers_for_every_ref", "G/test_git_proxy.py::test_one_bad_ref_refuses_the_whole_push"),
-    57: (_PAGES, _GIT_TYPES, "G/test_granted_writes.py::test_only_this_stacks_agents_use_git"),
+    56: (_REFS, "G/git/test_push.py::test_refusal_answers_for_every_ref", "G/git/test_git_proxy.py::test_one_bad_ref_refuses_the_whole_push"),
+    57: (_PAGES, _GIT_TYPES, "G/writing/test_granted_writes.py::test_only_this_stacks_agents_use_git"),
     58: (_PAGES, "C/edge/test_door.py::test_door"),
-    59: ("G/test_git_proxy.py::test_dumb_protocol_and_other_paths_are_not_served",),
-    60: ("G/test_push.py::test_long_list_in_single_bytes_costs_no_more_than_at_once",),
-    61: ("G/test_webhook_bodies.py::test_signed_extremes_are_400", _SHORT),
-    62: ("G/test_webhook_bodies.py::test_largest_payload_holds_the_loop_up_for_moments",),
+    59: ("G/git/test_git_proxy.py::test_dumb_protocol_and_other_paths_are_not_served",),
+    60: ("G/git/test_push.py::test_long_list_in_single_bytes_costs_no_more_than_at_once",),
+    61: ("G/hooks/test_webhook_bodies.py::test_signed_extremes_are_400", _SHORT),
+    62: ("G/hooks/test_webhook_bodies.py::test_largest_payload_holds_the_loop_up_for_moments",),
     63: ("D/test_strangers.py::test_simple_post_of_a_page_is_refused", "D/test_http.py::test_other_origins_are_refused"),
     64: (_OWN_PAGE,),
     65: (_JSON, "D/test_strangers.py::test_bad_gzip_is_400"),
@@ -168,7 +168,7 @@ SECOND: Held = {
     23: ("A/codegen/editing/test_tools.py::test_what_runs_with_the_repositorys_rights_is_not_the_models_to_write",),
     24: (_TRAPS, _TREE),
     25: (_TRAPS,),
-    26: (_GRANTED, "G/test_granted_writes.py::test_a_grant_for_something_else_covers_nothing",
+    26: (_GRANTED, "G/writing/test_granted_writes.py::test_a_grant_for_something_else_covers_nothing",
          "E/test_grants.py::test_other_programs_of_this_machine_write_and_clone_nothing"),
     27: (_TAKEN, _FORGED),
     28: (_FORGED, "A/verification/test_judge.py::test_edited_test_that_proves_nothing_does_not_excuse_a_break"),
@@ -216,12 +216,12 @@ SECOND: Held = {
     70: ("A/model/test_session.py::test_a_model_that_only_talks_is_an_error", _MODEL_PATHS),
     71: ("A/codegen/editing/test_tools.py::test_a_file_of_many_megabytes_is_refused",
          "A/dispatch/test_runner.py::test_an_outcome_that_is_too_large_becomes_a_failure"),
-    72: ("G/test_webhook_bodies.py::test_payload_of_other_types_is_400", "G/test_cache_news.py::test_listener_outlives_what_it_cannot_read"),
-    73: ("G/test_webhook_bodies.py::test_signed_extremes_are_400",),
-    74: ("G/test_webhook_bodies.py::test_slow_strangers_delay_nobody",),
-    75: ("G/test_webhook_bodies.py::test_wrong_signature_is_refused", "G/test_webhook_bodies.py::test_large_payload_is_413"),
-    76: ("G/test_webhooks.py::test_delivery_is_acted_on_once_on_all_replicas",),
-    77: ("G/test_strangers_at_the_door.py::test_bomb_costs_little", "G/test_strangers_at_the_door.py::test_bad_compression_is_400"),
+    72: ("G/hooks/test_webhook_bodies.py::test_payload_of_other_types_is_400", "G/reading/test_cache_news.py::test_listener_outlives_what_it_cannot_read"),
+    73: ("G/hooks/test_webhook_bodies.py::test_signed_extremes_are_400",),
+    74: ("G/hooks/test_webhook_bodies.py::test_slow_strangers_delay_nobody",),
+    75: ("G/hooks/test_webhook_bodies.py::test_wrong_signature_is_refused", "G/hooks/test_webhook_bodies.py::test_large_payload_is_413"),
+    76: ("G/hooks/test_webhooks.py::test_delivery_is_acted_on_once_on_all_replicas",),
+    77: ("G/access/test_strangers_at_the_door.py::test_bomb_costs_little", "G/access/test_strangers_at_the_door.py::test_bad_compression_is_400"),
     78: (_PAGES, _GIT_TYPES),
     79: (_OWN_PAGE,),
     80: ("D/test_strangers.py::test_names_of_ours_are_refused", "D/test_strangers.py::test_stored_event_is_never_ours"),
@@ -230,12 +230,12 @@ SECOND: Held = {
     83: ("D/test_strangers.py::test_simple_post_of_a_page_is_refused", _OWN_PAGE),
     84: ("D/test_snapshots.py::test_graph_of_no_name_is_refused", "C/edge/test_door.py::test_door"),
     85: ("D/test_door.py::test_person_logs_in_with_a_form", "D/test_door.py::test_nothing_is_read_without_a_token"),
-    86: ("G/test_git_proxy.py::test_dumb_protocol_and_other_paths_are_not_served", _PAGES),
-    87: (_REFS, "G/test_push.py::test_what_cannot_be_read_is_refused", "G/test_git_proxy.py::test_one_bad_ref_refuses_the_whole_push"),
-    88: ("G/test_git_proxy.py::test_dumb_protocol_and_other_paths_are_not_served",),
-    89: (_GRANTED, "D/test_door.py::test_programs_read_and_report_by_role", "G/test_granted_writes.py::test_another_agents_grant_is_of_no_use"),
-    90: ("G/test_search_text.py::test_words_that_ask_elsewhere_are_refused", "G/test_search_answers.py::test_what_github_finds_elsewhere_is_dropped"),
-    91: ("L/test_terminal.py::test_the_command_shows_names_as_they_are",),
-    92: ("L/test_terminal.py::test_every_view_shows_every_name",),
+    86: ("G/git/test_git_proxy.py::test_dumb_protocol_and_other_paths_are_not_served", _PAGES),
+    87: (_REFS, "G/git/test_push.py::test_what_cannot_be_read_is_refused", "G/git/test_git_proxy.py::test_one_bad_ref_refuses_the_whole_push"),
+    88: ("G/git/test_git_proxy.py::test_dumb_protocol_and_other_paths_are_not_served",),
+    89: (_GRANTED, "D/test_door.py::test_programs_read_and_report_by_role", "G/writing/test_granted_writes.py::test_another_agents_grant_is_of_no_use"),
+    90: ("G/reading/test_search_text.py::test_words_that_ask_elsewhere_are_refused", "G/reading/test_search_answers.py::test_what_github_finds_elsewhere_is_dropped"),
+    91: ("L/words/test_terminal.py::test_the_command_shows_names_as_they_are",),
+    92: ("L/words/test_terminal.py::test_every_view_shows_every_name",),
     93: ("D/test_http.py::test_page_has_a_strict_policy",),
 }  # fmt: skip

@@ -82,3 +82,11 @@ async def stack(valkey):
 def operators():
     """Makes an operator's stub of a channel."""
     return coordinator_service_pb2_grpc.CoordinatorServiceStub
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def durable(stack, tmp_path):
+    """A server of the test's own that loses nothing in a crash; the stack uses it."""
+    async with EmbeddedValkey(tmp_path / "store", appendfsync="always") as server:
+        stack.redis_url = server.url
+        yield server

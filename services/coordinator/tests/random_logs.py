@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from batch_machine import KINDS
 from google.protobuf.json_format import MessageToDict
-from test_machine import ReferenceMachine
+from reference_machine import ReferenceMachine
 
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1 import event_pb2

@@ -11,8 +11,7 @@ from pathlib import Path
 import grpc
 import pytest
 from clocks import Clock
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from key_pairs import key_pair
 from pydantic import SecretStr, ValidationError
 from running_gateway import REPOSITORY, gateway_before, seed
 from stock_git import done, failed
@@ -35,18 +34,6 @@ from miyabi_github_gateway.errors import (
 from miyabi_github_gateway.service.governor import Governor, Governors, Limits
 from miyabi_github_gateway.settings import GatewaySettings
 from miyabi_sim.github import Fault, SimulatedApp, SimulatedGitHub
-
-
-def key_pair() -> tuple[str, str]:
-    """Generate a private key and its public one, PEM."""
-    private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    pem = private.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
-    )
-    public = private.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    return pem.decode(), public.decode()
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 import redis.asyncio
+from service_calls import collect, submit
 from structlog.testing import capture_logs
-from test_service import collect, submit
 
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1 import dispatch_service_pb2, event_pb2, state_pb2

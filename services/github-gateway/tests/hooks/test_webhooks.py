@@ -25,7 +25,7 @@ from miyabi_github_gateway.service.hooks.events import change_of, mention_of
 from miyabi_github_gateway.service.hooks.payload import Payload
 from miyabi_sim.github import Fault, WebhookTarget
 
-EXAMPLES = Path(__file__).parents[3] / "build/github/webhooks.json"
+EXAMPLES = Path(__file__).parents[4] / "build/github/webhooks.json"
 
 
 def read(payload: dict[str, Any]) -> Payload:

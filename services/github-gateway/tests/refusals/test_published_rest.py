@@ -13,11 +13,11 @@ import httpx
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from key_pairs import key_pair
 from published_rest import FOLDER, Exchange, Published
 from pydantic import SecretStr
 from running_gateway import REPOSITORY, Running, gateway_before, seed
 from stock_git import commit, done
-from test_credentials import key_pair
 
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
 from miyabi_core.errors import MiyabiError

@@ -10,9 +10,9 @@ from datetime import timedelta
 import grpc
 import pytest
 import redis.asyncio
-from test_retention import DAYS, everything, sweep
-from test_service import collect, submit
-from test_store_restart import code_of, durable  # noqa: F401 - a fixture
+from kept_keys import DAYS, everything, sweep
+from service_calls import collect, submit
+from store_checks import code_of
 
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1 import dispatch_service_pb2 as dispatch_pb
@@ -204,7 +204,7 @@ async def test_no_key_is_left_after_retention(stack, operators, valkey):
         assert [entry for entry in await everything(client) if batch in entry] == []
 
 
-async def test_a_store_that_is_away_delays_calls(stack, operators, durable):  # noqa: F811 - the fixture
+async def test_a_store_that_is_away_delays_calls(stack, operators, durable):
     """Calls that are reported while the server is dead are there when it is back, each once."""
     async with (
         stack.coordinator(store_patience=timedelta(seconds=0.2), lease=timedelta(minutes=5)) as channel,

@@ -12,9 +12,9 @@ import grpc
 import pytest
 from clocks import Clock
 from gateway_process import GatewayProcess, gateway_process
+from key_pairs import key_pair
 from running_gateway import REPOSITORY, seed
 from stock_git import commit, git
-from test_credentials import key_pair
 
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
 from miyabi.github_gateway.v1.github_gateway_service_pb2_grpc import GitHubGatewayServiceStub

@@ -7,7 +7,6 @@ import resource
 
 import grpc
 import pytest
-import pytest_asyncio
 import redis.asyncio
 from store_checks import assert_decided_once, assert_gapless, assert_recount, code_of, collect, submit
 
@@ -18,14 +17,6 @@ from miyabi_core.ids import new_ulid
 from miyabi_core.store.valkey import EmbeddedValkey
 
 FULL = (grpc.StatusCode.RESOURCE_EXHAUSTED, "STORE_FULL")
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def durable(stack, tmp_path):
-    """A server of the test's own that loses nothing in a crash; the stack uses it."""
-    async with EmbeddedValkey(tmp_path / "store", appendfsync="always") as server:
-        stack.redis_url = server.url
-        yield server
 
 
 async def test_killed_server_costs_nothing(stack, operators, durable):

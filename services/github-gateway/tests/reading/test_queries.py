@@ -20,7 +20,7 @@ ALL = frozenset(IssueField)
 #: A fragment is put together of one part a field, so each alone, none and all are every case.
 FIELD_SETS = [frozenset[IssueField](), ALL, *(frozenset({field}) for field in IssueField)]
 PULL_REQUEST = Shape(Kind.PULL_REQUEST)
-SCHEMA = Path(os.environ.get("MIYABI_GITHUB_SCHEMA", Path(__file__).parents[3] / "build/github/schema.graphql"))
+SCHEMA = Path(os.environ.get("MIYABI_GITHUB_SCHEMA", Path(__file__).parents[4] / "build/github/schema.graphql"))
 
 
 @pytest.fixture(scope="session")

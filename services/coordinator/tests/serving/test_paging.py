@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import grpc
 import pytest
 import redis.asyncio
-from test_service import submit
+from service_calls import submit
 
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
 from miyabi.coordinator.v1 import state_pb2

@@ -10,7 +10,7 @@ import pytest
 from miyabi_coordinator.models import BatchState, RunState, TaskState
 from miyabi_coordinator.models.lifecycle import BATCH_MOVES, RUN_MOVES, TASK_MOVES
 
-PROTO = Path(__file__).parents[3] / "proto/miyabi/coordinator/v1/state.proto"
+PROTO = Path(__file__).parents[4] / "proto/miyabi/coordinator/v1/state.proto"
 
 
 def listed(prefix):

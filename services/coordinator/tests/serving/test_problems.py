@@ -9,7 +9,7 @@ import pytest
 import redis.asyncio
 from google.protobuf.descriptor import EnumDescriptor
 from google.protobuf.duration_pb2 import Duration
-from test_service import collect, submit
+from service_calls import collect, submit
 
 from miyabi.common.v1 import problem_pb2 as problems_pb
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb

@@ -8,9 +8,10 @@ from pathlib import Path
 import httpx
 import pytest
 from clocks import Clock
+from key_pairs import key_pair
 from pydantic import SecretStr
 from running_gateway import REPOSITORY, Running, gateway_before, seed, simulated
-from test_credentials import github_with_app, key_pair
+from test_credentials import github_with_app
 
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
 from miyabi_core.metrics import REGISTRY

@@ -11,11 +11,11 @@ from pathlib import Path
 import aiohttp
 import pytest
 from aiohttp import web
+from key_pairs import key_pair
 from pydantic import SecretStr
 from running_gateway import REPOSITORY, Running, gateway_before, push_branches, seed, simulated
 from scripted_github import scripted
 from test_check_target import CLASSIC, WORK, check, kinds, open_pull_request
-from test_credentials import key_pair
 
 from miyabi_sim.github import SimulatedApp, SimulatedGitHub
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
+from service_calls import collect, submit
 
 from miyabi.common.v1 import freshness_pb2
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb
@@ -17,19 +18,6 @@ from miyabi_coordinator.testing import REPOSITORY, succeed
 from miyabi_coordinator.translate.replay import differences, rebuild
 from miyabi_core.ids import new_ulid
 from miyabi_core.status import from_rpc_error
-
-
-async def collect(call):
-    """Return all events of a stream."""
-    events = []
-    async with asyncio.timeout(20):
-        async for response in call:
-            events.extend(response.events)
-    return events
-
-
-def submit(*numbers, **fields):
-    return pb.SubmitBatchRequest(repository=REPOSITORY, issue_numbers=numbers, **fields)
 
 
 async def test_fix_batch_runs_to_its_end(stack, operators):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from test_service import collect, submit
+from service_calls import collect, submit
 
 from miyabi.common.v1.task_kind_pb2 import TaskKind
 from miyabi.coordinator.v1 import coordinator_service_pb2 as pb

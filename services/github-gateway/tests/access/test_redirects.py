@@ -10,11 +10,11 @@ from typing import Any
 import httpx
 import pytest
 from aiohttp import web
+from key_pairs import key_pair
 from pydantic import SecretStr
 from running_gateway import REPOSITORY, Running, gateway_before
 from scripted_github import scripted
 from stock_git import done, failed
-from test_credentials import key_pair
 
 from miyabi.github_gateway.v1 import github_gateway_service_pb2 as pb
 from miyabi_core.status import from_rpc_error
