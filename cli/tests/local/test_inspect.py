@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from checkouts import PLAIN, SMALL, git, make_checkout, write
 from test_commands import miyabi
+from words.test_documented_fields import DOCUMENTED
 
 from miyabi_agents.inspection import Inspection, inspect
 from miyabi_agents.verification.config import parse
@@ -58,6 +59,7 @@ async def test_json_is_one_object_a_project(tmp_path: Path) -> None:
     assert line["tests"] == {"passed": 1, "failed": 1, "skipped": 0, "blocked": 0}
     assert list(line["red_on_base"]) == ["tests/test_one.py::OneTests::test_bad"]
     assert list(Path(data).glob("look-*")) == []
+    assert sorted(DOCUMENTED["project"]) == sorted({*line, "refusal", "output_tail"})
 
 
 async def test_nothing_recognised_is_exit_code_1_and_a_file_to_fill_in(tmp_path: Path) -> None:
