@@ -67,6 +67,7 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(CliError) as caught:
         read_request(str(file))
     assert said in str(caught.value)
+    assert "Available Fields" not in str(caught.value)
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:

@@ -25,7 +25,9 @@ def read_request(file: str) -> pb.SubmitBatchRequest:
     try:
         ParseDict(value, request)
     except ParseError as error:
-        raise CliError(f"{file}: {error}", hint=f"fields are: {', '.join(_names())}") from error
+        # The library lists the fields too, in its other names.
+        what = str(error).partition("\n")[0]
+        raise CliError(f"{file}: {what}", hint=f"fields are: {', '.join(_names())}") from error
     return checked(request)
 
 
