@@ -107,6 +107,7 @@ export const en = {
   "limitReason.measured": "measured", "limitReason.memory": "memory is short",
   "limitReason.processor": "processors are short", "limitReason.refused": "it refused",
   "limitReason.slow": "answers began late",
+  "limitReason.other": "a reason that only a newer agent knows",
   "limits.blocked": "Nothing is sent before {time}.", "limits.exhausts": "runs out at {time} at this pace",
   "limits.left": "{left} of {most} left", "limits.none": "Nothing was heard of GitHub’s limits yet.",
   "limits.resets": "anew in {span}", "limits.title": "GitHub’s budgets", "limits.used": "{used} of {most} used",

@@ -86,6 +86,7 @@ export const ja: Record<Key, string> = {
   "limitReason.answered": "全枠が使われ応答も良好", "limitReason.begun": "初期値", "limitReason.bounds": "運用者の設定変更",
   "limitReason.eased": "余裕が回復", "limitReason.measured": "計測による調整", "limitReason.memory": "メモリ不足",
   "limitReason.processor": "CPU 不足", "limitReason.refused": "拒否された", "limitReason.slow": "応答の遅れ",
+  "limitReason.other": "新しい版のエージェントだけが知る理由",
   "limits.blocked": "{time} まで送信しません。", "limits.exhausts": "このペースでは {time} に使い切ります",
   "limits.left": "残り {left} / {most}", "limits.none": "GitHub の上限はまだ取得されていません。", "limits.resets": "{span}後に回復",
   "limits.title": "GitHub の利用枠", "limits.used": "{used} / {most} 使用",
