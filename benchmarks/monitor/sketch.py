@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 
 from benchmarks.measuring.report import Row
 from miyabi_dashboard.monitor.sketches import ACCURACY, Sketch
+from miyabi_dashboard.monitor.sketches.durations import rank_of
 
 #: Durations of each kind of distribution.
 RECORDED = 10_000_000
@@ -45,7 +46,7 @@ def _row(name: str, make: Callable[[random.Random], float]) -> Row:
     for sketch in parts:
         whole.merge(Sketch.decode(sketch.encode()))
     values.sort()
-    errors = {share: abs(whole.quantile(share) / values[int(share * (len(values) - 1))] - 1) for share in SHARES}
+    errors = {share: abs(whole.quantile(share) / values[rank_of(share, len(values))] - 1) for share in SHARES}
     worst = max(errors.values())
     return Row(
         row="sketch",

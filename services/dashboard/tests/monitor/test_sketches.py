@@ -52,6 +52,17 @@ def test_what_is_stored_is_read_as_it_was() -> None:
     assert len(sketch.encode()) < 200 * 10 + 30
 
 
+def test_few_durations_have_the_longest_at_their_end() -> None:
+    """Of two durations the 95th percentile is the longer one, and the median the shorter; of a hundred it is the 95th."""
+    few, many = Exact(), Exact()
+    for seconds in (36.0, 47.3):
+        few.add(seconds)
+    for seconds in range(1, 101):
+        many.add(float(seconds))
+    assert [few.quantile(share) for share in (0.0, 0.5, 0.95, 0.99, 1.0)] == [36.0, 36.0, 47.3, 47.3, 47.3]
+    assert [many.quantile(share) for share in (0.5, 0.95, 0.99)] == [50.0, 95.0, 99.0]
+
+
 def test_nothing_and_odd_durations() -> None:
     """An empty sketch answers 0; a clock that went back makes no negative duration, and a year is as long as it gets."""
     assert Sketch().quantile(0.5) == 0.0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from bisect import insort
 
+from miyabi_dashboard.monitor.sketches.durations import rank_of
+
 
 class Exact:
     """All durations, in order."""
@@ -35,5 +37,5 @@ class Exact:
         self.total += other.total
 
     def quantile(self, share: float) -> float:
-        """Return the lower quantile, the duration at rank ⌊share · (count - 1)⌋; 0 where there is none."""
-        return self._ordered[int(share * (len(self._ordered) - 1))] if self._ordered else 0.0
+        """Return the duration that *share* of all do not exceed; 0 where there is none."""
+        return self._ordered[rank_of(share, len(self._ordered))] if self._ordered else 0.0

@@ -9,6 +9,8 @@ from __future__ import annotations
 import struct
 from math import ceil, log
 
+from miyabi_dashboard.monitor.sketches.durations import rank_of
+
 #: Largest relative error of a quantile.
 ACCURACY = 0.01
 #: Shorter durations count as this: none that is measured here is known more precisely than the clocks' microsecond.
@@ -50,8 +52,8 @@ class Sketch:
         self.most = max(self.most, other.most)
 
     def quantile(self, share: float) -> float:
-        """Return the lower quantile within `ACCURACY`, never beyond the longest; 0 where there is none."""
-        rank, seen = int(share * (self.count - 1)), 0
+        """Return that duration within `ACCURACY`, never beyond the longest; 0 where there is none."""
+        rank, seen = rank_of(share, self.count), 0
         for index in sorted(self._bins):
             seen += self._bins[index]
             if seen > rank:
