@@ -72,26 +72,34 @@ def logs(
     wanted = _wanted(issue, event or [], kind or [], failures=failures)
 
     async def main(runtime: Runtime, client: CoordinatorClient) -> int:
-        printed = False
-
-        def show(found: BatchEvent) -> None:
-            nonlocal printed
-            printed = True
-            if as_json:
-                runtime.print_line(json_of(found))
-            else:
-                say(runtime.output, line_of(found))
-
+        show = _Printer(runtime, as_json=as_json)
         found = await client.resolve(name)
         last = await _print_there(client, found, after, wanted, show=show, tail=tail)
         if follow:
             events = client.watch(found, after=max(last, after), committed_only=not steps)
             await _print_coming(runtime, f"{found} {issue or ''}".strip(), events, wanted, show=show, last=last)
-        elif not printed:
+        elif not show.printed:
             say(runtime.errors, ours("no such event; the newest of the batch is {}", last, style="dim"))
         return 0
 
     talk(main)
+
+
+class _Printer:
+    """Prints events, and knows whether there were any."""
+
+    def __init__(self, runtime: Runtime, *, as_json: bool) -> None:
+        self._runtime = runtime
+        self._as_json = as_json
+        self.printed = False
+
+    def __call__(self, event: BatchEvent) -> None:
+        """Print one."""
+        self.printed = True
+        if self._as_json:
+            self._runtime.print_line(json_of(event))
+        else:
+            say(self._runtime.output, line_of(event))
 
 
 async def _print_coming(

@@ -247,25 +247,19 @@ def failures(output: str) -> dict[str, str]:
     }
 
 
+def rustdoc(manifest: str, spec: str, name: str) -> subprocess.CompletedProcess[bytes]:
+    """Run the doc tests of a package, with the features that are on."""
+    command = [CARGO, "test", *OFFLINE, "--manifest-path", manifest, "-p", spec, "--doc", *enabled({name})]
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+
+
 def documents(report: Report, artifact: dict[str, Any]) -> None:
     """Run the doc tests of a library; each is a program of its own, whose output rustdoc keeps for itself.
 
     Only lines that directly follow `running N tests` are taken, N of them: what a failed one printed comes later.
     """
     package = Path(artifact["manifest_path"]).parent
-    spec, name = members()[package.resolve()]
-    command = [
-        CARGO,
-        "test",
-        *OFFLINE,
-        "--manifest-path",
-        artifact["manifest_path"],
-        "-p",
-        spec,
-        "--doc",
-        *enabled({name}),
-    ]
-    ended = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    ended = rustdoc(artifact["manifest_path"], *members()[package.resolve()])
     output = ended.stdout[:MAX_OUTPUT].decode("utf-8", "replace")
     sys.stdout.write(output)
     reasons, planned, count, failed, left = failures(output), 0, 0, 0, 0
