@@ -17,7 +17,7 @@ from miyabi_agents.dispatch.progress import TaskProgress
 from miyabi_agents.ports import SandboxJob, TaskAgent
 from miyabi_agents.sandbox import ProcessSandbox
 from miyabi_agents.toolchains.port import Toolchain
-from services.agents.tests.conftest import TASK, open_workshop, toy  # noqa: F401 - the fixture
+from services.agents.tests.conftest import TASK, open_workshop, template  # noqa: F401 - the fixture
 from services.agents.tests.toolchains.javascript.rig import FAILED, PASSED, Rig
 from tests.docs.extracted import ROOT, example
 
@@ -56,10 +56,10 @@ def test_an_example_is_linted_as_the_tree_is(tmp_path, page) -> None:
     assert ended.returncode == 0, ended.stdout
 
 
-async def test_the_agent_documents_a_change(tmp_path, toy) -> None:  # noqa: F811
+async def test_the_agent_documents_a_change(tmp_path, template) -> None:  # noqa: F811
     """One line is added to the changelog of a real repository; a hostile title stays text, and the change is kept."""
     agent = example("agent", tmp_path).ChangelogAgent()
-    async with open_workshop(tmp_path, toy) as workshop:
+    async with open_workshop(tmp_path, template) as workshop:
         mended = FileChange(path="toy/numbers.py", content=b"def double(value):\n    return value * 2\n")
         change = ChangeSet(base_sha=workshop.base_sha, files=[mended], summary="It doubles.")
         inputs = {"change_set": change, "issue_title": "double adds\n# @everyone [x](http://x.test)"}
@@ -75,10 +75,10 @@ async def test_the_agent_documents_a_change(tmp_path, toy) -> None:  # noqa: F81
     assert outcome.documentation.change_set.summary == "It doubles."
 
 
-async def test_the_agent_says_where_there_is_nothing_to_document(tmp_path, toy) -> None:  # noqa: F811
+async def test_the_agent_says_where_there_is_nothing_to_document(tmp_path, template) -> None:  # noqa: F811
     """A change that takes the changelog away leaves no file to write to, and that is said."""
     agent = example("agent", tmp_path).ChangelogAgent()
-    async with open_workshop(tmp_path, toy) as workshop:
+    async with open_workshop(tmp_path, template) as workshop:
         change = ChangeSet(base_sha=workshop.base_sha, files=[FileChange(path="docs/changes.md", deleted=True)])
         outcome = await workshop.run(agent, inputs={"change_set": change}, with_model=False)
     assert outcome.documentation.nothing_to_document

@@ -184,17 +184,17 @@ class Workshop:
 
 
 @pytest.fixture(scope="session")
-def toy(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+def template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """Make the repository once, for tests to copy; gives the folder that it is below, and its commit."""
     folder = tmp_path_factory.mktemp("toy")
     return folder, make_repository(folder)
 
 
 @asynccontextmanager
-async def open_workshop(folder: Path, toy: tuple[Path, str]) -> AsyncIterator[Workshop]:
+async def open_workshop(folder: Path, template: tuple[Path, str]) -> AsyncIterator[Workshop]:
     """Copy the repository and serve the gateway."""
     gateway = Gateway()
-    source, base_sha = toy
+    source, base_sha = template
     await asyncio.to_thread(shutil.copytree, source, folder / "remote")
     async with (
         running_server((add_GitHubGatewayServiceServicer_to_server, gateway, NAME)) as address,
@@ -204,9 +204,9 @@ async def open_workshop(folder: Path, toy: tuple[Path, str]) -> AsyncIterator[Wo
 
 
 @pytest.fixture
-async def workshop(tmp_path, toy):
+async def workshop(tmp_path, template):
     """Give a workshop with issue #7 of `acme/toy`."""
-    async with open_workshop(tmp_path, toy) as made:
+    async with open_workshop(tmp_path, template) as made:
         yield made
 
 
