@@ -26,9 +26,10 @@ def free_port(*, but: Collection[int] = ()) -> int:
     Raises:
         OSError: none was found.
     """
+    room = max(1000, _first_outgoing() - FIRST)
     for _ in range(TRIES):
         # Not `random`: two processes with one seed would look for the same.
-        port = FIRST + secrets.randbelow(max(1000, _first_outgoing() - FIRST))
+        port = FIRST + secrets.randbelow(room)
         if port not in but and not is_taken(port):
             return port
     raise OSError(errno.EADDRINUSE, "no free port was found on 127.0.0.1")

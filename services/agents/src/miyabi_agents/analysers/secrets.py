@@ -20,58 +20,13 @@ _NO_ALLOWLIST = "detect_secrets.filters.allowlist.is_line_allowlisted"
 #: The finding that rests on the name before a value, whatever the value is.
 _BY_NAME = "Secret Keyword"
 #: Words of a value that says of itself that it is none.
-_PLACEHOLDERS = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "my",
-        "your",
-        "some",
-        "test",
-        "testing",
-        "tests",
-        "dummy",
-        "fake",
-        "example",
-        "sample",
-        "mock",
-        "stub",
-        "placeholder",
-        "changeme",
-        "invalid",
-        "wrong",
-        "bad",
-        "good",
-        "old",
-        "new",
-        "other",
-        "first",
-        "second",
-        "password",
-        "passwd",
-        "passphrase",
-        "pass",
-        "pwd",
-        "secret",
-        "secrets",
-        "token",
-        "key",
-        "api",
-        "access",
-        "auth",
-        "credential",
-        "credentials",
-        "private",
-        "user",
-        "username",
-        "value",
-        "string",
-        "foo",
-        "bar",
-        "baz",
-    ]
-)
+_PLACEHOLDERS = frozenset({
+    "a", "an", "the", "my", "your", "some", "test", "testing", "tests", "dummy", "fake", "example", "sample",
+    "mock", "stub", "placeholder", "changeme", "invalid", "wrong", "bad", "good", "old", "new", "other", "first",
+    "second", "password", "passwd", "passphrase", "pass", "pwd", "secret", "secrets", "token", "key", "api",
+    "access", "auth", "credential", "credentials", "private", "user", "username", "value", "string", "foo", "bar",
+    "baz",
+})  # fmt: skip
 #: Digits in a row from which on a value is no placeholder.
 _MANY_DIGITS = re.compile(r"\d{5}")
 #: A literal of most languages, without what is around it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
@@ -94,6 +95,8 @@ class Gate:
             SandboxError: the sandbox cannot be used.
             WorkspaceError: a checkout cannot be made.
         """
+        # It may read thousands of files of base; from here on it is known.
+        await asyncio.to_thread(lambda: self._data)
         gated = await self._judge(self.change, harness=())
         harness = sorted(self.sorted.harness)
         if not harness:

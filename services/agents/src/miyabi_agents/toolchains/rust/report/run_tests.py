@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,7 @@ def enabled(packages: set[str]) -> list[str]:
     return ["--features", ",".join(named)] if named else []
 
 
+@cache
 def members() -> dict[Path, tuple[str, str]]:
     """Return how cargo names the packages of the workspace, with their plain names, by their folders."""
     command = [CARGO, "metadata", "--no-deps", "--format-version", "1", *OFFLINE]
@@ -195,12 +197,17 @@ def logged(command: list[str], rest: list[str]) -> tuple[dict[str, str], str, in
     return verdicts, output, ended.returncode
 
 
+@cache
+def host() -> str:
+    """Return how rustc names the machine that it compiles for."""
+    said = subprocess.run([os.environ.get("RUSTC", "rustc"), "-vV"], capture_output=True, text=True, check=True).stdout
+    return next(line.partition(": ")[2] for line in said.split("\n") if line.startswith("host: "))
+
+
 def alone(executable: str) -> list[str]:
     """Return cargo's options that let it run one binary of those that it was asked for, with what it tells each."""
-    said = subprocess.run([os.environ.get("RUSTC", "rustc"), "-vV"], capture_output=True, text=True, check=True).stdout
-    host = next(line.partition(": ")[2] for line in said.split("\n") if line.startswith("host: "))
     runner = [sys.executable, "-I", str(Path(__file__).with_name("only.py")), executable]
-    return ["--config", f"target.{host}.runner={json.dumps(runner)}"]
+    return ["--config", f"target.{host()}.runner={json.dumps(runner)}"]
 
 
 def binary(report: Report, artifact: dict[str, Any], selected: list[str]) -> None:
